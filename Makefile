@@ -1,0 +1,54 @@
+# `make demo` and `make test` do everything on a fresh machine, set-up included.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST_FLAGS ?= -n 2
+BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test test-slow lint format types bench clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(READY)  ## Create the environment in .venv (done by the other targets too)
+
+# Instant when nothing changed; done again when the requirements do.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "chainrule needs Python 3.11 or newer. Name one: make PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV) (once, a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## Train on handwritten digits and show what was learnt
+	@$(BIN)/chainrule demo
+
+test: lint types  ## Lint, check types, run the tests
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+test-slow: setup  ## Run the tests that take minutes (published figures, many seeds)
+	$(BIN)/pytest $(PYTEST_FLAGS) -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup  ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: setup
+	$(BIN)/mypy
+
+bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=benchmarks/import_time.py)
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:  ## Remove the environment and all caches
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,211 @@
+"""A data set: features and targets for training, and for the test if it has a part of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.check import check_features, check_target
+from chainrule.errors import DataError
+
+__all__ = ["Dataset"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Features and targets, ready for `fit`.
+
+    Attributes
+    ----------
+    name
+        What it is called in reports.
+    x
+        float32 or float64, (n, features), or images (n, height, width, channels).
+    y
+        The targets: codes 0 … k-1 of shape (n,) for classification, numbers of shape (n,) or (n, outputs)
+        for regression. Rows of several zeros and ones at once (many labels for one sample) stay rows.
+    x_test, y_test
+        The same for the test part, None where the data has none.
+    classes
+        What the codes stand for: ``classes[y[i]]`` is the label of sample i. None for regression.
+    feature_names
+        A name for each column of ``x``, where they are known.
+    task
+        ``"classification"`` or ``"regression"``.
+
+    Examples
+    --------
+    >>> from chainrule.data import Dataset
+    >>> data = Dataset.from_arrays("pets", [[4.0], [30.0], [5.0]], ["cat", "dog", "cat"])
+    >>> data
+    Dataset('pets': classification, 3 rows of 1 feature, 2 classes, no test part)
+    >>> data.y, data.classes
+    (array([0, 1, 0], dtype=int32), ('cat', 'dog'))
+    """
+
+    name: str
+    x: Array
+    y: Array
+    x_test: Array | None = None
+    y_test: Array | None = None
+    classes: tuple[Any, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    task: Literal["classification", "regression"] = "classification"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        x: Any,
+        y: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        *,
+        classes: Sequence[Any] | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> Self:
+        """Check the arrays and build a data set: images get a channel axis, labels become codes.
+
+        Unsigned bytes with three or more axes are images and are divided by 255; other features keep their
+        values. A target of floating numbers is regression; whole numbers, text, booleans and rows with a
+        single 1 are classification. ``classes`` names the codes 0 … k-1 of a target that is coded already.
+
+        Raises
+        ------
+        DataError
+            Features or targets that cannot be used, lengths or shapes that differ.
+        """
+        if (x_test is None) != (y_test is None):
+            raise DataError(f"{name}: a test part needs both features and targets, got only one of them.")
+        train = _part(x, y, "x", "y")
+        test = None if x_test is None else _part(x_test, y_test, "x_test", "y_test")
+        if test is not None and test[0].shape[1:] != train[0].shape[1:]:
+            raise DataError(
+                f"{name}: one training sample has shape {train[0].shape[1:]}, one test sample "
+                f"{test[0].shape[1:]}; expected the same."
+            )
+        if test is not None and test[1].shape[1:] != train[1].shape[1:]:
+            raise DataError(
+                f"{name}: one training target has shape {train[1].shape[1:]}, one test target "
+                f"{test[1].shape[1:]}; expected the same."
+            )
+        if test is not None and _group(train[1]) != _group(test[1]):
+            raise DataError(
+                f"{name}: y holds {_group(train[1])} ({train[1].dtype}), y_test holds {_group(test[1])} "
+                f"({test[1].dtype}); expected the same."
+            )
+        targets = [train[1]] if test is None else [train[1], test[1]]
+        regression = train[1].dtype.kind == "f"
+        if not regression and train[1].ndim == 1:
+            targets, classes = _to_codes(name, targets, classes)
+        return cls(
+            name,
+            train[0],
+            targets[0],
+            None if test is None else test[0],
+            None if test is None else targets[1],
+            None if classes is None or regression else tuple(classes),
+            None if feature_names is None else tuple(str(n) for n in feature_names),
+            "regression" if regression else "classification",
+        )
+
+    @property
+    def train(self) -> tuple[Array, Array]:
+        """Features and targets to train on: ``fit(net, data.train)``."""
+        return self.x, self.y
+
+    @property
+    def test(self) -> tuple[Array, Array] | None:
+        """Features and targets of the test part, or None."""
+        return None if self.x_test is None or self.y_test is None else (self.x_test, self.y_test)
+
+    def summary(self) -> str:
+        """A few lines of text: what there is to learn, and from how much.
+
+        >>> from chainrule.data import load
+        >>> print(load("iris").summary())
+        iris: classification, 3 classes (setosa, versicolor, virginica)
+        training  150 rows of 4 features, float32
+        features  sepal length (cm), sepal width (cm), petal length (cm), petal width (cm)
+        """
+        what = f", {_count(len(self.classes), 'class')} ({_listed(self.classes)})" if self.classes else ""
+        if self.task == "regression":
+            what = f", targets from {self.y.min():g} to {self.y.max():g}"
+        lines = [f"{self.name}: {self.task}{what}"]
+        lines.append(f"training  {_describe(self.x)}, {self.x.dtype}")
+        if self.x_test is not None:
+            lines.append(f"test      {_describe(self.x_test)}, {self.x_test.dtype}")
+        if self.feature_names:
+            lines.append(f"features  {_listed(self.feature_names)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        classes = f", {_count(len(self.classes), 'class')}" if self.classes else ""
+        test = "no test part" if self.x_test is None else f"{len(self.x_test):,} for the test"
+        return f"Dataset({self.name!r}: {self.task}, {_describe(self.x)}{classes}, {test})"
+
+
+def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
+    """Features and targets of one part, checked; images as (n, height, width, channels) in [0, 1]."""
+    bytes_ = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim >= 3
+    features = check_features(x, x_name)
+    if bytes_:
+        features = features / np.float32(255)
+    if features.ndim == 3:
+        features = features[..., None]
+    target = check_target(y, y_name)
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target.ravel()
+    if target.dtype.kind in "biuf" and target.ndim == 2 and _one_hot(target):
+        target = target.argmax(axis=1)
+    if len(features) != len(target):
+        raise DataError(
+            f"{x_name} has {len(features):,} rows and {y_name} has {len(target):,}: every row needs one target."
+        )
+    return features, target
+
+
+def _one_hot(rows: Array) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
+
+
+def _group(target: Array) -> str:
+    return {"f": "numbers", "U": "text"}.get(target.dtype.kind, "labels")
+
+
+def _to_codes(
+    name: str, targets: list[Array], classes: Sequence[Any] | None
+) -> tuple[list[Array], tuple[Any, ...]]:
+    """Labels as codes 0 … k-1. Classes are counted over both parts, so that they have the same codes."""
+    if classes is None:
+        found = np.unique(np.concatenate(targets))
+        return [np.searchsorted(found, t).astype(np.int32) for t in targets], tuple(found.tolist())
+    for target in targets:
+        if target.dtype.kind not in "biu" or target.min() < 0 or target.max() >= len(classes):
+            raise DataError(
+                f"{name}: {len(classes)} class names were given, so labels must be the codes 0 to "
+                f"{len(classes) - 1}; got {_listed(np.unique(target).tolist())}."
+            )
+    return [t.astype(np.int32) for t in targets], tuple(classes)
+
+
+def _describe(x: Array) -> str:
+    if x.ndim == 4:
+        return f"{_count(len(x), 'image')} of {' x '.join(map(str, x.shape[1:]))}"
+    shape = _count(x.shape[1], "feature") if x.ndim == 2 else f"shape {x.shape[1:]}"
+    return f"{_count(len(x), 'row')} of {shape}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
+
+
+def _listed(items: Sequence[Any], most: int = 10) -> str:
+    shown = ", ".join(str(item) for item in items[:most])
+    return shown if len(items) <= most else f"{shown}, and {len(items) - most:,} more"

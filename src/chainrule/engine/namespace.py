@@ -1,0 +1,18 @@
+"""Which array library a value belongs to: NumPy, or JAX's twin of it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_PLAIN = (np.ndarray, np.generic, float, int, bool)
+
+
+def namespace(*arrays: Any) -> ModuleType:
+    """``numpy``, or ``jax.numpy`` if any of the arrays is a JAX array. Never imports JAX itself."""
+    for array in arrays:
+        if not isinstance(array, _PLAIN) and hasattr(array, "__array_namespace__"):
+            return array.__array_namespace__()  # type: ignore[no-any-return]
+    return np

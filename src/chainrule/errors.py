@@ -1,0 +1,71 @@
+"""Errors that teach: what was given, what was expected, what to write instead.
+
+Every error a user can cause is a `ChainruleError`, which is a `ValueError`. On the command line they
+become one readable message and exit code 2 (wrong usage or bad input), or 1 for a run that failed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ChainruleError(ValueError):
+    """Base of all errors that chainrule raises on purpose."""
+
+
+class ShapeError(ChainruleError):
+    """An array has a shape that a layer, loss or operation cannot take."""
+
+
+class UnknownNameError(ChainruleError):
+    """A name that is not registered; the message offers the nearest valid one."""
+
+
+class SettingError(ChainruleError):
+    """A setting has a value outside its range, or settings contradict each other."""
+
+
+class DataError(ChainruleError):
+    """The data cannot be used: empty, not finite, labels of the wrong kind, lengths that differ."""
+
+
+class FileError(ChainruleError):
+    """A file is missing, damaged, truncated or of another kind than expected."""
+
+
+class GradientError(ChainruleError):
+    """Something was asked of a traced value that would lose or falsify its gradient."""
+
+
+class DivergedError(ChainruleError):
+    """The cost became NaN or infinite while training.
+
+    Attributes
+    ----------
+    step : int
+        The training step (counted from 1) at which the cost was first not finite.
+    layer : str
+        The layer whose output (or gradient) was not finite first.
+    run : object
+        The run up to there. ``run.model`` has the last good weights, ``run.history`` the epochs done.
+    """
+
+    def __init__(self, message: str, *, step: int, layer: str, run: object = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.layer = layer
+        self.run = run
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` plus the list of valid names, to end an error message with."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"{hint} Known: {', '.join(names)}."
+
+
+def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameError:
+    """An `UnknownNameError` for ``name``, with the nearest valid name."""
+    return UnknownNameError(f"Unknown {kind} {name!r}{did_you_mean(str(name), valid)}")

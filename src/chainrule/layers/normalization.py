@@ -1,0 +1,117 @@
+"""Layers that keep activations in a good range, and dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule import random
+from chainrule.backprop import ops
+from chainrule.errors import SettingError
+from chainrule.layers.base import Layer, Params, Shape, State
+from chainrule.settings import check_number
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Batch normalization: γ (x - μ)/√(σ² + ε) + β for each feature (last axis).
+
+    In training μ and σ² are those of the mini-batch (over all other axes), and running averages of them are kept:
+    r ← momentum · r + (1 - momentum) · batch (of the variance divided by n - 1, as in the paper). Predictions use
+    the running averages. γ starts at 1, β at 0.
+
+    Source: Ioffe and Szegedy (2015); lectures 000, 002, 003.
+
+    >>> import chainrule as cr
+    >>> sorted(cr.Model(cr.BatchNorm(), input_shape=(4,)).params["batch_norm_1"])
+    ['beta', 'gamma']
+    """
+
+    momentum: float = 0.9
+    eps: float = 1e-5
+
+    random: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_number("BatchNorm", "momentum", self.momentum, 0.0, 1.0)
+        check_number("BatchNorm", "eps", self.eps, 0.0)
+
+    def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
+        n = shape[-1]
+        return (
+            {"gamma": np.ones(n), "beta": np.zeros(n)},
+            {"mean": np.zeros(n), "variance": np.ones(n)},
+            shape,
+        )
+
+    def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
+        gamma, beta = params["gamma"], params["beta"]
+        if not train:
+            scale = gamma / ops.sqrt(state["variance"] + self.eps)
+            return (x - state["mean"]) * scale + beta, state
+        y, mean, variance = ops.batch_norm(x, gamma, beta, self.eps)
+        n = x.size // x.shape[-1]
+        old, new = self.momentum, 1.0 - self.momentum
+        return y, {
+            "mean": old * state["mean"] + new * mean,
+            "variance": old * state["variance"] + new * variance * (n / max(n - 1, 1)),
+        }
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Layer normalization: γ (x - μ)/√(σ² + ε) + β with μ and σ² over the features (last axis) of each sample.
+
+    Source: Ba, Kiros and Hinton (2016).
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.Model(cr.LayerNorm(eps=0.0), input_shape=(2,)).predict(np.array([[1.0, 3.0]]))
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    eps: float = 1e-5
+
+    random: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_number("LayerNorm", "eps", self.eps, 0.0)
+
+    def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
+        return {"gamma": np.ones(shape[-1]), "beta": np.zeros(shape[-1])}, {}, shape
+
+    def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(centred * centred, axis=-1, keepdims=True)
+        return params["gamma"] * centred / ops.sqrt(variance + self.eps) + params["beta"], state
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """In training, set each value to 0 with probability ``rate`` and divide the others by 1 - rate.
+
+    Dividing while training ("inverted" dropout) leaves predictions as they are; lecture 003 halves the weights
+    when predicting instead, which has the same mean. Source: Srivastava et al. (2014).
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> cr.Model(cr.Dropout(0.5), input_shape=(3,)).predict(np.ones((1, 3)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number("Dropout", "rate", self.rate, 0.0, 1.0)
+        if isinstance(self.rate, int | float) and self.rate == 1:
+            raise SettingError("Dropout: a rate of 1 would drop everything; it must be below 1.")
+
+    def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
+        if not train:
+            return x, state
+        if key is None:
+            raise SettingError("Dropout needs a random key while training: pass key=cr.random.key(seed).")
+        keep = 1.0 - self.rate
+        return x * random.bernoulli(key, keep, x.shape) / keep, state

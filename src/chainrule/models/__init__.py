@@ -1,0 +1,6 @@
+"""Networks with values: `Model`, the perceptron, and networks whose weights the lectures give."""
+
+from chainrule.models.model import Model, Pass
+from chainrule.models.saving import load_model
+
+__all__ = ["Model", "Pass", "load_model"]

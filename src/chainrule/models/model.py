@@ -1,0 +1,232 @@
+"""A model: a network's recipe with its values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import losses, random, tree
+from chainrule.backprop import Tensor, mark, scope
+from chainrule.backprop.backward import value_grad_and_marks
+from chainrule.data import Standardizer, Target, check_features, encode_target
+from chainrule.engine import choose
+from chainrule.errors import ShapeError
+from chainrule.layers import Layer, Sequential, split_output
+from chainrule.models.forward import flops, forward, outputs
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward and backward pass (BP1–BP4 of lecture 003), as `Model.backprop` returns it.
+
+    Attributes
+    ----------
+    loss : float
+        The mean cost of the samples.
+    z, a, delta : dict of arrays (batch, …), by layer
+        Before and after the activation, and δ = ∂C_x/∂z with C_x the cost of the sample itself. Index them by
+        layer name or, as in the lectures, by number: ``pass_.delta.last`` is δᴸ.
+    grads : the gradient of the mean cost for every parameter, nested like ``model.params``
+    """
+
+    loss: float
+    z: dict[str, Array]
+    a: dict[str, Array]
+    delta: dict[str, Array]
+    grads: dict[str, Any]
+
+
+class Model:
+    """A network with its values: what training returns and what predicts.
+
+    Parameters
+    ----------
+    net : a layer, mostly `Sequential`
+    input_shape : shape of one sample
+    seed : for the initial weights
+    precision : "float32" or "float64"
+    params, state : values to use instead of initial ones
+    standardizer : applied to every input before the network (training mean and deviation)
+    target : what the outputs mean (task and class names)
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.mlp([4, 3, 2], hidden="tanh"), input_shape=(4,), seed=0)
+    >>> model.predict_proba(np.zeros((1, 4)))
+    array([[0.5, 0.5]], dtype=float32)
+    >>> list(model.params)
+    ['dense_1', 'dense_2']
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        input_shape: tuple[int, ...],
+        *,
+        seed: int = 0,
+        precision: str = "float32",
+        params: Any = None,
+        state: Any = None,
+        standardizer: Standardizer | None = None,
+        target: Target | None = None,
+    ) -> None:
+        choose("numpy", precision=precision)  # a wrong precision is an error here
+        self.net = net if isinstance(net, Sequential) else Sequential(net)
+        self.input_shape = tuple(int(n) for n in np.atleast_1d(input_shape))
+        self.precision = precision
+        made_params, made_state, self.output_shape = self.net.build(random.key(seed), self.input_shape)
+        self.params = cast(made_params if params is None else params, precision)
+        self.state = cast(made_state if state is None else state, precision)
+        self.standardizer = standardizer
+        self.target = target or _default_target(self.net, self.output_shape)
+
+    def __call__(self, x: Array) -> Any:
+        """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``."""
+        self._check(x)
+        if self.standardizer is not None:
+            x = self.standardizer(x)
+        return forward(self.net, self.params, self.state, x)[0]
+
+    def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
+        """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
+        x = check_features(x)
+        self._check(x)
+        x = self.prepare(x)
+        work = flops(self.net, self.params, self.input_shape) / 3
+        blocks = -(-len(x) // batch_size)
+        chosen = choose(engine, precision=self.precision, steps=blocks, flops_per_step=work * batch_size)
+        return np.asarray(outputs(self.net, self.params, self.state, x, chosen, batch_size))
+
+    def predict(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
+        """The class of each sample (the label as it was given in training), or the value for regression."""
+        a = self.predict_proba(x, engine=engine, batch_size=batch_size)
+        return self.target.decode(a)
+
+    def backprop(self, x: Array, y: Array, loss: Any = "auto") -> Pass:
+        """Forward and backward through the whole network for a batch, with everything left to see.
+
+        z, a and δ of every layer and the gradients of all parameters: BP1 δᴸ, BP2 δ of each layer from the next,
+        BP3 and BP4 the gradients of biases and weights (lecture 003). The network is taken as it is in training, but
+        without dropout; batch normalization uses the batch's statistics.
+
+        Example
+        -------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> model = cr.Model(cr.Dense(2, "softmax"), input_shape=(3,), precision="float64")
+        >>> pass_ = model.backprop(np.ones((1, 3)), np.array([1]), loss="cross_entropy")
+        >>> bool(np.allclose(pass_.delta["dense_1"], pass_.a["dense_1"] - [[0, 1]]))  # δᴸ = a - y
+        True
+        """
+        x = self.prepare(check_features(x))
+        self._check(x)
+        body, activation = split_output(self.net)
+        function = losses.auto(activation, self.target.task) if loss == "auto" else losses.get(loss)
+        whole = activation if activation.name != "linear" else self.net.layers[-1]
+        losses.check_output(function, getattr(whole, "activation", whole))
+        y, _ = encode_target(
+            y,
+            units=self.output_shape[-1],
+            output_activation=activation.name,
+            classes=self.target.classes,
+        )
+        fused = activation.name == function.pair
+        state = tree.map(Tensor, self.state)
+
+        def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
+            out, _ = body.apply(params, state, x, key=None, train=True)
+            a = activation(out)
+            with scope(self.net.names[-1]):
+                mark(a, "a")
+            per_sample = function.from_logits(out, y) if fused else function(a, y)
+            return per_sample.sum(), None
+
+        value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
+        named = {
+            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")}
+            for kind in ("z", "a")
+        }
+        n = len(x)
+        return Pass(
+            loss=float(value) / n,
+            z={layer: v for layer, (v, _) in named["z"].items()},
+            a={layer: v for layer, (v, _) in named["a"].items()},
+            delta={layer: g for layer, (_, g) in named["z"].items()},
+            grads=tree.map(lambda g: g / n, grads),
+        )
+
+    def prepare(self, x: Array) -> np.ndarray:
+        """The inputs as the network gets them: standardized if the training data was, in the model's precision."""
+        if self.standardizer is not None:
+            x = self.standardizer(np.asarray(x))
+        return np.asarray(x, self.precision)
+
+    def count(self) -> int:
+        """The number of parameters."""
+        return sum(leaf.size for leaf in tree.leaves(self.params))
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of parameters."""
+        print(self)
+
+    def __str__(self) -> str:
+        rows = [("layer", "recipe", "output shape", "parameters")]
+        shape = self.input_shape
+        rows.append(("input", "", str(shape), ""))
+        key = random.key(0)
+        for name, layer in zip(self.net.names, self.net.layers, strict=True):
+            params, _, shape = layer.build(key, shape)
+            size = sum(int(np.size(leaf)) for leaf in tree.leaves(params))
+            rows.append((name, _short(layer), str(tuple(shape)), f"{size:,}" if size else ""))
+        widths = [max(len(r[i]) for r in rows) for i in range(4)]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(r[:3], widths, strict=False)) for r in rows]
+        lines = [f"{line}  {r[3]:>{widths[3]}}".rstrip() for line, r in zip(lines, rows, strict=True)]
+        lines.insert(1, "-" * max(map(len, lines)))
+        return "\n".join([*lines, f"{self.count():,} parameters, {self.precision}"])
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, network and data preparation to one safetensors file (see `load_model`)."""
+        from chainrule.models.saving import save_model
+
+        save_model(self, path)
+
+    def _check(self, x: Any) -> None:
+        shape = getattr(x, "shape", None)
+        if shape is None or tuple(shape[1:]) != self.input_shape:
+            raise ShapeError(
+                f"The model takes a batch of shape (samples, {', '.join(map(str, self.input_shape))}), got "
+                f"{tuple(shape) if shape is not None else type(x).__name__}."
+                + (" A single sample needs a batch axis: x[None]." if shape == self.input_shape else "")
+            )
+
+
+def cast(values: Any, precision: str) -> Any:
+    """The floating-point arrays of a tree in a precision."""
+    return tree.map(lambda v: np.asarray(v, precision), values)
+
+
+def _default_target(net: Sequential, output_shape: tuple[int, ...]) -> Target:
+    """What the outputs of an untrained network mean, judged by its last activation."""
+    _, activation = split_output(net)
+    units = math.prod(output_shape)
+    if activation.name == "softmax" or (activation.name == "sigmoid" and units > 1):
+        return Target("classification", tuple(range(output_shape[-1])), output_shape[-1])
+    if activation.name == "sigmoid":
+        return Target("binary", (0, 1), 1)
+    return Target("regression", None, output_shape[-1])
+
+
+def _short(layer: Layer) -> str:
+    """A layer's recipe on one line."""
+    text = repr(layer)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+

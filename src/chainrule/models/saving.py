@@ -1,0 +1,126 @@
+"""Models in files: safetensors with the recipe as JSON in the header. Loading never runs code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.data import Standardizer, Target
+from chainrule.errors import ChainruleError, FileError
+from chainrule.files import write_atomic
+from chainrule.layers import Layer
+from chainrule.models.model import Model
+
+FORMAT = 1
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write a model to one file; it appears whole or not at all."""
+    from safetensors.numpy import save
+
+    recipe = {
+        "format": FORMAT,
+        "net": model.net.to_dict(),
+        "input_shape": model.input_shape,
+        "precision": model.precision,
+        "target": model.target.to_dict(),
+    }
+    tensors = flatten({"params": model.params, "state": model.state})
+    if model.standardizer is not None:
+        tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
+    write_atomic(path, save(tensors, {"chainrule": json.dumps(recipe)}))
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, or not a chainrule model.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.mlp([4, 3, 2]), input_shape=(4,))
+    >>> model.save("small.safetensors")
+    >>> x = np.ones((1, 4))
+    >>> bool((cr.load_model("small.safetensors").predict_proba(x) == model.predict_proba(x)).all())
+    True
+    """
+    tensors, recipe = read_tensors(path)
+    try:
+        net = Layer.from_dict(recipe["net"])
+        values = unflatten(tensors)
+        arrays = values.get("standardizer")
+        model = Model(
+            net,
+            tuple(recipe["input_shape"]),
+            precision=recipe["precision"],
+            params=values.get("params", {}),
+            state=values.get("state", {}),
+            standardizer=Standardizer.from_arrays(arrays) if arrays else None,
+            target=Target.from_dict(recipe["target"]),
+        )
+    except ChainruleError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
+    _check_shapes(path, model)
+    return model
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the recipe in a safetensors file of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileError(f"There is no file {path}.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        recipe = json.loads(metadata["chainrule"])
+    except (SafetensorError, OSError) as error:
+        raise FileError(f"{path} is not a readable safetensors file: {error}.") from None
+    except (KeyError, json.JSONDecodeError):
+        raise FileError(f"{path} is a safetensors file, but was not written by chainrule.") from None
+    if recipe.get("format", 0) > FORMAT:
+        raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
+    return tensors, recipe
+
+
+def flatten(values: Any) -> dict[str, np.ndarray]:
+    """A tree of arrays as a dict from "a/b/c" to array."""
+    return {"/".join(path): np.ascontiguousarray(leaf) for path, leaf in tree.leaves_with_path(values)}
+
+
+def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The inverse of `flatten` (nested dicts)."""
+    root: dict[str, Any] = {}
+    for name, leaf in flat.items():
+        *heads, last = name.split("/")
+        node = root
+        for head in heads:
+            node = node.setdefault(head, {})
+        node[last] = leaf
+    return root
+
+
+def _check_shapes(path: str | Path, model: Model) -> None:
+    """The stored weights must be those of the stored network."""
+    expected = Model(model.net, model.input_shape, precision=model.precision)
+    for kind in ("params", "state"):
+        want, have = flatten(getattr(expected, kind)), flatten(getattr(model, kind))
+        for name in want.keys() | have.keys():
+            if name not in have or name not in want or want[name].shape != have[name].shape:
+                raise FileError(
+                    f"{path} is damaged: {kind}/{name} has shape "
+                    f"{have[name].shape if name in have else 'missing'}, the network needs "
+                    f"{want[name].shape if name in want else 'no such array'}."
+                )

@@ -1,0 +1,241 @@
+"""Recipes: frozen dataclasses of settings, with their continuous settings taken out and put back.
+
+A layer, activation, initializer, loss, optimizer or schedule is a *recipe*: a frozen, hashable dataclass
+without arrays. Its **continuous** settings (fields annotated with ``float`` that hold a number: a learning
+rate, a dropout rate, a slope) are *values*: `values` takes them out as a plain tree, `with_values` puts a
+tree (of numbers, of traced values, of one number per member of a population) back. What is left,
+`structure`, is the key under which a compiled program is kept, so changing a learning rate never recompiles.
+
+A continuous setting is addressed by its dotted path, such as ``optimizer.lr`` or ``net.layers.3.rate``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeVar
+
+from chainrule.errors import SettingError, UnknownNameError, did_you_mean, unknown_name
+
+__all__ = ["Settings", "find", "replace", "structure", "values", "with_values"]
+
+VALUE = "<value>"  # stands in a structure where a continuous setting was taken out
+
+T = TypeVar("T", bound="Settings")
+
+
+class Settings:
+    """Base of every recipe. A direct subclass founds a *family*; its subclasses register under a name.
+
+    The name is the class name in lower case with underscores, or what ``class ReLU(Activation,
+    name="relu")`` says. Names resolve through `find`; files hold names, never code.
+    """
+
+    family: ClassVar[str]
+    name: ClassVar[str]
+    registry: ClassVar[dict[str, type[Settings]]]
+
+    def __init_subclass__(cls, *, family: str | None = None, name: str | None = None) -> None:
+        super().__init_subclass__()
+        if family is not None:
+            cls.family, cls.registry = family, {}
+            return
+        if cls.__name__.startswith("_"):
+            return
+        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.registry[cls.name] = cls
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""
+        return {"type": self.name} | {f.name: _plain(getattr(self, f.name)) for f in _fields(self)}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Self:
+        """The recipe that `to_dict` described. Unknown types and settings are errors that name them."""
+        rest = dict(plain)
+        kind = rest.pop("type", None)
+        if kind not in cls.registry:
+            raise UnknownNameError(
+                f"Unknown {cls.family} {kind!r}{did_you_mean(str(kind), cls.registry)} "
+                "A class of your own must be imported before the file is loaded."
+            )
+        found = cls.registry[kind]
+        known = {f.name: f for f in dataclasses.fields(found)}  # type: ignore[arg-type]
+        for key in rest:
+            if key not in known:
+                raise SettingError(
+                    f"{cls.family} {kind!r} has no setting {key!r}{did_you_mean(key, known)}"
+                )
+        return found(**{k: _from_plain(v) for k, v in rest.items()})  # type: ignore[return-value]
+
+
+def find(family: type[T], given: Any, *, function: Callable[[Any], T] | None = None) -> T:
+    """Resolve what a user gave, a name or an object, to a recipe of ``family``.
+
+    Parameters
+    ----------
+    family
+        `Layer`, `Activation`, `Initializer`, `Loss`, `Optimizer` or `Schedule`.
+    given
+        A registered name, a recipe, or (where ``function`` is given) a plain function.
+    function
+        Turns a plain function into a recipe.
+    """
+    if isinstance(given, family):
+        return given
+    if isinstance(given, str):
+        key = given.strip().lower().replace("-", "_").replace(" ", "_")
+        if key in family.registry:
+            try:
+                return family.registry[key]()  # type: ignore[return-value]
+            except TypeError as missing:
+                cls = family.registry[key]
+                raise SettingError(
+                    f"The {family.family} {key!r} has settings without a default: write "
+                    f"cr.{cls.__name__}(...) instead of the name ({missing})."
+                ) from None
+        raise unknown_name(family.family, given, family.registry)
+    if isinstance(given, type) and issubclass(given, family):
+        raise SettingError(f"Got the class {given.__name__}; call it: {given.__name__}().")
+    if function is not None and callable(given):
+        return function(given)
+    raise SettingError(
+        f"Expected a name or an object for the {family.family}, got {given!r} "
+        f"({type(given).__name__}). Known names: {', '.join(sorted(family.registry))}."
+    )
+
+
+def check_number(
+    owner: str, name: str, value: Any, low: float, high: float = float("inf"), *, open_low: bool = False
+) -> None:
+    """Raise `SettingError` unless ``value`` is a number in [low, high] (or (low, high] with ``open_low``).
+
+    Values that stand in for a number (a traced value, an array over members) pass.
+    """
+    if isinstance(value, bool) or isinstance(value, str) and value != VALUE:
+        raise SettingError(f"{owner}: {name} must be a number, got {value!r}.")
+    if not isinstance(value, int | float):
+        return
+    if not (low < value if open_low else low <= value) or not value <= high:
+        bounds = f"{'above' if open_low else 'at least'} {low:g}"
+        bounds += f" and at most {high:g}" if high != float("inf") else ""
+        raise SettingError(f"{owner}: {name} must be {bounds}, got {value!r}.")
+
+
+def values(recipe: Any) -> dict[str, Any]:
+    """The continuous settings of a recipe as a tree of floats, by field name.
+
+    >>> import chainrule as cr
+    >>> from chainrule.settings import values
+    >>> values(cr.Adam(lr=0.01))
+    {'lr': 0.01, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}
+    """
+    found: dict[str, Any] = {}
+    for name, value, continuous in _settings(recipe):
+        if continuous:
+            found[name] = float(value)
+        elif _is_nested(value) and (inner := values(value)):
+            found[name] = inner
+    return found
+
+
+def with_values(recipe: T, tree: dict[str, Any]) -> T:
+    """The recipe with the continuous settings in ``tree`` put in; the inverse of `values`."""
+    if isinstance(recipe, tuple):
+        items = enumerate(recipe)
+        return tuple(with_values(r, tree[str(i)]) if str(i) in tree else r for i, r in items)  # type: ignore[return-value]
+    changes = {
+        key: with_values(getattr(recipe, key), value) if isinstance(value, dict) else value
+        for key, value in tree.items()
+    }
+    return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
+
+
+def structure(recipe: T) -> T:
+    """The recipe with every continuous setting replaced by a mark: hashable, equal for equal programs."""
+    if isinstance(recipe, tuple):
+        return tuple(structure(r) if _is_nested(r) else r for r in recipe)  # type: ignore[return-value]
+    changes: dict[str, Any] = {}
+    for name, value, continuous in _settings(recipe):
+        if continuous:
+            changes[name] = VALUE
+        elif _is_nested(value):
+            changes[name] = structure(value)
+    return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
+
+
+def replace(recipe: T, path: str, value: Any) -> T:
+    """The recipe with the setting at a dotted path replaced.
+
+    >>> import chainrule as cr
+    >>> from chainrule.settings import replace
+    >>> replace(cr.SGD(lr=cr.schedules.Cosine(0.1)), "lr.lr", 0.5).lr.lr
+    0.5
+    """
+    head, _, rest = path.partition(".")
+    names = [name for name, _, _ in _settings(recipe)]
+    if head not in names:
+        raise SettingError(f"{_owner(recipe)} has no setting {head!r}{did_you_mean(head, names)}")
+    if isinstance(recipe, tuple):
+        at = int(head)
+        new = replace(recipe[at], rest, value) if rest else value
+        return (*recipe[:at], new, *recipe[at + 1 :])  # type: ignore[return-value]
+    old = getattr(recipe, head)
+    if rest and not _is_nested(old):
+        raise SettingError(f"{_owner(recipe)}: {head!r} is {old!r} and has no setting {rest!r}.")
+    new = replace(old, rest, value) if rest else value
+    return dataclasses.replace(recipe, **{head: new})  # type: ignore[type-var]
+
+
+def _fields(recipe: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(recipe)
+
+
+def _settings(recipe: Any) -> list[tuple[str, Any, bool]]:
+    """(name, value, is it continuous) of each setting; the items of a tuple count as settings."""
+    if isinstance(recipe, tuple):
+        return [(str(i), item, False) for i, item in enumerate(recipe)]
+    return [
+        (f.name, value := getattr(recipe, f.name), _is_continuous(f, value)) for f in _fields(recipe)
+    ]
+
+
+def _is_continuous(field: dataclasses.Field[Any], value: Any) -> bool:
+    return "float" in str(field.type) and isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_nested(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(_is_nested(v) for v in value)
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _owner(recipe: Any) -> str:
+    return "The tuple" if isinstance(recipe, tuple) else type(recipe).__name__
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return {"family": value.family} | value.to_dict()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise SettingError(
+        f"{value!r} cannot be written to a file: only numbers, strings and recipes can. "
+        "Turn a function into a frozen dataclass of its own (a subclass of cr.Layer, for example)."
+    )
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        rest = dict(value)
+        family = rest.pop("family", None)
+        families = {cls.family: cls for cls in Settings.__subclasses__()}
+        if family not in families:
+            raise unknown_name("family of settings", family, families)
+        return families[family].from_dict(rest)
+    if isinstance(value, list):
+        return tuple(_from_plain(v) for v in value)
+    return value

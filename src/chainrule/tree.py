@@ -1,0 +1,57 @@
+"""Trees: any nesting of dict, list, tuple and named tuple, with arrays (or anything else) as leaves.
+
+The training state, parameters and gradients are such trees. `None` is a tree without leaves. JAX has the
+same idea (pytrees); these few functions serve the NumPy engine without importing it, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["leaves", "leaves_with_path", "map"]
+
+_map = map
+
+
+def map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 - tree.map reads best
+    """Apply ``f`` to every leaf of ``tree`` (and to the matching leaves of ``others``); keep the nesting.
+
+    >>> from chainrule import tree
+    >>> tree.map(lambda a, b: a + b, {"w": 1, "b": (2, 3)}, {"w": 10, "b": (20, 30)})
+    {'w': 11, 'b': (22, 33)}
+    """
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return {k: map(f, v, *(o[k] for o in others)) for k, v in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(map(f, *xs) for xs in zip(tree, *others, strict=True)))
+    if isinstance(tree, list | tuple):
+        return type(tree)(map(f, *xs) for xs in zip(tree, *others, strict=True))
+    return f(tree, *others)
+
+
+def leaves_with_path(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every leaf with the keys that lead to it, in order.
+
+    >>> from chainrule import tree
+    >>> list(tree.leaves_with_path({"a": [5, 6]}))
+    [(('a', '0'), 5), (('a', '1'), 6)]
+    """
+    if tree is None:
+        return
+    if isinstance(tree, dict):
+        for key, child in tree.items():
+            yield from leaves_with_path(child, (*path, str(key)))
+    elif isinstance(tree, list | tuple):
+        names = getattr(tree, "_fields", range(len(tree)))
+        for key, child in zip(names, tree, strict=True):
+            yield from leaves_with_path(child, (*path, str(key)))
+    else:
+        yield path, tree
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of a tree, in order."""
+    return [leaf for _, leaf in leaves_with_path(tree)]

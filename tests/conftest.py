@@ -1,0 +1,45 @@
+"""What all tests share: real data, float64 on JAX, and a quiet machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before NumPy and JAX are imported. The figures compare engines to 1e-5 in float32, which an accelerator's
+# reduced-precision products would not meet, so tests run on the CPU unless told otherwise.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers fill the cores; their libraries must not fight for them
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+import hypothesis
+import pytest
+
+# No deadline: the first example of a JAX function compiles it. In CI the examples are always the same ones.
+hypothesis.settings.register_profile(
+    "chainrule", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True
+)
+hypothesis.settings.load_profile("chainrule")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with real data: ``mnist/`` (IDX files) and ``tables/`` (CSV files)."""
+    given = os.environ.get("CHAINRULE_DATA")
+    if not given:
+        pytest.skip("needs real data: set CHAINRULE_DATA to a folder with mnist/ and tables/")
+    folder = Path(given)
+    if not folder.is_dir():
+        pytest.fail(f"CHAINRULE_DATA is {given!r}, which is not a folder")
+    return folder
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """JAX computes in float64 inside a test that takes this fixture, and in float32 again after it."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield

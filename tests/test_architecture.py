@@ -1,0 +1,180 @@
+"""The shape of the project: which room may import which, what must not occur, what must be documented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import chainrule
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "chainrule"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every room, and only cli/ may use it
+NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
+GROUND = ("settings", "tree", "random", "files", "engine", "errors")  # every room may import these
+
+# The rooms from the top of the house down, each with the rooms it may import besides the ground.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "cli": (FACE, "training", "data", "models", *NETWORK, "backprop"),
+    FACE: ("training", "data", "models", *NETWORK, "backprop"),
+    "training": ("data", "models", *NETWORK, "backprop"),
+    "data": (),
+    "models": ("layers", "losses", "activations", "backprop"),
+    "layers": ("initializers", "activations", "backprop"),
+    "losses": ("backprop",),
+    "optimizers": ("schedules", "backprop"),
+    "schedules": ("backprop",),
+    "initializers": ("backprop",),
+    "activations": ("backprop",),
+    "backprop": (),
+    "settings": (),
+    "tree": (),
+    "random": (),
+    "files": (),
+    "engine": (),
+    "errors": (),
+}
+ORDER = list(MAY_IMPORT)
+
+
+def may_import(room: str, other: str) -> bool:
+    if other in GROUND:
+        return ORDER.index(room) <= ORDER.index(other)
+    return room == other or other in MAY_IMPORT[room]
+
+
+def imports(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, full name) of every import, also inside functions; not of those for the type checker alone."""
+    if isinstance(node, ast.Import):
+        yield from ((node.lineno, alias.name) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+    for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    for child in node.orelse if for_types else ast.iter_child_nodes(node):
+        yield from imports(child)
+
+
+def room_of_file(file: Path) -> str:
+    first = file.relative_to(SOURCE).parts[0]
+    return FACE if first == "__init__.py" else first.removesuffix(".py")
+
+
+def room_of_import(name: str) -> str | None:
+    """The room that an import enters; None for other packages."""
+    package, first, *_ = [*name.split("."), ""]
+    if package != "chainrule":
+        return None
+    return first if first in MAY_IMPORT else FACE
+
+
+def wrong_imports(code: str, room: str) -> list[tuple[int, str]]:
+    return [
+        (line, name)
+        for line, name in imports(ast.parse(code))
+        if (other := room_of_import(name)) is not None and not may_import(room, other)
+    ]
+
+
+def test_the_table_of_rooms_points_down() -> None:
+    assert set(ORDER) == {room_of_file(file) for file in FILES}, "give each room its place in MAY_IMPORT"
+    upwards = [(a, b) for a in ORDER for b in MAY_IMPORT[a] if ORDER.index(b) <= ORDER.index(a)]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_imports_point_down(file: Path) -> None:
+    room = room_of_file(file)
+    wrong = [
+        f"line {line}: {room} may not import {name}" for line, name in wrong_imports(file.read_text(), room)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("code", "room", "lines"),
+    [
+        ("from chainrule.training import fit", "layers", [1]),
+        ("def f():\n    from chainrule import data", "backprop", [2]),
+        ("import chainrule as cr", "models", [1]),
+        ("from chainrule import ops", "models", [1]),
+        ("try:\n    import chainrule.cli\nexcept ImportError:\n    pass", "training", [2]),
+        ("if TYPE_CHECKING:\n    import chainrule.cli\nelse:\n    import chainrule.data", "engine", [4]),
+        ("from chainrule import errors, tree\nimport numpy\nimport chainrule.data.idx", "data", []),
+        ("from chainrule import settings", "errors", [1]),
+    ],
+)
+def test_wrong_imports_are_found(code: str, room: str, lines: list[int]) -> None:
+    assert [line for line, _ in wrong_imports(code, room)] == lines
+
+
+RUNS_CODE_FROM_FILES = {"cloudpickle", "cPickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_no_file_can_run_code_when_it_is_loaded(file: Path) -> None:
+    code = file.read_text()
+    names = {name.split(".")[0] for _, name in imports(ast.parse(code))}
+    assert names & RUNS_CODE_FROM_FILES == set()
+    assert re.findall(r"allow_pickle\s*=\s*True|\beval\(|\bexec\(", code) == []
+
+
+def test_import_loads_no_heavy_library() -> None:
+    """Importing chainrule costs little more than importing NumPy: the rest loads where it is used."""
+    code = "import sys, chainrule; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"jax", "jaxlib", "optax", "pandas", "plotly", "pyarrow", "rich", "scipy", "sklearn", "typer"}
+    assert set(done.stdout.split()) & heavy == set()
+
+
+def test_every_public_name_is_documented_with_an_example() -> None:
+    public = {name: getattr(chainrule, name) for name in chainrule.__all__}
+    without = [
+        name
+        for name, thing in public.items()
+        if not isinstance(thing, ModuleType | str) and ">>> " not in (thing.__doc__ or "")
+    ]
+    assert without == []
+
+
+# Set-up: everything pinned, nothing tied to one machine or one package index.
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [text for group in project["optional-dependencies"].values() for text in group]
+    wanted = [Requirement(text) for text in [*project["dependencies"], *extras]]
+    pins = constraints()
+    wrong = [
+        f"{requirement}: pinned to {pins.get(canonicalize_name(requirement.name))}"
+        for requirement in wanted
+        if requirement.name != "chainrule"
+        and not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "name", ["pyproject.toml", "constraints.txt", "Makefile", ".ci/run", ".pre-commit-config.yaml"]
+)
+def test_set_up_names_no_host_and_no_package_index(name: str) -> None:
+    found = re.findall(r"\w+://|index-url|find-links|trusted-host", (ROOT / name).read_text())
+    assert found == []
