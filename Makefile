@@ -12,7 +12,7 @@ BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
 .PHONY: help setup demo test test-slow lint format types bench clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## Create the environment in .venv (done by the other targets too)
 
@@ -35,7 +35,7 @@ test: lint types  ## Lint, check types, run the tests
 test-slow: setup  ## Run the tests that take minutes (published figures, many seeds)
 	$(BIN)/pytest $(PYTEST_FLAGS) -m slow
 
-lint: setup
+lint: setup  ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -43,7 +43,7 @@ format: setup  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: setup
+types: setup  ## Check types
 	$(BIN)/mypy
 
 bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=benchmarks/import_time.py)

@@ -1,0 +1,137 @@
+"""chainrule: neural networks trained with backpropagation that you can see.
+
+>>> import chainrule as cr
+>>> f = lambda x, y, z: (x + y) * (y - z)
+>>> cr.value_and_grad(f, argnums=(0, 1, 2))(2.0, 1.0, 0.0)
+(3.0, (1.0, 4.0, -3.0))
+
+Names are loaded when they are first used, so importing the package costs little more than importing NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives; a module stands for itself.
+_HOME = {
+    "chainrule.backprop": ("grad", "value_and_grad", "primitive"),
+    "chainrule.backprop.graph": ("trace",),
+    "chainrule.backprop.check": ("check_gradient",),
+    "chainrule.backprop.ops": ("stop_gradient",),
+    "chainrule.layers": (
+        "Activation",
+        "AvgPool2D",
+        "BatchNorm",
+        "Concat",
+        "Conv2D",
+        "Dense",
+        "Dropout",
+        "Flatten",
+        "GlobalAvgPool2D",
+        "Layer",
+        "LayerNorm",
+        "MaxPool2D",
+        "Maxout",
+        "Reshape",
+        "Residual",
+        "Sequential",
+        "mlp",
+    ),
+    "chainrule.optimizers": ("SGD", "AdaGrad", "Adam", "AdamW", "RMSProp"),
+    "chainrule.models": ("Model", "Perceptron", "load_model"),
+    "chainrule.training": ("Decision", "EarlyStopping", "Event", "History", "Run", "descend", "fit"),
+    "chainrule.data": ("Dataset",),
+    "chainrule.errors": ("ChainruleError",),
+}
+_MODULES = {
+    "activations": "chainrule.activations",
+    "data": "chainrule.data",
+    "errors": "chainrule.errors",
+    "initializers": "chainrule.initializers",
+    "layers": "chainrule.layers",
+    "losses": "chainrule.losses",
+    "networks": "chainrule.models.networks",
+    "ops": "chainrule.backprop.ops",
+    "optimizers": "chainrule.optimizers",
+    "random": "chainrule.random",
+    "schedules": "chainrule.schedules",
+    "testing": "chainrule.testing",
+}
+_NAMES = {name: home for home, names in _HOME.items() for name in names}
+
+__all__ = [*sorted(_NAMES), *sorted(_MODULES)]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        found: Any = importlib.import_module(_MODULES[name])
+    elif name in _NAMES:
+        found = getattr(importlib.import_module(_NAMES[name]), name)
+    else:
+        from chainrule.errors import did_you_mean
+
+        raise AttributeError(f"chainrule has no {name!r}{did_you_mean(name, __all__)}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+if TYPE_CHECKING:  # the same names, for type checkers and editors
+    from chainrule import activations as activations
+    from chainrule import data as data
+    from chainrule import errors as errors
+    from chainrule import initializers as initializers
+    from chainrule import layers as layers
+    from chainrule import losses as losses
+    from chainrule import optimizers as optimizers
+    from chainrule import random as random
+    from chainrule import schedules as schedules
+    from chainrule import testing as testing
+    from chainrule.backprop import grad as grad
+    from chainrule.backprop import ops as ops
+    from chainrule.backprop import primitive as primitive
+    from chainrule.backprop import value_and_grad as value_and_grad
+    from chainrule.backprop.check import check_gradient as check_gradient
+    from chainrule.backprop.graph import trace as trace
+    from chainrule.backprop.ops import stop_gradient as stop_gradient
+    from chainrule.data import Dataset as Dataset
+    from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.layers import Activation as Activation
+    from chainrule.layers import AvgPool2D as AvgPool2D
+    from chainrule.layers import BatchNorm as BatchNorm
+    from chainrule.layers import Concat as Concat
+    from chainrule.layers import Conv2D as Conv2D
+    from chainrule.layers import Dense as Dense
+    from chainrule.layers import Dropout as Dropout
+    from chainrule.layers import Flatten as Flatten
+    from chainrule.layers import GlobalAvgPool2D as GlobalAvgPool2D
+    from chainrule.layers import Layer as Layer
+    from chainrule.layers import LayerNorm as LayerNorm
+    from chainrule.layers import Maxout as Maxout
+    from chainrule.layers import MaxPool2D as MaxPool2D
+    from chainrule.layers import Reshape as Reshape
+    from chainrule.layers import Residual as Residual
+    from chainrule.layers import Sequential as Sequential
+    from chainrule.layers import mlp as mlp
+    from chainrule.models import Model as Model
+    from chainrule.models import Perceptron as Perceptron
+    from chainrule.models import load_model as load_model
+    from chainrule.models import networks as networks
+    from chainrule.optimizers import SGD as SGD
+    from chainrule.optimizers import AdaGrad as AdaGrad
+    from chainrule.optimizers import Adam as Adam
+    from chainrule.optimizers import AdamW as AdamW
+    from chainrule.optimizers import RMSProp as RMSProp
+    from chainrule.training import Decision as Decision
+    from chainrule.training import EarlyStopping as EarlyStopping
+    from chainrule.training import Event as Event
+    from chainrule.training import History as History
+    from chainrule.training import Run as Run
+    from chainrule.training import descend as descend
+    from chainrule.training import fit as fit

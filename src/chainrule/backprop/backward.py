@@ -36,16 +36,17 @@ def backward(output: Tensor, seed: Any) -> dict[int, Any]:
     """
     gradients: dict[int, Any] = {output.index: seed}
     for node in reachable(output):
-        if node.primitive is None or node.index not in gradients:
+        g = gradients.get(node.index)
+        if g is None or node.primitive is None:
             continue
-        g = gradients[node.index]
         for position, a in enumerate(node.args):
-            if not isinstance(a, Tensor) or a.level != output.level:
-                continue
-            contribution = _to_argument(position, g, node)
-            if contribution is not None:
-                before = gradients.get(a.index)
-                gradients[a.index] = contribution if before is None else before + contribution
+            if isinstance(a, Tensor) and a.level == output.level:
+                contribution = _to_argument(position, g, node)
+                if contribution is g and a.primitive is None:
+                    contribution = ops.positive(g)  # a copy: what users get shares no memory
+                if contribution is not None:
+                    before = gradients.get(a.index)
+                    gradients[a.index] = contribution if before is None else before + contribution
     return gradients
 
 
@@ -56,25 +57,19 @@ def _to_argument(position: int, g: Any, node: Tensor) -> Any:
     if rule is None:
         return None
     plain = [a.value if isinstance(a, Tensor) and a.level in (node.level, 0) else a for a in node.args]
+    want = getattr(plain[position], "dtype", None)
+    if want is not None and want.kind in "biu":
+        return None  # truth values and integers (a comparison, a position) do not change continuously
     if node.primitive.elementwise:
         local = rule(node.value, *plain, **node.kwargs)
         if not isinstance(local, int) or local != 1:  # a derivative of 1 costs nothing
             g = -g if isinstance(local, int) and local == -1 else g * local
-        g = _fit(g, shape(plain[position]))
+        g = sum_to_shape(g, shape(plain[position]))
     else:
         g = rule(g, node.value, *plain, **node.kwargs)
     # Float32 weights on float64 data keep float32 gradients.
-    want, have = getattr(plain[position], "dtype", None), getattr(g, "dtype", None)
+    have = getattr(g, "dtype", None)
     return g if want is None or have is None or want == have else ops.astype(g, want)
-
-
-def _fit(g: Any, target: tuple[int, ...]) -> Any:
-    """Undo broadcasting, in either direction (a rule may give a constant for a whole array)."""
-    have = shape(g)
-    if have == target:
-        return g
-    full = np.broadcast_shapes(have, target)
-    return sum_to_shape(ops.broadcast_to(g, full) if have != full else g, target)
 
 
 def value_and_grad(
@@ -112,11 +107,12 @@ def value_and_grad(
 
     @functools.wraps(f, assigned=("__name__", "__doc__"), updated=())
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if max(chosen) >= len(args):
-            raise GradientError(
-                f"argnums={argnums} asks for argument {max(chosen)}, but the function was called with "
-                f"{len(args)} positional argument{'s' if len(args) != 1 else ''}."
-            )
+        for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise GradientError(
+                    f"argnums={argnums} asks for argument {i}, but the function was called with "
+                    f"{len(args)} positional argument{'s' if len(args) != 1 else ''}."
+                )
         value, aux, found, _ = _differentiate(f, args, kwargs, chosen, has_aux)
         answer = tuple(found) if several else found[0]
         return ((value, aux) if has_aux else value), answer
@@ -147,10 +143,14 @@ def _differentiate(
     context.level += 1
     level = context.level
     try:
-        inputs = list(args)
+        inputs = [_constants(a) for a in args]
         for i in chosen:
             inputs[i] = tree.map(functools.partial(_input, level=level, argument=i), args[i])
-        result = f(*inputs, **kwargs)
+        result = f(*inputs, **{name: _constants(a) for name, a in kwargs.items()})
+        if has_aux and not (isinstance(result, tuple | list) and len(result) == 2):
+            raise GradientError(
+                f"With has_aux=True the function must return a pair (value, aux); it returned {result!r}."
+            )
         value, aux = result if has_aux else (result, None)
         gradients = _gradients_of(value, level)
     finally:
@@ -196,11 +196,18 @@ def _input(leaf: Any, level: int, argument: int) -> Tensor:
     return Tensor(float(leaf) if isinstance(leaf, int) else leaf, level)
 
 
+def _constants(argument: Any) -> Any:
+    """What is not differentiated. Arrays of JAX become tensors, so that NumPy's functions take them inside jit."""
+    if isinstance(argument, np.ndarray | Tensor) or namespace(*tree.leaves(argument)) is np:
+        return argument
+    return tree.map(lambda a: a if namespace(a) is np or a.dtype.kind in "biuV" else Tensor(a), argument)
+
+
 def _gradients_of(value: Any, level: int) -> dict[int, Any]:
     if shape(value) != ():
         raise GradientError(
             f"A gradient is defined for a function that returns one number; it returned shape {shape(value)}. "
-            "Sum or average the result, for example with np.mean(...)."
+            "Add up or average the result, for example with np.sum(...) or np.mean(...)."
         )
     if not isinstance(value, Tensor):
         if not isinstance(unwrap(value), int | float) and not hasattr(value, "dtype"):
@@ -220,6 +227,8 @@ def _gradient_of_input(gradients: dict[int, Any], tensor: Tensor, given: Any) ->
     g = gradients.get(tensor.index)
     if g is None:  # no path leads from the output to this input
         g = 0.0 if isinstance(given, int | float) else ops.zeros_like(given)
+    if isinstance(g, np.ndarray) and not g.flags.owndata:
+        g = g.copy()  # a view may be read-only, or share its memory with another gradient
     return _number(g) if isinstance(given, int | float) else g
 
 

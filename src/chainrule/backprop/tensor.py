@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -312,13 +313,9 @@ class Primitive:
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.__wrapped__ = forward
-        code = forward.__code__
-        #: The names of the positional arguments, and the defaults of the last of them.
-        self.positional = code.co_varnames[1 : code.co_argcount]
-        self.defaults = dict(
-            zip(reversed(self.positional), reversed(forward.__defaults__ or ()), strict=False)
-        )
         self.rules: tuple[Rule | None, ...] = ()
+        #: The one rule for every argument, if the operation takes any number of arguments.
+        self.variadic: Rule | None = None
         #: Whether a rule takes (y, *args) and gives dy/dx elementwise, or takes (g, y, *args).
         self.elementwise = False
 
@@ -332,14 +329,17 @@ class Primitive:
     def gradients(self, *rules: Rule | None) -> None:
         """For any operation: the gradient of each argument from (g, y, *args), g the output's gradient.
 
-        The last rule serves all further arguments and then gets ``at=``, the argument's position, if the
-        operation takes any number of arguments (its only rule is made with `variadic`).
+        An operation with any number of arguments has a single rule, made with `variadic`; it gets ``at=``, the
+        argument's position.
         """
         self.rules = rules
+        self.variadic = rules[0] if getattr(rules[0], "variadic", False) else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs and any(isinstance(v, Tensor) for v in kwargs.values()):
-            args, kwargs = self._in_position(args, kwargs)
+        for v in kwargs.values():
+            if isinstance(v, Tensor):
+                args, kwargs = self._in_position(args, kwargs)
+                break
         level = -1
         for a in args:
             if isinstance(a, Tensor) and a.level > level:
@@ -354,26 +354,20 @@ class Primitive:
 
     def _in_position(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments given by name, moved to their position: only there a gradient flows to them."""
-        given, rest = self.defaults | kwargs, dict(kwargs)
-        last = max((i for i, name in enumerate(self.positional) if name in kwargs), default=-1)
-        for name in self.positional[len(args) : last + 1]:
-            if name not in given:
-                raise TypeError(f"{self.name}() misses the argument {name!r}.")
-            args = (*args, given[name])
-            rest.pop(name, None)
-        for name, value in rest.items():
+        bound = inspect.signature(self.forward).bind(np, *args, **kwargs)
+        bound.apply_defaults()
+        for name, value in bound.kwargs.items():
             if isinstance(value, Tensor):
                 raise GradientError(
                     f"{self.name}: {name}= is a setting, to which no gradient flows; got {value!r}. "
                     f"Give a plain number ({name}=t.value)."
                 )
-        return args, rest
+        return bound.args[1:], bound.kwargs
 
     def rule(self, position: int) -> Rule | None:
         """The rule for the argument at a position, or None if no gradient flows to it."""
-        if len(self.rules) == 1 and getattr(self.rules[0], "variadic", False):
-            every = self.rules[0]
-            return lambda *a, **k: every(*a, at=position, **k)  # type: ignore[misc]
+        if self.variadic is not None:
+            return functools.partial(self.variadic, at=position)
         return self.rules[position] if position < len(self.rules) else None
 
 

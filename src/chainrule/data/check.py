@@ -56,18 +56,21 @@ def check_features(x: Any, name: str = "x") -> Array:
     >>> check_features([[1.0, float("nan")], [3.0, 4.0]])
     Traceback (most recent call last):
         ...
-    chainrule.errors.DataError: x holds values that are not finite: 1 NaN, the first (nan) in row 0, column 1. \
-Remove these rows, or fill the gaps, before training.
+    chainrule.errors.DataError: x holds values that are not finite: 1 NaN, the first (nan) in row 0, \
+column 1. Remove these rows, or fill the gaps, before training.
     """
     columns = _columns(x)
     array = _to_array(x, name)
     if array.ndim < 2:
         raise DataError(
-            f"{name} has shape {array.shape}; expected one row for each sample: (n, features), or (n, height, "
-            f"width, channels). One feature: {name}.reshape(-1, 1). One sample: {name}.reshape(1, -1)."
+            f"{name} has shape {array.shape}; expected one row for each sample: (n, features), or (n, "
+            f"height, width, channels). One feature: {name}.reshape(-1, 1). One sample: {name}.reshape(1, "
+            "-1)."
         )
     if array.size == 0:
-        raise DataError(f"{name} is empty: its shape is {array.shape}. At least one row and one column are needed.")
+        raise DataError(
+            f"{name} is empty: its shape is {array.shape}. At least one row and one column are needed."
+        )
     if array.dtype.kind == "O":
         array = _from_objects(array, name, columns)
     array = _to_float(array, name, columns)
@@ -87,7 +90,9 @@ def check_target(y: Any, name: str = "y") -> Array:
     """
     array = _to_array(y, name)
     if array.ndim == 0:
-        raise DataError(f"{name} is a single value; expected one target for each sample, in a list or an array.")
+        raise DataError(
+            f"{name} is a single value; expected one target for each sample, in a list or an array."
+        )
     if array.size == 0:
         raise DataError(f"{name} is empty: its shape is {array.shape}. At least one target is needed.")
     if array.dtype.kind == "O":
@@ -117,7 +122,8 @@ def check_pair(x: Any, y: Any) -> tuple[Array, Array]:
         elif features.ndim == 2 and features.shape[1] == len(target):
             hint = " x has that many columns: if samples are columns, write x.T."
         raise DataError(
-            f"x has {len(features):,} rows and y has {len(target):,}: every row of x needs exactly one target.{hint}"
+            f"x has {len(features):,} rows and y has {len(target):,}: every row of x needs exactly one "
+            f"target.{hint}"
         )
     return features, target
 
@@ -135,7 +141,9 @@ def _to_array(given: Any, name: str) -> Array:
     if hasattr(given, "toarray"):
         raise DataError(f"{name} is a sparse matrix; write {name}.toarray().")
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise DataError(f"{name} has {int(np.ma.count_masked(given)):,} masked values; fill or remove them.")
+        raise DataError(
+            f"{name} has {int(np.ma.getmaskarray(given).sum()):,} masked values; fill or remove them."
+        )
     if hasattr(given, "to_numpy"):
         given = given.to_numpy()
     elif isinstance(given, Iterable) and not hasattr(given, "__array__") and not isinstance(given, Sequence):
@@ -187,7 +195,9 @@ def _to_float(array: Array, name: str, columns: list[str] | None) -> Array:
         return array.astype(np.float32)
     if kind == "U":
         flat = array.reshape(len(array), -1)
-        places = ((i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j]))
+        places = (
+            (i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j])
+        )
         i, j = next(places, (0, 0))
         raise DataError(_not_a_number(str(flat[i, j]), i, j, array, name, columns))
     raise DataError(f"{name} holds {_KINDS.get(kind, str(array.dtype))}; expected numbers.")
@@ -207,8 +217,8 @@ def _check_finite(array: Array, name: str, columns: list[str] | None) -> None:
     counts = " and ".join(f"{n:,} {word}" for n, word in ((nan, "NaN"), (infinite, "infinite")) if n)
     at = np.unravel_index(int(np.argmin(finite)), array.shape)
     raise DataError(
-        f"{name} holds values that are not finite: {counts}, the first ({array[at]}) in {_place(at, columns)}. "
-        "Remove these rows, or fill the gaps, before training."
+        f"{name} holds values that are not finite: {counts}, the first ({array[at]}) in "
+        f"{_place(at, columns)}. Remove these rows, or fill the gaps, before training."
     )
 
 
@@ -221,7 +231,11 @@ def _same_kind(array: Array, name: str) -> Array:
     for kind, dtype in _TARGET_KINDS:
         if isinstance(values[0], kind):
             wrong = next((v for v in values if not isinstance(v, kind)), None)
-            if wrong is not None and kind is numbers.Integral and all(isinstance(v, numbers.Real) for v in values):
+            if (
+                wrong is not None
+                and kind is numbers.Integral
+                and all(isinstance(v, numbers.Real) for v in values)
+            ):
                 continue  # whole and other numbers together: floats
             if wrong is not None:
                 raise DataError(
@@ -230,7 +244,9 @@ def _same_kind(array: Array, name: str) -> Array:
                 )
             same = np.array(values, dtype=dtype).reshape(array.shape)
             if same.dtype.kind == "O":
-                raise DataError(f"{name} holds whole numbers beyond 64 bits; as text: {name} = [str(v) for v in {name}].")
+                raise DataError(
+                    f"{name} holds whole numbers beyond 64 bits; as text: {name} = [str(v) for v in {name}]."
+                )
             return same
     raise DataError(f"{name} holds {_kind(values[0])}; expected numbers, text or booleans.")
 

@@ -101,8 +101,10 @@ class Dataset:
                 f"({test[1].dtype}); expected the same."
             )
         targets = [train[1]] if test is None else [train[1], test[1]]
-        regression = train[1].dtype.kind == "f"
-        if not regression and train[1].ndim == 1:
+        if all(_one_hot(t) for t in targets):
+            targets = [t.argmax(axis=1) for t in targets]
+        regression = targets[0].dtype.kind == "f"
+        if not regression and targets[0].ndim == 1:
             targets, classes = _to_codes(name, targets, classes)
         return cls(
             name,
@@ -153,25 +155,26 @@ class Dataset:
 
 def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
     """Features and targets of one part, checked; images as (n, height, width, channels) in [0, 1]."""
-    bytes_ = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim >= 3
     features = check_features(x, x_name)
-    if bytes_:
-        features = features / np.float32(255)
+    if features.ndim >= 3 and getattr(x, "dtype", None) == np.uint8:
+        features /= np.float32(255)  # in place: turning bytes into floats has made a copy
     if features.ndim == 3:
         features = features[..., None]
     target = check_target(y, y_name)
     if target.ndim == 2 and target.shape[1] == 1:
         target = target.ravel()
-    if target.dtype.kind in "biuf" and target.ndim == 2 and _one_hot(target):
-        target = target.argmax(axis=1)
     if len(features) != len(target):
         raise DataError(
-            f"{x_name} has {len(features):,} rows and {y_name} has {len(target):,}: every row needs one target."
+            f"{x_name} has {len(features):,} rows and {y_name} has {len(target):,}: every row needs one "
+            "target."
         )
     return features, target
 
 
 def _one_hot(rows: Array) -> bool:
+    """Whether each row has a single 1 and zeros otherwise."""
+    if rows.ndim != 2 or rows.dtype.kind not in "biuf":
+        return False
     return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule import losses, random, tree
+from chainrule import activations, losses, random, tree
+from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
-from chainrule.data import Standardizer, Target, check_features, encode_target
+from chainrule.data import Standardizer, Target, check_features, decode, encode_target
 from chainrule.engine import choose
 from chainrule.errors import ShapeError
 from chainrule.layers import Layer, Sequential, split_output
 from chainrule.models.forward import flops, forward, outputs
 
 Array = Any
+
+
+class PerLayer(dict[str, Array]):
+    """One array per layer, by the layer's name or by its number: ``delta["dense_2"]``, ``delta[-1]``."""
+
+    def __getitem__(self, key: str | int) -> Array:
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,16 @@ class Pass:
     ----------
     loss : float
         The mean cost of the samples.
-    z, a, delta : dict of arrays (batch, …), by layer
-        Before and after the activation, and δ = ∂C_x/∂z with C_x the cost of the sample itself. Index them by
-        layer name or, as in the lectures, by number: ``pass_.delta.last`` is δᴸ.
+    z, a, delta : arrays (batch, …) for each layer
+        Before and after the activation, and δ = ∂C_x/∂z with C_x the cost of the sample itself. By the layer's
+        name or its number: ``pass_.delta["dense_2"]``, ``pass_.delta[-1]`` (δᴸ).
     grads : the gradient of the mean cost for every parameter, nested like ``model.params``
     """
 
     loss: float
-    z: dict[str, Array]
-    a: dict[str, Array]
-    delta: dict[str, Array]
+    z: PerLayer
+    a: PerLayer
+    delta: PerLayer
     grads: dict[str, Any]
 
 
@@ -86,7 +93,11 @@ class Model:
         self.params = cast(made_params if params is None else params, precision)
         self.state = cast(made_state if state is None else state, precision)
         self.standardizer = standardizer
-        self.target = target or _default_target(self.net, self.output_shape)
+        #: The activation of the last layer.
+        self.last_activation = _last_activation(self.net)
+        #: Whether the meaning of the outputs comes from training data (it is guessed for an untrained model).
+        self.target_is_known = target is not None
+        self.target = target or _default_target(self.last_activation, self.output_shape)
 
     def __call__(self, x: Array) -> Any:
         """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``."""
@@ -107,8 +118,23 @@ class Model:
 
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
         """The class of each sample (the label as it was given in training), or the value for regression."""
-        a = self.predict_proba(x, engine=engine, batch_size=batch_size)
-        return self.target.decode(a)
+        return self.labels(self.predict_proba(x, engine=engine, batch_size=batch_size))
+
+    def labels(self, a: np.ndarray) -> np.ndarray:
+        """What outputs mean: the most probable class, whether each label holds, or the values themselves."""
+        task, classes = self.target.task, self.target.classes
+        if task == "classification":
+            return decode(a.argmax(axis=-1), classes or range(a.shape[-1]))
+        values = a if a.shape[-1] > 1 else a[..., 0]
+        if task == "regression":
+            return values
+        chosen = (values > self.threshold).astype(int)
+        return decode(chosen, classes) if task == "binary" and classes else chosen
+
+    @property
+    def threshold(self) -> float:
+        """Outputs above it count as 1: ½ for outputs in [0, 1], 0 for outputs around 0."""
+        return 0.5 if self.last_activation.range[0] >= 0 else 0.0
 
     def backprop(self, x: Array, y: Array, loss: Any = "auto") -> Pass:
         """Forward and backward through the whole network for a batch, with everything left to see.
@@ -129,13 +155,12 @@ class Model:
         x = self.prepare(check_features(x))
         self._check(x)
         body, activation = split_output(self.net)
-        function = losses.auto(activation, self.target.task) if loss == "auto" else losses.get(loss)
-        whole = activation if activation.name != "linear" else self.net.layers[-1]
-        losses.check_output(function, getattr(whole, "activation", whole))
+        function = losses.auto(self.last_activation, self.target.task) if loss == "auto" else losses.get(loss)
+        losses.check_output(function, self.last_activation)
         y, _ = encode_target(
             y,
             units=self.output_shape[-1],
-            output_activation=activation.name,
+            output_activation=self.last_activation.name,
             classes=self.target.classes,
         )
         fused = activation.name == function.pair
@@ -157,9 +182,9 @@ class Model:
         n = len(x)
         return Pass(
             loss=float(value) / n,
-            z={layer: v for layer, (v, _) in named["z"].items()},
-            a={layer: v for layer, (v, _) in named["a"].items()},
-            delta={layer: g for layer, (_, g) in named["z"].items()},
+            z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
+            a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
+            delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
             grads=tree.map(lambda g: g / n, grads),
         )
 
@@ -213,15 +238,20 @@ def cast(values: Any, precision: str) -> Any:
     return tree.map(lambda v: np.asarray(v, precision), values)
 
 
-def _default_target(net: Sequential, output_shape: tuple[int, ...]) -> Target:
+def _last_activation(net: Layer) -> Activation:
+    while isinstance(net, Sequential) and net.layers:
+        net = net[-1]
+    return activations.get(getattr(net, "activation", None))
+
+
+def _default_target(activation: Activation, output_shape: tuple[int, ...]) -> Target:
     """What the outputs of an untrained network mean, judged by its last activation."""
-    _, activation = split_output(net)
-    units = math.prod(output_shape)
-    if activation.name == "softmax" or (activation.name == "sigmoid" and units > 1):
-        return Target("classification", tuple(range(output_shape[-1])), output_shape[-1])
-    if activation.name == "sigmoid":
+    units = output_shape[-1] if output_shape else 1
+    if activation.name in ("softmax", "sigmoid", "step") and units > 1:
+        return Target("classification", tuple(range(units)), units)
+    if activation.name in ("sigmoid", "step"):
         return Target("binary", (0, 1), 1)
-    return Target("regression", None, output_shape[-1])
+    return Target("regression", None, units)
 
 
 def _short(layer: Layer) -> str:

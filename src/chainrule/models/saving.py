@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def save_model(model: Model, path: str | Path) -> None:
         "net": model.net.to_dict(),
         "input_shape": model.input_shape,
         "precision": model.precision,
-        "target": model.target.to_dict(),
+        "target": asdict(model.target),
     }
     tensors = flatten({"params": model.params, "state": model.state})
     if model.standardizer is not None:
@@ -65,7 +66,7 @@ def load_model(path: str | Path) -> Model:
             params=values.get("params", {}),
             state=values.get("state", {}),
             standardizer=Standardizer.from_arrays(arrays) if arrays else None,
-            target=Target.from_dict(recipe["target"]),
+            target=Target(**_tuples(recipe["target"])),
         )
     except ChainruleError:
         raise
@@ -110,6 +111,11 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
             node = node.setdefault(head, {})
         node[last] = leaf
     return root
+
+
+def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples they were."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
 
 
 def _check_shapes(path: str | Path, model: Model) -> None:

@@ -96,7 +96,7 @@ from chainrule.backprop.ops.fused import (
     softmax_cross_entropy,
     stop_gradient,
 )
-from chainrule.backprop.ops.linear import (
+from chainrule.backprop.ops.products import (
     dot,
     einsum,
     matmul,
@@ -312,7 +312,10 @@ table.update(
     asinh=arcsinh,
     atanh=arctanh,
     pow=power,
-    index=index,
+    bitwise_and=logical_and,
+    bitwise_or=logical_or,
+    invert=logical_not,
+    copy=positive,
     shape=shape,
     ndim=lambda x: len(shape(x)),
     size=lambda x: x.size,

@@ -10,8 +10,9 @@ import math
 
 from chainrule.backprop.ops.arithmetic import clip, erf, exp, maximum, tanh, where
 from chainrule.backprop.ops.reductions import softmax
-from chainrule.backprop.ops.shaping import index
+from chainrule.backprop.ops.shaping import index, ones_like
 from chainrule.backprop.tensor import primitive, shape
+from chainrule.errors import ShapeError
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -56,7 +57,7 @@ def leaky_relu(xp, z, slope=0.01):
 
 
 leaky_relu.derivatives(
-    lambda y, z, slope=0.01: where(z > 0, 1.0, slope), lambda y, z, slope=0.01: where(z > 0, 0.0, z)
+    lambda y, z, slope=0.01: where(z > 0, ones_like(z), slope), lambda y, z, slope=0.01: where(z > 0, 0.0, z)
 )
 
 prelu = leaky_relu  # the same function; its slope is learned
@@ -127,7 +128,7 @@ def glu(z):
     """a·σ(b), where a and b are the halves of the last axis, which the result has half as long."""
     half, odd = divmod(shape(z)[-1], 2)
     if odd:
-        raise ValueError(f"GLU halves the last axis, so its length must be even; got shape {shape(z)}.")
+        raise ShapeError(f"GLU halves the last axis, so its length must be even; got shape {shape(z)}.")
     return index(z, (..., slice(None, half))) * sigmoid(index(z, (..., slice(half, None))))
 
 

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from chainrule.backprop.tensor import primitive
+from chainrule.backprop.tensor import primitive, table
+from chainrule.errors import GradientError
 
 # --- arithmetic ---------------------------------------------------------------------------------------------
 
@@ -71,11 +72,18 @@ positive.derivatives(lambda y, x: 1)
 @primitive
 def power(xp, a, b):
     """a to the power b; derivatives b·a^(b-1) and a^b·ln a (0 where a ≤ 0: there is no real derivative)."""
-    return xp.power(a, b)
+    return a**b if hasattr(a, "dtype") else xp.power(a, b)  # a**2 of an array has a short cut
+
+
+def _less_one(b):
+    """b - 1; but 1 where b is 0, for there the derivative is 0, also at a = 0."""
+    if isinstance(b, int | float):
+        return b - 1 if b != 0 else 1
+    return where(equal(b, 0), 1.0, b - 1.0)
 
 
 power.derivatives(
-    lambda y, a, b: b * power(a, where(equal(b, 0), 1.0, b - 1.0)),
+    lambda y, a, b: b * power(a, _less_one(b)),
     lambda y, a, b: where(a > 0, y * log(where(a > 0, a, 1.0)), 0.0),
 )
 
@@ -363,7 +371,7 @@ minimum.derivatives(lambda y, a, b: _chosen(a, b, y), lambda y, a, b: _chosen(b,
 
 
 def _chosen(this, other, y):
-    return where(equal(this, other), 0.5, where(equal(this, y), 1.0, 0.0))
+    return where(equal(this, other), 0.5, table["ones_like"](y) * equal(this, y))
 
 
 @primitive
@@ -374,25 +382,33 @@ def where(xp, condition, a, b):
 
 where.derivatives(
     None,
-    lambda y, condition, a, b: where(condition, 1.0, 0.0),
-    lambda y, condition, a, b: where(condition, 0.0, 1.0),
+    lambda y, condition, a, b: not_equal(condition, 0),
+    lambda y, condition, a, b: equal(condition, 0),
 )
 
 
 @primitive
-def clip(xp, x, low, high):
-    """x limited to [low, high]; derivative 1 inside and at the limits, 0 outside (limits: the reverse).
-
-    Either limit may be None.
-    """
+def _clip(xp, x, low, high):
     return xp.clip(x, low, high)
 
 
-clip.derivatives(
-    lambda y, x, low, high: where(equal(x, y), 1.0, 0.0),
-    lambda y, x, low, high: where(x < low, 1.0, 0.0),
-    lambda y, x, low, high: where(x > high, 1.0, 0.0),
+_clip.derivatives(
+    lambda y, x, low, high: equal(x, y),
+    lambda y, x, low, high: less(x, low),
+    lambda y, x, low, high: greater(x, high),
 )
+
+
+def clip(x, low=None, high=None, *, min=None, max=None, a_min=None, a_max=None):
+    """x limited to [low, high]; derivative 1 inside and at the limits, 0 outside (limits: the reverse).
+
+    Either limit may be None. NumPy's names for them are taken as well.
+    """
+    lows = [v for v in (low, min, a_min) if v is not None]
+    highs = [v for v in (high, max, a_max) if v is not None]
+    if len(lows) > 1 or len(highs) > 1:
+        raise GradientError("clip takes one lower and one upper limit: clip(x, low, high).")
+    return _clip(x, *(lows or [None]), *(highs or [None]))
 
 # --- constant almost everywhere: no gradient flows ----------------------------------------------------------
 

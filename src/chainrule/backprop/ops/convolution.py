@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.backprop.ops.arithmetic import equal, where
+from chainrule.backprop.ops.arithmetic import equal
 from chainrule.backprop.ops.reductions import max, mean, sum
-from chainrule.backprop.ops.shaping import pad
+from chainrule.backprop.ops.shaping import astype, pad
 from chainrule.backprop.tensor import primitive, shape
 from chainrule.engine import convolution as lowering
 from chainrule.errors import ShapeError
@@ -92,7 +92,7 @@ def _max_pool2d(xp, x, *, size, stride):
 
 def _to_largest(g, y, x, *, size, stride):
     patches = _windows(x, size=size, stride=stride, dilation=(1, 1))
-    chosen = where(equal(patches, y[:, :, :, None, None, :]), 1.0, 0.0).astype(y.dtype)
+    chosen = astype(equal(patches, y[:, :, :, None, None, :]), y.dtype)
     share = g / sum(chosen, axis=(3, 4))
     return _fold(chosen * share[:, :, :, None, None, :], image=shape(x)[1:3], stride=stride, dilation=(1, 1))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chainrule.backprop.ops.activations import sigmoid
 from chainrule.backprop.ops.arithmetic import sqrt
-from chainrule.backprop.ops.reductions import log_softmax, mean, softmax, spread, sum, var
-from chainrule.backprop.ops.shaping import sum_to_shape
+from chainrule.backprop.ops.reductions import log_softmax, mean, softmax, sum, var
+from chainrule.backprop.ops.shaping import expand_dims, sum_to_shape
 from chainrule.backprop.tensor import primitive, shape
 
 
@@ -16,16 +16,16 @@ def softmax_cross_entropy(xp, z, t):
     z are the values before the softmax, t the targets as probabilities (rows that sum to 1; for other rows
     the gradient is a Σt - t). Shape (..., classes) gives (...).
     """
-    largest = xp.max(z, axis=-1, keepdims=True)
-    log_sum = xp.log(xp.sum(xp.exp(z - largest), axis=-1, keepdims=True))
-    return xp.sum(t * (log_sum + largest - z), axis=-1)
+    largest = z.max(axis=-1, keepdims=True)
+    log_sum = xp.log(xp.exp(z - largest).sum(axis=-1, keepdims=True))
+    return (t * (log_sum + largest - z)).sum(axis=-1)
 
 
 softmax_cross_entropy.gradients(
     lambda g, y, z, t: sum_to_shape(
-        spread(g, z, -1, False) * (softmax(z) * sum(t, axis=-1, keepdims=True) - t), shape(z)
+        expand_dims(g, -1) * (softmax(z) * sum(t, axis=-1, keepdims=True) - t), shape(z)
     ),
-    lambda g, y, z, t: sum_to_shape(-spread(g, z, -1, False) * log_softmax(z), shape(t)),
+    lambda g, y, z, t: sum_to_shape(-expand_dims(g, -1) * log_softmax(z), shape(t)),
 )
 
 

@@ -8,6 +8,8 @@ import operator
 import numpy as np
 
 from chainrule.backprop.tensor import Tensor, primitive, shape, table, unwrap, variadic
+from chainrule.engine.namespace import namespace
+from chainrule.errors import GradientError, ShapeError
 
 # --- shape --------------------------------------------------------------------------------------------------
 
@@ -22,6 +24,8 @@ _reshape.gradients(lambda g, y, x, **_: _reshape(g, shape=shape(x)))
 
 def reshape(x, shape, order="C"):
     """The same values in another shape (one length may be -1)."""
+    if order != "C":
+        raise GradientError(f"reshape keeps the order of rows (order='C'), got {order!r}; transpose first.")
     return _reshape(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
 
 
@@ -39,11 +43,17 @@ def transpose(x, axes=None):
     return _transpose(x, axes=tuple(a % n for a in axes) if axes is not None else tuple(reversed(range(n))))
 
 
+@primitive
+def _swapaxes(xp, x, *, axis1, axis2):
+    return xp.swapaxes(x, axis1, axis2)
+
+
+_swapaxes.gradients(lambda g, y, x, *, axis1, axis2: _swapaxes(g, axis1=axis1, axis2=axis2))
+
+
 def swapaxes(x, axis1, axis2):
     """Exchange two axes."""
-    order = list(range(len(shape(x))))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
-    return transpose(x, order)
+    return _swapaxes(x, axis1=axis1, axis2=axis2)
 
 
 def moveaxis(x, source, destination):
@@ -59,11 +69,13 @@ def moveaxis(x, source, destination):
 
 def expand_dims(x, axis):
     """Insert axes of length 1."""
-    axes = [axis] if isinstance(axis, int) else list(axis)
-    n = len(shape(x)) + len(axes)
-    axes = {a % n for a in axes}
-    old = iter(shape(x))
-    return reshape(x, tuple(1 if i in axes else next(old) for i in range(n)))
+    old = shape(x)
+    if isinstance(axis, int):
+        axis = axis % (len(old) + 1)
+        return _reshape(x, shape=(*old[:axis], 1, *old[axis:]))
+    n = len(old) + len(axis)
+    axes, lengths = {a % n for a in axis}, iter(old)
+    return _reshape(x, shape=tuple(1 if i in axes else next(lengths) for i in range(n)))
 
 
 def squeeze(x, axis=None):
@@ -77,9 +89,9 @@ def squeeze(x, axis=None):
     return reshape(x, tuple(n for i, n in enumerate(old) if i not in axes))
 
 
-def ravel(x):
+def ravel(x, order="C"):
     """All values in one axis."""
-    return reshape(x, (-1,))
+    return reshape(x, (-1,), order)
 
 
 flatten = ravel
@@ -104,8 +116,10 @@ def sum_to_shape(g, target):
     if have == target:
         return g
     extra = len(have) - len(target)
-    axes = (*range(extra), *(i + extra for i, n in enumerate(target) if n == 1 and have[i + extra] != 1))
-    return reshape(table["sum"](g, axis=axes, keepdims=True) if axes else g, target)
+    if have[extra:] == target:
+        return table["sum"](g, axis=tuple(range(extra)))
+    axes = tuple(i for i in range(len(have)) if i < extra or target[i - extra] != have[i])
+    return _reshape(table["sum"](g, axis=axes, keepdims=True), shape=target)
 
 
 @primitive
@@ -140,7 +154,8 @@ _concatenate.gradients(_piece)
 
 
 def concatenate(arrays, axis=0):
-    """Join arrays along an axis they have."""
+    """Join arrays along an axis they have; with axis None, all their values."""
+    arrays = [a if hasattr(a, "shape") else np.asarray(a) for a in arrays]
     return _concatenate(*(arrays if axis is not None else map(ravel, arrays)), axis=axis or 0)
 
 
@@ -155,8 +170,8 @@ def vstack(arrays):
 
 
 def hstack(arrays):
-    """Join along the second axis (the first for vectors)."""
-    arrays = list(arrays)
+    """Join along the second axis (the first for vectors; numbers become vectors)."""
+    arrays = [a if shape(a) else reshape(a, (1,)) for a in arrays]
     return concatenate(arrays, axis=1 if len(shape(arrays[0])) > 1 else 0)
 
 
@@ -167,7 +182,14 @@ def _plain_key(key):
     """An index without tensors: integers and masks have no gradient."""
     if isinstance(key, tuple):
         return tuple(_plain_key(k) for k in key)
+    if isinstance(key, list):
+        return np.asarray([unwrap(k) for k in key]) if key else np.zeros(0, int)
     return unwrap(key) if isinstance(key, Tensor) else key
+
+
+def _with_key(xp, key):
+    """The array library of an index that contains arrays of JAX, also if the indexed array is NumPy's."""
+    return namespace(*key) if xp is np and isinstance(key, tuple) else namespace(key) if xp is np else xp
 
 
 def _is_basic(key):
@@ -178,7 +200,7 @@ def _is_basic(key):
 
 @primitive
 def _index(xp, x, *, key):
-    return x[key]
+    return _with_key(xp, key).asarray(x)[key]
 
 
 _index.gradients(lambda g, y, x, *, key: _scatter_add(g, key=key, shape=shape(x)))
@@ -191,6 +213,7 @@ def index(x, key):
 
 @primitive
 def _scatter_add(xp, g, *, key, shape):
+    xp = _with_key(xp, key)
     if xp is not np:
         return xp.zeros(shape, g.dtype).at[key].add(g)
     out = np.zeros(shape, np.asarray(g).dtype)
@@ -266,7 +289,7 @@ _pad.gradients(
 def pad(x, pad_width, mode="constant", constant_values=0.0):
     """Add a border of a constant: ``pad_width`` is a number, (before, after), or one pair per axis."""
     if mode != "constant":
-        raise NotImplementedError(f"np.pad: only mode='constant' has a derivative here, got {mode!r}.")
+        raise GradientError(f"np.pad: only mode='constant' has a derivative here, got {mode!r}.")
     widths = np.broadcast_to(np.asarray(pad_width, int), (len(shape(x)), 2))
     return _pad(x, widths=tuple((int(a), int(b)) for a, b in widths), value=constant_values)
 
@@ -321,13 +344,15 @@ def tile(x, reps):
 
 
 def split(x, sections, axis=0):
-    """Equal parts along an axis, as a list; the length must be a multiple of ``sections``."""
+    """Parts along an axis, as a list: a number of equal parts, or cut at a list of positions."""
     axis = axis % len(shape(x))
-    length, rest = divmod(shape(x)[axis], sections)
-    if rest:
-        raise ValueError(f"An axis of length {shape(x)[axis]} does not split into {sections} equal parts.")
-    front = [slice(None)] * axis
-    return [index(x, (*front, slice(i * length, (i + 1) * length))) for i in range(sections)]
+    n = shape(x)[axis]
+    if isinstance(sections, int):
+        if n % sections:
+            raise ShapeError(f"An axis of length {n} does not split into {sections} equal parts.")
+        sections = range(n // sections, n, n // sections) if n else [0] * (sections - 1)
+    cuts, front = [0, *sections, n], [slice(None)] * axis
+    return [index(x, (*front, slice(a, b))) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
 # --- constants like another array ---------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""NumPy's own archives: several named arrays in one ``.npz`` file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.dataset import Dataset
+from chainrule.errors import DataError, FileError
+
+__all__ = ["read_npz"]
+
+_TRAIN = (("x_train", "y_train"), ("x", "y"), ("data", "target"), ("features", "labels"))
+_TEST = (("x_test", "y_test"),)
+
+
+def read_npz(path: str | Path) -> Dataset:
+    """The features and targets in an ``.npz`` file, as `numpy.savez` writes it.
+
+    The arrays are called ``x_train`` and ``y_train``, ``x`` and ``y``, ``data`` and ``target``, or
+    ``features`` and ``labels`` (the first of these pairs that is there), the test part ``x_test`` and
+    ``y_test``; upper and lower case are the same. Targets of floating numbers are regression, others
+    classification, and unsigned bytes with three or more axes are images (see `Dataset.from_arrays`). No
+    file can run code: arrays of Python objects, which would need pickle, are refused.
+
+    Raises
+    ------
+    FileError
+        The file is missing, damaged or no ``.npz`` file, arrays are missing or hold Python objects.
+    DataError
+        The arrays cannot be used: lengths differ, values are not finite.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from chainrule.data import read_npz
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "pets.npz")
+    >>> np.savez(path, x=[[4.0], [30.0]], y=["cat", "dog"])
+    >>> read_npz(path)
+    Dataset('pets': classification, 2 rows of 1 feature, 2 classes, no test part)
+    >>> folder.cleanup()
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        kind = "is a folder" if path.exists() else "does not exist"
+        raise FileError(f"{path} {kind}; expected an .npz file.")
+    with _open(path) as archive:
+        train, test = _choose(archive.files, path)
+        arrays = [_array(archive, key, path) for key in (*train, *test)]
+    try:
+        return Dataset.from_arrays(path.stem, *arrays)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _open(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start == b"\x93NUMPY":
+        raise FileError(f"{path} is a single .npy array; expected an .npz archive: np.savez(path, x=x, y=y).")
+    if start[:2] != b"PK":
+        found = start[:4].hex(" ") or "an empty file"
+        raise FileError(
+            f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {found}."
+        )
+    try:
+        return np.load(path, allow_pickle=False)
+    except Exception as error:  # whatever a damaged zip makes its reader stumble over
+        raise FileError(f"{path} is a damaged or truncated .npz file: {error}") from None
+
+
+def _choose(keys: Iterable[str], path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of features and targets: for training, and for the test (or none)."""
+    spelt = {key.lower(): key for key in keys}
+    have = ", ".join(sorted(spelt.values())) or "nothing"
+    train, test = _pair(spelt, _TRAIN), _pair(spelt, _TEST)
+    if train is None:
+        raise FileError(
+            f"{path} holds {have}; expected features and targets as x and y, x_train and y_train (with "
+            "x_test and y_test), data and target, or features and labels."
+        )
+    if test is None and ("x_test" in spelt or "y_test" in spelt):
+        raise FileError(f"{path} holds {have}; expected both x_test and y_test, or neither.")
+    return train, test or ()
+
+
+def _pair(spelt: dict[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+    return next(((spelt[x], spelt[y]) for x, y in names if x in spelt and y in spelt), None)
+
+
+def _array(archive: Any, key: str, path: Path) -> Any:
+    try:
+        array = archive[key]
+    except Exception as error:  # zip, zlib, NumPy's header and memory each have their own
+        if "allow_pickle" in str(error):
+            raise FileError(
+                f"{path}: the array {key!r} holds Python objects, which are never loaded. Save numbers or "
+                f"text: {key}.astype(float) or {key}.astype(str)."
+            ) from None
+        raise FileError(f"{path}: the array {key!r} is damaged or truncated: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise FileError(f"{path}: {key!r} is not an array.")
+    return array

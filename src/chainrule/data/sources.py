@@ -1,0 +1,301 @@
+"""Data by name or by path: bundled sets, MNIST and Fashion-MNIST, folders of IDX files, ``.npz`` files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import importlib
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.dataset import Dataset
+from chainrule.data.idx import IDX_NAME, read_idx_folder
+from chainrule.data.npz import read_npz
+from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mean
+
+__all__ = ["NAMES", "load"]
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+
+CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mirrored:
+    """A data set that can be fetched: its classes, where it lies, and the MD5 of its files.
+
+    The files of MNIST are found compressed in more than one way, so the sum is that of the contents.
+    """
+
+    classes: tuple[Any, ...]
+    mirrors: tuple[str, ...]
+    sums_of: str  # "contents" | "file"
+    files: dict[str, str]
+
+
+MIRRORED = {
+    "mnist": _Mirrored(
+        classes=tuple(range(10)),
+        mirrors=("https://storage.googleapis.com/cvdf-datasets/mnist/",),
+        sums_of="contents",
+        files={
+            "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
+            "train-labels-idx1-ubyte.gz": "a25bea736e30d166cdddb491f175f624",
+            "t10k-images-idx3-ubyte.gz": "2646ac647ad5339dbf082846283269ea",
+            "t10k-labels-idx1-ubyte.gz": "27ae3e4e09519cfbb04c329615203637",
+        },
+    ),
+    "fashion_mnist": _Mirrored(
+        classes=CLOTHES,
+        # The "s3-website" address that is often quoted does not answer over https; these two do.
+        mirrors=(
+            "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        ),
+        sums_of="file",
+        files={
+            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+            "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+            "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+        },
+    ),
+}
+
+#: The names that `load` knows.
+NAMES = (*BUNDLED, *MIRRORED)
+
+_READ = "Read are: .npz files, folders of IDX files, and the names " + ", ".join(sorted(NAMES)) + "."
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = False,
+) -> Dataset:
+    """A data set by its name, or from a file or folder.
+
+    Parameters
+    ----------
+    name_or_path
+        ``"digits"`` (images 8 x 8 in [0, 1]), ``"iris"``, ``"wine"``, ``"breast_cancer"``, ``"diabetes"`` (a
+        regression): they come with scikit-learn. ``"mnist"``, ``"fashion_mnist"``: images 28 x 28 in [0, 1].
+        A folder of IDX files, or an ``.npz`` file. For a folder that is called like a data set: ``./mnist``.
+    data_dir
+        Where to look for ``mnist`` and ``fashion_mnist`` first: a folder that holds a folder of that name, or
+        the files themselves. Then the folder in the environment variable CHAINRULE_DATA, then the cache,
+        ``$XDG_CACHE_HOME/chainrule/NAME`` or ``~/.cache/chainrule/NAME``.
+    download
+        Fetch ``mnist`` or ``fashion_mnist`` into the cache if it is in none of these places. Without it, no
+        network is used.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name or path; the message offers the nearest name.
+    FileError
+        A path of a kind that is not read, a file that is damaged.
+    DataError
+        The data is not on this machine: the message says where to put the files. Or it cannot be used.
+
+    Examples
+    --------
+    >>> from chainrule.data import load
+    >>> load("digits")
+    Dataset('digits': classification, 1,797 images of 8 x 8 x 1, 10 classes, no test part)
+    """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise DataError(
+            f"Expected a name or a path, got {type(name_or_path).__name__}. For arrays: "
+            "Dataset.from_arrays(name, x, y)."
+        )
+    name = _as_name(name_or_path)
+    if name in BUNDLED:
+        return _bundled(name)
+    if name in MIRRORED:
+        return _mirrored(name, data_dir, download)
+    return _from_path(name_or_path)
+
+
+def _as_name(given: str | os.PathLike[str]) -> str:
+    """How the given name is spelt here; a `Path` is never a name."""
+    return given.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else ""
+
+
+def _from_path(given: str | os.PathLike[str]) -> Dataset:
+    path = Path(given).expanduser()
+    if not str(given).strip():
+        raise FileError(f"The path of the data is empty. {_READ}")
+    if path.is_dir():
+        return read_idx_folder(path)
+    if path.suffix.lower() == ".npz":
+        return read_npz(path)
+    if path.exists():
+        hint = ""
+        if "-idx" in path.name:
+            hint = f" One IDX file has only images or only labels: give its folder, {str(path.parent)!r}."
+        raise FileError(f"{path} has the ending {path.suffix!r}, which is not read.{hint} {_READ}")
+    if path.suffix or len(path.parts) > 1:
+        raise FileError(f"{path} does not exist. {_READ}")
+    raise UnknownNameError(
+        f"There is no data set, file or folder {str(given)!r}{did_you_mean(str(given), NAMES)}"
+    )
+
+
+def _bundled(name: str) -> Dataset:
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ImportError:
+        raise DataError(f"The data set {name!r} comes with scikit-learn: pip install scikit-learn.") from None
+    bunch = getattr(datasets, f"load_{name}")()
+    if name == "digits":
+        return Dataset.from_arrays(name, (bunch.images / 16).astype(np.float32), bunch.target)
+    # The target of diabetes is a measure of the disease; all others are classes.
+    y = bunch.target.astype(np.float32) if name == "diabetes" else bunch.target
+    classes = None if name == "diabetes" else [str(c) for c in bunch.target_names]
+    return Dataset.from_arrays(
+        name, bunch.data.astype(np.float32), y, classes=classes, feature_names=bunch.feature_names
+    )
+
+
+def _mirrored(name: str, data_dir: str | os.PathLike[str] | None, download: bool) -> Dataset:
+    cache = _cache() / name
+    places = _places(name, data_dir)
+    folder = next((p for p in [*places, cache] if _has_idx_files(p) and not _is_another(p, name)), None)
+    if folder is None and not download:
+        raise DataError(
+            f"{name} is not on this machine; looked in {', '.join(map(str, [*places, cache]))}. Put its four "
+            f"files ({', '.join(MIRRORED[name].files)}) into a folder called {name} and give the folder "
+            f"around it as data_dir or in the environment variable CHAINRULE_DATA, or put them into {cache}. "
+            f"To fetch them: load({name!r}, download=True)."
+        )
+    if folder is None or (folder == cache and download):
+        folder = cache
+        _fetch(name, cache)
+    return dataclasses.replace(_with_classes(read_idx_folder(folder), MIRRORED[name].classes), name=name)
+
+
+def _with_classes(data: Dataset, classes: tuple[Any, ...]) -> Dataset:
+    """The codes of a part of the data (some classes absent) as codes of the whole."""
+    labels = np.asarray(data.classes, np.int32)
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise DataError(
+            f"{data.name}: expected labels from 0 to {len(classes) - 1}, found {labels.tolist()}."
+        )
+    y_test = None if data.y_test is None else labels[data.y_test]
+    return dataclasses.replace(data, y=labels[data.y], y_test=y_test, classes=classes)
+
+
+def _places(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
+    """The folders in which the files may lie, in the order in which they are tried, without the cache."""
+    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+        raise FileError(f"The data_dir {str(data_dir)!r} is not a folder.")
+    given = [data_dir, os.environ.get("CHAINRULE_DATA")]
+    roots = [Path(root).expanduser() for root in given if root]
+    return [place for root in roots for place in (root / name, root)]
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "chainrule"
+
+
+def _has_idx_files(folder: Path) -> bool:
+    return folder.is_dir() and any(IDX_NAME.fullmatch(p.name) for p in folder.iterdir())
+
+
+def _is_another(folder: Path, name: str) -> bool:
+    """Whether the folder holds the other data set with these file names, told by its training labels."""
+    if folder.name == name:
+        return False
+    others = [m for n, m in MIRRORED.items() if n != name]
+    if folder.name in MIRRORED:
+        return True
+    for path in sorted(folder.glob("train-labels-idx1-ubyte*")):
+        data = path.read_bytes()
+        for other in others:
+            if _md5(data, "file") in other.files.values() or _md5(data, "contents") in other.files.values():
+                return True
+    return False
+
+
+def _md5(data: bytes, of: str) -> str:
+    """The MD5 of a file, or of its contents after unpacking (empty if it cannot be unpacked)."""
+    if of == "contents" and data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error):
+            return ""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _fetch(name: str, folder: Path) -> None:
+    """Fetch what is missing in ``folder``; a file is written only if its MD5 is right, and only whole."""
+    source = MIRRORED[name]
+    for file, expected in source.files.items():
+        path = folder / file
+        if path.with_suffix("").is_file():  # unpacked by the user: that one is read
+            continue
+        if path.is_file() and _md5(path.read_bytes(), source.sums_of) == expected:
+            continue
+        problems = []
+        for mirror in source.mirrors:
+            try:
+                data = _get(mirror + file)
+            except (OSError, ValueError) as error:  # URLError and time-outs are OSErrors
+                problems.append(f"{mirror}{file}: {error}")
+                continue
+            if (found := _md5(data, source.sums_of)) == expected:
+                _write(path, data)
+                break
+            problems.append(
+                f"{mirror}{file}: the MD5 of the {source.sums_of} is {found}, expected {expected}"
+            )
+        else:
+            raise DataError(
+                f"{name} could not be fetched ({'; '.join(problems)}). Without a network, put its four files "
+                f"({', '.join(source.files)}) into {folder}, or into a folder called {name} and give the "
+                "folder around it as data_dir or in the environment variable CHAINRULE_DATA."
+            )
+
+
+def _get(address: str) -> bytes:
+    import http.client
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            data: bytes = answer.read()
+    except http.client.HTTPException as error:  # a connection that ended too early
+        raise OSError(f"{type(error).__name__} {error}") from None
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: beside, flush, rename."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,114 @@
+"""Hold out a part of the training data for validation (lecture 003)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import random
+from chainrule.data.check import check_target
+from chainrule.errors import DataError
+
+__all__ = ["stratified_split"]
+
+
+def stratified_split(
+    y: Any, fraction: float, key: Any, stratify: bool = True
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices for training and for validation, both in rising order, with the classes in the same shares.
+
+    The validation part has ``round(n * fraction)`` rows. Each class gives its share of them, rounded so that
+    the sum is right; a class with two members or more is in both parts wherever the sizes allow it, and a
+    class with one member is in the training part. Which rows are chosen depends on the key and the labels
+    alone, and is the same on every engine.
+
+    Parameters
+    ----------
+    y
+        Labels (n,), or rows (n, k) of zeros and ones: each different row counts as a class. A target of
+        numbers that are not whole has no classes and is split without them.
+    fraction
+        The share of the rows for validation, between 0 and 1.
+    key
+        A key of `chainrule.random`.
+    stratify
+        False: take the rows without looking at the classes.
+
+    Raises
+    ------
+    DataError
+        A fraction outside (0, 1), or one with which a part would be empty.
+
+    Examples
+    --------
+    >>> from chainrule import random
+    >>> from chainrule.data import stratified_split
+    >>> train, validation = stratified_split(["a"] * 6 + ["b"] * 3, 1 / 3, random.key(0))
+    >>> len(train), len(validation), sum(validation < 6)
+    (6, 3, np.int64(2))
+    """
+    target = check_target(y)
+    n = len(target)
+    size = _validation_size(n, fraction)
+    # The place of each row in a random order: within its class, the first ones are chosen.
+    order = np.asarray(random.permutation(np.asarray(key), n))
+    if not stratify or (target.dtype.kind == "f" and bool((target != np.floor(target)).any())):
+        chosen = order[:size]
+    else:
+        labels = _class_numbers(target)
+        counts = np.bincount(labels)
+        shares = _shares(counts, size)
+        by_class = order[np.argsort(labels[order], kind="stable")]
+        place_in_class = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+        chosen = by_class[place_in_class < np.repeat(shares, counts)]
+    in_validation = np.zeros(n, np.bool_)
+    in_validation[chosen] = True
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+
+
+def _validation_size(n: int, fraction: float) -> int:
+    if (
+        isinstance(fraction, bool)
+        or not isinstance(fraction, int | float | np.number)
+        or not 0 < fraction < 1
+    ):
+        raise DataError(
+            f"The validation fraction is a number between 0 and 1, got {fraction!r}. For m of the {n:,} rows "
+            f"give m / {n}, for data of your own the pair (x, y)."
+        )
+    size = int(n * float(fraction) + 0.5)
+    if not 0 < size < n:
+        empty = "validation" if size == 0 else "training"
+        raise DataError(
+            f"A validation fraction of {fraction:g} leaves no rows for {empty}: of {n:,} "
+            f"{'row' if n == 1 else 'rows'} it takes {size:,}."
+            + (f" Give at least {1 / n:.3g} and at most {1 - 1 / n:.3g}." if n > 1 else "")
+        )
+    return size
+
+
+def _class_numbers(target: NDArray[Any]) -> NDArray[np.intp]:
+    axis = 0 if target.ndim > 1 else None
+    numbers: NDArray[np.intp] = np.unique(target, axis=axis, return_inverse=True)[1]
+    return np.reshape(numbers, len(target))  # NumPy 2.0 gave it one axis more
+
+
+def _shares(counts: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """How many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``."""
+    low = np.minimum(counts - 1, 1)
+    high = np.maximum(counts - 1, 0)
+    if low.sum() > size:  # fewer rows than classes: not every class can be in the validation part
+        low = np.zeros_like(low)
+    if high.sum() < size:  # so many rows that classes with one member must give theirs
+        high = counts
+    exact = size * counts / counts.sum()
+    shares = np.clip(np.floor(exact).astype(counts.dtype), low, high)
+    while (gap := size - int(shares.sum())) != 0:
+        # One more (or one less) for the classes that are furthest below (above) their exact share.
+        free = np.flatnonzero(shares < high if gap > 0 else shares > low)
+        distance = (exact - shares)[free] * np.sign(gap)
+        chosen = free[np.argsort(-distance, kind="stable")[: abs(gap)]]
+        shares[chosen] += np.sign(gap)
+    return shares

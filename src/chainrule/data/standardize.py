@@ -1,0 +1,106 @@
+"""Zero mean and unit variance for every input (lectures 000 and 003)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.check import check_features
+from chainrule.errors import DataError, ShapeError
+
+__all__ = ["Standardizer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    """x ↦ (x − mean) / deviation, with the mean and deviation of the training data.
+
+    Fit it on the training part only, and apply the same one to validation and test data: their own mean and
+    deviation would tell the network something about them, and shift them against what it has learnt.
+
+    Attributes
+    ----------
+    mean, deviation
+        One number for each feature, shape (features,), or for each channel of images, shape (channels,).
+
+    Examples
+    --------
+    >>> from chainrule.data import Standardizer
+    >>> scale = Standardizer.fit([[1.0, 5.0], [3.0, 5.0]])
+    >>> scale.mean, scale.deviation
+    (array([2., 5.]), array([1., 1.]))
+    >>> scale([[4.0, 5.0]])
+    array([[2., 0.]])
+    """
+
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+
+    @classmethod
+    def fit(cls, x: Any) -> Self:
+        """Mean and deviation (divided by n) of each feature of (n, features), or channel of (n, h, w, c).
+
+        Sums are taken in float64; the result has the dtype of ``x``. A feature that never changes has
+        deviation 1, so that it becomes 0 and not NaN.
+        """
+        x = check_features(x)
+        axes = tuple(range(x.ndim - 1))
+        mean = x.mean(axis=axes, dtype=np.float64)
+        deviation = x.std(axis=axes, dtype=np.float64).astype(x.dtype)
+        # Rounding can leave a constant feature a tiny deviation, so it is known by its extremes.
+        constant = (x.max(axis=axes) == x.min(axis=axes)) | (deviation == 0)
+        return cls(mean.astype(x.dtype), np.where(constant, x.dtype.type(1), deviation))
+
+    def __call__(self, x: Any) -> Any:
+        """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""
+        x = self._checked(x)
+        return (x - self.mean) / self.deviation
+
+    def undo(self, x: Any) -> Any:
+        """The inverse: x · deviation + mean.
+
+        >>> from chainrule.data import Standardizer
+        >>> Standardizer.fit([[1.0], [3.0]]).undo([[0.0], [2.0]])
+        array([[2.],
+               [4.]])
+        """
+        x = self._checked(x)
+        return x * self.deviation + self.mean
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays to save: ``mean`` and ``deviation``."""
+        return {"mean": self.mean, "deviation": self.deviation}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+        """The standardizer that `to_arrays` described; wrong arrays are a `DataError`."""
+        if missing := {"mean", "deviation"} - set(arrays):
+            raise DataError(
+                f"A standardizer needs the arrays mean and deviation; missing: {', '.join(sorted(missing))}."
+            )
+        mean, deviation = np.asarray(arrays["mean"]), np.asarray(arrays["deviation"])
+        if (
+            mean.ndim != 1
+            or mean.shape != deviation.shape
+            or {mean.dtype.kind, deviation.dtype.kind} != {"f"}
+        ):
+            raise DataError(
+                "A standardizer needs one mean and one deviation for each feature; got shapes "
+                f"{mean.shape} ({mean.dtype}) and {deviation.shape} ({deviation.dtype})."
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+            raise DataError("A standardizer needs finite means and finite deviations above 0.")
+        return cls(mean, deviation)
+
+    def _checked(self, x: Any) -> Any:
+        x = x if hasattr(x, "shape") else np.asarray(x)
+        if not x.shape or x.shape[-1] != len(self.mean):
+            raise ShapeError(
+                f"Got data of shape {tuple(x.shape)}, and the standardizer was fitted on {len(self.mean)} "
+                "features (or channels): the last axis must have that many."
+            )
+        return x

@@ -1,0 +1,291 @@
+"""What a target means for a network: classes, a yes or no, several labels at once, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.data.check import check_target
+from chainrule.errors import DataError
+
+__all__ = ["Target", "decode", "encode_target"]
+
+Array = NDArray[Any]
+
+#: Output activations with which one unit answers yes or no.
+_YES_OR_NO = ("sigmoid", "step")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a target is, and how many units the output layer needs for it.
+
+    Attributes
+    ----------
+    task
+        ``"classification"``: one class of several for each sample. ``"binary"``: one of two classes, by one
+        sigmoid unit. ``"multilabel"``: any number of labels at once, one sigmoid unit for each.
+        ``"regression"``: numbers.
+    classes
+        What the codes 0 … k-1 stand for. None for multilabel and regression.
+    outputs
+        Units of the output layer.
+    """
+
+    task: Literal["classification", "binary", "multilabel", "regression"]
+    classes: tuple[Any, ...] | None
+    outputs: int
+
+
+def encode_target(
+    y: Any,
+    units: int | None = None,
+    output_activation: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> tuple[Array, Target]:
+    """The target as the array that the losses take, and what it is.
+
+    ============================  =====================  ========================  =======================
+    target                        output layer           task                      array
+    ============================  =====================  ========================  =======================
+    whole numbers, text, bools    k units                classification            codes (n,), int32
+    the same, two classes         one sigmoid unit       binary                    0 or 1, (n, 1), float32
+    whole numbers, bools          one unit, other        regression                numbers (n, 1), float32
+    rows with a single 1          k units                classification            rows (n, k), float
+    rows that add up to 1         k softmax units        classification            rows (n, k), float
+    other rows of zeros and ones  k sigmoid units        multilabel                rows (n, k), float
+    floating numbers              any but softmax        regression                (n, 1) or (n, k), float
+    ============================  =====================  ========================  =======================
+
+    Labels that are whole numbers from 0 to units - 1 are the codes themselves, also when some class does not
+    occur. Other labels are sorted, and each gets the number of its place; then there must be as many classes
+    as units. Labels may be whole floating numbers where the output layer tells classes apart.
+
+    Parameters
+    ----------
+    y
+        One value for each sample, (n,) or (n, 1), or one row for each sample, (n, k).
+    units
+        Units of the output layer; None where the target decides.
+    output_activation
+        Name (or object with a ``name``) of the activation of the output layer; None where the target decides.
+    classes
+        For validation and test data: the classes found in the training data (`Target.classes`).
+
+    Raises
+    ------
+    DataError
+        The target cannot be learnt by these outputs, or has labels that are not among ``classes``.
+
+    Examples
+    --------
+    >>> from chainrule.data import encode_target
+    >>> encode_target(["dog", "cat", "dog"])
+    (array([1, 0, 1], dtype=int32), Target(task='classification', classes=('cat', 'dog'), outputs=2))
+    >>> codes, target = encode_target(["no", "yes"], units=1, output_activation="sigmoid")
+    >>> codes.tolist(), target.task
+    ([[0.0], [1.0]], 'binary')
+    >>> encode_target([0.5, 2.5])[1]
+    Target(task='regression', classes=None, outputs=1)
+    >>> encode_target(["bird"], classes=("cat", "dog"))
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.DataError: y has labels that are not among the classes of the training data: 'bird' \
+(1 of 1 rows, first in row 0). Known classes: 'cat', 'dog'.
+    """
+    target = check_target(y)
+    activation = (
+        None if output_activation is None else str(getattr(output_activation, "name", output_activation))
+    )
+    if target.ndim > 2:
+        raise DataError(
+            f"y has shape {target.shape}; expected one value, (n,), or one row, (n, outputs), a sample."
+        )
+    if units == 1 and activation == "softmax":
+        raise DataError(
+            "One softmax unit always answers 1; write Dense(1, 'sigmoid') or one unit for each class."
+        )
+    if target.ndim == 2 and target.shape[1] > 1:
+        return _encode_rows(target, units, activation, classes)
+    values = target.ravel()
+    if classes is None and not _are_labels(values, units, activation):
+        return _encode_numbers(values, units, activation)
+    return _encode_labels(_whole(values, activation, units), units, activation, classes)
+
+
+def decode(codes: Any, classes: Sequence[Any]) -> Array:
+    """The labels that codes stand for: ``classes[code]``, in the shape of ``codes``.
+
+    >>> from chainrule.data import decode
+    >>> decode([1, 0, 1], ("cat", "dog"))
+    array(['dog', 'cat', 'dog'], dtype='<U3')
+    """
+    at = np.asarray(codes)
+    if at.size and (at.dtype.kind not in "biuf" or not np.all(at == np.floor(at))):
+        raise DataError(f"Codes are whole numbers from 0 to {len(classes) - 1}, got {at.dtype}.")
+    if at.size and (at.min() < 0 or at.max() >= len(classes)):
+        raise DataError(
+            f"Codes go from 0 to {len(classes) - 1}, one for each class; got {at.min()} to {at.max()}."
+        )
+    return np.asarray(classes)[at.astype(np.intp)]
+
+
+def _are_labels(values: Array, units: int | None, activation: str | None) -> bool:
+    """Whether values, one for each sample, name classes (or else are numbers to be met)."""
+    if values.dtype.kind == "U" or activation == "softmax":
+        return True
+    if units is not None and units > 1:
+        return True  # one value for several outputs can only be a class
+    if activation in _YES_OR_NO:
+        # Floats are labels if they are two whole numbers; a sigmoid may also learn any number in [0, 1].
+        return values.dtype.kind != "f" or (
+            bool((values == np.floor(values)).all()) and len(np.unique(values)) <= 2
+        )
+    return units is None and activation is None and values.dtype.kind != "f"
+
+
+def _whole(values: Array, activation: str | None, units: int | None) -> Array:
+    """Labels given as floating numbers, as whole numbers."""
+    if values.dtype.kind != "f":
+        return values
+    if (broken := values != np.floor(values)).any():
+        at = int(np.argmax(broken))
+        outputs = f"{units or 'several'} {activation + ' ' if activation else ''}outputs"
+        raise DataError(
+            f"y has {values[at]} in row {at}: with {outputs} a single value for each sample is a class, and "
+            "must be a whole number or text. For regression, give the network one linear output for each "
+            "number."
+        )
+    return values.astype(np.int64)
+
+
+def _encode_numbers(values: Array, units: int | None, activation: str | None) -> tuple[Array, Target]:
+    numbers = _as_float(values)[:, None]
+    _check_reachable(numbers, activation)
+    return numbers, Target("regression", None, 1)
+
+
+def _encode_labels(
+    values: Array, units: int | None, activation: str | None, given: Sequence[Any] | None
+) -> tuple[Array, Target]:
+    binary = activation in _YES_OR_NO and (units == 1 or units is None)
+    classes = tuple(given) if given is not None else _classes(values, 2 if binary else units)
+    if len(classes) < 2:
+        raise DataError(
+            f"y has only one class ({_listed(classes)}); at least two are needed to tell them apart."
+        )
+    if units == 1 and not binary:
+        raise DataError(
+            f"y holds classes ({_listed(classes)}), which one {activation or 'linear'} output cannot tell "
+            "apart; write "
+            f"Dense({len(classes)}, 'softmax')" + (" or Dense(1, 'sigmoid')." if len(classes) == 2 else ".")
+        )
+    if units == 1 and len(classes) > 2:
+        raise DataError(
+            f"y has {len(classes)} classes ({_listed(classes)}), and one {activation} output tells two "
+            f"apart: {len(classes)} units are needed, Dense({len(classes)}, 'softmax')."
+        )
+    if units is not None and units > 1 and len(classes) != units:
+        raise DataError(_does_not_fit(values, classes, units, activation))
+    codes = _look_up(values, classes)
+    if binary and len(classes) == 2:
+        return codes.astype(np.float32)[:, None], Target("binary", classes, 1)
+    return codes, Target("classification", classes, len(classes))
+
+
+def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
+    """The classes, in the order of their codes."""
+    found = np.unique(values)
+    if values.dtype.kind == "b":
+        return (False, True)
+    if units is not None and values.dtype.kind in "iu" and found[0] >= 0 and found[-1] < units:
+        return tuple(range(units))
+    return tuple(found.tolist())
+
+
+def _look_up(values: Array, classes: tuple[Any, ...]) -> Array:
+    code = {label: i for i, label in enumerate(classes)}
+    found, inverse = np.unique(values, return_inverse=True)
+    unseen = [label for label in found.tolist() if label not in code]
+    if unseen:
+        rows = np.flatnonzero(np.isin(values, np.array(unseen, values.dtype)))
+        raise DataError(
+            f"y has labels that are not among the classes of the training data: {_listed(unseen)} "
+            f"({len(rows):,} of {len(values):,} rows, first in row {rows[0]}). Known classes: "
+            f"{_listed(classes)}."
+        )
+    return np.array([code[label] for label in found.tolist()], np.int32)[inverse.ravel()]
+
+
+def _does_not_fit(values: Array, classes: tuple[Any, ...], units: int, activation: str | None) -> str:
+    k = len(classes)
+    needed = f"{k} units are needed: Dense({k}, {activation or 'softmax'!r})."
+    if values.dtype.kind in "iu":
+        # The range first: a single wrong label is likelier than a network of the wrong size.
+        outside = (values < 0) | (values >= units)
+        if outside.any():
+            at = int(np.argmax(outside))
+            return (
+                f"y has the label {values[at]} in row {at} ({int(outside.sum()):,} of {len(values):,} rows "
+                f"are out of range): {units} output units take the labels 0 to {units - 1}. y has {k} "
+                f"different labels, from {values.min()} to {values.max()}; for these, {needed}"
+            )
+    return f"y has {k} classes ({_listed(classes)}) and the output layer {units} units; {needed}"
+
+
+def _encode_rows(
+    target: Array, units: int | None, activation: str | None, given: Sequence[Any] | None
+) -> tuple[Array, Target]:
+    k = target.shape[1]
+    if target.dtype.kind == "U":
+        raise DataError(
+            f"y has {k} columns of text; expected one label for each sample, or rows of zeros and ones."
+        )
+    if units is not None and k != units:
+        layer = "unit" if units == 1 else "units"
+        raise DataError(f"y has {k} columns and the output layer {units} {layer}; {k} units are needed.")
+    classes = tuple(range(k)) if given is None else tuple(given)
+    if len(classes) != k:
+        raise DataError(
+            f"y has {k} columns; the training data had {len(classes)} classes: {_listed(classes)}."
+        )
+    rows = _as_float(target)
+    flags = bool(((rows == 0) | (rows == 1)).all())
+    if flags and bool((rows.sum(axis=1) == 1).all()):
+        return rows, Target("classification", classes, k)
+    if activation == "softmax":
+        total = rows.sum(axis=1, dtype=np.float64)
+        wrong = (abs(total - 1) > 1e-3) | (rows < 0).any(axis=1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            reason = f"adds up to {total[at]:g}" if (rows[at] >= 0).all() else "has a negative value"
+            raise DataError(
+                f"Row {at} of y {reason}; softmax outputs are the probabilities of classes: expected rows "
+                "that add up to 1. For several labels at once use sigmoid outputs, for numbers linear ones."
+            )
+        return rows, Target("classification", classes, k)
+    if flags and activation in (None, *_YES_OR_NO):
+        return rows, Target("multilabel", None, k)
+    _check_reachable(rows, activation)
+    return rows, Target("regression", None, k)
+
+
+def _check_reachable(numbers: Array, activation: str | None) -> None:
+    if activation in _YES_OR_NO and (numbers.min() < 0 or numbers.max() > 1):
+        raise DataError(
+            f"y goes from {numbers.min():g} to {numbers.max():g}, and a {activation} output only from 0 to "
+            "1; use linear outputs, or scale the target to that range."
+        )
+
+
+def _as_float(values: Array) -> Array:
+    return values if values.dtype.kind == "f" else values.astype(np.float32)
+
+
+def _listed(labels: Sequence[Any], most: int = 10) -> str:
+    shown = ", ".join(repr(label) for label in labels[:most])
+    return shown if len(labels) <= most else f"{shown}, and {len(labels) - most:,} more"

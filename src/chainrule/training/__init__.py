@@ -1,0 +1,11 @@
+"""Training: the step, the loop around it, and what acts between epochs."""
+
+from chainrule.training.callbacks import Decision, EarlyStopping, Event
+from chainrule.training.descend import Descent, descend
+from chainrule.training.fit import fit
+from chainrule.training.history import History
+from chainrule.training.run import Run
+from chainrule.training.state import Recipe, State
+from chainrule.training.step import Batch, step
+
+__all__ = ["Batch", "Decision", "Descent", "EarlyStopping", "Event", "History", "Recipe", "Run", "State", "descend", "fit", "step"]

@@ -1,0 +1,111 @@
+"""What may act between epochs: callbacks get an event and return an explicit decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.errors import SettingError
+from chainrule.models import Model
+from chainrule.settings import check_number
+from chainrule.training.history import History, smaller_is_better
+from chainrule.training.state import State
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a callback gets after an epoch.
+
+    Attributes
+    ----------
+    epoch, epochs : epochs done, and epochs asked for
+    metrics : the epoch's record, as in the history
+    history : all records so far, this one included
+    state : the training state, to read
+    model : a function that makes a `Model` of the weights at this moment
+    """
+
+    epoch: int
+    epochs: int
+    metrics: Mapping[str, float]
+    history: History
+    state: State
+    model: Callable[[], Model]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a callback wants: to stop, with the reason, or to change continuous settings by their paths.
+
+    >>> import chainrule as cr
+    >>> def halve_at_10(event):
+    ...     if event.epoch == 10:
+    ...         return cr.Decision(settings={"optimizer.lr": 0.05})
+    """
+
+    stop: str | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+
+Callback = Callable[[Event], Decision | None]
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the monitored value has not improved for ``patience`` epochs (lecture 003).
+
+    Parameters
+    ----------
+    patience : epochs without improvement that are accepted
+    monitor : "val_loss", "val_accuracy", "val_mae", or the same of the training data
+    min_delta : an improvement counts if it is larger than this
+    restore_best : give the model the weights of the best epoch
+
+    >>> import chainrule as cr
+    >>> stopping = cr.EarlyStopping(patience=2)
+    >>> stopping.decide([0.5, 0.4, 0.41, 0.42])
+    'val_loss has not improved for 2 epochs (best: epoch 2)'
+    """
+
+    patience: int = 5
+    monitor: str = "val_loss"
+    min_delta: float = 0.0
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
+            raise SettingError(f"EarlyStopping: patience is a number of epochs of at least 1, got {self.patience!r}.")
+        check_number("EarlyStopping", "min_delta", self.min_delta, 0.0)
+        smaller_is_better(self.monitor)
+
+    def best_epoch(self, values: list[float]) -> int:
+        """The last epoch (from 1) that improved on all before by more than ``min_delta``."""
+        sign = 1.0 if smaller_is_better(self.monitor) else -1.0
+        best, at = float("inf"), 1
+        for epoch, value in enumerate(values, 1):
+            if sign * value < best - self.min_delta:
+                best, at = sign * value, epoch
+        return at
+
+    def decide(self, values: list[float]) -> str | None:
+        """The reason to stop after these values of the monitored metric, one per epoch; or None."""
+        best = self.best_epoch(values)
+        if len(values) - best < self.patience:
+            return None
+        return f"{self.monitor} has not improved for {self.patience} epochs (best: epoch {best})"
+
+
+def apply_settings(state: State, changes: Mapping[str, float]) -> State:
+    """The state with continuous settings changed; nothing is compiled again."""
+    settings = state.settings
+    for path, value in changes.items():
+        settings = settings | {"recipe": _changed(settings["recipe"], path.split("."), value, path)}
+    return state._replace(settings=settings)
+
+
+def _changed(tree: dict[str, Any], keys: list[str], value: float, path: str) -> dict[str, Any]:
+    head, *rest = keys
+    if head not in tree or bool(rest) != isinstance(tree[head], dict):
+        raise SettingError(f"No continuous setting {path!r}; here are: {', '.join(sorted(tree))}.")
+    return tree | {head: _changed(tree[head], rest, value, path) if rest else float(value)}

@@ -1,0 +1,50 @@
+"""The state of a run in a file, after every epoch: enough to go on to bit-identical weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import tree
+from chainrule.errors import FileError
+from chainrule.files import write_atomic
+from chainrule.models.saving import flatten, read_tensors
+from chainrule.training.state import State
+
+
+def save(path: Path, state: State, records: list[dict[str, float]], best: Any) -> None:
+    """Write the state, the history so far, and the best weights so far."""
+    from safetensors.numpy import save as to_bytes
+
+    tensors = flatten({"state": _arrays(state), "best": best})
+    recipe = {"format": 1, "records": records, "settings": state.settings, "step": int(np.asarray(state.step))}
+    write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
+
+
+def load(path: Path, like: State) -> tuple[State, list[dict[str, float]], Any]:
+    """Read what `save` wrote; ``like`` is the run's initial state, whose shapes it must have."""
+    tensors, recipe = read_tensors(path)
+    template = {"state": _arrays(like), "best": (like.params, like.layers)}
+
+    def stored(keys: tuple[str, ...], leaf: Any) -> np.ndarray:
+        name = "/".join(keys)
+        if name not in tensors or tensors[name].shape != np.shape(leaf):
+            raise FileError(
+                f"{path} is of another run: {name} should have shape {np.shape(leaf)}, "
+                f"{'it has ' + str(tensors[name].shape) if name in tensors else 'it is missing'}. "
+                "Resume with the network and optimizer that the run was started with."
+            )
+        return tensors[name]
+
+    values = tree.map_with_path(stored, template)
+    run = like.settings["run"]
+    settings = {"recipe": recipe["settings"]["recipe"], "run": run}
+    state = State(settings=settings, step=recipe["step"], **values["state"])
+    return state, recipe["records"], values["best"]
+
+
+def _arrays(state: State) -> dict[str, Any]:
+    return {"params": state.params, "layers": state.layers, "moments": state.moments, "key": state.key}

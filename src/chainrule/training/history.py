@@ -1,0 +1,70 @@
+"""The record of a run: one line per epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from chainrule.errors import unknown_name
+
+#: Metrics and whether smaller is better.
+SMALLER_IS_BETTER = {"loss": True, "accuracy": False, "mae": True}
+
+
+class History:
+    """What was measured after every epoch: ``history["val_accuracy"]`` is a list with one value per epoch.
+
+    Columns: ``epoch`` (from 1), ``loss`` and ``accuracy`` (``mae``, the mean absolute error, for regression) on the
+    training data, ``val_loss`` and ``val_accuracy`` on the validation data if there is any, ``lr`` (of the last
+    step), ``seconds``. The loss is the mean cost without the L1 and L2 terms. Training values are averages over
+    the epoch's batches as they were trained on, so with dropout they are measured with dropout.
+
+    >>> import chainrule as cr
+    >>> history = cr.History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    >>> history["loss"], len(history), history.best("loss")
+    ([0.5, 0.25], 2, 2)
+    """
+
+    def __init__(self, records: list[dict[str, float]] | None = None) -> None:
+        self.records = list(records or [])
+
+    def __getitem__(self, column: str) -> list[float]:
+        if column not in self.columns:
+            raise unknown_name("history column", column, self.columns)
+        return [record[column] for record in self.records]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        return iter(self.records)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} epochs: {', '.join(self.columns)})"
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of what was measured."""
+        return list(self.records[0]) if self.records else []
+
+    def best(self, column: str = "val_loss") -> int:
+        """The epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy."""
+        values = self[column]
+        sign = 1.0 if smaller_is_better(column) else -1.0
+        ordered = [sign * v if math.isfinite(v) else math.inf for v in values]
+        return int(self.records[ordered.index(min(ordered))]["epoch"])
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with one row per epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records)
+
+
+def smaller_is_better(column: str) -> bool:
+    """Whether a metric is a cost (loss, mae) and not a score (accuracy)."""
+    name = column.removeprefix("val_")
+    if name not in SMALLER_IS_BETTER:
+        raise unknown_name("metric", column, [*SMALLER_IS_BETTER, *(f"val_{m}" for m in SMALLER_IS_BETTER)])
+    return SMALLER_IS_BETTER[name]

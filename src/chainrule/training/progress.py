@@ -1,0 +1,78 @@
+"""Progress on standard error: a live table with Rich on a terminal, plain lines now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Show = Callable[[Mapping[str, float]], None]
+
+#: Without a terminal, a line is printed at most this often (and always for the first and last epoch).
+SECONDS_BETWEEN_LINES = 2.0
+
+
+@contextlib.contextmanager
+def progress(epochs: int, enabled: bool = True) -> Iterator[Show]:
+    """A function to call with each epoch's record."""
+    if not enabled:
+        yield lambda record: None
+    elif sys.stderr.isatty():
+        with _live(epochs) as show:
+            yield show
+    else:
+        yield _plain(epochs)
+
+
+def line(record: Mapping[str, float], epochs: int) -> str:
+    """One epoch on one line: ``epoch  3/30  loss 0.1234  accuracy 0.9654 …``."""
+    parts = [f"epoch {int(record['epoch']):>{len(str(epochs))}}/{epochs}"]
+    for name in record:
+        if name not in ("epoch", "seconds"):
+            parts.append(f"{name} {number(name, record[name])}")
+    return "  ".join([*parts, f"{record['seconds']:.2f} s"])
+
+
+def number(name: str, value: float) -> str:
+    """A metric as people read it: accuracies in percent."""
+    if name.endswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.3g}" if name == "lr" else f"{value:.4f}"
+
+
+def _plain(epochs: int) -> Show:
+    last = 0.0
+
+    def show(record: Mapping[str, float]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if record["epoch"] in (1, epochs) or now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            print(line(record, epochs), file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextlib.contextmanager
+def _live(epochs: int) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: list[Any] = [
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=epochs)
+
+        def show(record: Mapping[str, float]) -> None:
+            names = [n for n in record if n not in ("epoch", "seconds", "lr")]
+            text = "  ".join(f"{n} {number(n, record[n])}" for n in names)
+            bar.update(task, completed=int(record["epoch"]), description=text)
+
+        yield show

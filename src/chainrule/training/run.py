@@ -1,0 +1,119 @@
+"""The result of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data import check_pair, encode_target
+from chainrule.engine import Engine, choose
+from chainrule.models import Model
+from chainrule.models.forward import flops
+from chainrule.settings import values
+from chainrule.training.epoch import Programs, programs
+from chainrule.training.history import History
+from chainrule.training.state import Recipe
+from chainrule.training.step import Batch
+
+#: Samples evaluated at once: bounds the memory that activations take.
+EVALUATION_BLOCK = 512
+
+
+class Run:
+    """A finished training run.
+
+    Attributes
+    ----------
+    model : the trained `Model` (with early stopping, of the best epoch)
+    history : `History`, one record per epoch
+    best_epoch : the epoch whose weights the model has
+    stopped : why training ended before the last epoch, or None
+    engine : "numpy" or "jax"
+    folder : where the run was written, or None
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        history: History,
+        recipe: Recipe,
+        *,
+        best_epoch: int,
+        stopped: str | None,
+        engine: str,
+        folder: Path | None = None,
+    ) -> None:
+        self.model = model
+        self.history = history
+        self.recipe = recipe
+        self.best_epoch = best_epoch
+        self.stopped = stopped
+        self.engine = engine
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}
+        return f"Run({len(self.history)} epochs on {self.engine}, last: {last})"
+
+    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
+        """Mean cost and accuracy (mean absolute error for regression) on other data.
+
+        >>> import chainrule as cr
+        >>> digits = cr.data.load("digits")
+        >>> net = cr.Sequential(cr.Flatten(), cr.Dense(10, "softmax"))
+        >>> run = cr.fit(net, digits, epochs=5, progress=False)
+        >>> run.evaluate(digits.x, digits.y)["accuracy"] > 0.9
+        True
+        """
+        return evaluate_model(self.model, self.recipe, x, y)
+
+
+def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "auto") -> dict[str, float]:
+    """Mean cost and score of a model on data, by the loss and task of a recipe."""
+    x, y = check_pair(x, y)
+    encoded, _ = encode_target(
+        y,
+        units=model.output_shape[-1],
+        output_activation=model.last_activation.name,
+        classes=model.target.classes,
+    )
+    steps = -(-len(x) // EVALUATION_BLOCK)
+    work = flops(model.net, model.params, model.input_shape) / 3 * EVALUATION_BLOCK
+    chosen = choose(engine, precision=model.precision, steps=steps, flops_per_step=work)
+    batch = as_batch(model.prepare(x), encoded, None, model.precision)
+    blocks = place_blocks(batch, chosen)
+    settings = {"recipe": values(recipe)}
+    sums = measure(
+        programs(recipe, 1, chosen), chosen.place(model.params), chosen.place(model.state), settings, blocks
+    )
+    return named_metrics(recipe, *sums)
+
+
+def as_batch(x: np.ndarray, y: np.ndarray, weight: Any, precision: str) -> Batch:
+    """Arrays in the precision of the run (labels stay integers), with a weight for every sample."""
+    y = np.asarray(y, precision) if np.issubdtype(y.dtype, np.floating) else y
+    weight = np.ones(len(x)) if weight is None else np.asarray(weight)
+    return Batch(np.asarray(x, precision), y, weight.astype(precision))
+
+
+def place_blocks(batch: Batch, engine: Engine) -> list[Batch]:
+    """Data for evaluation, in blocks, where the engine works on it."""
+    starts = range(0, len(batch.x), EVALUATION_BLOCK)
+    return [engine.place(Batch(*(a[i : i + EVALUATION_BLOCK] for a in batch))) for i in starts]
+
+
+def measure(
+    program: Programs, params: Any, layers: Any, settings: Any, blocks: list[Batch]
+) -> tuple[float, float, float]:
+    """The sums of cost, score and weight over blocks of data."""
+    total = np.zeros(3)
+    for block in blocks:
+        total += [float(v) for v in program.evaluate(params, layers, settings, block)]
+    return float(total[0]), float(total[1]), float(total[2])
+
+
+def named_metrics(recipe: Recipe, cost: float, score: float, weight: float) -> dict[str, float]:
+    """Means under the names of the history: loss, and accuracy or mae."""
+    return {"loss": cost / weight, "mae" if recipe.task == "regression" else "accuracy": score / weight}

@@ -1,0 +1,139 @@
+"""The training step: one pure function, the same lines on NumPy and JAX."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chainrule import tree
+from chainrule.backprop import Tensor, value_and_grad
+from chainrule.backprop.tensor import unwrap
+from chainrule.engine import namespace
+from chainrule.models.forward import forward
+from chainrule.optimizers import is_weight
+from chainrule.random import fold_in
+from chainrule.schedules import rate_at
+from chainrule.training.state import Metrics, Recipe, State
+
+Array = Any
+
+
+class Batch(NamedTuple):
+    """Some samples: inputs, targets, and the weight of each sample in the mean cost."""
+
+    x: Array
+    y: Array
+    weight: Array
+
+
+def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
+    """One step of gradient descent: forward, backward, update.
+
+    Parameters
+    ----------
+    recipe : what is trained; its continuous settings may be traced values
+    state : the run at this moment; it is not changed
+    batch : some samples
+
+    Returns
+    -------
+    The next state, and the metrics of the batch before the update.
+    """
+    run = state.settings["run"]
+    parts = _micro_batches(batch, recipe.micro_batches)
+    layers, gradients, metrics = state.layers, None, None
+    for at, part in enumerate(parts):
+        key = _key(recipe, state, at)
+
+        def mean_cost(params: Any, layers: Any = layers, part: Batch = part, key: Any = key) -> Any:
+            costs, scores, new_layers = evaluate(recipe, params, layers, part, key=key, train=True)
+            total = (costs * part.weight).sum()
+            return total / batch.weight.sum(), (total, (scores * part.weight).sum(), new_layers)
+
+        (_, (cost, score, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
+        gradients = found if gradients is None else tree.map(_add, gradients, found)
+        seen = (cost, score, part.weight.sum())
+        metrics = seen if metrics is None else tree.map(_add, metrics, seen)
+
+    gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, run["samples"])
+    lr = rate_at(recipe.optimizer.lr, state.step / run["steps_per_epoch"], run["epochs"])
+    params, moments = recipe.optimizer.update(
+        gradients, state.moments, state.params, lr=lr, step=state.step + 1
+    )
+    assert metrics is not None
+    return (
+        state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
+        Metrics(*metrics, lr=namespace(metrics[0]).asarray(lr, metrics[0].dtype)),
+    )
+
+
+def evaluate(
+    recipe: Recipe, params: Any, layers: Any, batch: Batch, *, key: Any = None, train: bool = False
+) -> tuple[Array, Array, Any]:
+    """Cost and score of each sample, and the layers' new state.
+
+    The score is 1 for a correct class and 0 for a wrong one; for regression it is the absolute error.
+    """
+    x, y = Tensor(batch.x), Tensor(batch.y)
+    if train and recipe.augment is not None:
+        key, own = fold_in(key, 0), fold_in(key, 1)
+        x = recipe.augment(x, own)
+    out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
+    out = out if isinstance(out, Tensor) else Tensor(out)
+    costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
+    return costs, score(recipe.task, unwrap(out), batch.y, recipe.threshold), layers
+
+
+def score(task: str, out: Array, y: Array, threshold: Any) -> Array:
+    """1 for each sample whose class is right, 0 for others; for regression the mean absolute error."""
+    xp = namespace(out)
+    if task == "regression":
+        return xp.abs(out - y).reshape(len(out), -1).mean(axis=1)
+    if task == "classification":
+        labels = y if y.ndim < out.ndim else y.argmax(axis=-1)
+        return (out.argmax(axis=-1) == labels).astype(out.dtype)
+    return ((out > threshold) == (y > 0.5)).reshape(len(out), -1).all(axis=1).astype(out.dtype)
+
+
+def add_penalty(gradients: Any, params: Any, l1: Any, l2: Any, samples: Any) -> Any:
+    """The gradients of λ₁/n Σ|w| and λ₂/(2n) Σw², added for weights only (lecture 003).
+
+    n is the size of the training set, so λ does not depend on the batch size. L2 seen as weight decay:
+    w ← (1 - ηλ/n) w - η ∂C₀/∂w.
+    """
+    if _is_zero(l1) and _is_zero(l2):
+        return gradients
+
+    def add(path: tuple[str, ...], g: Array, w: Array) -> Array:
+        if not is_weight(path):
+            return g
+        xp = namespace(w)
+        g = g if _is_zero(l2) else g + (l2 / samples) * w
+        return g if _is_zero(l1) else g + (l1 / samples) * xp.sign(w)
+
+    return tree.map_with_path(add, gradients, params)
+
+
+def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
+    """The batch in equal parts (the last may be shorter), whose gradients are added up (lecture 004)."""
+    if parts == 1:
+        return [batch]
+    size = -(-len(batch.x) // parts)
+    return [Batch(*(a[i : i + size] for a in batch)) for i in range(0, len(batch.x), size)]
+
+
+def _key(recipe: Recipe, state: State, part: int) -> Any:
+    """The random key of a step, or None for networks that draw no numbers."""
+    if not recipe.net.random and recipe.augment is None:
+        return None
+    key = fold_in(state.key, state.step)
+    return fold_in(key, part) if recipe.micro_batches > 1 else key
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 0
+
+
+def _add(a: Array, b: Array) -> Array:
+    return a + b
+
+
