@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_FLAGS ?= -n 2
-BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+BENCHMARKS ?= $(sort $(wildcard bench/*.py))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -46,7 +46,7 @@ format: setup  ## Format the code and mend what ruff can mend
 types: setup  ## Check types
 	$(BIN)/mypy
 
-bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=benchmarks/import_time.py)
+bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=bench/import_time.py)
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:  ## Remove the environment and all caches

@@ -78,7 +78,7 @@ class Initializer(Settings, family="initializer"):
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
-    """All 0: right for biases, wrong for weights, since all neurons of a layer then stay equal (lecture 000)."""
+    """All 0: right for biases, wrong for weights: all neurons of a layer then stay equal (lecture 000)."""
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
         return np.zeros(shape)

@@ -43,8 +43,21 @@ class Settings:
             return
         if cls.__name__.startswith("_"):
             return
-        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        # dataclass leaves a __repr__ alone that the class has: ours is short and can be typed in again.
+        cls.__repr__ = cls.__dict__.get("__repr__", Settings.__repr__)  # type: ignore[method-assign]
+        cls.name = name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         cls.registry[cls.name] = cls
+
+    def __repr__(self) -> str:
+        given = []
+        for field in _fields(self):
+            value = getattr(self, field.name)
+            default = field.default
+            if default is not dataclasses.MISSING and type(value) is type(default) and value == default:
+                continue
+            in_place = not field.kw_only and len(given) == _fields(self).index(field)
+            given.append(repr(value) if in_place else f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""

@@ -188,7 +188,7 @@ def _input(leaf: Any, level: int, argument: int) -> Tensor:
             f"A gradient needs numbers; argument {argument} contains {leaf!r} ({type(leaf).__name__}). "
             "Pass arrays (np.asarray(x, float)), or leave this argument out of argnums."
         )
-    if hasattr(leaf, "dtype") and not np.issubdtype(leaf.dtype, np.floating) and str(leaf.dtype) != "bfloat16":
+    if hasattr(leaf, "dtype") and not is_floating(leaf.dtype):
         raise GradientError(
             f"A gradient needs floating-point numbers; argument {argument} contains an array of {leaf.dtype}. "
             "Convert it with .astype(float), or leave this argument out of argnums."
@@ -196,11 +196,16 @@ def _input(leaf: Any, level: int, argument: int) -> Tensor:
     return Tensor(float(leaf) if isinstance(leaf, int) else leaf, level)
 
 
+def is_floating(dtype: Any) -> bool:
+    """Whether a gradient can flow to values of a data type."""
+    return getattr(dtype, "kind", "") == "f" or str(dtype) == "bfloat16"
+
+
 def _constants(argument: Any) -> Any:
     """What is not differentiated. Arrays of JAX become tensors, so that NumPy's functions take them inside jit."""
     if isinstance(argument, np.ndarray | Tensor) or namespace(*tree.leaves(argument)) is np:
         return argument
-    return tree.map(lambda a: a if namespace(a) is np or a.dtype.kind in "biuV" else Tensor(a), argument)
+    return tree.map(lambda a: Tensor(a) if namespace(a) is not np and is_floating(a.dtype) else a, argument)
 
 
 def _gradients_of(value: Any, level: int) -> dict[int, Any]:

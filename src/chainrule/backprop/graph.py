@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +15,18 @@ import numpy as np
 from chainrule import tree
 from chainrule.backprop import graph_text, ops
 from chainrule.backprop.backward import (
+    _constants,
     _gradient_of_input,
     _gradients_of,
     _input,
     _lower,
     _to_argument,
+    is_floating,
     reachable,
 )
 from chainrule.backprop.tensor import Primitive, Tensor, collect_marks, context, shape, unwrap
-from chainrule.errors import FileError, GradientError
+from chainrule.errors import GradientError
+from chainrule.files import write_atomic
 
 SMALL = 16  # up to so many values, a node keeps its local derivatives
 
@@ -41,8 +42,8 @@ class Node:
     op : str
         ``"input"``, ``"constant"`` or the operation: ``"multiply"``.
     label : str
-        An input's name (``x``, ``params['w']``); a constant's value, or its name if it is an argument; the name
-        that a layer gave to the value (``z``, ``a``); otherwise empty.
+        An input's name (``x``, ``params['w']``); a constant's value, or its name if it is an argument; the
+        name that a layer gave to the value (``z``, ``a``); otherwise empty.
     inputs : tuple of int
         The nodes that it is computed from, in the operation's order.
     shape, dtype
@@ -50,14 +51,14 @@ class Node:
     value
         The number or array.
     gradient
-        The derivative of the graph's result with respect to this value, in its shape. Zero where the result does
-        not depend on it, None where no gradient is defined (constants, truth values, integers).
+        The derivative of the graph's result with respect to this value, in its shape. Zero where the result
+        does not depend on it, None where no gradient is defined (constants, truth values, integers).
     local : tuple
-        For each input, the local derivative: of this value with respect to that input. None where there is none,
-        where the operation is not elementwise, and for more than 16 values.
+        For each input, the local derivative: of this value with respect to that input. None where there is
+        none, where the operation is not elementwise, and for more than 16 values.
     contributions : tuple
-        For each input, what flows back along this edge: local derivative × gradient. An input's gradient is the
-        sum over all edges that leave it. None where no gradient flows.
+        For each input, what flows back along this edge: local derivative × gradient. An input's gradient is
+        the sum over all edges that leave it. None where no gradient flows.
     scope : tuple of str
         The layers it was computed in, outermost first.
     settings : dict
@@ -98,8 +99,8 @@ class Graph:
     value
         The result.
     gradients
-        One entry per argument, in the nesting of the arguments, as `value_and_grad` gives them; None for what is
-        not differentiated. Without the tuple if ``argnums`` is a single number; None with ``gradient=False``.
+        One entry per argument, in the nesting of the arguments, as `value_and_grad` gives them; None for what
+        is not differentiated. Without the tuple if ``argnums`` is one number; None with ``gradient=False``.
     name : str
         The function's name.
     """
@@ -125,13 +126,11 @@ class Graph:
         """
         return graph_text.dot(self)
 
-    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+    def to_html(self, path: str | Path | None = None) -> str:
         """A page with the graph as a picture: values above the boxes, gradients below. Works offline.
 
-        Returns the page, and writes it to ``path`` if given. Above 400 nodes, the operations of each layer are
-        folded into one box (without layers: operations in a row), and the page says so.
-
-        Raises FileError if ``path`` cannot be written.
+        Returns the page, and writes it to ``path`` if given. Above 400 nodes, the operations of each layer
+        are folded into one box (without layers: operations in a row), and the page says so.
 
         >>> import chainrule as cr
         >>> page = cr.trace(lambda x: x + 1.0)(2.0).to_html()
@@ -142,7 +141,7 @@ class Graph:
 
         text = page(self)
         if path is not None:
-            _write(Path(path), text)
+            write_atomic(path, text)
         return text
 
     def _repr_html_(self) -> str:
@@ -161,9 +160,9 @@ def trace(
     f
         Returns a single number, or any array with ``gradient=False``. Written as for `value_and_grad`.
     argnums
-        The positions of the arguments that are the graph's inputs, all positional arguments by default. They may
-        be nested as for `value_and_grad`. By default, what can have no gradient (text, integer arrays) is a
-        constant; when named in ``argnums`` it is an error. Keyword arguments are constants.
+        The positions of the arguments that are the graph's inputs, all positional arguments by default. They
+        may be nested as for `value_and_grad`. By default, what can have no gradient (text, integer arrays) is
+        a constant; when named in ``argnums`` it is an error. Keyword arguments are constants.
     gradient
         Run the backward pass too. Without it, the graph has the forward values alone.
 
@@ -204,13 +203,12 @@ def trace(
         context.level += 1
         level = context.level
         try:
-            start = functools.partial(_start, level=level, lenient=argnums is None)
-            inputs = [
-                tree.map(functools.partial(start, argument=i), a) if i in chosen else a
-                for i, a in enumerate(args)
-            ]
+            inputs = [_constants(a) for a in args]
+            for i in chosen:
+                start = functools.partial(_start, level=level, argument=i, lenient=argnums is None)
+                inputs[i] = tree.map(start, args[i])
             with collect_marks() as marks:
-                result = f(*inputs, **kwargs)
+                result = f(*inputs, **{name: _constants(a) for name, a in kwargs.items()})
             if context.marks:  # somebody outside collects too
                 context.marks[-1].update(marks)
             if gradient and shape(result) != ():
@@ -259,7 +257,8 @@ class _Builder:
             while isinstance(x, Tensor) and x.level != level:
                 x = x.value
             if isinstance(x, Tensor):
-                self.labels[x.index] = name.rsplit("/", 1)[-1]
+                label = name.rsplit("/", 1)[-1]  # a value may be marked twice: z and a of a linear layer
+                self.labels[x.index] = f"{self.labels[x.index]}, {label}" if x.index in self.labels else label
 
     def name(self, arguments: list[Any], labels: list[Any]) -> None:
         """Remember which tensors are inputs, and what arguments are called."""
@@ -268,7 +267,7 @@ class _Builder:
                 self.inputs.append(leaf)
                 self.labels[leaf.index] = label
             elif hasattr(leaf, "dtype"):
-                self.array_labels[id(leaf)] = label
+                self.array_labels[id(unwrap(leaf))] = label
                 self.kept.append(leaf)
 
     def build(self, result: Any) -> Node:
@@ -308,7 +307,7 @@ class _Builder:
 
     def _add_constant(self, a: Any) -> int:
         value = _known(a)
-        label = self.array_labels.get(id(a)) or graph_text.summary(value)
+        label = self.array_labels.get(id(unwrap(a))) or graph_text.summary(value)
         return self._append(value, op="constant", label=label, inputs=())
 
     def _append(self, value: Any, **rest: Any) -> int:
@@ -321,10 +320,11 @@ class _Builder:
             return self.place[a.index]
         if not hasattr(a, "dtype"):
             return self._add_constant(a)  # each use of a number is a node of its own
-        if id(a) not in self.place_of_array:
-            self.place_of_array[id(a)] = self._add_constant(a)
-            self.kept.append(a)
-        return self.place_of_array[id(a)]
+        array = unwrap(a)
+        if id(array) not in self.place_of_array:
+            self.place_of_array[id(array)] = self._add_constant(array)
+            self.kept.append(array)
+        return self.place_of_array[id(array)]
 
     def _is_ours(self, a: Any) -> bool:
         return isinstance(a, Tensor) and a.level == self.level
@@ -358,17 +358,14 @@ def _known(x: Any) -> Any:
     jax = sys.modules.get("jax")
     if jax is not None and isinstance(x, jax.core.Tracer):
         raise GradientError(
-            "trace shows the value at every node, but inside of jax.jit, jax.vmap and lax.scan values are not "
-            "known. Call cr.trace(f)(...) outside, on plain arrays."
+            "trace shows the value at every node, but inside of jax.jit, jax.vmap and lax.scan values are "
+            "not known. Call cr.trace(f)(...) outside, on plain arrays."
         )
     return x
 
 
 def _is_floating(x: Any) -> bool:
-    dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        return isinstance(x, float)
-    return np.issubdtype(dtype, np.floating) or str(dtype) == "bfloat16"
+    return is_floating(x.dtype) if hasattr(x, "dtype") else isinstance(x, float)
 
 
 def _formula(p: Primitive | None) -> str:
@@ -432,21 +429,3 @@ def _labels(name: str, argument: Any) -> Any:
     if isinstance(argument, list | tuple):
         return [_labels(f"{name}[{i}]", v) for i, v in enumerate(argument)]
     return name if argument is not None else None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file so that it appears whole or not at all."""
-    try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
-    except OSError as error:
-        raise FileError(f"Cannot write {path}: {error.strerror}.") from error

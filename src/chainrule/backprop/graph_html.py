@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.backprop.graph_layout import Layout, layout
-from chainrule.backprop.graph_text import box_name, expression, headline, setting, shorten, summary, table
+from chainrule.backprop.graph_text import (
+    box_name,
+    expression,
+    headline,
+    number,
+    setting,
+    shorten,
+    summary,
+    table,
+)
 
 if TYPE_CHECKING:
     from chainrule.backprop.graph import Graph, Node
@@ -21,8 +30,9 @@ LIMIT = 400  # nodes; above, operations are folded
 
 # All rules begin with .cr-graph, so that nothing else on a notebook's page changes.
 STYLE = """
-.cr-graph { --back: #ffffff; --ink: #1b1f24; --muted: #59636e; --line: #7d8894; --box: #f3f5f7; --border: #aab3bd;
-  --input: #dfebfa; --input-border: #6f9fd8; --layer: #59636e14; --value: #0a58b0; --gradient: #b2390a;
+.cr-graph { --back: #ffffff; --ink: #1b1f24; --muted: #59636e; --line: #7d8894; --box: #f3f5f7;
+  --border: #aab3bd; --input: #dfebfa; --input-border: #6f9fd8; --layer: #59636e14; --value: #0a58b0;
+  --gradient: #b2390a;
   background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { .cr-graph { --back: #14171b; --ink: #e8ebee; --muted: #9aa5b1;
   --line: #8591a0; --box: #23282f; --border: #505a66; --input: #1c3350; --input-border: #4a7ab5;
@@ -78,9 +88,9 @@ def fragment(graph: Graph) -> str:
     legend = 'Above each box is its <span class="cr-value">value</span>'
     if backward:
         legend += (
-            ', below it its <span class="cr-gradient">gradient</span>: the derivative of the result. The number at '
-            "an arrow flows back along it: local derivative × gradient. The numbers on all arrows that leave a box "
-            "add up to its gradient"
+            ', below it its <span class="cr-gradient">gradient</span>: the derivative of the result. The '
+            "number at an arrow flows back along it: local derivative × gradient. The numbers on all arrows "
+            "that leave a box add up to its gradient"
         )
     legend += ". "
     if any(a.still for b in boxes for a in b.arrows):
@@ -89,8 +99,8 @@ def fragment(graph: Graph) -> str:
         legend += "Of an array, the smallest … the largest number is shown. "
     if folded:
         legend += (
-            f"The graph has {len(graph.nodes):,} nodes; here, operations in a row are folded into one box, with "
-            "the last one's value and gradient. The printed graph has every node. "
+            f"The graph has {len(graph.nodes):,} nodes; here, operations in a row are folded into one box, "
+            "with the last one's value and gradient. The printed graph has every node. "
         )
     legend += "Point at a box or an arrow for all details."
     rows = ""
@@ -134,7 +144,7 @@ class _Box:
     def size(self) -> tuple[float, float]:
         """With the value above and the gradient below."""
         text = max(len(self.value), len(self.gradient))
-        width = max(7.9 * len(self.name) + 22, 6.7 * len(self.shape) + 18, 7.25 * text + 4, 36.0)
+        width = max(8.3 * len(self.name) + 22, 6.7 * len(self.shape) + 18, 7.25 * text + 4, 36.0)
         return width, self.inner_height + (36.0 if self.value or self.gradient else 0.0)
 
 
@@ -151,7 +161,7 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
         operations = [n.index for n in group if n.inputs]
         if operations:
             return operations[0], False
-        return first_use.get(group[0].index, -1) - 0.5, bool(homes[group[0].index])
+        return first_use.get(group[0].index, len(graph.nodes)) - 0.5, bool(homes[group[0].index])
 
     if len(groups) < len(graph.nodes):  # a folded box may stand before the first use
         groups.sort(key=lambda group: (any(n.inputs for n in group), turn(group)))
@@ -198,7 +208,7 @@ def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:
 
 
 def _apart(boxes: list[_Box]) -> list[tuple[int, int]]:
-    """Pairs (first, second) that keep layers apart: an input of a layer stands behind what enters the layer."""
+    """Pairs (first, second) that keep layers apart: a layer's inputs stand behind what enters the layer."""
     pairs = []
     for box in boxes:
         sources = [a.source for a in box.arrows]
@@ -216,12 +226,11 @@ def _apart(boxes: list[_Box]) -> list[tuple[int, int]]:
 
 
 def _box(n: Node, homes: dict[int, tuple[str, ...]]) -> _Box:
-    plain_constant = n.op == "constant" and n.shape == ()
     return _Box(
         kind=f"cr-node cr-{n.op}" if n.op in ("input", "constant") else "cr-node",
         name=box_name(n),
         shape=" × ".join(map(str, n.shape)),
-        value="" if plain_constant or n.label == summary(n.value) else _short(n.value),
+        value="" if box_name(n) == summary(n.value) else _short(n.value),
         gradient="" if n.gradient is None else _short(n.gradient),
         details=_details(n),
         scope=homes[n.index],
@@ -236,7 +245,7 @@ def _short(x: Any) -> str:
     a = np.asarray(x, np.float64)
     a = a[np.isfinite(a)]
     bad = f" ({np.size(x) - a.size} not finite)" if a.size < np.size(x) else ""
-    return f"{a.min():.2g} … {a.max():.2g}{bad}"
+    return f"{number(a.min(), 2)} … {number(a.max(), 2)}{bad}"
 
 
 def _details(n: Node) -> str:
@@ -358,9 +367,10 @@ def _svg(boxes: list[_Box], title: str) -> str:
         labels=[6.7 * len(a.label) for a in all_arrows],
         after=_apart(boxes),
     )
-    parts = [_draw_layer(*group) for group in _layers(boxes, plan)]
+    layers = _layers(boxes, plan)
+    parts = [_draw_layer(*group) for group in layers]
     drawn: set[tuple[_Point, _Point]] = set()
-    # Arrows with a gradient come first: the way that several arrows share is drawn once, dashed only if all are.
+    # The way that several arrows share is drawn once; with a gradient first: dashed only if all of them are.
     for a, path in sorted(zip(all_arrows, plan.paths, strict=True), key=lambda pair: pair[0].still):
         parts.append(_draw_arrow(a, _not_yet(path, drawn)))
     parts += [_draw_box(b, x, y) for b, x, y in zip(boxes, plan.x, plan.y, strict=True)]
@@ -370,10 +380,15 @@ def _svg(boxes: list[_Box], title: str) -> str:
         for a, path in zip(all_arrows, plan.paths, strict=True)
         if a.label
     ]
-    w, h = f"{plan.width:.0f}", f"{plan.height:.0f}"
+    left, top, right, bottom = zip(
+        (0.0, 0.0, plan.width, plan.height), *(area for _, area in layers), strict=True
+    )
+    x, y = min(left), min(top)
+    w, h = max(right) - x, max(bottom) - y
     inside = "\n".join(parts)
     return (
-        f'<svg role="img" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-label="{_text(title)}">\n'
+        f'<svg role="img" width="{w:.0f}" height="{h:.0f}" viewBox="{x:.0f} {y:.0f} {w:.0f} {h:.0f}" '
+        f'aria-label="{_text(title)}">\n'
         f"{inside}\n</svg>"
     )
 
@@ -401,7 +416,7 @@ def _not_yet(points: list[_Point], drawn: set[tuple[_Point, _Point]]) -> list[_P
     first = 0
     while first < len(points) - 2 and (points[first], points[first + 1]) in drawn:
         first += 1
-    drawn.update(zip(points, points[1:], strict=False))
+    drawn.update(itertools.pairwise(points))
     return points[first:]
 
 
@@ -429,7 +444,7 @@ _Area = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
-    """A background for each layer, outermost first, where one can be drawn without a box that is not in it."""
+    """A background for each layer, outermost first, where it would cover no box of another layer."""
     areas = [
         (x - b.size[0] / 2, y - b.size[1] / 2, x + b.size[0] / 2, y + b.size[1] / 2)
         for b, x, y in zip(boxes, plan.x, plan.y, strict=True)
@@ -439,7 +454,8 @@ def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
     for path in sorted(paths, key=len):
         depth = len(path)
         inside = [box.scope[:depth] == path for box in boxes]
-        area = _around([a for a, member in zip(areas, inside, strict=True) if member], max(2.0, 11.0 - 3.0 * depth))
+        within = max(len(box.scope) for box, member in zip(boxes, inside, strict=True) if member) - depth
+        area = _around([a for a, member in zip(areas, inside, strict=True) if member], within)
         strangers = (a for a, member in zip(areas, inside, strict=True) if not member)
         others = (a for p, a in found if p != path[: len(p)])
         if not any(_overlap(area, a) for a in (*strangers, *others)):
@@ -447,9 +463,11 @@ def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
     return [(path[-1], area) for path, area in found]
 
 
-def _around(areas: list[_Area], pad: float) -> _Area:
+def _around(areas: list[_Area], within: int) -> _Area:
+    """The area around others, with room for a title and for the backgrounds within."""
     left, top, right, bottom = zip(*areas, strict=True)
-    return min(left) - pad, min(top) - pad - 12, max(right) + pad, max(bottom) + pad
+    pad = 8.0 + 5.0 * within
+    return min(left) - pad, min(top) - pad - 12.0 * (within + 1), max(right) + pad, max(bottom) + pad
 
 
 def _overlap(a: _Area, b: _Area) -> bool:

@@ -1,7 +1,7 @@
 """Where the boxes and arrows of a computational graph go: a layered drawing from left to right.
 
-The four steps of Sugiyama, Tagawa and Toda (1981): every box gets a column (its longest path from an input); an
-arrow over several columns is led through a place of its own in each of them; the order within a column is
+The four steps of Sugiyama, Tagawa and Toda (1981): every box gets a column (its longest path from an input);
+an arrow over several columns is led through a place of its own in each of them; the order within a column is
 chosen so that few arrows cross; boxes move up or down towards their neighbours, keeping the order.
 The result depends on the graph alone, so the same graph gives the same picture.
 """
@@ -9,7 +9,8 @@ The result depends on the graph alone, so the same graph gives the same picture.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 
 SPACE = 16.0  # between boxes of a column
 LANE = 12.0  # height of the place that an arrow has in a column which it passes
@@ -36,8 +37,10 @@ class _Vertex:
     width: float
     height: float
     lane: bool
-    left: list[int]
-    right: list[int]
+    left: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    #: Where lines from the left neighbours end, measured from the centre.
+    ports: dict[int, float] = field(default_factory=dict)
     y: float = 0.0
 
 
@@ -50,18 +53,26 @@ def layout(
 ) -> Layout:
     """Place boxes of given (width, height).
 
-    An arrow (from, to) goes from a box to a later one in the list. ``ports`` is the height of the part of each
-    box at which arrows may end, ``labels`` the width of each arrow's label, which stands above its straight end.
-    ``after`` are pairs of boxes without an arrow, of which the second gets a later column than the first.
+    An arrow (from, to) goes from a box to a later one in the list. ``ports`` is the height of the part of
+    each box at which arrows may end, ``labels`` the width of each arrow's label, which stands above its
+    straight end. ``after`` are pairs of boxes, of which the second gets a later column than the first.
     """
     column = _columns(len(sizes), arrows, after)
-    vertices = [_Vertex(c, w, h, False, [], []) for c, (w, h) in zip(column, sizes, strict=True)]
+    vertices = [_Vertex(c, w, h, lane=False) for c, (w, h) in zip(column, sizes, strict=True)]
     routes = _routes(vertices, arrows)
     order = _order(vertices)
+    offsets = _offsets(vertices, order, arrows, routes, ports)
     _settle(vertices, order)
-    ends = _ends(vertices, arrows, routes, ports)
+    _straighten(vertices, order)
+    ends = []
+    for (_, target), route, offset in zip(arrows, routes, offsets, strict=True):
+        # A line that is straight but for a few pixels becomes straight.
+        slack = 3.0 if len(vertices[target].left) > 1 else 8.0
+        end = vertices[target].y + offset
+        ends.append(min(max(vertices[route[-1]].y, end - slack), end + slack))
 
-    # A column is as wide as its widest box with the label at its left; between columns, steep arrows need room.
+    # A column is as wide as its widest box with the label at its left; between columns, steep arrows need
+    # room.
     wide = [max((vertices[v].width for v in vs), default=0.0) for vs in order]
     lead = [0.0] * len(order)
     gaps = [GAP] * len(order)
@@ -69,9 +80,9 @@ def layout(
         c = column[target]
         lead[c] = max(lead[c], label + 14.0 - (wide[c] - sizes[target][0]) / 2)
         heights = [vertices[v].y for v in route] + [end]
-        for v, (before, after) in zip(route, zip(heights, heights[1:], strict=False), strict=False):
+        for v, (y, next_y) in zip(route, itertools.pairwise(heights), strict=True):
             c = vertices[v].column + 1
-            gaps[c] = max(gaps[c], min(130.0, GAP + 0.12 * abs(after - before)))
+            gaps[c] = max(gaps[c], min(130.0, GAP + 0.12 * abs(next_y - y)))
     starts, x = [], MARGIN
     for c, w in enumerate(wide):
         x += gaps[c] if c else 0.0
@@ -108,7 +119,9 @@ def _columns(count: int, arrows: list[tuple[int, int]], after: list[tuple[int, i
         before[second].append(first)
     for i in range(count):
         column[i] = max((column[s] + 1 for s in (*into[i], *before[i])), default=0)
-    for i in range(count):
+    for first, second in after:
+        out[first].append(second)
+    for i in reversed(range(count)):
         if not into[i] and out[i]:
             column[i] = min(column[t] for t in out[i]) - 1
     return column
@@ -127,7 +140,7 @@ def _routes(vertices: list[_Vertex], arrows: list[tuple[int, int]]) -> list[list
         for c in range(vertices[source].column + 1, vertices[target].column):
             if (source, c) not in lanes:
                 lanes[source, c] = len(vertices)
-                vertices.append(_Vertex(c, 0.0, LANE, True, [], []))
+                vertices.append(_Vertex(c, 0.0, LANE, lane=True))
             route.append(lanes[source, c])
         for pair in zip(route, [*route[1:], target], strict=True):
             if pair not in linked:
@@ -141,8 +154,8 @@ def _routes(vertices: list[_Vertex], arrows: list[tuple[int, int]]) -> list[list
 def _order(vertices: list[_Vertex]) -> list[list[int]]:
     """The vertices of each column from top to bottom.
 
-    Barycenter rule: sort a column by the mean place of the neighbours in the column before; sweep to the right
-    and back, and keep the order with the fewest crossings.
+    Barycenter rule: sort a column by the mean place of the neighbours in the column before; sweep to the
+    right and back, and keep the order with the fewest crossings.
     """
     order: list[list[int]] = [[] for _ in range(max((v.column for v in vertices), default=-1) + 1)]
     for v, vertex in enumerate(vertices):
@@ -175,7 +188,7 @@ def _order(vertices: list[_Vertex]) -> list[list[int]]:
 def _crossings(vertices: list[_Vertex], order: list[list[int]]) -> int:
     """How many pairs of lines between neighbouring columns cross: the inversions of their ends."""
     total = 0
-    for left, right in zip(order, order[1:], strict=False):
+    for left, right in itertools.pairwise(order):
         place = {v: i for i, v in enumerate(right)}
         seen: list[int] = []
         for v in left:
@@ -186,38 +199,65 @@ def _crossings(vertices: list[_Vertex], order: list[list[int]]) -> int:
     return total
 
 
+def _offsets(
+    vertices: list[_Vertex],
+    order: list[list[int]],
+    arrows: list[tuple[int, int]],
+    routes: list[list[int]],
+    ports: list[float],
+) -> list[float]:
+    """Where each arrow ends, from the centre of its box: spread over it in the order in which they come."""
+    place = {v: i for vs in order for i, v in enumerate(vs)}
+    into: dict[int, list[int]] = {}
+    for i, (_, target) in enumerate(arrows):
+        into.setdefault(target, []).append(i)
+    offsets = [0.0] * len(arrows)
+    for target, incoming in into.items():
+        incoming.sort(key=lambda i: place[routes[i][-1]])
+        for rank, i in enumerate(incoming):
+            offsets[i] = ports[target] * ((rank + 0.5) / len(incoming) - 0.5)
+            vertices[target].ports[routes[i][-1]] = offsets[i]
+    return offsets
+
+
 def _settle(vertices: list[_Vertex], order: list[list[int]]) -> None:
     """Choose heights: every vertex goes as near to its neighbours as the order within its column allows."""
     for vs in order:
         _move(vertices, vs, [0.0] * len(vs), [1.0] * len(vs))
     for sweep in range(12):
-        sides = ("left",) if sweep % 2 == 0 else ("right",)
-        if sweep >= 10:
-            sides = ("left", "right")  # type: ignore[assignment]
+        both = sweep >= 10
         for vs in order if sweep % 2 == 0 else reversed(order):
             wanted, weights = [], []
             for v in vs:
                 vertex = vertices[v]
-                near = [u for side in sides for u in getattr(vertex, side)]
-                # What was computed counts more than an input, so that the main line is straight.
-                pull = [1.0 if vertices[u].left else 0.2 for u in near]
-                total = sum(p * vertices[u].y for p, u in zip(pull, near, strict=True))
-                wanted.append(total / sum(pull) if near else vertex.y)
+                near: list[tuple[float, float]] = []  # pull, height at which the line is straight
+                if both or sweep % 2 == 0:
+                    near += [
+                        (_pull(vertices[u]), vertices[u].y - vertex.ports.get(u, 0.0)) for u in vertex.left
+                    ]
+                if both or sweep % 2 == 1:
+                    near += [(1.0, vertices[u].y + vertices[u].ports.get(v, 0.0)) for u in vertex.right]
+                pull = sum(p for p, _ in near)
+                wanted.append(sum(p * y for p, y in near) / pull if near else vertex.y)
                 # Lanes pull hardest, so that long arrows are straight; what has no neighbours makes way.
                 weights.append((4.0 if vertex.lane else 1.0) if near else 0.1)
             _move(vertices, vs, wanted, weights)
 
 
+def _pull(neighbour: _Vertex) -> float:
+    """What was computed counts more than an input, so that the main line is straight."""
+    return 1.0 if neighbour.left else 0.2
+
+
 def _move(vertices: list[_Vertex], vs: list[int], wanted: list[float], weights: list[float]) -> None:
-    """Put a column's vertices at the wanted heights, or as near (least squares) as their order and sizes allow.
+    """Put a column's vertices at the wanted heights, or as near (least squares) as order and sizes allow.
 
     Without the sizes this is isotonic regression: neighbours in the wrong order are pooled at their mean.
     """
     offsets, offset = [], 0.0
     for i, v in enumerate(vs):
         if i:
-            a, b = vertices[vs[i - 1]], vertices[v]
-            offset += (a.height + b.height) / 2 + (LANE / 2 if a.lane and b.lane else SPACE)
+            offset += _distance(vertices[vs[i - 1]], vertices[v])
         offsets.append(offset)
     pools: list[tuple[float, float, int]] = []  # mean, weight, members
     for want, weight, offset in zip(wanted, weights, offsets, strict=True):
@@ -233,16 +273,43 @@ def _move(vertices: list[_Vertex], vs: list[int], wanted: list[float], weights: 
             vertices[v].y = mean + offset
 
 
-def _ends(
-    vertices: list[_Vertex], arrows: list[tuple[int, int]], routes: list[list[int]], ports: list[float]
-) -> list[float]:
-    """The height at which each arrow ends: spread over its box, in the order in which they come."""
-    into: dict[int, list[int]] = {}
-    for i, (_, target) in enumerate(arrows):
-        into.setdefault(target, []).append(i)
-    ends = [0.0] * len(arrows)
-    for target, incoming in into.items():
-        incoming.sort(key=lambda i: vertices[routes[i][-1]].y)
-        for rank, i in enumerate(incoming):
-            ends[i] = vertices[target].y + ports[target] * ((rank + 0.5) / len(incoming) - 0.5)
-    return ends
+def _distance(a: _Vertex, b: _Vertex) -> float:
+    """The least distance of the centres of neighbours in a column."""
+    return (a.height + b.height) / 2 + (LANE / 2 if a.lane and b.lane else SPACE)
+
+
+def _straighten(vertices: list[_Vertex], order: list[list[int]]) -> None:
+    """Move the lanes of an arrow to one height, as far to the right as there is room for it; then on."""
+    room: dict[int, tuple[list[int], int]] = {v: (vs, i) for vs in order for i, v in enumerate(vs)}
+
+    def bounds(v: int) -> tuple[float, float]:
+        vs, i = room[v]
+        low, high = -float("inf"), float("inf")
+        if i:
+            low = vertices[vs[i - 1]].y + _distance(vertices[vs[i - 1]], vertices[v])
+        if i + 1 < len(vs):
+            high = vertices[vs[i + 1]].y - _distance(vertices[v], vertices[vs[i + 1]])
+        return low, high
+
+    for v, vertex in enumerate(vertices):
+        if not vertex.lane or vertices[vertex.left[0]].lane:
+            continue
+        y = vertices[vertex.left[0]].y  # of the box in which the arrow begins
+        chain = [v]
+        while more := [u for u in vertices[chain[-1]].right if vertices[u].lane]:
+            chain.append(more[0])
+        while chain:
+            run: list[int] = []
+            low, high = -float("inf"), float("inf")
+            for u in chain:
+                lowest, highest = bounds(u)
+                if max(low, lowest) > min(high, highest):
+                    break
+                low, high = max(low, lowest), min(high, highest)
+                run.append(u)
+            if not run:  # no room to move (rounding)
+                run, low, high = chain[:1], vertices[chain[0]].y, vertices[chain[0]].y
+            y = min(max(y, low), high)
+            for u in run:
+                vertices[u].y = y
+            chain = chain[len(run) :]

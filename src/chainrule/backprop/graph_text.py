@@ -169,6 +169,8 @@ def _dot_node(n: Node) -> str:
 
 def box_name(n: Node) -> str:
     """The short name for a picture: ``x``, ``0.5``, ``z = add``."""
+    if n.op == "constant" and n.shape and n.label == summary(n.value):
+        return "constant"
     if n.op in ("input", "constant"):
         return shorten(n.label, 28)
     return f"{shorten(n.label, 16)} = {n.op}" if n.label else n.op
@@ -178,5 +180,3 @@ def _quote(*lines: str) -> str:
     """A quoted string of Graphviz; several lines are centred."""
     escaped = (line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines)
     return '"' + "\\n".join(escaped) + '"'
-
-

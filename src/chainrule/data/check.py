@@ -64,8 +64,7 @@ column 1. Remove these rows, or fill the gaps, before training.
     if array.ndim < 2:
         raise DataError(
             f"{name} has shape {array.shape}; expected one row for each sample: (n, features), or (n, "
-            f"height, width, channels). One feature: {name}.reshape(-1, 1). One sample: {name}.reshape(1, "
-            "-1)."
+            f"height, width, channels). For one feature: {name}.reshape(-1, 1), for one sample: {name}[None]."
         )
     if array.size == 0:
         raise DataError(
@@ -135,7 +134,7 @@ def _columns(x: Any) -> list[str] | None:
 
 
 def _to_array(given: Any, name: str) -> Array:
-    """Anything that looks like an array, as one (of objects, if it holds several kinds)."""
+    """Anything that looks like an array, as one; of objects, if it holds several kinds."""
     if given is None or isinstance(given, str | bytes | dict | set | frozenset):
         raise DataError(f"{name} is {_kind(given)}; expected an array, a list of rows or a data frame.")
     if hasattr(given, "toarray"):

@@ -160,9 +160,13 @@ def _find(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "does not exist"
         raise FileError(f"{folder} {kind}; expected a folder of IDX files.")
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise FileError(f"{folder} cannot be read: {error.strerror or error}.") from None
     files: dict[str, Path] = {}
     # Sorted, so that "name" comes before "name.gz" and is the one that is kept.
-    for path in sorted(folder.iterdir()):
+    for path in inside:
         if not (match := IDX_NAME.fullmatch(path.name)) or not path.is_file():
             continue
         part, what = (match[1] or "train").lower(), match[2].lower()
@@ -173,9 +177,10 @@ def _find(folder: Path) -> dict[str, Path]:
                 f"{folder}: both {other.name} and {path.name} could be the {role}; keep one of them."
             )
     if not files:
-        inside = sorted(p.name for p in folder.iterdir())
         listed = (
-            ", ".join(inside[:8]) + (f", and {len(inside) - 8} more" if len(inside) > 8 else "") or "nothing"
+            ", ".join(p.name for p in inside[:8])
+            + (f", and {len(inside) - 8} more" if len(inside) > 8 else "")
+            or "nothing"
         )
         raise FileError(
             f"{folder} has no IDX files; expected train-images-idx3-ubyte and train-labels-idx1-ubyte, plain "

@@ -59,8 +59,11 @@ def read_npz(path: str | Path) -> Dataset:
 
 
 def _open(path: Path) -> Any:
-    with path.open("rb") as file:
-        start = file.read(6)
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
     if start == b"\x93NUMPY":
         raise FileError(f"{path} is a single .npy array; expected an .npz archive: np.savez(path, x=x, y=y).")
     if start[:2] != b"PK":

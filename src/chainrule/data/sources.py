@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gzip
 import hashlib
 import importlib
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.idx import IDX_NAME, read_idx_folder
 from chainrule.data.npz import read_npz
 from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mean
+from chainrule.files import write_atomic
 
 __all__ = ["NAMES", "load"]
 
@@ -257,7 +256,7 @@ def _fetch(name: str, folder: Path) -> None:
                 problems.append(f"{mirror}{file}: {error}")
                 continue
             if (found := _md5(data, source.sums_of)) == expected:
-                _write(path, data)
+                write_atomic(path, data)
                 break
             problems.append(
                 f"{mirror}{file}: the MD5 of the {source.sums_of} is {found}, expected {expected}"
@@ -280,22 +279,3 @@ def _get(address: str) -> bytes:
     except http.client.HTTPException as error:  # a connection that ended too early
         raise OSError(f"{type(error).__name__} {error}") from None
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside, flush, rename."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
-            raise
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None

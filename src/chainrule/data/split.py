@@ -27,8 +27,8 @@ def stratified_split(
     Parameters
     ----------
     y
-        Labels (n,), or rows (n, k) of zeros and ones: each different row counts as a class. A target of
-        numbers that are not whole has no classes and is split without them.
+        Labels (n,), or rows (n, k) of zeros and ones: each different row counts as a class. Floating numbers
+        other than 0 and 1 are no classes; they are split without.
     fraction
         The share of the rows for validation, between 0 and 1.
     key
@@ -54,13 +54,15 @@ def stratified_split(
     size = _validation_size(n, fraction)
     # The place of each row in a random order: within its class, the first ones are chosen.
     order = np.asarray(random.permutation(np.asarray(key), n))
-    if not stratify or (target.dtype.kind == "f" and bool((target != np.floor(target)).any())):
+    flags = bool(((target == 0) | (target == 1)).all())
+    if not stratify or (target.dtype.kind == "f" and not flags):
         chosen = order[:size]
     else:
         labels = _class_numbers(target)
         counts = np.bincount(labels)
-        shares = _shares(counts, size)
-        by_class = order[np.argsort(labels[order], kind="stable")]
+        shuffled = labels[order]
+        shares = _shares(counts, size, first=np.unique(shuffled, return_index=True)[1])
+        by_class = order[np.argsort(shuffled, kind="stable")]
         place_in_class = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
         chosen = by_class[place_in_class < np.repeat(shares, counts)]
     in_validation = np.zeros(n, np.bool_)
@@ -95,20 +97,23 @@ def _class_numbers(target: NDArray[Any]) -> NDArray[np.intp]:
     return np.reshape(numbers, len(target))  # NumPy 2.0 gave it one axis more
 
 
-def _shares(counts: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """How many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``."""
+def _shares(counts: NDArray[np.intp], size: int, first: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``.
+
+    Equal claims are settled by ``first``, the place of the first member of each class in the random order.
+    """
     low = np.minimum(counts - 1, 1)
-    high = np.maximum(counts - 1, 0)
     if low.sum() > size:  # fewer rows than classes: not every class can be in the validation part
         low = np.zeros_like(low)
-    if high.sum() < size:  # so many rows that classes with one member must give theirs
-        high = counts
+    # So many rows may be wanted that classes with one member must give theirs, or all classes everything.
+    limits = (np.maximum(counts - 1, 0), np.maximum(counts - 1, 1), counts)
+    high = next(limit for limit in limits if limit.sum() >= size)
     exact = size * counts / counts.sum()
-    shares = np.clip(np.floor(exact).astype(counts.dtype), low, high)
+    shares: NDArray[np.intp] = np.clip(np.floor(exact).astype(counts.dtype), low, high)
     while (gap := size - int(shares.sum())) != 0:
         # One more (or one less) for the classes that are furthest below (above) their exact share.
         free = np.flatnonzero(shares < high if gap > 0 else shares > low)
         distance = (exact - shares)[free] * np.sign(gap)
-        chosen = free[np.argsort(-distance, kind="stable")[: abs(gap)]]
+        chosen = free[np.lexsort((first[free], -distance))[: abs(gap)]]
         shares[chosen] += np.sign(gap)
     return shares

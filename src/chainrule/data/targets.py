@@ -112,7 +112,9 @@ def encode_target(
     if target.ndim == 2 and target.shape[1] > 1:
         return _encode_rows(target, units, activation, classes)
     values = target.ravel()
-    if classes is None and not _are_labels(values, units, activation):
+    # Numbers stay numbers beside classes that are numbers: a probability is a fine target for a yes or no.
+    numeric = classes is None or (values.dtype.kind == "f" and not any(isinstance(c, str) for c in classes))
+    if numeric and not _are_labels(values, units, activation):
         return _encode_numbers(values, units, activation)
     return _encode_labels(_whole(values, activation, units), units, activation, classes)
 

@@ -16,7 +16,7 @@ from chainrule.random import fold_in
 from chainrule.settings import replace
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class _Container(Layer):
     """Layers given one by one, or as a list; each gets a name from its kind: dense_1, dense_2, …"""
 
@@ -58,7 +58,10 @@ class _Container(Layer):
         return self.layers[at]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+        return f"{type(self).__name__}({', '.join(self._given())})"
+
+    def _given(self) -> list[str]:
+        return [repr(layer) for layer in self.layers]
 
     def _build(self, at: int, key: Any, shape: Shape, params: Params, state: State) -> Shape:
         """Build one layer, put its values under its name, and return its output shape."""
@@ -129,6 +132,9 @@ class Residual(_Container):
     def __init__(self, *given: Any, layers: Any = None, shortcut: Layer | None = None) -> None:
         super().__init__(*given, layers=layers)
         object.__setattr__(self, "shortcut", shortcut)
+
+    def _given(self) -> list[str]:
+        return [*super()._given(), *([f"shortcut={self.shortcut!r}"] if self.shortcut is not None else [])]
 
     @property
     def _body(self) -> Sequential:
