@@ -44,7 +44,7 @@ class Settings:
         if cls.__name__.startswith("_"):
             return
         # dataclass leaves a __repr__ alone that the class has: ours is short and can be typed in again.
-        cls.__repr__ = cls.__dict__.get("__repr__", Settings.__repr__)  # type: ignore[method-assign]
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
         cls.name = name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         cls.registry[cls.name] = cls
 
