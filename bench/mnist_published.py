@@ -39,7 +39,11 @@ class Row:
 
     def net(self) -> cr.layers.Layer:
         return cr.mlp(
-            [784, self.hidden, 10], hidden="sigmoid", output=self.output, init=self.init, bias_init=self.bias_init
+            [784, self.hidden, 10],
+            hidden="sigmoid",
+            output=self.output,
+            init=self.init,
+            bias_init=self.bias_init,
         )
 
 

@@ -62,7 +62,7 @@ _MODULES = {
 }
 _NAMES = {name: home for home, names in _HOME.items() for name in names}
 
-__all__ = [*sorted(_NAMES), *sorted(_MODULES)]  # noqa: PLE0604 - all are strings
+__all__ = [*sorted(_NAMES), *sorted(_MODULES)]
 
 
 def __getattr__(name: str) -> Any:
@@ -133,5 +133,5 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.training import Event as Event
     from chainrule.training import History as History
     from chainrule.training import Run as Run
-    from chainrule.training import descend as descend
-    from chainrule.training import fit as fit
+    from chainrule.training.descend import descend as descend
+    from chainrule.training.fit import fit as fit

@@ -71,9 +71,7 @@ class Initializer(Settings, family="initializer"):
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
         """Weights of a shape, for neurons with ``fan_in`` inputs whose output goes to ``fan_out`` neurons."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs a __call__(self, key, shape, fan_in, fan_out)."
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, key, shape, fan_in, fan_out).")
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,7 @@ def bits(key: Array, shape: Sequence[int] = ()) -> Array:
     return xp.concatenate([x0, x1])[:n].reshape(tuple(shape))
 
 
-def uniform(
-    key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = np.float32
-) -> Array:
+def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = np.float32) -> Array:
     """Uniform numbers in [low, high): 24 random bits for float32, 53 for float64."""
     xp = namespace(key)
     if np.dtype(dtype) == np.float64:

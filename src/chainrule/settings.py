@@ -23,6 +23,7 @@ __all__ = ["Settings", "find", "replace", "structure", "values", "with_values"]
 VALUE = "<value>"  # stands in a structure where a continuous setting was taken out
 
 T = TypeVar("T", bound="Settings")
+R = TypeVar("R")  # a recipe: any dataclass of settings
 
 
 class Settings:
@@ -49,7 +50,7 @@ class Settings:
         cls.registry[cls.name] = cls
 
     def __repr__(self) -> str:
-        given = []
+        given: list[str] = []
         for field in _fields(self):
             value = getattr(self, field.name)
             default = field.default
@@ -77,9 +78,7 @@ class Settings:
         known = {f.name: f for f in dataclasses.fields(found)}  # type: ignore[arg-type]
         for key in rest:
             if key not in known:
-                raise SettingError(
-                    f"{cls.family} {kind!r} has no setting {key!r}{did_you_mean(key, known)}"
-                )
+                raise SettingError(f"{cls.family} {kind!r} has no setting {key!r}{did_you_mean(key, known)}")
         return found(**{k: _from_plain(v) for k, v in rest.items()})  # type: ignore[return-value]
 
 
@@ -126,7 +125,7 @@ def check_number(
 
     Values that stand in for a number (a traced value, an array over members) pass.
     """
-    if isinstance(value, bool) or isinstance(value, str) and value != VALUE:
+    if isinstance(value, bool) or (isinstance(value, str) and value != VALUE):
         raise SettingError(f"{owner}: {name} must be a number, got {value!r}.")
     if not isinstance(value, int | float):
         return
@@ -153,7 +152,7 @@ def values(recipe: Any) -> dict[str, Any]:
     return found
 
 
-def with_values(recipe: T, tree: dict[str, Any]) -> T:
+def with_values(recipe: R, tree: dict[str, Any]) -> R:
     """The recipe with the continuous settings in ``tree`` put in; the inverse of `values`."""
     if isinstance(recipe, tuple):
         items = enumerate(recipe)
@@ -165,7 +164,7 @@ def with_values(recipe: T, tree: dict[str, Any]) -> T:
     return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
 
 
-def structure(recipe: T) -> T:
+def structure(recipe: R) -> R:
     """The recipe with every continuous setting replaced by a mark: hashable, equal for equal programs."""
     if isinstance(recipe, tuple):
         return tuple(structure(r) if _is_nested(r) else r for r in recipe)  # type: ignore[return-value]
@@ -178,7 +177,7 @@ def structure(recipe: T) -> T:
     return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
 
 
-def replace(recipe: T, path: str, value: Any) -> T:
+def replace(recipe: R, path: str, value: Any) -> R:
     """The recipe with the setting at a dotted path replaced.
 
     >>> import chainrule as cr
@@ -209,9 +208,7 @@ def _settings(recipe: Any) -> list[tuple[str, Any, bool]]:
     """(name, value, is it continuous) of each setting; the items of a tuple count as settings."""
     if isinstance(recipe, tuple):
         return [(str(i), item, False) for i, item in enumerate(recipe)]
-    return [
-        (f.name, value := getattr(recipe, f.name), _is_continuous(f, value)) for f in _fields(recipe)
-    ]
+    return [(f.name, value := getattr(recipe, f.name), _is_continuous(f, value)) for f in _fields(recipe)]
 
 
 def _is_continuous(field: dataclasses.Field[Any], value: Any) -> bool:

@@ -67,9 +67,6 @@ def map_with_path(f: Callable[..., Any], tree: Any, *others: Any, path: tuple[st
         return {k: map_with_path(f, v, *(o[k] for o in others), path=(*path, str(k))) for k, v in tree.items()}
     if isinstance(tree, list | tuple):
         names = getattr(tree, "_fields", range(len(tree)))
-        parts = [
-            map_with_path(f, *xs, path=(*path, str(name)))
-            for name, *xs in zip(names, tree, *others, strict=True)
-        ]
+        parts = [map_with_path(f, *xs, path=(*path, str(name))) for name, *xs in zip(names, tree, *others, strict=True)]
         return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
     return f(path, tree, *others)

@@ -55,7 +55,7 @@ class GELUSigmoid(Activation, name="gelu_sigmoid"):
     array([-0.1542,  0.    ,  0.8458])
     """
 
-    range: ClassVar[tuple[float, float]] = (-0.16361030427672738, np.inf)
+    range: ClassVar[tuple[float, float]] = (-0.1636101896363536, np.inf)
     saturates: ClassVar[str] = "left"
     init: ClassVar[str] = "he_normal"
     source: ClassVar[str] = "Hendrycks and Gimpel (2016)"
@@ -141,7 +141,7 @@ class Mish(Activation):
     array([-0.3034,  0.    ,  0.8651])
     """
 
-    range: ClassVar[tuple[float, float]] = (-0.3088407, np.inf)
+    range: ClassVar[tuple[float, float]] = (-0.30884341301725043, np.inf)
     saturates: ClassVar[str] = "left"
     init: ClassVar[str] = "he_normal"
     source: ClassVar[str] = "Misra (2019)"

@@ -51,8 +51,9 @@ class Node:
     value
         The number or array.
     gradient
-        The derivative of the graph's result with respect to this value, in its shape. Zero where the result
-        does not depend on it, None where no gradient is defined (constants, truth values, integers).
+        The derivative of the graph's result with respect to this value, in its shape. Zero for an input on
+        which the result does not depend, None where none is defined (constants, truth values, integers)
+        or none flows back (behind `stop_gradient`).
     local : tuple
         For each input, the local derivative: of this value with respect to that input. None where there is
         none, where the operation is not elementwise, and for more than 16 values.
@@ -282,22 +283,20 @@ class _Builder:
         # (position, node) of each argument; None (a clip without a limit) is not drawn.
         edges = [(p, self._place_of(a)) for p, a in enumerate(t.args) if a is not None]
         value = _known(t.value)
-        gradient = self._gradient(t, value)
+        gradients = self.gradients or {}
         local, contributions = [], []
         with np.errstate(all="ignore"):
             for p, _ in edges:
                 flows = self._is_ours(t.args[p]) and _is_floating(t.args[p])
                 local.append(_local_derivative(t, p) if flows else None)
-                back = flows and self.gradients is not None and t.index in self.gradients
-                contributions.append(
-                    _plain(_to_argument(p, self.gradients[t.index], t)) if back and self.gradients else None
-                )
+                back = _to_argument(p, gradients[t.index], t) if flows and t.index in gradients else None
+                contributions.append(_plain(back))
         self.place[t.index] = self._append(
             value,
             op=t.primitive.name.lstrip("_") if t.primitive else "input",
             label=self.labels.get(t.index, ""),
             inputs=tuple(i for _, i in edges),
-            gradient=gradient,
+            gradient=self._gradient(t, value),
             local=tuple(local),
             contributions=tuple(contributions),
             scope=t.scope,
@@ -332,6 +331,8 @@ class _Builder:
     def _gradient(self, t: Tensor, value: Any) -> Any:
         if self.gradients is None or not _is_floating(value):
             return None
+        if t.primitive is not None and t.index not in self.gradients:
+            return None  # it is behind an operation that lets no gradient through
         return _plain(_gradient_of_input(self.gradients, t, value))
 
 

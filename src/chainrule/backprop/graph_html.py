@@ -192,8 +192,7 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
 def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:
     """The layer in whose background each node belongs.
 
-    Parameters and constants are made outside of all layers, but belong to the one that alone uses them. An
-    argument that is a plain array, such as x, is nobody's.
+    Parameters and constants are made outside of all layers, but belong to the one that alone uses them.
     """
     users: dict[int, list[Node]] = {}
     for n in nodes:
@@ -202,9 +201,14 @@ def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:
     homes = {}
     for n in nodes:
         homes[n.index] = n.scope
-        if not n.inputs and n.index in users and not n.label.isidentifier():
+        if n.index in users and not n.inputs and not _is_argument(n):
             homes[n.index] = _common_scope(users[n.index])
     return homes
+
+
+def _is_argument(n: Node) -> bool:
+    """Whether this is a whole argument, such as x: unlike params["w"], it belongs to no layer."""
+    return not n.inputs and n.label.isidentifier() and n.label != summary(n.value)
 
 
 def _apart(boxes: list[_Box]) -> list[tuple[int, int]]:
@@ -317,7 +321,7 @@ def _runs(nodes: list[Node], key: Callable[[Node], Hashable]) -> list[list[Node]
             continue
         used = users.get(n.index, set())
         run = runs[min(used)] if len(used) == 1 else []
-        if len(run) > 1:
+        if len(run) > 1 and not _is_argument(n):
             run.insert(0, n)  # used in one folded box only: goes into it
         else:
             sources.append([n])

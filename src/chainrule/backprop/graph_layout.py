@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 
 SPACE = 16.0  # between boxes of a column
@@ -64,10 +65,11 @@ def layout(
     offsets = _offsets(vertices, order, arrows, routes, ports)
     _settle(vertices, order)
     _straighten(vertices, order)
+    entering = Counter(target for _, target in arrows)
     ends = []
     for (_, target), route, offset in zip(arrows, routes, offsets, strict=True):
         # A line that is straight but for a few pixels becomes straight.
-        slack = 3.0 if len(vertices[target].left) > 1 else 8.0
+        slack = min(0.25 * ports[target] / entering[target], 8.0)
         end = vertices[target].y + offset
         ends.append(min(max(vertices[route[-1]].y, end - slack), end + slack))
 

@@ -37,7 +37,7 @@ def summary(x: Any, digits: int = 6, entries: int = 4) -> str:
     if a.size == 0:
         return "empty"
     if a.size <= entries:
-        return _nested(a, digits)
+        return _nested(a, min(digits, 4))
     a = a.astype(np.float64)
     finite = a[np.isfinite(a)]
     bad = "" if finite.size == a.size else f"{a.size - finite.size} of {a.size} not finite"
@@ -78,9 +78,9 @@ def setting(value: Any) -> str:
 def expression(node: Node) -> str:
     """How a node was made: ``input x``, ``constant``, ``z = add(#3, #4)``, ``sum(#5, axis=0)``."""
     if node.op == "input":
-        return f"input {shorten(node.label)}"
+        return f"input {shorten(node.label, 80)}"
     if node.op == "constant":
-        return f"constant {shorten(node.label)}" if node.label != summary(node.value) else "constant"
+        return f"constant {shorten(node.label, 80)}" if node.label != summary(node.value) else "constant"
     inside = [f"#{i}" for i in node.inputs] + [f"{k}={setting(v)}" for k, v in node.settings.items()]
     return f"{shorten(node.label)} = " * bool(node.label) + f"{node.op}({', '.join(inside)})"
 
@@ -172,7 +172,11 @@ def box_name(n: Node) -> str:
     if n.op == "constant" and n.shape and n.label == summary(n.value):
         return "constant"
     if n.op in ("input", "constant"):
-        return shorten(n.label, 28)
+        label = shorten(n.label, 400)
+        if len(label) <= 28:
+            return label
+        end = label[-27:]  # the end of a path says most
+        return "…" + end[max(end.find("["), 0) :]
     return f"{shorten(n.label, 16)} = {n.op}" if n.label else n.op
 
 

@@ -67,9 +67,7 @@ column 1. Remove these rows, or fill the gaps, before training.
             f"height, width, channels). For one feature: {name}.reshape(-1, 1), for one sample: {name}[None]."
         )
     if array.size == 0:
-        raise DataError(
-            f"{name} is empty: its shape is {array.shape}. At least one row and one column are needed."
-        )
+        raise DataError(f"{name} is empty: its shape is {array.shape}. At least one row and one column are needed.")
     if array.dtype.kind == "O":
         array = _from_objects(array, name, columns)
     array = _to_float(array, name, columns)
@@ -89,9 +87,7 @@ def check_target(y: Any, name: str = "y") -> Array:
     """
     array = _to_array(y, name)
     if array.ndim == 0:
-        raise DataError(
-            f"{name} is a single value; expected one target for each sample, in a list or an array."
-        )
+        raise DataError(f"{name} is a single value; expected one target for each sample, in a list or an array.")
     if array.size == 0:
         raise DataError(f"{name} is empty: its shape is {array.shape}. At least one target is needed.")
     if array.dtype.kind == "O":
@@ -121,8 +117,7 @@ def check_pair(x: Any, y: Any) -> tuple[Array, Array]:
         elif features.ndim == 2 and features.shape[1] == len(target):
             hint = " x has that many columns: if samples are columns, write x.T."
         raise DataError(
-            f"x has {len(features):,} rows and y has {len(target):,}: every row of x needs exactly one "
-            f"target.{hint}"
+            f"x has {len(features):,} rows and y has {len(target):,}: every row of x needs exactly one target.{hint}"
         )
     return features, target
 
@@ -140,9 +135,7 @@ def _to_array(given: Any, name: str) -> Array:
     if hasattr(given, "toarray"):
         raise DataError(f"{name} is a sparse matrix; write {name}.toarray().")
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise DataError(
-            f"{name} has {int(np.ma.getmaskarray(given).sum()):,} masked values; fill or remove them."
-        )
+        raise DataError(f"{name} has {int(np.ma.getmaskarray(given).sum()):,} masked values; fill or remove them.")
     if hasattr(given, "to_numpy"):
         given = given.to_numpy()
     elif isinstance(given, Iterable) and not hasattr(given, "__array__") and not isinstance(given, Sequence):
@@ -157,15 +150,17 @@ def _to_array(given: Any, name: str) -> Array:
         raise DataError(f"{name} cannot be read as an array: {error}") from None
     if array.ndim == 0 and array.dtype.kind == "O":
         raise DataError(f"{name} is {_kind(given)}; expected an array, a list of rows or a data frame.")
-    if array.dtype.kind == "T" or array.dtype.kind == "S":  # text of variable length, bytes
+    if array.dtype.kind == "T":  # NumPy's text of any length
+        array = array.astype(object)
+    if array.dtype.kind == "S":
         try:
-            array = np.strings.decode(array, "utf-8") if array.dtype.kind == "S" else array.astype(np.str_)
+            array = np.strings.decode(array, "utf-8")
         except UnicodeDecodeError as error:
             raise DataError(f"{name} holds bytes that are not UTF-8 text: {error}.") from None
+    elif isinstance(given, list | tuple) and array.dtype.kind == "U":
+        array = np.array(given, dtype=object)  # NumPy made text of the numbers beside the text
     if array.dtype.kind == "V" and array.dtype.name.startswith(("bfloat", "float")):
         array = array.astype(np.float32)  # JAX's small floats; NumPy does not count them as floats
-    if isinstance(given, list | tuple) and array.dtype.kind == "U":
-        array = np.array(given, dtype=object)  # NumPy made text of the numbers beside the text
     return array
 
 
@@ -194,9 +189,7 @@ def _to_float(array: Array, name: str, columns: list[str] | None) -> Array:
         return array.astype(np.float32)
     if kind == "U":
         flat = array.reshape(len(array), -1)
-        places = (
-            (i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j])
-        )
+        places = ((i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j]))
         i, j = next(places, (0, 0))
         raise DataError(_not_a_number(str(flat[i, j]), i, j, array, name, columns))
     raise DataError(f"{name} holds {_KINDS.get(kind, str(array.dtype))}; expected numbers.")
@@ -230,11 +223,7 @@ def _same_kind(array: Array, name: str) -> Array:
     for kind, dtype in _TARGET_KINDS:
         if isinstance(values[0], kind):
             wrong = next((v for v in values if not isinstance(v, kind)), None)
-            if (
-                wrong is not None
-                and kind is numbers.Integral
-                and all(isinstance(v, numbers.Real) for v in values)
-            ):
+            if wrong is not None and kind is numbers.Integral and all(isinstance(v, numbers.Real) for v in values):
                 continue  # whole and other numbers together: floats
             if wrong is not None:
                 raise DataError(

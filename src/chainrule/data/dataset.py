@@ -153,20 +153,23 @@ class Dataset:
         return f"Dataset({self.name!r}: {self.task}, {_describe(self.x)}{classes}, {test})"
 
 
-def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
-    """Features and targets of one part, checked; images as (n, height, width, channels) in [0, 1]."""
-    features = check_features(x, x_name)
+def as_features(x: Any, name: str = "x") -> Array:
+    """Features, checked; images as (n, height, width, channels), those of unsigned bytes in [0, 1]."""
+    features = check_features(x, name)
     if features.ndim >= 3 and getattr(x, "dtype", None) == np.uint8:
         features /= np.float32(255)  # in place: turning bytes into floats has made a copy
-    if features.ndim == 3:
-        features = features[..., None]
+    return features[..., None] if features.ndim == 3 else features
+
+
+def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
+    """Features and targets of one part, checked."""
+    features = as_features(x, x_name)
     target = check_target(y, y_name)
     if target.ndim == 2 and target.shape[1] == 1:
         target = target.ravel()
     if len(features) != len(target):
         raise DataError(
-            f"{x_name} has {len(features):,} rows and {y_name} has {len(target):,}: every row needs one "
-            "target."
+            f"{x_name} has {len(features):,} rows and {y_name} has {len(target):,}: every row needs one target."
         )
     return features, target
 
@@ -182,9 +185,7 @@ def _group(target: Array) -> str:
     return {"f": "numbers", "U": "text"}.get(target.dtype.kind, "labels")
 
 
-def _to_codes(
-    name: str, targets: list[Array], classes: Sequence[Any] | None
-) -> tuple[list[Array], tuple[Any, ...]]:
+def _to_codes(name: str, targets: list[Array], classes: Sequence[Any] | None) -> tuple[list[Array], tuple[Any, ...]]:
     """Labels as codes 0 … k-1. Classes are counted over both parts, so that they have the same codes."""
     if classes is None:
         found = np.unique(np.concatenate(targets))

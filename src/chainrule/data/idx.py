@@ -29,9 +29,7 @@ __all__ = ["read_idx", "read_idx_folder"]
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-IDX_NAME = re.compile(
-    r"(?:(train|t10k|test)[-_.])?(images|labels)[-_.]idx\d(?:[-_.]\w+?)?(?:\.gz)?", re.IGNORECASE
-)
+IDX_NAME = re.compile(r"(?:(train|t10k|test)[-_.])?(images|labels)[-_.]idx\d(?:[-_.]\w+?)?(?:\.gz)?", re.IGNORECASE)
 
 _BLOCK = 1 << 20
 
@@ -63,8 +61,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
         raise FileError(f"{path} does not exist; expected an IDX file.")
     if path.is_dir():
         raise FileError(
-            f"{path} is a folder; expected one IDX file. For a folder of them: "
-            f"read_idx_folder({str(path)!r})."
+            f"{path} is a folder; expected one IDX file. For a folder of them: read_idx_folder({str(path)!r})."
         )
     try:
         with path.open("rb") as file:
@@ -138,8 +135,7 @@ def read_idx_folder(folder: str | Path) -> Dataset:
         parts[role] = array = read_idx(path)
         if role.endswith("labels") and (array.ndim != 1 or array.dtype.kind not in "iu"):
             raise FileError(
-                f"{path}: labels are whole numbers with one dimension, found {array.dtype} of shape "
-                f"{array.shape}."
+                f"{path}: labels are whole numbers with one dimension, found {array.dtype} of shape {array.shape}."
             )
         if role.endswith("images") and not 2 <= array.ndim <= 4:
             raise FileError(f"{path}: images have 2 to 4 dimensions, found shape {array.shape}.")
@@ -173,13 +169,10 @@ def _find(folder: Path) -> dict[str, Path]:
         role = f"{'test' if part == 't10k' else part} {what}"
         other = files.setdefault(role, path)
         if other != path and path.name != other.name + ".gz":
-            raise FileError(
-                f"{folder}: both {other.name} and {path.name} could be the {role}; keep one of them."
-            )
+            raise FileError(f"{folder}: both {other.name} and {path.name} could be the {role}; keep one of them.")
     if not files:
         listed = (
-            ", ".join(p.name for p in inside[:8])
-            + (f", and {len(inside) - 8} more" if len(inside) > 8 else "")
+            ", ".join(p.name for p in inside[:8]) + (f", and {len(inside) - 8} more" if len(inside) > 8 else "")
             or "nothing"
         )
         raise FileError(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.data.dataset import Dataset
+from chainrule.data.dataset import Dataset, as_features
 from chainrule.errors import DataError, FileError
 
-__all__ = ["read_npz"]
+__all__ = ["read_npz", "read_npz_features"]
 
 _TRAIN = (("x_train", "y_train"), ("x", "y"), ("data", "target"), ("features", "labels"))
 _TEST = (("x_test", "y_test"),)
+_FEATURES = ("x_test", "x", "x_train", "data", "features")
 
 
 def read_npz(path: str | Path) -> Dataset:
@@ -46,38 +48,67 @@ def read_npz(path: str | Path) -> Dataset:
     >>> folder.cleanup()
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        kind = "is a folder" if path.exists() else "does not exist"
-        raise FileError(f"{path} {kind}; expected an .npz file.")
-    with _open(path) as archive:
-        train, test = _choose(archive.files, path)
-        arrays = [_array(archive, key, path) for key in (*train, *test)]
+    arrays = _read(path, _choose)
     try:
         return Dataset.from_arrays(path.stem, *arrays)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
 
-def _open(path: Path) -> Any:
+def read_npz_features(path: str | Path) -> NDArray[Any]:
+    """The features to predict in an ``.npz`` file, which needs no targets.
+
+    They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and are
+    treated as in `read_npz`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from chainrule.data.npz import read_npz_features
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "new.npz")
+    >>> np.savez(path, x=[[4.0], [30.0]])
+    >>> read_npz_features(path).shape
+    (2, 1)
+    >>> folder.cleanup()
+    """
+    path = Path(path).expanduser()
+    (array,) = _read(path, _choose_features)
     try:
-        with path.open("rb") as file:
-            start = file.read(6)
+        return as_features(array)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _read(path: Path, choose: Callable[[Iterable[str], Path], Iterable[str]]) -> list[Any]:
+    """The arrays in a file that ``choose`` names."""
+    if not path.is_file():
+        kind = "is a folder" if path.exists() else "does not exist"
+        raise FileError(f"{path} {kind}; expected an .npz file.")
+    try:
+        # NumPy does not close a damaged file that it opened itself.
+        with path.open("rb") as file, _open(file, path) as archive:
+            return [_array(archive, key, path) for key in choose(archive.files, path)]
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _open(file: IO[bytes], path: Path) -> Any:
+    start = file.read(6)
+    file.seek(0)
     if start == b"\x93NUMPY":
         raise FileError(f"{path} is a single .npy array; expected an .npz archive: np.savez(path, x=x, y=y).")
     if start[:2] != b"PK":
         found = start[:4].hex(" ") or "an empty file"
-        raise FileError(
-            f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {found}."
-        )
+        raise FileError(f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {found}.")
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(file, allow_pickle=False)
     except Exception as error:  # whatever a damaged zip makes its reader stumble over
         raise FileError(f"{path} is a damaged or truncated .npz file: {error}") from None
 
 
-def _choose(keys: Iterable[str], path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _choose(keys: Iterable[str], path: Path) -> tuple[str, ...]:
     """The keys of features and targets: for training, and for the test (or none)."""
     spelt = {key.lower(): key for key in keys}
     have = ", ".join(sorted(spelt.values())) or "nothing"
@@ -89,7 +120,17 @@ def _choose(keys: Iterable[str], path: Path) -> tuple[tuple[str, ...], tuple[str
         )
     if test is None and ("x_test" in spelt or "y_test" in spelt):
         raise FileError(f"{path} holds {have}; expected both x_test and y_test, or neither.")
-    return train, test or ()
+    return (*train, *(test or ()))
+
+
+def _choose_features(keys: Iterable[str], path: Path) -> tuple[str]:
+    """The key of the features."""
+    spelt = {key.lower(): key for key in keys}
+    found = next((spelt[name] for name in _FEATURES if name in spelt), None)
+    if found is None:
+        have = ", ".join(sorted(spelt.values())) or "nothing"
+        raise FileError(f"{path} holds {have}; expected features as one of {', '.join(_FEATURES)}.")
+    return (found,)
 
 
 def _pair(spelt: dict[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:

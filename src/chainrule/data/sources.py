@@ -147,9 +147,7 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
         raise FileError(f"{path} has the ending {path.suffix!r}, which is not read.{hint} {_READ}")
     if path.suffix or len(path.parts) > 1:
         raise FileError(f"{path} does not exist. {_READ}")
-    raise UnknownNameError(
-        f"There is no data set, file or folder {str(given)!r}{did_you_mean(str(given), NAMES)}"
-    )
+    raise UnknownNameError(f"There is no data set, file or folder {str(given)!r}{did_you_mean(str(given), NAMES)}")
 
 
 def _bundled(name: str) -> Dataset:
@@ -189,9 +187,7 @@ def _with_classes(data: Dataset, classes: tuple[Any, ...]) -> Dataset:
     """The codes of a part of the data (some classes absent) as codes of the whole."""
     labels = np.asarray(data.classes, np.int32)
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise DataError(
-            f"{data.name}: expected labels from 0 to {len(classes) - 1}, found {labels.tolist()}."
-        )
+        raise DataError(f"{data.name}: expected labels from 0 to {len(classes) - 1}, found {labels.tolist()}.")
     y_test = None if data.y_test is None else labels[data.y_test]
     return dataclasses.replace(data, y=labels[data.y], y_test=y_test, classes=classes)
 
@@ -258,9 +254,7 @@ def _fetch(name: str, folder: Path) -> None:
             if (found := _md5(data, source.sums_of)) == expected:
                 write_atomic(path, data)
                 break
-            problems.append(
-                f"{mirror}{file}: the MD5 of the {source.sums_of} is {found}, expected {expected}"
-            )
+            problems.append(f"{mirror}{file}: the MD5 of the {source.sums_of} is {found}, expected {expected}")
         else:
             raise DataError(
                 f"{name} could not be fetched ({'; '.join(problems)}). Without a network, put its four files "

@@ -48,12 +48,20 @@ class Standardizer:
         deviation 1, so that it becomes 0 and not NaN.
         """
         x = check_features(x)
-        axes = tuple(range(x.ndim - 1))
-        mean = x.mean(axis=axes, dtype=np.float64)
-        deviation = x.std(axis=axes, dtype=np.float64).astype(x.dtype)
+        # Over the samples first, then over the pixels (the variance of all is the mean of the variances plus
+        # the variance of the means): NumPy is several times faster at sums over the first axis of long rows.
+        rows, pixels = x.reshape(len(x), -1), (-1, x.shape[-1])
+        means = rows.mean(axis=0, dtype=np.float64)
+        # In blocks of about 8 MB: a float64 copy of all the data would cost more than the sums.
+        step = max(1, 2**20 // rows.shape[1])
+        blocks = (rows[i : i + step] - means for i in range(0, len(rows), step))
+        variances = sum(np.square(block).sum(axis=0) for block in blocks) / len(rows)
+        means, variances = means.reshape(pixels), variances.reshape(pixels)
+        deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(x.dtype)
         # Rounding can leave a constant feature a tiny deviation, so it is known by its extremes.
-        constant = (x.max(axis=axes) == x.min(axis=axes)) | (deviation == 0)
-        return cls(mean.astype(x.dtype), np.where(constant, x.dtype.type(1), deviation))
+        low, high = rows.min(axis=0).reshape(pixels).min(axis=0), rows.max(axis=0).reshape(pixels).max(axis=0)
+        constant = (low == high) | (deviation == 0)
+        return cls(means.mean(axis=0).astype(x.dtype), np.where(constant, x.dtype.type(1), deviation))
 
     def __call__(self, x: Any) -> Any:
         """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""
@@ -83,11 +91,7 @@ class Standardizer:
                 f"A standardizer needs the arrays mean and deviation; missing: {', '.join(sorted(missing))}."
             )
         mean, deviation = np.asarray(arrays["mean"]), np.asarray(arrays["deviation"])
-        if (
-            mean.ndim != 1
-            or mean.shape != deviation.shape
-            or {mean.dtype.kind, deviation.dtype.kind} != {"f"}
-        ):
+        if mean.ndim != 1 or mean.shape != deviation.shape or {mean.dtype.kind, deviation.dtype.kind} != {"f"}:
             raise DataError(
                 "A standardizer needs one mean and one deviation for each feature; got shapes "
                 f"{mean.shape} ({mean.dtype}) and {deviation.shape} ({deviation.dtype})."
@@ -95,6 +99,9 @@ class Standardizer:
         if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
             raise DataError("A standardizer needs finite means and finite deviations above 0.")
         return cls(mean, deviation)
+
+    def __repr__(self) -> str:
+        return f"Standardizer({len(self.mean)} {'feature' if len(self.mean) == 1 else 'features'})"
 
     def _checked(self, x: Any) -> Any:
         x = x if hasattr(x, "shape") else np.asarray(x)

@@ -98,17 +98,11 @@ def encode_target(
 (1 of 1 rows, first in row 0). Known classes: 'cat', 'dog'.
     """
     target = check_target(y)
-    activation = (
-        None if output_activation is None else str(getattr(output_activation, "name", output_activation))
-    )
+    activation = None if output_activation is None else str(getattr(output_activation, "name", output_activation))
     if target.ndim > 2:
-        raise DataError(
-            f"y has shape {target.shape}; expected one value, (n,), or one row, (n, outputs), a sample."
-        )
+        raise DataError(f"y has shape {target.shape}; expected one value, (n,), or one row, (n, outputs), a sample.")
     if units == 1 and activation == "softmax":
-        raise DataError(
-            "One softmax unit always answers 1; write Dense(1, 'sigmoid') or one unit for each class."
-        )
+        raise DataError("One softmax unit always answers 1; write Dense(1, 'sigmoid') or one unit for each class.")
     if target.ndim == 2 and target.shape[1] > 1:
         return _encode_rows(target, units, activation, classes)
     values = target.ravel()
@@ -130,9 +124,7 @@ def decode(codes: Any, classes: Sequence[Any]) -> Array:
     if at.size and (at.dtype.kind not in "biuf" or not np.all(at == np.floor(at))):
         raise DataError(f"Codes are whole numbers from 0 to {len(classes) - 1}, got {at.dtype}.")
     if at.size and (at.min() < 0 or at.max() >= len(classes)):
-        raise DataError(
-            f"Codes go from 0 to {len(classes) - 1}, one for each class; got {at.min()} to {at.max()}."
-        )
+        raise DataError(f"Codes go from 0 to {len(classes) - 1}, one for each class; got {at.min()} to {at.max()}.")
     return np.asarray(classes)[at.astype(np.intp)]
 
 
@@ -144,9 +136,7 @@ def _are_labels(values: Array, units: int | None, activation: str | None) -> boo
         return True  # one value for several outputs can only be a class
     if activation in _YES_OR_NO:
         # Floats are labels if they are two whole numbers; a sigmoid may also learn any number in [0, 1].
-        return values.dtype.kind != "f" or (
-            bool((values == np.floor(values)).all()) and len(np.unique(values)) <= 2
-        )
+        return values.dtype.kind != "f" or (bool((values == np.floor(values)).all()) and len(np.unique(values)) <= 2)
     return units is None and activation is None and values.dtype.kind != "f"
 
 
@@ -177,9 +167,7 @@ def _encode_labels(
     binary = activation in _YES_OR_NO and (units == 1 or units is None)
     classes = tuple(given) if given is not None else _classes(values, 2 if binary else units)
     if len(classes) < 2:
-        raise DataError(
-            f"y has only one class ({_listed(classes)}); at least two are needed to tell them apart."
-        )
+        raise DataError(f"y has only one class ({_listed(classes)}); at least two are needed to tell them apart.")
     if units == 1 and not binary:
         raise DataError(
             f"y holds classes ({_listed(classes)}), which one {activation or 'linear'} output cannot tell "
@@ -244,17 +232,13 @@ def _encode_rows(
 ) -> tuple[Array, Target]:
     k = target.shape[1]
     if target.dtype.kind == "U":
-        raise DataError(
-            f"y has {k} columns of text; expected one label for each sample, or rows of zeros and ones."
-        )
+        raise DataError(f"y has {k} columns of text; expected one label for each sample, or rows of zeros and ones.")
     if units is not None and k != units:
         layer = "unit" if units == 1 else "units"
         raise DataError(f"y has {k} columns and the output layer {units} {layer}; {k} units are needed.")
     classes = tuple(range(k)) if given is None else tuple(given)
     if len(classes) != k:
-        raise DataError(
-            f"y has {k} columns; the training data had {len(classes)} classes: {_listed(classes)}."
-        )
+        raise DataError(f"y has {k} columns; the training data had {len(classes)} classes: {_listed(classes)}.")
     rows = _as_float(target)
     flags = bool(((rows == 0) | (rows == 1)).all())
     if flags and bool((rows.sum(axis=1) == 1).all()):

@@ -53,16 +53,12 @@ def windows(xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, 
         n, _, _, c = x.shape
         along_n, along_h, along_w, along_c = x.strides
         strides = (along_n, along_h * sh, along_w * sw, along_h * dh, along_w * dw, along_c)
-        return np.lib.stride_tricks.as_strided(
-            x, (n, rows, columns, kh, kw, c), strides, writeable=False
-        )
+        return np.lib.stride_tricks.as_strided(x, (n, rows, columns, kh, kw, c), strides, writeable=False)
     patches = [x[:, _places(i, rows, sh, dh), _places(j, columns, sw, dw)] for i in range(kh) for j in range(kw)]
     return xp.stack(patches, axis=3).reshape(x.shape[0], rows, columns, kh, kw, x.shape[3])
 
 
-def fold(
-    xp: ModuleType, patches: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
-) -> Array:
+def fold(xp: ModuleType, patches: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Array:
     """Add patches back to the places they were taken from; the transpose of `windows`."""
     n, rows, columns, kh, kw, c = patches.shape
     (sh, sw), (dh, dw), ((top, bottom), (left, right)) = stride, dilation, padding
@@ -79,7 +75,12 @@ def fold(
         out = xp.zeros((n, height, width, c), patches.dtype)
         for i in range(kh):
             for j in range(kw):
-                spread = ((0, 0, 0), _border(i, rows, sh, dh, height), _border(j, columns, sw, dw, width), (0, 0, 0))
+                spread = (
+                    (0, 0, 0),
+                    _border(i, rows, sh, dh, height),
+                    _border(j, columns, sw, dw, width),
+                    (0, 0, 0),
+                )
                 out = out + lax.pad(patches[:, :, :, i, j], zero, spread)
     return out[:, top : height - bottom, left : width - right]
 
@@ -95,9 +96,7 @@ def _border(at: int, count: int, stride: int, dilation: int, length: int) -> tup
     return at * dilation, length - at * dilation - used, stride - 1
 
 
-def convolve(
-    xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding
-) -> Array:
+def convolve(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
     """Slide the kernels w (kh, kw, c, filters) over x: (n, rows, columns, filters)."""
     kh, kw, c, filters = w.shape
     patches = windows(xp, x, (kh, kw), stride, dilation, padding)

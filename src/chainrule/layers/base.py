@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from chainrule import activations
@@ -15,6 +16,7 @@ State = dict[str, Any]
 Shape = tuple[int, ...]
 
 
+@dataclass(frozen=True, repr=False)
 class Layer(Settings, family="layer"):
     """A frozen dataclass of settings; its values (parameters, running statistics) live outside of it.
 
@@ -49,20 +51,14 @@ class Layer(Settings, family="layer"):
         """What the library calls: `init`. A layer that has a *setting* named ``init`` defines this instead."""
         return self.init(key, shape)
 
-    def apply(
-        self, params: Params, state: State, x: Array, *, key: Array | None, train: bool
-    ) -> tuple[Array, State]:
+    def apply(self, params: Params, state: State, x: Array, *, key: Array | None, train: bool) -> tuple[Array, State]:
         """The output for a batch, and the new state. ``train`` is False for predictions."""
         raise NotImplementedError(f"{type(self).__name__} does not define apply().")
-
-
 
 
 def activate(given: Any, params: Params, z: Array) -> Array:
     """Apply an activation; ``z`` and the result ``a`` get their names in the layer that is being applied."""
     return mark(activations.get(given)(mark(z, "z"), params), "a")
-
-
 
 
 def require_axes(layer: Layer, shape: Shape, axes: int, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule import activations
 from chainrule.activations import Activation
-from chainrule.backprop import ops, scope
+from chainrule.backprop import mark, ops, scope
 from chainrule.errors import ChainruleError, SettingError, ShapeError
 from chainrule.layers.base import Layer, Params, Shape, State
 from chainrule.layers.dense import Dense
@@ -76,16 +76,16 @@ class _Container(Layer):
             state[name] = layer_state
         return tuple(shape)
 
-    def _apply(
-        self, at: int, params: Params, state: State, new: State, x: Any, key: Any, train: bool
-    ) -> Any:
+    def _apply(self, at: int, params: Params, state: State, new: State, x: Any, key: Any, train: bool) -> Any:
         """Apply one layer to x; its new state goes to ``new``."""
         layer, name = self.layers[at], self.names[at]
         layer_key = fold_in(key, at) if train and key is not None and layer.random else None
         with scope(name):
-            x, layer_state = layer.apply(
-                params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train
-            )
+            try:
+                x, layer_state = layer.apply(params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train)
+            except ShapeError as error:
+                raise ShapeError(f"{name}: {error}") from None
+            mark(x, "output")
         if layer_state:
             new[name] = layer_state
         return x

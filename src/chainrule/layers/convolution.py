@@ -148,9 +148,7 @@ def check_window(layer: Layer, padding: str, **sizes: Any) -> None:
         raise SettingError(f'{type(layer).__name__}: padding must be "same" or "valid", got {padding!r}.')
     for name, value in sizes.items():
         if isinstance(value, tuple) and len(value) != 2:
-            raise SettingError(
-                f"{type(layer).__name__}: {name} is one number or two (height, width), got {value!r}."
-            )
+            raise SettingError(f"{type(layer).__name__}: {name} is one number or two (height, width), got {value!r}.")
         for number in value if isinstance(value, tuple) else (value,):
             check_count(layer, name, number)
 

@@ -40,9 +40,7 @@ def _predictor(net: Layer, engine: Engine) -> Any:
     return engine.compile(lambda params, state, x: forward(net, params, state, x)[0])
 
 
-def outputs(
-    net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch_size: int = 1024
-) -> Array:
+def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch_size: int = 1024) -> Array:
     """The network's outputs for many samples, in blocks that bound the memory."""
     run = _predictor(net, engine)
     params, state = engine.place(params), engine.place(state)

@@ -14,7 +14,7 @@ from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, decode, encode_target
 from chainrule.engine import choose
-from chainrule.errors import ShapeError
+from chainrule.errors import ShapeError, did_you_mean
 from chainrule.layers import Layer, Sequential, split_output
 from chainrule.models.forward import flops, forward, outputs
 
@@ -90,8 +90,12 @@ class Model:
         self.input_shape = tuple(int(n) for n in np.atleast_1d(input_shape))
         self.precision = precision
         made_params, made_state, self.output_shape = self.net.build(random.key(seed), self.input_shape)
-        self.params = cast(made_params if params is None else params, precision)
-        self.state = cast(made_state if state is None else state, precision)
+        self.params = tree.map(lambda v: np.asarray(v, precision), made_params)
+        self.state = cast(made_state, precision)
+        if params is not None:
+            self.params = fill(self.params, params, "params", precision)
+        if state is not None:
+            self.state = fill(self.state, state, "state", None)
         self.standardizer = standardizer
         #: The activation of the last layer.
         self.last_activation = _last_activation(self.net)
@@ -169,15 +173,15 @@ class Model:
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
             out, _ = body.apply(params, state, x, key=None, train=True)
             a = activation(out)
-            with scope(self.net.names[-1]):
-                mark(a, "a")
+            if body is not self.net:
+                with scope(_last_name(self.net)):
+                    mark(a, "a")
             per_sample = function.from_logits(out, y) if fused else function(a, y)
             return per_sample.sum(), None
 
         value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
         named = {
-            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")}
-            for kind in ("z", "a")
+            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")
         }
         n = len(x)
         return Pass(
@@ -234,8 +238,41 @@ class Model:
 
 
 def cast(values: Any, precision: str) -> Any:
-    """The floating-point arrays of a tree in a precision."""
-    return tree.map(lambda v: np.asarray(v, precision), values)
+    """A tree of arrays with the floating-point ones in a precision; others (a counter, say) stay as they are."""
+
+    def one(value: Any) -> np.ndarray:
+        array = np.asarray(value)
+        return array.astype(precision, copy=False) if array.dtype.kind == "f" else array
+
+    return tree.map(one, values)
+
+
+def fill(template: Any, given: Any, what: str, precision: str | None) -> Any:
+    """The given values in the nesting of the template, whose names and shapes they must have."""
+    have = {".".join(path): leaf for path, leaf in tree.leaves_with_path(given)}
+    want = {".".join(path) for path, _ in tree.leaves_with_path(template)}
+    if extra := have.keys() - want:
+        raise ShapeError(f"{what}: the network has no {sorted(extra)[0]!r}{did_you_mean(sorted(extra)[0], want)}")
+
+    def one(path: tuple[str, ...], like: np.ndarray) -> np.ndarray:
+        name = ".".join(path)
+        if name not in have:
+            raise ShapeError(f"{what}: {name} is missing; the network needs it with shape {like.shape}.")
+        value = np.array(have[name], precision or like.dtype)  # a copy: the model's own, to write to
+        if value.shape != like.shape:
+            raise ShapeError(f"{what}: {name} has shape {value.shape}, the network needs {like.shape}.")
+        return value
+
+    return tree.map_with_path(one, template)
+
+
+def _last_name(net: Layer) -> str:
+    """The full name of the last layer, inside nested `Sequential` ones."""
+    names = []
+    while isinstance(net, Sequential) and net.layers:
+        names.append(net.names[-1])
+        net = net[-1]
+    return "/".join(names)
 
 
 def _last_activation(net: Layer) -> Activation:
@@ -258,5 +295,3 @@ def _short(layer: Layer) -> str:
     """A layer's recipe on one line."""
     text = repr(layer)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import check_pair
+from chainrule.data import check_features, check_pair
 from chainrule.errors import DataError, SettingError, ShapeError
 
 
@@ -79,7 +79,9 @@ class Perceptron:
 
     def predict(self, x: Any) -> np.ndarray:
         """The label of each sample."""
-        x = np.asarray(x, float)
+        if not self.mistakes:
+            raise SettingError("This perceptron has not learnt yet: call fit(x, y) first.")
+        x = check_features(x)
         if x.ndim != 2 or x.shape[1] != len(self.weights):
             raise ShapeError(f"This perceptron takes samples (n, {len(self.weights)}), got shape {x.shape}.")
         return np.where(x @ self.weights + self.bias > 0, self.classes[1], self.classes[0])

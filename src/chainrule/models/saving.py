@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.data import Standardizer, Target
-from chainrule.errors import ChainruleError, FileError
+from chainrule.errors import ChainruleError, FileError, UnknownNameError
 from chainrule.files import write_atomic
 from chainrule.layers import Layer
 from chainrule.models.model import Model
@@ -59,7 +59,7 @@ def load_model(path: str | Path) -> Model:
         net = Layer.from_dict(recipe["net"])
         values = unflatten(tensors)
         arrays = values.get("standardizer")
-        model = Model(
+        return Model(
             net,
             tuple(recipe["input_shape"]),
             precision=recipe["precision"],
@@ -68,12 +68,12 @@ def load_model(path: str | Path) -> Model:
             standardizer=Standardizer.from_arrays(arrays) if arrays else None,
             target=Target(**_tuples(recipe["target"])),
         )
-    except ChainruleError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
+    except UnknownNameError as error:  # a layer class that is not imported: the message says what to do
+        raise type(error)(f"{path}: {error}") from None
+    except ChainruleError as error:
+        raise FileError(f"{path} is damaged: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
-    _check_shapes(path, model)
-    return model
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -90,15 +90,17 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     except (SafetensorError, OSError) as error:
         raise FileError(f"{path} is not a readable safetensors file: {error}.") from None
     except (KeyError, json.JSONDecodeError):
-        raise FileError(f"{path} is a safetensors file, but was not written by chainrule.") from None
-    if recipe.get("format", 0) > FORMAT:
+        recipe = None
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
+        raise FileError(f"{path} is a safetensors file, but was not written by chainrule.")
+    if recipe["format"] > FORMAT:
         raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
     return tensors, recipe
 
 
 def flatten(values: Any) -> dict[str, np.ndarray]:
     """A tree of arrays as a dict from "a/b/c" to array."""
-    return {"/".join(path): np.ascontiguousarray(leaf) for path, leaf in tree.leaves_with_path(values)}
+    return {"/".join(path): np.asarray(leaf, order="C") for path, leaf in tree.leaves_with_path(values)}
 
 
 def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -116,17 +118,3 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
 def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
     """JSON's lists as the tuples they were."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-
-
-def _check_shapes(path: str | Path, model: Model) -> None:
-    """The stored weights must be those of the stored network."""
-    expected = Model(model.net, model.input_shape, precision=model.precision)
-    for kind in ("params", "state"):
-        want, have = flatten(getattr(expected, kind)), flatten(getattr(model, kind))
-        for name in want.keys() | have.keys():
-            if name not in have or name not in want or want[name].shape != have[name].shape:
-                raise FileError(
-                    f"{path} is damaged: {kind}/{name} has shape "
-                    f"{have[name].shape if name in have else 'missing'}, the network needs "
-                    f"{want[name].shape if name in want else 'no such array'}."
-                )

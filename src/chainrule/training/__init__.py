@@ -8,4 +8,17 @@ from chainrule.training.run import Run
 from chainrule.training.state import Recipe, State
 from chainrule.training.step import Batch, step
 
-__all__ = ["Batch", "Decision", "Descent", "EarlyStopping", "Event", "History", "Recipe", "Run", "State", "descend", "fit", "step"]
+__all__ = [
+    "Batch",
+    "Decision",
+    "Descent",
+    "EarlyStopping",
+    "Event",
+    "History",
+    "Recipe",
+    "Run",
+    "State",
+    "descend",
+    "fit",
+    "step",
+]

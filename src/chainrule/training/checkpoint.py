@@ -20,7 +20,12 @@ def save(path: Path, state: State, records: list[dict[str, float]], best: Any) -
     from safetensors.numpy import save as to_bytes
 
     tensors = flatten({"state": _arrays(state), "best": best})
-    recipe = {"format": 1, "records": records, "settings": state.settings, "step": int(np.asarray(state.step))}
+    recipe = {
+        "format": 1,
+        "records": records,
+        "settings": state.settings,
+        "step": int(np.asarray(state.step)),
+    }
     write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
 
 

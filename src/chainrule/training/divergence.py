@@ -12,7 +12,9 @@ from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.engine import Engine
 from chainrule.training.epoch import Programs, filled
 from chainrule.training.state import Metrics, Recipe, State
-from chainrule.training.step import Batch, evaluate
+from chainrule.training.step import Batch, evaluate, step_key
+
+_PLACES = {"z": "before its activation", "a": "after its activation", "output": "its output"}
 
 
 def first_bad_step(metrics: Metrics) -> int | None:
@@ -21,9 +23,7 @@ def first_bad_step(metrics: Metrics) -> int | None:
     return int(bad[0]) if len(bad) else None
 
 
-def replay(
-    program: Programs, state: State, data: Batch, order: np.ndarray, steps: int, batch_size: int
-) -> State:
+def replay(program: Programs, state: State, data: Batch, order: np.ndarray, steps: int, batch_size: int) -> State:
     """The state after some steps of a chunk, from the state before it: the last good weights.
 
     The same samples in the same order give the same numbers again, so nothing had to be kept.
@@ -34,26 +34,34 @@ def replay(
     return end._replace(settings=state.settings)  # type: ignore[no-any-return]
 
 
-def blame(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> str:
-    """The first place where a value is not finite: inputs, weights, a layer's forward or backward pass."""
-    recipe = filled(recipe, state.settings)
-    params, layers = engine.fetch(state.params), engine.fetch(state.layers)
-    for path, leaf in tree.leaves_with_path(params):
-        if not np.all(np.isfinite(leaf)):
-            return f"the parameter {'.'.join(path)}"
+def is_finite(state: State) -> bool:
+    """Whether all weights and statistics are finite."""
+    return all(bool(np.all(np.isfinite(v))) for v in tree.leaves((state.params, state.layers)))
 
-    def cost(params: Any, layers: Any) -> tuple[Any, None]:
-        costs, _, _ = evaluate(recipe, params, layers, Batch(*map(np.asarray, batch)), train=False)
+
+def blame(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:
+    """Where in a step a value is first not finite: the layer, and the same in more words."""
+    recipe = filled(recipe, state.settings)
+    state = state._replace(**engine.fetch({"params": state.params, "layers": state.layers, "key": state.key}))
+    state = state._replace(step=int(np.asarray(state.step)))
+    key = step_key(recipe, state, 0)
+
+    def cost(params: Any) -> tuple[Any, None]:
+        batch_ = Batch(*map(np.asarray, batch))
+        costs, _, _ = evaluate(recipe, params, state.layers, batch_, key=key, train=True)
         return (costs if isinstance(costs, Tensor) else Tensor(costs)).sum(), None
 
     with np.errstate(all="ignore"):
-        _, _, gradients, marks = value_grad_and_marks(cost, params, layers)
-    for name, (value, _) in marks.items():
-        if not np.all(np.isfinite(value)):
-            layer, _, kind = name.rpartition("/")
-            what = {"z": "before its activation", "a": "after its activation"}.get(kind, kind)
-            return f"{layer} ({what})"
-    for path, leaf in tree.leaves_with_path(gradients):
+        value, _, gradients, marks = value_grad_and_marks(cost, state.params)
+    outputs = [(name.rpartition("/"), v) for name, (v, _) in marks.items()]
+    for (layer, _, kind), v in outputs:
+        if not np.all(np.isfinite(v)):
+            return layer, f"{layer} ({_PLACES.get(kind, kind)})"
+    if not np.isfinite(value):
+        largest = max((float(np.max(np.abs(v), initial=0.0)) for _, v in outputs[-1:]), default=0.0)
+        return "loss", f"the loss (the network's outputs are finite, but as large as {largest:.2g})"
+    # The backward pass goes from the last layer to the first.
+    for path, leaf in reversed(list(tree.leaves_with_path(gradients))):
         if not np.all(np.isfinite(leaf)):
-            return f"the gradient of {'.'.join(path)}"
-    return "the loss"
+            return "/".join(path[:-1]), f"{'/'.join(path[:-1])} (the gradient of its {path[-1]})"
+    return "optimizer", "the optimizer's step (the gradients are finite, the new weights are not)"

@@ -6,7 +6,7 @@ import functools
 from typing import Any, NamedTuple
 
 from chainrule import tree
-from chainrule.backprop import Tensor
+from chainrule.backprop import Tensor, ops
 from chainrule.engine import Engine
 from chainrule.settings import structure, values, with_values
 from chainrule.training.state import Metrics, Recipe, State
@@ -41,11 +41,14 @@ def _programs(form: Recipe, batch_size: int, engine: Engine) -> Programs:
             return new._replace(settings=None), metrics
 
         full = len(order) // batch_size * batch_size
-        end, metrics = engine.scan(body, start, order[:full].reshape(-1, batch_size)) if full else (start, None)
+        end, seen = start, []
+        if full:
+            end, many = engine.scan(body, end, order[:full].reshape(-1, batch_size))
+            seen.append(many)
         if full < len(order):
             end, last = body(end, order[full:])
-            metrics = tree.map(lambda v: v[None], last) if metrics is None else tree.map(_append, metrics, last)
-        return end, metrics
+            seen.append(tree.map(lambda v: v[None], last))
+        return end, tree.map(lambda *parts: ops.concatenate(parts), *seen)
 
     def measure(params: Any, layers: Any, settings: Any, batch: Batch) -> tuple[Array, Array, Array]:
         costs, scores, _ = evaluate(filled(form, settings), params, layers, batch)
@@ -56,7 +59,11 @@ def _programs(form: Recipe, batch_size: int, engine: Engine) -> Programs:
 
 def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int) -> dict[str, Any]:
     """The settings part of a state: the recipe's continuous values, and the lengths of the run."""
-    run = {"samples": float(samples), "steps_per_epoch": float(-(-samples // batch_size)), "epochs": float(epochs)}
+    run = {
+        "samples": float(samples),
+        "steps_per_epoch": float(-(-samples // batch_size)),
+        "epochs": float(epochs),
+    }
     return {"recipe": values(recipe), "run": run}
 
 
@@ -67,9 +74,3 @@ def filled(form: Recipe, settings: dict[str, Any]) -> Recipe:
         if part in found:
             found[part] = tree.map(lambda v: v if isinstance(v, float) else Tensor(v), found[part])
     return with_values(form, found)
-
-
-def _append(many: Array, one: Array) -> Array:
-    from chainrule.backprop import ops
-
-    return ops.concatenate([many, one[None]])

@@ -1,16 +1,20 @@
 """The run folder: everything about a run in plain files, each of which appears whole or not at all.
 
 ``config.toml`` (every setting), ``metrics.jsonl`` (one line per epoch), ``model.safetensors`` (enough to predict),
-``checkpoints/`` (the state after the last epoch, to go on from), ``environment.json``.
+``checkpoints/`` (the state after the last epoch, to go on from), ``environment.json``; and from the command line
+``result.json`` (how it ended, the test). `read_folder` reads them again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -44,15 +48,119 @@ class RunFolder:
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write the settings and the environment."""
-        import tomli_w
-
-        write_atomic(self.path / "config.toml", tomli_w.dumps(without_none(config)))
+        write_config(self.path, config)
         write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
     def write_metrics(self, records: list[dict[str, float]]) -> None:
         """Write all records, one per line (JSON has no NaN: it is written as null)."""
         lines = [json.dumps({k: v if v == v else None for k, v in r.items()}) for r in records]
         write_atomic(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+
+
+@contextlib.contextmanager
+def claim_folder(given: Path | None, parent: Path, name: str, *, resume: bool = False) -> Iterator[Path]:
+    """A folder for a new run, made at once so that no other run takes it; removed if nothing was written to it.
+
+    Without a given one it is ``parent/NAME-YYYYMMDD-HHMMSS``, with -2, -3, … where that is taken.
+    """
+    made = given is None or not given.exists()
+    path = given
+    try:
+        if given is not None:
+            given.mkdir(parents=True, exist_ok=True)
+        else:
+            parent.mkdir(parents=True, exist_ok=True)
+        start, number = parent / f"{name}-{datetime.now():%Y%m%d-%H%M%S}", 1
+        while path is None:
+            with contextlib.suppress(FileExistsError):
+                path = start if number == 1 else start.with_name(f"{start.name}-{number}")
+                path.mkdir()
+                break
+            path, number = None, number + 1
+    except OSError as error:
+        raise FileError(f"Could not make a folder for the run: {error.filename}: {error.strerror}.") from None
+    if not resume and (path / "config.toml").exists():
+        raise FileError(
+            f"{path} already holds a run. Choose another folder, or go on with it: chainrule train --resume {path}"
+        )
+    try:
+        yield path
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it is not empty
+                path.rmdir()
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the settings of a run, as TOML."""
+    import tomli_w
+
+    write_atomic(folder / "config.toml", tomli_w.dumps(without_none(config)))
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write how a run ended."""
+    write_atomic(folder / "result.json", json.dumps(result, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run's folder says about the run.
+
+    Attributes
+    ----------
+    path : the folder
+    config : the settings
+    epochs : one record per finished epoch
+    result : how it ended; {} while it runs, and for runs of `fit`
+    environment : versions, machine, and when it was started
+    has_model : whether there is a trained model
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    epochs: list[dict[str, Any]]
+    result: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    has_model: bool
+
+
+def read_folder(path: str | Path) -> Record:
+    """Read a run's folder. A missing or damaged file is a `FileError` that names it; results may be missing."""
+    path = Path(path)
+    if not (path / "config.toml").is_file():
+        kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
+        raise FileError(f"{path} {kind}.")
+    return Record(
+        path=path,
+        config=_read(path / "config.toml", tomllib.loads),
+        epochs=_read(path / "metrics.jsonl", _lines, default=[]),
+        result=_read(path / "result.json", _object, default={}),
+        environment=_read(path / "environment.json", _object, default={}),
+        has_model=(path / "model.safetensors").is_file(),
+    )
+
+
+def _read(path: Path, parse: Any, default: Any = None) -> Any:
+    if default is not None and not path.exists():
+        return default
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # of TOML, JSON and UTF-8
+        raise FileError(f"{path} is damaged: {error}.") from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    return found
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [_object(line) for line in text.splitlines() if line.strip()]
 
 
 def environment() -> dict[str, Any]:

@@ -23,7 +23,8 @@ def progress(epochs: int, enabled: bool = True) -> Iterator[Show]:
         with _live(epochs) as show:
             yield show
     else:
-        yield _plain(epochs)
+        with _plain(epochs) as show:
+            yield show
 
 
 def line(record: Mapping[str, float], epochs: int) -> str:
@@ -42,17 +43,24 @@ def number(name: str, value: float) -> str:
     return f"{value:.3g}" if name == "lr" else f"{value:.4f}"
 
 
-def _plain(epochs: int) -> Show:
-    last = 0.0
+@contextlib.contextmanager
+def _plain(epochs: int) -> Iterator[Show]:
+    """The first and the last epoch that there is, and others now and then."""
+    shown, unshown = float("-inf"), ""
 
     def show(record: Mapping[str, float]) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if record["epoch"] in (1, epochs) or now - last >= SECONDS_BETWEEN_LINES:
-            last = now
-            print(line(record, epochs), file=sys.stderr, flush=True)
+        nonlocal shown, unshown
+        unshown = line(record, epochs)
+        if record["epoch"] == epochs or time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            print(unshown, file=sys.stderr, flush=True)
+            unshown = ""
 
-    return show
+    try:
+        yield show
+    finally:
+        if unshown:
+            print(unshown, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -85,9 +85,7 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
     blocks = place_blocks(batch, chosen)
     settings = {"recipe": values(recipe)}
-    sums = measure(
-        programs(recipe, 1, chosen), chosen.place(model.params), chosen.place(model.state), settings, blocks
-    )
+    sums = measure(programs(recipe, 1, chosen), chosen.place(model.params), chosen.place(model.state), settings, blocks)
     return named_metrics(recipe, *sums)
 
 

@@ -17,6 +17,10 @@ from chainrule.training.state import Metrics, Recipe, State
 Array = Any
 
 
+#: So that a batch whose samples all have weight 0 gives a gradient of 0.
+TINY = 1e-12
+
+
 class Batch(NamedTuple):
     """Some samples: inputs, targets, and the weight of each sample in the mean cost."""
 
@@ -41,13 +45,14 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
     layers, gradients, metrics = state.layers, None, None
+    weight = namespace(batch.weight).maximum(batch.weight.sum(), TINY)
     for at, part in enumerate(parts):
-        key = _key(recipe, state, at)
+        key = step_key(recipe, state, at)
 
         def mean_cost(params: Any, layers: Any = layers, part: Batch = part, key: Any = key) -> Any:
             costs, scores, new_layers = evaluate(recipe, params, layers, part, key=key, train=True)
             total = (costs * part.weight).sum()
-            return total / batch.weight.sum(), (total, (scores * part.weight).sum(), new_layers)
+            return total / weight, (total, (scores * part.weight).sum(), new_layers)
 
         (_, (cost, score, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
         gradients = found if gradients is None else tree.map(_add, gradients, found)
@@ -56,9 +61,7 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
 
     gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, run["samples"])
     lr = rate_at(recipe.optimizer.lr, state.step / run["steps_per_epoch"], run["epochs"])
-    params, moments = recipe.optimizer.update(
-        gradients, state.moments, state.params, lr=lr, step=state.step + 1
-    )
+    params, moments = recipe.optimizer.update(gradients, state.moments, state.params, lr=lr, step=state.step + 1)
     assert metrics is not None
     return (
         state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
@@ -121,7 +124,7 @@ def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
     return [Batch(*(a[i : i + size] for a in batch)) for i in range(0, len(batch.x), size)]
 
 
-def _key(recipe: Recipe, state: State, part: int) -> Any:
+def step_key(recipe: Recipe, state: State, part: int) -> Any:
     """The random key of a step, or None for networks that draw no numbers."""
     if not recipe.net.random and recipe.augment is None:
         return None
@@ -135,5 +138,3 @@ def _is_zero(value: Any) -> bool:
 
 def _add(a: Array, b: Array) -> Array:
     return a + b
-
-

@@ -1,0 +1,244 @@
+"""The commands and their options. Only typer is imported here, so that ``chainrule --help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from chainrule.errors import ChainruleError, DivergedError
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Commands(TyperGroup):
+    """All commands, with one place where an error becomes a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
+            raise
+        except (ChainruleError, OSError) as error:
+            if ctx.params.get("debug"):
+                import traceback
+
+                traceback.print_exc()
+            print(f"error: {explain(error)}", file=sys.stderr)
+            raise typer.Exit(FAILED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+
+
+def explain(error: Exception) -> str:
+    """An error as one message; those of the system name the file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return str(error)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """The command ``chainrule``."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a label that the terminal cannot show is no error
+    app(prog_name="chainrule")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from chainrule import __version__
+
+        print(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+) -> None:
+    """Train neural networks with a backpropagation you can read.
+
+    \b
+    chainrule demo                          a network learns handwritten digits, in seconds
+    chainrule train digits                  train on a bundled data set; the run gets a folder in runs/
+    chainrule evaluate RUN digits           how good is it, class by class
+    chainrule predict RUN new.npz           predictions as CSV
+    """
+
+
+DataOf = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A name (digits, iris, wine, breast_cancer, diabetes, mnist, fashion_mnist), an .npz file, or a "
+        "folder of IDX files.",
+        show_default=False,
+    ),
+]
+RunOf = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder, or a .safetensors model.", show_default=False)
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where mnist/ and fashion_mnist/ lie (or set CHAINRULE_DATA).", metavar="DIR", show_default=False
+    ),
+]
+
+
+def _option(help: str, *names: str, metavar: str | None = None) -> Any:  # noqa: A002 - typer's word
+    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="A name (digits, iris, wine, breast_cancer, diabetes, mnist, fashion_mnist), an .npz file, or "
+            "a folder of IDX files. Not needed with --resume, or if --config names it.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, _option("auto, mlp, cnn, linear or nielsen. [auto: by the data]", metavar="NAME")
+    ] = None,
+    hidden: Annotated[str | None, _option("Units of the hidden dense layers. [128,64]", metavar="N,N,...")] = None,
+    activation: Annotated[
+        str | None, _option("Of the hidden layers: relu, tanh, sigmoid, gelu, ... [relu]", metavar="NAME")
+    ] = None,
+    output: Annotated[
+        str | None, _option("Of the last layer. [softmax for classes, linear for numbers]", metavar="NAME")
+    ] = None,
+    init: Annotated[
+        str | None, _option("Initial weights: he_normal, normal, ... [by the activation]", metavar="NAME")
+    ] = None,
+    dropout: Annotated[float | None, _option("Rate after each hidden dense layer. [0]", metavar="RATE")] = None,
+    loss: Annotated[str | None, _option("cross_entropy, quadratic, huber, ... [by the output]", metavar="NAME")] = None,
+    optimizer: Annotated[str | None, _option("sgd, adagrad, rmsprop, adam or adamw. [adam]", metavar="NAME")] = None,
+    lr: Annotated[float | None, _option("Learning rate. [the optimizer's, 0.001 for adam]")] = None,
+    momentum: Annotated[float | None, _option("For sgd and rmsprop. [none]")] = None,
+    schedule: Annotated[
+        str | None,
+        _option("Of the learning rate: cosine, step_decay, one_cycle, ... [constant]", metavar="NAME"),
+    ] = None,
+    epochs: Annotated[int | None, _option("Passes over the training data. [30, cnn: 10]", metavar="N")] = None,
+    batch_size: Annotated[int | None, _option("Rows per step. [a hundredth of them, 16 to 128]", metavar="N")] = None,
+    validation: Annotated[
+        float | None, _option("Share of the training rows for validation, 0 for none. [0.1]", metavar="SHARE")
+    ] = None,
+    test: Annotated[
+        float | None,
+        _option(
+            "Share of the rows for the test, if the data has no test part. [0.2 for bundled data, else 0]",
+            metavar="SHARE",
+        ),
+    ] = None,
+    l1: Annotated[float | None, _option("λ of the penalty λ/n Σ|w|. [0]", metavar="λ")] = None,
+    l2: Annotated[float | None, _option("λ of the penalty λ/(2n) Σw². [0]", metavar="λ")] = None,
+    normalize: Annotated[
+        bool | None,
+        _option("Scale the inputs by the training rows' mean and deviation. [yes]", "--normalize/--no-normalize"),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        _option("Stop after N epochs without a better validation cost, keep the best weights.", metavar="N"),
+    ] = None,
+    seed: Annotated[int | None, _option("The whole run follows from it. [0]", metavar="N")] = None,
+    engine: Annotated[str | None, _option("numpy, jax or auto. [auto: the faster one]", metavar="NAME")] = None,
+    precision: Annotated[str | None, _option("float32 or float64. [float32]", metavar="NAME")] = None,
+    config: Annotated[
+        Path | None, _option("Settings from a run's config.toml; options win over it.", metavar="FILE")
+    ] = None,
+    out: Annotated[Path | None, _option("The run's folder, a new one. [runs/NAME-DATE-TIME]", metavar="DIR")] = None,
+    resume: Annotated[
+        Path | None, _option("Go on with an interrupted run from its last finished epoch.", metavar="DIR")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Train a network; the run gets a folder of its own.
+
+    \b
+    chainrule train digits
+    chainrule train mnist --preset nielsen
+    chainrule train data.npz --hidden 64,32 --dropout 0.2 --early-stopping 5
+    chainrule train digits --config runs/digits-20250101-120000/config.toml --lr 0.01
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    for name in ("config", "out", "resume"):
+        given.pop(name, None)
+    from chainrule.cli.train import train as run
+
+    run(given, config=config, out=out, resume=resume)
+
+
+@app.command()
+def predict(
+    run: RunOf,
+    data: DataOf,
+    out: Annotated[Path | None, _option("Write to a file instead of standard output.", metavar="FILE")] = None,
+    probabilities: Annotated[bool, _option("Add a column for each class.", "--probabilities")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Predict with a trained network: CSV with the columns index and prediction.
+
+    DATA may lack the targets: an .npz file with x alone will do. Of data with a test part, the test part is predicted.
+    """
+    from chainrule.cli.predict import predict as call
+
+    call(run, data, out=out, probabilities=probabilities, data_dir=data_dir)
+
+
+@app.command()
+def evaluate(
+    run: RunOf,
+    data: DataOf,
+    json: Annotated[bool, _option("Print JSON instead of tables.", "--json")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Judge a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
+
+    Of data with a test part, the test part is judged, and of data that the run held a test part out of, that part.
+    """
+    from chainrule.cli.evaluate import evaluate as call
+
+    call(run, data, as_json=json, data_dir=data_dir)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs lie.")] = Path("runs"),
+) -> None:
+    """List what was trained, newest first."""
+    from chainrule.cli.runs import runs as call
+
+    call(folder)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(metavar="N", help="Another number, another run.")] = 0,
+    out: Annotated[Path | None, _option("The run's folder, a new one. [runs/digits-DATE-TIME]", metavar="DIR")] = None,
+) -> None:
+    """Watch a network learn handwritten digits, and see what it says about some it has not seen."""
+    from chainrule.cli.demo import demo as call
+
+    call(seed=seed, out=out)

@@ -1,0 +1,84 @@
+"""``chainrule demo``: a network learns handwritten digits while one watches."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.cli.draw import picture, shades, side_by_side
+from chainrule.cli.messages import percent, say
+from chainrule.cli.train import Trained, train_run
+from chainrule.presets import TrainSettings
+
+#: How many images are shown, and how many of them wrong at most.
+SHOWN, WRONG = 6, 2
+
+WIDTHS = (5, 13, 15, 15, 17)
+
+
+def demo(seed: int, out: Path | None) -> None:
+    """Train on the bundled digits, print the learning table, the test accuracy, and some predictions."""
+    settings = TrainSettings(
+        data="digits", preset="mlp", hidden=(64,), epochs=12, validation=0.2, seed=seed, engine="numpy"
+    )
+    print(row("epoch", "training cost", "validation cost", "training right", "validation right"))
+    trained = train_run(settings, out=out, progress=False, callbacks=[print_epoch])
+    assert trained.scores is not None
+    assert trained.test is not None
+    right = round(trained.scores["accuracy"] * len(trained.test.x))
+    accuracy = percent(trained.scores["accuracy"])
+    print(f"\nTest accuracy {accuracy}: {right} of {len(trained.test.x)} digits it had not seen.\n")
+    print(predictions(trained), flush=True)
+    say(f"\nThe run is in {trained.folder}: settings, metrics, weights. What next?")
+    say(f"  chainrule evaluate {trained.folder} digits      which digits does it take for which?")
+    say("  chainrule train digits --hidden 128,64 --activation tanh --epochs 20")
+    say("  chainrule runs                                   compare what was trained")
+
+
+def print_epoch(event: Any) -> None:
+    """One row of the learning table."""
+    m = event.metrics
+    print(
+        row(
+            str(event.epoch),
+            f"{m['loss']:.4f}",
+            f"{m['val_loss']:.4f}",
+            percent(m["accuracy"]),
+            percent(m["val_accuracy"]),
+        ),
+        flush=True,
+    )
+
+
+def row(*cells: str) -> str:
+    """The cells under each other in every row."""
+    return "  ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
+
+
+def predictions(trained: Trained) -> str:
+    """Some test images with what the network says; among them wrong answers, if there are any."""
+    test = trained.test
+    assert test is not None
+    outputs = trained.run.model.predict_proba(test.x)
+    said = trained.run.model.labels(outputs)
+    chosen = choose(said, np.asarray(test.y))
+    characters = shades(sys.stdout.encoding)
+    cards = [[*picture(test.x[i], characters), caption(said[i], test.y[i], float(outputs[i].max()))] for i in chosen]
+    return side_by_side(cards, shutil.get_terminal_size((80, 24)).columns)
+
+
+def choose(said: np.ndarray, true: np.ndarray) -> list[int]:
+    """Rows to show: right answers of different classes first, then wrong ones."""
+    wrong = np.flatnonzero(said != true)[:WRONG].tolist()
+    right = [int(np.flatnonzero((said == true) & (true == c))[0]) for c in np.unique(true[said == true])]
+    return [*right[: SHOWN - len(wrong)], *wrong]
+
+
+def caption(said: Any, true: Any, probability: float) -> str:
+    """What the network says, how sure it is, and whether that is wrong."""
+    text = f"says {said} ({100 * probability:.0f} %)"
+    return text if said == true else f"WRONG: {text}, is {true}"

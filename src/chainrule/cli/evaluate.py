@@ -1,0 +1,61 @@
+"""``chainrule evaluate``: how good a trained network is, as tables or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chainrule.cli.data import judged, load_data
+from chainrule.cli.messages import percent, say, table
+from chainrule.cli.models import find_model
+from chainrule.cli.train import find_loss
+from chainrule.training.evaluation import Evaluation
+from chainrule.training.evaluation import evaluate as evaluate_model
+
+#: Confusion is shown for so many classes at most.
+MOST_CLASSES = 20
+
+
+def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None) -> None:
+    """Evaluate the test part of the data (or all of it) and print what was found."""
+    found = find_model(run)
+    loss: Any = find_loss(found.settings) if found.settings is not None and found.settings.loss else "auto"
+    part = judged(load_data(data, data_dir), data, found.settings)
+    say(f"{data}: {len(part.x):,} rows, {part.text}")
+    evaluation = evaluate_model(found.model, part.x, part.y, loss)
+    print(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))
+
+
+def as_text(found: Evaluation) -> str:
+    """The metrics, a table of the classes, and the confusion where it can be shown."""
+    lines = [[name, percent(value) if name == "accuracy" else f"{value:.4f}"] for name, value in found.metrics.items()]
+    blocks = [table([*lines, ["rows", f"{found.samples:,}"]])]
+    if found.per_class:
+        rows = [["class", "precision", "recall", "F1", "rows"]]
+        for row in found.per_class:
+            scores = [percent(row[name]) for name in ("precision", "recall", "f1")]
+            rows.append([str(row["class"]), *scores, f"{row['support']:,.0f}"])
+        blocks.append(table(rows))
+    if found.confusion is not None and found.classes is not None and len(found.classes) <= MOST_CLASSES:
+        names = [str(label) for label in found.classes]
+        rows = [["true \\ predicted", *names]]
+        rows += [[name, *map(str, counts)] for name, counts in zip(names, found.confusion.tolist(), strict=True)]
+        blocks.append(table(rows))
+    return "\n\n".join(blocks)
+
+
+def as_plain_json(run: str, data: str, found: Evaluation) -> str:
+    """All of it as one JSON object."""
+    return json.dumps(
+        {
+            "run": run,
+            "data": data,
+            "rows": found.samples,
+            **found.metrics,
+            "classes": found.per_class,
+            "confusion": None if found.confusion is None else found.confusion.tolist(),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )

@@ -1,0 +1,47 @@
+"""The trained model that RUN names."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainrule.cli.settings import read_settings
+from chainrule.cli.train import RUNS
+from chainrule.errors import FileError
+from chainrule.models import Model, load_model
+from chainrule.presets import TrainSettings
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model, and the settings it was trained with where they are known."""
+
+    model: Model
+    settings: TrainSettings | None
+
+
+def find_model(run: str) -> Found:
+    """The model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
+    path = Path(run).expanduser()
+    if not path.exists() and (RUNS / run).is_dir():
+        path = RUNS / run
+    if path.is_file():
+        return Found(load_model(path), None)
+    if not path.is_dir():
+        raise FileError(f"There is no run and no model {run!r}{_nearest(path)}")
+    if not (path / "model.safetensors").exists():
+        if (path / "checkpoints").exists():
+            raise FileError(f"{path} is not finished. Go on with it: chainrule train --resume {path}")
+        raise FileError(f"{path} holds no trained model: it has no model.safetensors.")
+    config = path / "config.toml"
+    return Found(
+        load_model(path / "model.safetensors"), TrainSettings(**read_settings(config)) if config.exists() else None
+    )
+
+
+def _nearest(path: Path) -> str:
+    folder = path.parent if path.parent != Path() else RUNS
+    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {str(folder / close[0])!r}?" if close else ". See what there is: chainrule runs"

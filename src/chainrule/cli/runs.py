@@ -1,0 +1,77 @@
+"""``chainrule runs``: what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from chainrule.cli.messages import percent, say, table
+from chainrule.cli.train import RUNS, describe_net
+from chainrule.errors import FileError
+from chainrule.training.folder import Record, read_folder
+
+HEAD = ("run", "data", "network", "epochs", "state", "validation", "test", "when")
+
+
+def runs(folder: Path) -> None:
+    """Print a table of the runs in a folder, newest first; say which folders cannot be read."""
+    if not folder.is_dir():
+        if folder == RUNS:
+            say("No runs yet. Start with: chainrule train digits")
+            return
+        raise FileError(f"There is no folder {folder}.")
+    rows: list[tuple[str, list[str]]] = []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        try:
+            record = read_folder(path)
+            rows.append((str(record.environment.get("started", "")), describe(record)))
+        except FileError as error:
+            say(f"warning: left out: {error}")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            say(f"warning: left out: {path} is damaged: {error}")
+    if not rows:
+        say(f"No runs in {folder}. Start with: chainrule train digits")
+        return
+    rows.sort(key=lambda row: (row[0], row[1][0]), reverse=True)
+    print(table([list(HEAD), *(cells for _, cells in rows)], left=3))
+
+
+def describe(record: Record) -> list[str]:
+    """One run as a row of the table."""
+    done, asked = len(record.epochs), record.config.get("epochs", "?")
+    return [
+        record.path.name,
+        str(record.config.get("data", "(given in Python)")),
+        network_of(record.config),
+        f"{done}/{asked}",
+        str(record.result.get("state", "finished" if record.has_model else "unfinished")),
+        best(
+            [{k.removeprefix("val_"): v for k, v in epoch.items() if k.startswith("val_")} for epoch in record.epochs]
+        ),
+        best([record.result.get("test") or {}]),
+        when(record.environment.get("started")),
+    ]
+
+
+def network_of(config: Mapping[str, Any]) -> str:
+    """The network in a few words."""
+    if "net" in config:
+        return describe_net(config["net"])
+    hidden = "-".join(str(n) for n in config.get("hidden", ())) or "no hidden layer"
+    return f"{config.get('preset', '?')} {hidden}"
+
+
+def best(measured: list[dict[str, Any]]) -> str:
+    """The best accuracy, or the smallest mean absolute error."""
+    if found := [m["accuracy"] for m in measured if m.get("accuracy") is not None]:
+        return percent(max(found))
+    if found := [m["mae"] for m in measured if m.get("mae") is not None]:
+        return f"mae {min(found):.4g}"
+    return "-"
+
+
+def when(started: str | None) -> str:
+    """The time of the start, on the clock of this place."""
+    return "-" if started is None else f"{datetime.fromisoformat(started).astimezone():%Y-%m-%d %H:%M}"

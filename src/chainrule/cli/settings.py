@@ -1,0 +1,73 @@
+"""The settings of a run from the command line and from a file; what was typed wins over what is in the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import ChainruleError, FileError, SettingError, did_you_mean
+from chainrule.presets import TrainSettings
+
+#: How the annotations of `TrainSettings` are called in a message, and which values of a file fit them.
+KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("text in quotes", lambda v: isinstance(v, str)),
+    "int": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
+    "float": ("a number", lambda v: isinstance(v, int | float) and not isinstance(v, bool)),
+    "bool": ("true or false", lambda v: isinstance(v, bool)),
+    "tuple[int, ...]": (
+        "a list of whole numbers, such as [128, 64]",
+        lambda v: isinstance(v, list) and all(isinstance(n, int) and not isinstance(n, bool) for n in v),
+    ),
+    "Mapping[str, Any]": ("a table", lambda v: isinstance(v, Mapping)),
+}
+FIELDS = {field.name: str(field.type).removesuffix(" | None") for field in dataclasses.fields(TrainSettings)}
+
+
+def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
+    """The settings of a file (if there is one) with those given on the command line put over them."""
+    typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    if "hidden" in typed:
+        typed["hidden"] = parse_hidden(typed["hidden"])
+    return TrainSettings(**((read_settings(file) if file is not None else {}) | typed))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
+    try:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} is not a readable TOML file: {error}.") from None
+    except OSError as error:
+        raise FileError(
+            f"{path} cannot be read: {error.strerror}. Expected the settings of a run, a config.toml."
+        ) from None
+    for name, value in plain.items():
+        if name not in FIELDS:
+            raise SettingError(f"{path}: there is no setting {name!r}{did_you_mean(name, FIELDS)}")
+        kinds = [KINDS[kind] for kind in FIELDS[name].split(" | ")]
+        if not any(fits(value) for _, fits in kinds):
+            raise SettingError(f"{path}: {name} is {' or '.join(text for text, _ in kinds)}, got {value!r}.")
+        if isinstance(value, list):
+            plain[name] = tuple(value)
+    if "net" in plain:  # written by `fit`, which leaves out what is not used
+        plain = {"validation": 0.0} | plain
+    try:
+        TrainSettings(**plain)
+    except ChainruleError as error:
+        raise type(error)(f"{path}: {error}") from None
+    return plain
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """``"128,64"`` as (128, 64); ``"none"`` is no hidden layer."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(
+            f"--hidden takes the units of each hidden layer, such as 128,64 (or none), got {text!r}."
+        ) from None

@@ -1,0 +1,248 @@
+"""Presets: networks and settings by stated rules, for someone who wants to start from a name.
+
+A setting that is not given is decided by the preset, and by the data where the preset leaves it open: `complete`
+fills every gap, so that a run's ``config.toml`` holds what was really used.
+
+==========  =================================================================================================
+preset      what it is
+==========  =================================================================================================
+auto        cnn for images of 16 x 16 pixels and more, mlp for everything else
+mlp         Flatten (for images), Dense layers of 128 and 64 units, ReLU; 30 epochs of Adam
+cnn         two blocks of convolution (16 and 32 filters; 5 x 5, or 3 x 3 for images below 20 pixels) and 2 x 2
+            max pooling, then a Dense layer of 128 units, ReLU; 10 epochs of Adam
+linear      no hidden layer: softmax regression or linear regression; 30 epochs of Adam
+nielsen     the first networks of Nielsen's book (lecture 003): 30 hidden sigmoid units, sigmoid outputs, quadratic
+            cost, weights and biases from N(0, 1), pixels as they are; 30 epochs of SGD with a learning rate of
+            3.0 (0.5 with binary_cross_entropy) in batches of 10
+==========  =================================================================================================
+
+Whatever the preset: classes get one softmax output each, numbers linear outputs; the loss is the one that fits the
+output. A batch is a hundredth of the training rows, but at least 16 and at most 128. A tenth of the training rows is
+for validation. Bundled data without a test part of its own gives a fifth of its rows for the test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import activations, layers, losses
+from chainrule.data import Dataset
+from chainrule.data.sources import BUNDLED
+from chainrule.errors import SettingError, unknown_name
+from chainrule.layers import Layer
+from chainrule.optimizers import Optimizer
+from chainrule.schedules import Schedule
+
+__all__ = ["PRESETS", "TrainSettings", "complete", "network", "optimizer"]
+
+#: What each preset decides. A learning rate of None is the optimizer's own default.
+PRESETS: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": (128, 64)},
+    "cnn": {"hidden": (128,), "epochs": 10},
+    "linear": {"hidden": ()},
+    "nielsen": {
+        "hidden": (30,),
+        "activation": "sigmoid",
+        "output": "sigmoid",
+        "loss": "quadratic",
+        "init": "normal",
+        "optimizer": "sgd",
+        "batch_size": 10,
+        "normalize": False,
+    },
+}
+
+_ALL: dict[str, Any] = {"activation": "relu", "init": "auto", "optimizer": "adam", "epochs": 30, "normalize": True}
+
+_OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What a training run can be told: the keys of ``config.toml``. None means: decide by the rules above.
+
+    Attributes
+    ----------
+    data, data_dir : a name or path for `chainrule.data.load`
+    test : the share of the rows held out for the test, where the data has no test part of its own
+    validation : the share of the training rows for validation; 0 for none
+    preset : a key of `PRESETS`, or "auto"
+    net : a network as `Layer.to_dict` describes it, instead of a preset
+    hidden, activation, output, init : widths and activation of the Dense layers, activation of the last layer,
+        initializer of the weights
+    dropout : the rate of a Dropout layer after each hidden Dense layer; 0 for none
+    loss, optimizer, schedule : a name, or a table with ``type`` and settings
+    lr, momentum : settings of the optimizer (the start of the schedule)
+    early_stopping : epochs without improvement of the validation cost; 0 to train to the end
+    epochs, batch_size, l1, l2, normalize, seed, engine, precision : as in `fit`
+
+    Example
+    -------
+    >>> from chainrule.presets import TrainSettings
+    >>> TrainSettings(data="digits", hidden=(30,)).preset
+    'auto'
+    """
+
+    data: str | None = None
+    data_dir: str | None = None
+    test: float | None = None
+    validation: float = 0.1
+    preset: str = "auto"
+    net: Mapping[str, Any] | None = None
+    hidden: tuple[int, ...] | None = None
+    activation: str | None = None
+    output: str | None = None
+    init: str | None = None
+    dropout: float = 0.0
+    loss: str | Mapping[str, Any] | None = None
+    optimizer: str | Mapping[str, Any] | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    schedule: str | Mapping[str, Any] = "constant"
+    epochs: int | None = None
+    batch_size: int | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    normalize: bool | None = None
+    early_stopping: int | Mapping[str, Any] = 0
+    seed: int = 0
+    engine: str = "auto"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.preset not in (*PRESETS, "auto"):
+            raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
+        if self.seed < 0:
+            raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
+        if self.test is not None and not 0 <= self.test < 1:
+            raise SettingError(f"test is a share of the rows, at least 0 and below 1, got {self.test}.")
+
+
+def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
+    """The settings with every gap filled, by the preset and by the data.
+
+    >>> import chainrule as cr
+    >>> from chainrule.presets import TrainSettings, complete
+    >>> settings = complete(TrainSettings(data="iris"), cr.data.load("iris"))
+    >>> settings.preset, settings.hidden, settings.loss, settings.lr, settings.batch_size
+    ('mlp', (128, 64), 'cross_entropy', 0.001, 16)
+    """
+    preset = _choose(data) if given.preset == "auto" else given.preset
+    rules: dict[str, Any] = _ALL | PRESETS[preset] | {"preset": preset}
+    if given.net is not None:  # it says what a preset would say about the network
+        rules = {k: v for k, v in rules.items() if k not in _OF_THE_NETWORK} | {"loss": "auto"}
+    else:
+        _check_fits(preset, data)
+        rules.setdefault("output", _output(data))
+    rules.setdefault("batch_size", min(128, max(16, len(data.x) // 100)))
+    rules["test"] = 0.2 if data.x_test is None and _name(given.data) in BUNDLED else 0.0
+    chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
+    settings = dataclasses.replace(given, **(rules | chosen))
+    if settings.loss is None:
+        fitting = losses.auto(activations.get(settings.output), data.task)
+        settings = dataclasses.replace(settings, loss=fitting.name)
+    return settings if settings.lr is not None else dataclasses.replace(settings, lr=_rate(given, settings))
+
+
+def network(settings: TrainSettings, data: Dataset) -> Layer:
+    """The network that complete settings describe, for the data.
+
+    >>> import chainrule as cr
+    >>> from chainrule.presets import TrainSettings, complete, network
+    >>> iris = cr.data.load("iris")
+    >>> network(complete(TrainSettings(hidden=(8,)), iris), iris)
+    Sequential(Dense(8, 'relu'), Dense(3, 'softmax'))
+    """
+    if settings.net is not None:
+        return Layer.from_dict(dict(settings.net))
+    size = 5 if min(data.x.shape[1:3], default=0) >= 20 else 3
+    words: dict[str, Any] = {"init": settings.init}
+    parts: list[Layer] = []
+    if settings.preset == "cnn":
+        for filters in (16, 32):
+            parts += [layers.Conv2D(filters, size, settings.activation, **words), layers.MaxPool2D(2)]
+    if data.x.ndim > 2:
+        parts.append(layers.Flatten())
+    if settings.preset == "nielsen":
+        words["bias_init"] = "normal"
+    for units in settings.hidden or ():
+        parts.append(layers.Dense(units, settings.activation, **words))
+        if settings.dropout:
+            parts.append(layers.Dropout(settings.dropout))
+    return layers.Sequential(*parts, layers.Dense(_units(settings, data), settings.output, **words))
+
+
+def optimizer(settings: TrainSettings) -> Optimizer:
+    """The optimizer with its learning rate, or with the schedule that starts from it.
+
+    >>> from chainrule.presets import TrainSettings, optimizer
+    >>> optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
+    Cosine(lr=0.5, end=0.0)
+    """
+    plain = _table(settings.optimizer or "adam")
+    if settings.lr is not None:
+        plain["lr"] = settings.lr
+    if settings.momentum is not None:
+        plain["momentum"] = settings.momentum
+    made = Optimizer.from_dict(plain)
+    plain = _table(settings.schedule)
+    if plain["type"] == "constant":
+        return made
+    if plain["type"] not in Schedule.registry:
+        raise unknown_name("schedule", plain["type"], Schedule.registry)
+    start = dataclasses.fields(Schedule.registry[plain["type"]])[0].name  # type: ignore[arg-type]
+    return dataclasses.replace(made, lr=Schedule.from_dict({start: made.lr} | plain))
+
+
+def _choose(data: Dataset) -> str:
+    return "cnn" if data.x.ndim == 4 and min(data.x.shape[1:3]) >= 16 else "mlp"
+
+
+def _check_fits(preset: str, data: Dataset) -> None:
+    if preset == "cnn" and data.x.ndim != 4:
+        raise SettingError(
+            f"The preset 'cnn' is for images, and one sample of {data.name} has shape {data.x.shape[1:]}; "
+            "use the preset 'mlp'."
+        )
+    if preset == "nielsen" and data.task == "regression":
+        raise SettingError(
+            f"The preset 'nielsen' tells classes apart, and {data.name} has numbers to predict; use 'mlp'."
+        )
+
+
+def _output(data: Dataset) -> str:
+    """Softmax for one class of several; sigmoid where a row has several zeros and ones; linear for numbers."""
+    if data.task == "regression":
+        return "linear"
+    return "softmax" if data.y.ndim == 1 else "sigmoid"
+
+
+def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
+    """The learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
+    if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
+        return 0.5 if settings.loss == "binary_cross_entropy" else 3.0
+    rate = optimizer(settings).lr
+    return rate if isinstance(rate, int | float) else None
+
+
+def _units(settings: TrainSettings, data: Dataset) -> int:
+    if data.y.ndim == 2:
+        return int(data.y.shape[1])
+    if data.task == "regression":
+        return 1
+    k = len(data.classes or np.unique(data.y))
+    return 1 if k == 2 and settings.output == "sigmoid" and settings.preset != "nielsen" else k
+
+
+def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    """What a file may hold for a recipe: its name, or a table with its settings."""
+    return {"type": given.strip().lower().replace("-", "_")} if isinstance(given, str) else dict(given)
+
+
+def _name(given: str | None) -> str:
+    return (given or "").strip().lower().replace("-", "_")

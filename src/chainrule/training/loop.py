@@ -1,0 +1,205 @@
+"""The training loop of one run: an epoch at a time on the engine, and what happens in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.data import batch_order
+from chainrule.engine import Engine
+from chainrule.errors import DivergedError, SettingError
+from chainrule.models import Model
+from chainrule.schedules import Schedule
+from chainrule.settings import values, with_values
+from chainrule.training import checkpoint
+from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event, apply_settings
+from chainrule.training.divergence import blame, first_bad_step, is_finite, replay
+from chainrule.training.epoch import programs
+from chainrule.training.folder import RunFolder
+from chainrule.training.history import History
+from chainrule.training.prepare import Prepared
+from chainrule.training.progress import progress as show_progress
+from chainrule.training.run import Run, measure, named_metrics, place_blocks
+from chainrule.training.state import Metrics, Recipe, State
+from chainrule.training.step import Batch
+
+
+class Loop:
+    """The training loop of one run: an epoch at a time on the engine, and what happens in between."""
+
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        prepared: Prepared,
+        engine: Engine,
+        batch_size: int,
+        epochs: int,
+        shuffle_key: Any,
+    ) -> None:
+        self.model, self.recipe, self.prepared, self.engine = model, recipe, prepared, engine
+        self.batch_size, self.epochs, self.shuffle_key = (
+            min(batch_size, len(prepared.train.x)),
+            epochs,
+            shuffle_key,
+        )
+        self.program = programs(recipe, self.batch_size, engine)
+        self.data = engine.place(prepared.train)
+        self.blocks = place_blocks(prepared.validation, engine) if prepared.validation is not None else []
+
+    def run(
+        self,
+        state: State,
+        stopping: EarlyStopping | None,
+        callbacks: Sequence[Callback],
+        folder: RunFolder | None,
+        resume: bool,
+        progress: bool,
+        config: Mapping[str, Any],
+    ) -> Run:
+        """Train until the last epoch, a decision to stop, or divergence."""
+        history, best, stopped = History(), (state.params, state.layers), None
+        if folder is not None and resume:
+            state, history.records, best = checkpoint.load(folder.checkpoint, state)
+            if stopping is not None and history.records:
+                stopped = stopping.decide(history[stopping.monitor])
+        elif folder is not None:
+            folder.start(config)
+        state = self._place(state)
+        with show_progress(self.epochs, progress) as show:
+            for epoch in range(len(history) + 1, self.epochs + 1 if not stopped else 0):
+                before = time.perf_counter()
+                state, metrics = self._epoch(state, epoch, history, folder)
+                record = {
+                    "epoch": epoch,
+                    **self._record(metrics, state),
+                    "seconds": time.perf_counter() - before,
+                }
+                history.records.append(record)
+                show(record)
+                if stopping is None or stopping.best_epoch(history[stopping.monitor]) == epoch:
+                    best = (state.params, state.layers)
+                state, stopped = self._decide(state, history, stopping, callbacks)
+                if folder is not None:
+                    folder.write_metrics(history.records)
+                    fetched = self.engine.fetch((state._replace(settings=None), best))
+                    checkpoint.save(
+                        folder.checkpoint,
+                        fetched[0]._replace(settings=state.settings),
+                        history.records,
+                        fetched[1],
+                    )
+                if stopped:
+                    break
+        chosen = best if stopping is not None and stopping.restore_best else (state.params, state.layers)
+        at = stopping.best_epoch(history[stopping.monitor]) if stopping and stopping.restore_best else len(history)
+        return self._finish(chosen, history, at, stopped, folder)
+
+    def _epoch(self, state: State, epoch: int, history: History, folder: RunFolder | None) -> tuple[State, Metrics]:
+        """One pass over the training data, in an order of its own."""
+        order = batch_order(random.fold_in(self.shuffle_key, epoch), len(self.prepared.train.x))
+        end, metrics = self.program.train(state, self.data, self.engine.place(order))
+        bad = first_bad_step(metrics)
+        if bad is None and is_finite(end):
+            return end._replace(settings=state.settings), metrics
+        bad = len(np.asarray(metrics.cost)) - 1 if bad is None else bad
+        raise self._diverged(state, order, bad, history, folder)
+
+    def _record(self, metrics: Metrics, state: State) -> dict[str, float]:
+        """The epoch's means on training data and, if there is any, on validation data."""
+        sums = [float(np.sum(np.asarray(v, np.float64))) for v in (metrics.cost, metrics.score, metrics.weight)]
+        record = named_metrics(self.recipe, *sums)
+        if self.blocks:
+            settings = state.settings
+            seen = measure(self.program, state.params, state.layers, settings, self.blocks)
+            record |= {f"val_{k}": v for k, v in named_metrics(self.recipe, *seen).items()}
+        return record | {"lr": float(np.asarray(metrics.lr)[-1])}
+
+    def _decide(
+        self, state: State, history: History, stopping: EarlyStopping | None, callbacks: Sequence[Callback]
+    ) -> tuple[State, str | None]:
+        """Let early stopping, the schedule and the callbacks act: new settings, and the reason to stop."""
+        reason = stopping.decide(history[stopping.monitor]) if stopping is not None else None
+        schedule = self.recipe.optimizer.lr
+        if isinstance(schedule, Schedule):
+            current = with_values(schedule, state.settings["recipe"]["optimizer"]["lr"])
+            changed = current.after_epoch(history["val_loss" if self.blocks else "loss"])
+            if changed is not None:
+                state = apply_settings(state, {f"optimizer.lr.{k}": v for k, v in values(changed).items()})
+        for callback in callbacks:
+            seen = state
+            event = Event(
+                epoch=len(history),
+                epochs=self.epochs,
+                metrics=history.records[-1],
+                history=history,
+                state=state,
+                model=lambda seen=seen: self._model((seen.params, seen.layers)),  # type: ignore[misc]
+            )
+            decision = callback(event)
+            if decision is None:
+                continue
+            if not isinstance(decision, Decision):
+                raise SettingError(f"A callback returns None or cr.Decision(stop=..., settings=...), got {decision!r}.")
+            state = apply_settings(state, decision.settings)
+            with_values(self.recipe, state.settings["recipe"])  # a value out of its range is an error here
+            reason = reason or decision.stop
+        return state, reason
+
+    def _finish(self, chosen: Any, history: History, epoch: int, stopped: str | None, folder: RunFolder | None) -> Run:
+        run = Run(
+            self._model(chosen),
+            history,
+            self.recipe,
+            best_epoch=epoch,
+            stopped=stopped,
+            engine=self.engine.name,
+            folder=folder.path if folder is not None else None,
+        )
+        if folder is not None:
+            run.model.save(folder.path / "model.safetensors")
+        return run
+
+    def _diverged(
+        self, state: State, order: np.ndarray, bad: int, history: History, folder: RunFolder | None
+    ) -> DivergedError:
+        """Find the step and the layer, keep the weights from before it, and say what to try."""
+        start = state
+        # A gradient that is not finite shows in the weights first, and in the cost one step later.
+        while bad and not is_finite(state := replay(self.program, start, self.data, order, bad, self.batch_size)):
+            bad -= 1
+        state = state if bad else start
+        rows = order[bad * self.batch_size : (bad + 1) * self.batch_size]
+        batch = Batch(*(a[rows] for a in self.prepared.train))
+        layer, place = blame(self.recipe, state, batch, self.engine)
+        run = self._finish((state.params, state.layers), history, len(history), "diverged", folder)
+        number = int(np.asarray(state.step)) + 1
+        return DivergedError(
+            f"The cost became NaN or infinite at step {number} (epoch {len(history) + 1}), first in {place}. "
+            "The weights from before that step are kept. Try a smaller learning rate, or clip_norm=1.0 in the optimizer.",
+            step=number,
+            layer=layer,
+            run=run,
+        )
+
+    def _model(self, chosen: Any) -> Model:
+        params, layers = self.engine.fetch(chosen)
+        model = self.model
+        return Model(
+            model.net,
+            model.input_shape,
+            precision=model.precision,
+            params=params,
+            state=layers,
+            standardizer=self.prepared.standardizer,
+            target=self.prepared.target,
+        )
+
+    def _place(self, state: State) -> State:
+        placed = self.engine.place((state.params, state.layers, state.moments, state.key))
+        step = state.step if self.engine.name == "numpy" else self.engine.place(np.int32(state.step))
+        return State(*placed[:3], step, placed[3], state.settings)

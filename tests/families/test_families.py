@@ -1,0 +1,81 @@
+"""What all five families share: settings that survive a file, and continuous settings taken out and put back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from chainrule import activations, initializers, losses, optimizers, schedules
+from chainrule.settings import replace, structure, values, with_values
+
+FAMILIES = {
+    "activation": activations.Activation,
+    "initializer": initializers.Initializer,
+    "loss": losses.Loss,
+    "optimizer": optimizers.Optimizer,
+    "schedule": schedules.Schedule,
+}
+
+
+def example(cls):
+    """A member with every setting that has no default set to 0.25."""
+    missing = repr(fields(schedules.Constant)[0].default)
+    required = [f.name for f in fields(cls) if repr(f.default) == missing]
+    return cls(**dict.fromkeys(required, 0.25))
+
+
+MEMBERS = [
+    pytest.param(example(cls), id=f"{family}-{name}")
+    for family, base in FAMILIES.items()
+    for name, cls in base.registry.items()
+]
+MEMBERS += [
+    pytest.param(optimizers.SGD(0.1, 0.9, True, clip_norm=1.0, weight_decay=1e-4), id="sgd-all-settings"),
+    pytest.param(optimizers.Adam(lr=schedules.Cosine(0.1)), id="optimizer-with-schedule"),
+    pytest.param(schedules.Warmup(schedules.Linear(0.5), 2.0), id="schedule-in-schedule"),
+]
+
+
+@pytest.mark.parametrize("recipe", MEMBERS)
+def test_survives_a_file(recipe):
+    plain = json.loads(json.dumps(recipe.to_dict()))
+    assert FAMILIES[recipe.family].from_dict(plain) == recipe
+
+
+@pytest.mark.parametrize("recipe", MEMBERS)
+def test_values_come_out_and_go_back(recipe):
+    taken = values(recipe)
+    bare = structure(recipe)
+    assert with_values(bare, taken) == recipe
+    doubled = with_values(recipe, double(taken))
+    assert values(doubled) == double(taken)
+    assert structure(doubled) == bare
+    assert hash(structure(doubled)) == hash(bare)
+
+
+def double(tree):
+    return {k: double(v) if isinstance(v, dict) else v / 2 for k, v in tree.items()}
+
+
+@pytest.mark.parametrize("recipe", MEMBERS)
+def test_is_frozen_and_documented(recipe):
+    with pytest.raises(FrozenInstanceError):
+        recipe.anything = 1
+    assert type(recipe).__doc__
+    assert not type(recipe).__doc__.startswith(type(recipe).__name__ + "(")  # dataclass's own, if none is written
+
+
+@pytest.mark.parametrize("base", FAMILIES.values(), ids=FAMILIES)
+def test_unknown_settings_and_types_are_named(base):
+    name = next(iter(base.registry))
+    with pytest.raises(ValueError, match="has no setting 'colour'"):
+        base.from_dict({"type": name, "colour": "red"})
+    with pytest.raises(ValueError, match=f"Unknown {base.family} 'nothing'"):
+        base.from_dict({"type": "nothing"})
+
+
+def test_a_setting_inside_a_schedule_is_reached_by_its_path():
+    optimizer = optimizers.SGD(lr=schedules.Warmup(schedules.Cosine(0.1)))
+    assert replace(optimizer, "lr.schedule.lr", 0.5).lr.schedule.lr == 0.5
