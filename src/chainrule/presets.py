@@ -17,8 +17,8 @@ nielsen     the first networks of Nielsen's book (lecture 003): 30 hidden sigmoi
 ==========  =================================================================================================
 
 Whatever the preset: classes get one softmax output each, numbers linear outputs; the loss is the one that fits the
-output. A batch is a hundredth of the training rows, but at least 16 and at most 128. A tenth of the training rows is
-for validation. Bundled data without a test part of its own gives a fifth of its rows for the test.
+output. A batch is the power of two up to a hundredth of the rows, but at least 16 and at most 128. A tenth of the
+training rows is for validation. Bundled data without a test part of its own gives a fifth of its rows for the test.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Schedule
 
-__all__ = ["PRESETS", "TrainSettings", "complete", "network", "optimizer"]
+__all__ = ["PRESETS", "TrainSettings", "complete", "network", "optimizer", "spelt"]
 
 #: What each preset decides. A learning rate of None is the optimizer's own default.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -139,8 +139,8 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     else:
         _check_fits(preset, data)
         rules.setdefault("output", _output(data))
-    rules.setdefault("batch_size", min(128, max(16, len(data.x) // 100)))
-    rules["test"] = 0.2 if data.x_test is None and _name(given.data) in BUNDLED else 0.0
+    rules.setdefault("batch_size", _batch_size(len(data.x)))
+    rules["test"] = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
     chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
     settings = dataclasses.replace(given, **(rules | chosen))
     if settings.loss is None:
@@ -222,6 +222,10 @@ def _output(data: Dataset) -> str:
     return "softmax" if data.y.ndim == 1 else "sigmoid"
 
 
+def _batch_size(rows: int) -> int:
+    return min(128, max(16, 2 ** ((rows // 100).bit_length() - 1)))
+
+
 def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
     """The learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
     if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
@@ -241,8 +245,9 @@ def _units(settings: TrainSettings, data: Dataset) -> int:
 
 def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
     """What a file may hold for a recipe: its name, or a table with its settings."""
-    return {"type": given.strip().lower().replace("-", "_")} if isinstance(given, str) else dict(given)
+    return {"type": spelt(given)} if isinstance(given, str) else dict(given)
 
 
-def _name(given: str | None) -> str:
-    return (given or "").strip().lower().replace("-", "_")
+def spelt(name: str | None) -> str:
+    """A name as it is spelt here: ``"Breast-Cancer"`` is ``"breast_cancer"``."""
+    return (name or "").strip().lower().replace("-", "_").replace(" ", "_")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.namespace import namespace
+from chainrule.errors import SettingError
 
 __all__ = ["bernoulli", "bits", "fold_in", "key", "normal", "permutation", "split", "uniform"]
 
@@ -31,8 +32,8 @@ def key(seed: int) -> Array:
     >>> random.key(7)
     array([0, 7], dtype=uint32)
     """
-    if not 0 <= int(seed) < 2**64:
-        raise ValueError(f"A seed is an integer from 0 to 2**64 - 1, got {seed!r}.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
+        raise SettingError(f"A seed is an integer from 0 to 2**64 - 1, got {seed!r}.")
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 

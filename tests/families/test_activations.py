@@ -1,4 +1,4 @@
-"""Every activation: its derivative, its declared facts, both engines. A new one is under all of this by existing."""
+"""Every activation: its derivative, its declared facts, both engines. A new one is tested by existing."""
 
 from __future__ import annotations
 
@@ -183,11 +183,11 @@ def test_softmax_jacobian_is_that_of_the_lecture():
     assert softmax.jacobian(z.astype(np.float32)).dtype == np.float32
 
 
-@pytest.mark.parametrize(("cls", "low", "high"), [(activations.Step, 0.0, 1.0), (activations.Sign, -1.0, 1.0)])
-def test_threshold_units_learn_through_the_straight_through_estimate(cls, low, high):
+@pytest.mark.parametrize(("cls", "low"), [(activations.Step, 0.0), (activations.Sign, -1.0)])
+def test_threshold_units_learn_through_the_straight_through_estimate(cls, low):
     z = np.array([-0.6, -0.5, 0.0, 0.1, 0.5, 0.6])
     unit = cls(window=0.5)
-    np.testing.assert_array_equal(unit(z), np.where(z > 0, high, low))
+    np.testing.assert_array_equal(unit(z), np.where(z > 0, 1.0, low))
     np.testing.assert_array_equal(unit.derivative(z), [0, 1, 1, 1, 1, 0])
     np.testing.assert_array_equal(cls(window=float("inf")).derivative(z), np.ones(6))
 
@@ -214,8 +214,8 @@ def test_learned_parameters_one_per_unit(f, name, formula):
     np.testing.assert_allclose(f(z, params), np.stack(per_unit, axis=1))
     found = cr.grad(lambda p: f(z, p).sum())(params)[name]
     np.testing.assert_allclose(found, formula(z, params[name]).sum(axis=0), rtol=1e-10)
-    slope = f.derivative(z, params)
-    np.testing.assert_allclose(slope, (f(z + 1e-5, params) - f(z - 1e-5, params)) / 2e-5, rtol=1e-6, atol=1e-9)
+    numeric = (f(z + 1e-5, params) - f(z - 1e-5, params)) / 2e-5
+    np.testing.assert_allclose(f.derivative(z, params), numeric, rtol=1e-6, atol=1e-9)
 
 
 def test_only_two_have_parameters():

@@ -1,4 +1,4 @@
-"""What all five families share: settings that survive a file, and continuous settings taken out and put back."""
+"""What all five families share: settings that survive a file and can be taken out and put back."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_values_come_out_and_go_back(recipe):
     taken = values(recipe)
     bare = structure(recipe)
     assert with_values(bare, taken) == recipe
-    doubled = with_values(recipe, double(taken))
-    assert values(doubled) == double(taken)
-    assert structure(doubled) == bare
-    assert hash(structure(doubled)) == hash(bare)
+    halved = with_values(recipe, halve(taken))
+    assert values(halved) == halve(taken)
+    assert structure(halved) == bare
+    assert hash(structure(halved)) == hash(bare)
 
 
-def double(tree):
-    return {k: double(v) if isinstance(v, dict) else v / 2 for k, v in tree.items()}
+def halve(tree):
+    return {k: halve(v) if isinstance(v, dict) else v / 2 for k, v in tree.items()}
 
 
 @pytest.mark.parametrize("recipe", MEMBERS)
@@ -64,7 +64,7 @@ def test_is_frozen_and_documented(recipe):
     with pytest.raises(FrozenInstanceError):
         recipe.anything = 1
     assert type(recipe).__doc__
-    assert not type(recipe).__doc__.startswith(type(recipe).__name__ + "(")  # dataclass's own, if none is written
+    assert not type(recipe).__doc__.startswith(type(recipe).__name__ + "(")  # dataclass's own
 
 
 @pytest.mark.parametrize("base", FAMILIES.values(), ids=FAMILIES)

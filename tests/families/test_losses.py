@@ -20,7 +20,7 @@ from chainrule.settings import values, with_values
 MEMBERS = sorted(set(Loss.registry.values()), key=lambda cls: cls.name)
 PAIRS = [cls for cls in MEMBERS if cls.pair is not None]
 
-#: The cost of each sample, written by others or once more from the lectures; t are targets in the outputs' shape.
+#: The cost of each sample, written by others or once more from the lectures; t are in the outputs' shape.
 WITNESS = {
     "binary_cross_entropy": lambda a, t: -jnp.sum(t * jnp.log(a) + (1 - t) * jnp.log(1 - a), axis=1),
     "cross_entropy": lambda a, t: -jnp.sum(t * jnp.log(a), axis=1),
@@ -89,15 +89,11 @@ def test_means_equal_scikit_learn():
         np.testing.assert_allclose(losses.get(name)(a, y).mean(), metric(y, a), rtol=1e-12)
     a, y = draw(losses.CrossEntropy, 3)
     labels = y.argmax(axis=1)
-    np.testing.assert_allclose(
-        losses.CrossEntropy()(a, labels).mean(),
-        sklearn.metrics.log_loss(labels, a, labels=range(3)),
-        rtol=1e-12,
-    )
+    log_loss = sklearn.metrics.log_loss(labels, a, labels=range(3))
+    np.testing.assert_allclose(losses.CrossEntropy()(a, labels).mean(), log_loss, rtol=1e-12)
     a, y = draw(losses.BinaryCrossEntropy, 3, k=1)
-    np.testing.assert_allclose(
-        losses.BinaryCrossEntropy()(a, y).mean(), sklearn.metrics.log_loss(y, a, labels=[0, 1]), rtol=1e-12
-    )
+    log_loss = sklearn.metrics.log_loss(y, a, labels=[0, 1])
+    np.testing.assert_allclose(losses.BinaryCrossEntropy()(a, y).mean(), log_loss, rtol=1e-12)
     a, y = draw(losses.Hinge, 3, k=1)
     np.testing.assert_allclose(losses.Hinge()(a, y).mean(), sklearn.metrics.hinge_loss(y, a), rtol=1e-12)
 
@@ -133,7 +129,7 @@ def test_losses_without_a_pair_say_so(cls):
 
 
 def test_saturated_neuron_learns_slowly_with_quadratic_cost_only():
-    """Lecture 003: with σ(4) = 0.98 where 0 is wanted, δ has the factor σ' = 0.018 under the quadratic cost."""
+    """Lecture 003: where σ(4) = 0.98 but 0 is wanted, δ has the factor σ' = 0.018 under the quadratic cost."""
     z, y = np.array([[4.0]]), np.array([[0.0]])
     a = cr.ops.sigmoid(z)
     slow = cr.grad(lambda z: losses.Quadratic()(cr.ops.sigmoid(z), y).sum())(z)

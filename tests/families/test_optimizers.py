@@ -25,13 +25,13 @@ def start(xp=np, dtype=np.float64):
     draw = lambda *shape: xp.asarray(rng.normal(size=shape), dtype)
     return {
         "dense_1": {"weight": draw(3, 4), "bias": draw(4)},
-        "blocks": [{"weight": draw(2, 2)}, (draw(5), {"scale": draw(1)})],
+        "blocks": [({"weight": draw(2, 2)}, draw(5))],
     }
 
 
 def gradient(params, step):
     """That of a bumpy valley, another one in each step, as mini-batches give."""
-    return tree.map(lambda w: 2.0 * w + np.sin(3.0 * w + step) + 0.1 * step, params)
+    return tree.map(lambda w: 2.0 * w + cr.ops.sin(3.0 * w + step) + 0.1 * step, params)
 
 
 def train(optimizer, params, steps=STEPS, lr=LR):
@@ -67,9 +67,9 @@ def clipped(transformation, limit=3.0):
     return optax.chain(optax.clip_by_global_norm(limit), transformation)
 
 
-#: optax's options: AdaGrad and RMSProp have ε inside of the root by default there; AdaGrad always has, so ε is made
-#: too small to matter. optax's RMSProp puts the learning rate into the momentum (SGD's form "step"), which is the same
-#: as long as the rate is constant.
+#: optax's options: RMSProp has ε inside of the root by default there, AdaGrad always, so that ε is made too small
+#: to matter. optax's RMSProp puts the learning rate into the momentum (SGD's form "step"), which is the same as
+#: long as the rate is constant.
 PAIRS = {
     "sgd": (optimizers.SGD(), optax.sgd(LR)),
     "sgd momentum": (optimizers.SGD(momentum=0.9), optax.sgd(LR, momentum=0.9)),
@@ -124,8 +124,8 @@ def test_every_optimizer_is_compared():
 
 
 def assert_close(a, b, rtol, atol=0.0):
-    for (path, x), (_, y) in zip(tree.leaves_with_path(a), tree.leaves_with_path(b), strict=True):
-        np.testing.assert_allclose(x, y, rtol=rtol, atol=atol, err_msg="/".join(path))
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS.values(), ids=PAIRS)
@@ -200,7 +200,7 @@ def test_float32_parameters_stay_float32_beside_float64_scalars(optimizer, x64):
     moments = optimizer.init(params)
     update = jax.jit(lambda v, g, lr, step: with_values(optimizer, v).update(g, moments, params, lr=lr, step=step))
     scalars = jax.tree.map(jnp.asarray, values(optimizer))
-    found = update(scalars, gradient(params, 1), jnp.asarray(LR), jnp.asarray(1))
+    found = jax.eval_shape(update, scalars, gradient(params, 1), jnp.asarray(LR), jnp.asarray(1))
     assert {leaf.dtype for leaf in tree.leaves(found)} == {np.dtype(np.float32)}
 
 
@@ -284,14 +284,18 @@ def test_adam_with_beta_0_is_a_plain_sign_step():
     adam = optimizers.Adam(beta1=0.0, beta2=0.0, eps=1e-12)
     new, _ = adam.update({"w": np.array([5.0, -0.1])}, adam.init(params), params, lr=0.1, step=3)
     np.testing.assert_allclose(new["w"], [0.9, 1.1])
-    there, _ = jax.jit(lambda b: optimizers.Adam(beta1=b).update)(0.0)(
-        {"w": jnp.ones(1)},
-        {"mean": {"w": jnp.zeros(1)}, "square": {"w": jnp.zeros(1)}},
-        {"w": jnp.ones(1)},
-        lr=0.1,
-        step=1,
+    one, zero = {"w": jnp.ones(1)}, {"w": jnp.zeros(1)}
+    traced = jax.jit(
+        lambda beta: optimizers.Adam(beta1=beta, beta2=beta, eps=1e-12).update(
+            one, {"mean": zero, "square": zero}, one, lr=0.1, step=1
+        )
     )
-    np.testing.assert_allclose(there["w"], [0.9], rtol=1e-5)
+    np.testing.assert_allclose(traced(0.0)[0]["w"], [0.9], rtol=1e-5)
+    for beta in (0.0, 0.5):
+        there, _ = jax.jit(optimizers.Adam(beta1=beta, beta2=beta, eps=1e-12).update)(
+            one, {"mean": zero, "square": zero}, one, lr=0.1, step=1
+        )
+        np.testing.assert_allclose(there["w"], [0.9], rtol=1e-5)
 
 
 # --- weight decay and clipping ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every schedule against its formula, on plain and traced times; the plateau against a loop that keeps count."""
+"""Every schedule against its formula, on plain and traced times; the plateau against a loop that counts."""
 
 from __future__ import annotations
 

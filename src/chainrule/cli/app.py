@@ -141,7 +141,7 @@ def train(
         _option("Of the learning rate: cosine, step_decay, one_cycle, ... [constant]", metavar="NAME"),
     ] = None,
     epochs: Annotated[int | None, _option("Passes over the training data. [30, cnn: 10]", metavar="N")] = None,
-    batch_size: Annotated[int | None, _option("Rows per step. [a hundredth of them, 16 to 128]", metavar="N")] = None,
+    batch_size: Annotated[int | None, _option("Rows per step. [by their number, 16 to 128]", metavar="N")] = None,
     validation: Annotated[
         float | None, _option("Share of the training rows for validation, 0 for none. [0.1]", metavar="SHARE")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from chainrule import random
 from chainrule.data import Dataset, decode, load, stratified_split
 from chainrule.data.npz import read_npz_features
-from chainrule.presets import TrainSettings
+from chainrule.presets import TrainSettings, spelt
 
 #: The random stream of the test part, apart from those of `fit`.
 TEST = 2**32 - 4
@@ -53,10 +54,10 @@ def judged(data: Dataset, given: str, settings: TrainSettings | None) -> Part:
     """The rows to judge a trained network on: those it has not seen, as far as they are known."""
     if data.x_test is not None:
         return own_test(data)
-    if settings is not None and settings.test and settings.data == given:
-        test = train_and_test(data, settings)[1]
-        assert test is not None
-        return test
+    same = settings is not None and settings.data is not None and _is_same(settings.data, given)
+    if same and settings is not None:
+        training, test = train_and_test(data, settings)
+        return test or dataclasses.replace(training, text="all rows; the network was trained on them")
     return _part(data, np.arange(len(data.x)), "all rows")
 
 
@@ -65,6 +66,12 @@ def own_test(data: Dataset) -> Part:
     assert data.x_test is not None
     assert data.y_test is not None
     return Part(np.arange(len(data.x_test)), data.x_test, _labels(data, data.y_test), f"the test part of {data.name}")
+
+
+def _is_same(data: str, other: str) -> bool:
+    """Whether two names or paths are of the same data."""
+    one, two = (Path(name).expanduser().resolve() for name in (data, other))
+    return spelt(data) == spelt(other) or one == two
 
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:

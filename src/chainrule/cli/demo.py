@@ -25,7 +25,6 @@ def demo(seed: int, out: Path | None) -> None:
     settings = TrainSettings(
         data="digits", preset="mlp", hidden=(64,), epochs=12, validation=0.2, seed=seed, engine="numpy"
     )
-    print(row("epoch", "training cost", "validation cost", "training right", "validation right"))
     trained = train_run(settings, out=out, progress=False, callbacks=[print_epoch])
     assert trained.scores is not None
     assert trained.test is not None
@@ -34,13 +33,15 @@ def demo(seed: int, out: Path | None) -> None:
     print(f"\nTest accuracy {accuracy}: {right} of {len(trained.test.x)} digits it had not seen.\n")
     print(predictions(trained), flush=True)
     say(f"\nThe run is in {trained.folder}: settings, metrics, weights. What next?")
-    say(f"  chainrule evaluate {trained.folder} digits      which digits does it take for which?")
-    say("  chainrule train digits --hidden 128,64 --activation tanh --epochs 20")
-    say("  chainrule runs                                   compare what was trained")
+    say(f"  chainrule evaluate {trained.folder} digits")
+    say("  chainrule train digits --hidden 128,64 --activation tanh")
+    say("  chainrule runs")
 
 
 def print_epoch(event: Any) -> None:
     """One row of the learning table."""
+    if event.epoch == 1:
+        print(row("epoch", "training cost", "validation cost", "training right", "validation right"))
     m = event.metrics
     print(
         row(
@@ -67,7 +68,7 @@ def predictions(trained: Trained) -> str:
     said = trained.run.model.labels(outputs)
     chosen = choose(said, np.asarray(test.y))
     characters = shades(sys.stdout.encoding)
-    cards = [[*picture(test.x[i], characters), caption(said[i], test.y[i], float(outputs[i].max()))] for i in chosen]
+    cards = [[*picture(test.x[i], characters), *caption(said[i], test.y[i], float(outputs[i].max()))] for i in chosen]
     return side_by_side(cards, shutil.get_terminal_size((80, 24)).columns)
 
 
@@ -78,7 +79,7 @@ def choose(said: np.ndarray, true: np.ndarray) -> list[int]:
     return [*right[: SHOWN - len(wrong)], *wrong]
 
 
-def caption(said: Any, true: Any, probability: float) -> str:
+def caption(said: Any, true: Any, probability: float) -> list[str]:
     """What the network says, how sure it is, and whether that is wrong."""
     text = f"says {said} ({100 * probability:.0f} %)"
-    return text if said == true else f"WRONG: {text}, is {true}"
+    return [text] if said == true else [text, f"WRONG: it is {true}"]

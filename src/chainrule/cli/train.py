@@ -69,8 +69,7 @@ def train_run(
     part, test = train_and_test(data, settings)
     net = network(settings, data)
     model = Model(net, data.x.shape[1:], seed=settings.seed, precision=settings.precision)
-    stopping = early_stopping(settings)
-    moves = optimizer(settings)
+    loss, moves, stopping = find_loss(settings), optimizer(settings), early_stopping(settings)
     say_start(settings, data, part, test, model)
     with claim_folder(out, RUNS, data.name, resume=resume) as folder:
         if resume:
@@ -80,7 +79,7 @@ def train_run(
                 run = fit(
                     net,
                     (part.x, part.y),
-                    loss=find_loss(settings),
+                    loss=loss,
                     optimizer=moves,
                     epochs=settings.epochs or 1,
                     batch_size=settings.batch_size or 1,
@@ -146,9 +145,11 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
 
 def find_loss(settings: TrainSettings) -> Any:
     """The loss by its name, or from the table of a file."""
-    from chainrule.losses import Loss
+    from chainrule import losses
 
-    return settings.loss if isinstance(settings.loss, str) else Loss.from_dict(dict(settings.loss or {}))
+    if isinstance(settings.loss, Mapping):
+        return losses.Loss.from_dict(dict(settings.loss))
+    return "auto" if settings.loss in (None, "auto") else losses.get(settings.loss)
 
 
 def early_stopping(settings: TrainSettings) -> EarlyStopping | None:
@@ -183,7 +184,7 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
 
 def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | None, model: Model) -> None:
     """What is about to happen, before it takes its time."""
-    rows = f"{len(part.x):,} rows, {percent(settings.validation)} of them for validation"
+    rows = f"{len(part.x):,} rows, {100 * settings.validation:g} % of them for validation"
     say(f"{data.name}: {data.task} of {_shape(data)}")
     say(f"  training  {rows if settings.validation else f'{len(part.x):,} rows, no validation'}")
     say(f"  test      {f'{len(test.x):,} rows, {test.text}' if test else 'none'}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.check import check_features, check_target
+from chainrule.data.targets import decode
 from chainrule.errors import DataError
 
 __all__ = ["Dataset"]
@@ -57,6 +58,15 @@ class Dataset:
     classes: tuple[Any, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     task: Literal["classification", "regression"] = "classification"
+
+    def labels(self, y: Array) -> Array:
+        """The labels that codes stand for; targets that are not codes as they are.
+
+        >>> from chainrule.data import Dataset
+        >>> Dataset.from_arrays("pets", [[4.0], [30.0]], ["cat", "dog"]).labels([1, 1]).tolist()
+        ['dog', 'dog']
+        """
+        return np.asarray(y) if self.classes is None or np.ndim(y) > 1 else decode(y, self.classes)
 
     @classmethod
     def from_arrays(

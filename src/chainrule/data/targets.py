@@ -198,6 +198,8 @@ def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
 
 
 def _look_up(values: Array, classes: tuple[Any, ...]) -> Array:
+    if values.dtype.kind in "iu" and all(isinstance(c, str) for c in classes):
+        classes = tuple(range(len(classes)))  # the codes of classes that have names (a `Dataset`'s y)
     code = {label: i for i, label in enumerate(classes)}
     found, inverse = np.unique(values, return_inverse=True)
     unseen = [label for label in found.tolist() if label not in code]

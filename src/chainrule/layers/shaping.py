@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from chainrule import activations
 from chainrule.activations import Activation as ActivationFunction
 from chainrule.backprop import ops
-from chainrule.errors import ShapeError
+from chainrule.errors import SettingError, ShapeError
 from chainrule.layers.base import Layer, Params, Shape, State, activate
 
 
@@ -43,6 +43,15 @@ class Reshape(Layer):
     shape: tuple[int, ...]
 
     random: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        given = self.shape
+        whole = isinstance(given, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in given)
+        if not whole or not given or any(n < 1 and n != -1 for n in given):
+            raise SettingError(
+                "Reshape: shape must be a tuple of whole numbers of at least 1 (one of them may be -1), such as "
+                f"Reshape((28, 28, 1)); got {given!r}."
+            )
 
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
         known = math.prod(n for n in self.shape if n != -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -226,7 +227,12 @@ def average(old: Any, new: Any, keep: Any) -> Any:
 def _weight_so_far(beta: Any, step: Any) -> Any:
     """1 - βᵗ, the sum of the weights of the t values in a running average that started at 0.
 
-    In float32, and with β near 1, the difference would lose half of its digits: hence expm1 on JAX.
+    On JAX, where β and t may be traced in float32, the difference itself would lose half of its digits for β near
+    1: hence expm1.
     """
     xp = namespace(beta, step)
-    return 1.0 - beta ** number(step) if xp is np else -xp.expm1(step * xp.log(beta))
+    if xp is np:
+        return 1.0 - beta ** number(step)
+    if isinstance(beta, float):
+        return -xp.expm1(step * (math.log(beta) if beta else -math.inf))
+    return -xp.expm1(step * xp.log(beta))

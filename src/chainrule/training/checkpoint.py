@@ -31,6 +31,8 @@ def save(path: Path, state: State, records: list[dict[str, float]], best: Any) -
 
 def load(path: Path, like: State) -> tuple[State, list[dict[str, float]], Any]:
     """Read what `save` wrote; ``like`` is the run's initial state, whose shapes it must have."""
+    if not path.is_file():
+        raise FileError(f"There is no run to go on with in {path.parent.parent}: start it without resume=True.")
     tensors, recipe = read_tensors(path)
     template = {"state": _arrays(like), "best": (like.params, like.layers)}
 

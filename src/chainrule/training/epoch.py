@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from chainrule import tree
 from chainrule.backprop import Tensor, ops
 from chainrule.engine import Engine
+from chainrule.errors import SettingError
 from chainrule.settings import structure, values, with_values
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.step import Batch, evaluate, step
@@ -25,7 +26,15 @@ class Programs(NamedTuple):
 
 def programs(recipe: Recipe, batch_size: int, engine: Engine) -> Programs:
     """The programs of a recipe; found again for every recipe that differs in continuous settings only."""
-    return _programs(structure(recipe), batch_size, engine)
+    form = structure(recipe)
+    try:
+        hash(form)
+    except TypeError as error:
+        raise SettingError(
+            f"The settings of a layer, loss or optimizer must not change, but one is a list, dict or array "
+            f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: {recipe.net}."
+        ) from None
+    return _programs(form, batch_size, engine)
 
 
 @functools.lru_cache(maxsize=128)

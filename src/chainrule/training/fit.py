@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import losses, optimizers, random
 from chainrule.data import Target
 from chainrule.engine import Engine, choose
-from chainrule.errors import SettingError
+from chainrule.errors import SettingError, ShapeError
 from chainrule.layers import Layer, split_output
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -45,7 +45,7 @@ def fit(
     augment: Any = None,
     normalize: bool = True,
     early_stopping: EarlyStopping | bool | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     sample_weight: Any = None,
     class_weight: Mapping[Any, float] | str | None = None,
     micro_batches: int = 1,
@@ -84,7 +84,7 @@ def fit(
     early_stopping
         An `EarlyStopping` (True: with its defaults). Needs validation data unless it monitors training data.
     callbacks
-        Functions that get an `Event` after every epoch and may return a `Decision`.
+        Functions (or one) that get an `Event` after every epoch and may return a `Decision`.
     sample_weight, class_weight
         Weights of samples in the mean cost; of classes as {label: weight}, or "balanced" (n / (classes · count)).
     micro_batches
@@ -123,20 +123,19 @@ def fit(
     >>> run.history["val_accuracy"][-1] > 0.9
     True
     """
-    _check_counts(epochs=epochs, batch_size=batch_size, micro_batches=micro_batches)
+    epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
+    micro_batches = _count("micro_batches", micro_batches)
     check_number("fit", "l1", l1, 0.0)
     check_number("fit", "l2", l2, 0.0)
-    stopping = EarlyStopping() if early_stopping is True else early_stopping or None
+    if resume and out is None:
+        raise SettingError("resume=True needs out=, the folder of the run to go on with.")
     root = random.key(seed)
     x, y = unpack(data)
-    model = net if isinstance(net, Model) else Model(net, x.shape[1:], seed=seed, precision=precision)
+    model = _model(net, x.shape[1:], seed, precision)
     prepared = prepare(x, y, model, validation, normalize, sample_weight, class_weight, root)
-    if stopping is not None and stopping.monitor.startswith("val_") and prepared.validation is None:
-        raise SettingError(
-            f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
-            'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
-        )
     recipe = _recipe(model, prepared.target, loss, optimizer, l1, l2, micro_batches, augment)
+    stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
+    callbacks = _callbacks(callbacks)
     n = len(prepared.train.x)
     work = flops(model.net, model.params, model.input_shape) * min(batch_size, n)
     chosen = choose(engine, precision=model.precision, steps=epochs * -(-n // batch_size), flops_per_step=work)
@@ -154,12 +153,11 @@ def fit(
         settings=start_settings(recipe, samples=n, batch_size=batch_size, epochs=epochs),
     )
     loop = Loop(model, recipe, prepared, chosen, batch_size, epochs, random.fold_in(root, SHUFFLE))
-    folder = RunFolder(out, resume=resume) if out is not None else None
-    if resume and folder is None:
-        raise SettingError("resume=True needs out=, the folder of the run to go on with.")
-    described = config or _describe(
-        model, recipe, epochs, batch_size, validation, normalize, stopping, seed, chosen, precision
-    )
+    folder: RunFolder | None = None
+    described: Mapping[str, Any] = {}
+    if out is not None:  # described first: a network or loss made of functions cannot be written down
+        described = config or _describe(model, recipe, epochs, batch_size, validation, normalize, stopping, seed, chosen)
+        folder = RunFolder(out, resume=resume)
     return loop.run(state, stopping, callbacks, folder, resume, progress, described)
 
 
@@ -201,7 +199,6 @@ def _describe(
     stopping: EarlyStopping | None,
     seed: int,
     engine: Engine,
-    precision: str,
 ) -> dict[str, Any]:
     """The settings of a run as plain values, for ``config.toml``."""
     return {
@@ -213,7 +210,7 @@ def _describe(
         "l2": recipe.l2,
         "seed": seed,
         "engine": engine.name,
-        "precision": precision,
+        "precision": model.precision,
         "net": model.net.to_dict(),
         "loss": recipe.loss.to_dict(),
         "optimizer": recipe.optimizer.to_dict(),
@@ -221,7 +218,50 @@ def _describe(
     }
 
 
-def _check_counts(**counts: Any) -> None:
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
+def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
+    """A model with initial weights; or the one given, to go on from."""
+    if not isinstance(net, Model):
+        if not isinstance(net, Layer):
+            raise SettingError(
+                f"fit trains a layer, such as cr.Sequential(...) or cr.mlp([...]), or a cr.Model; got {net!r}."
+            )
+        return Model(net, input_shape, seed=seed, precision=precision)
+    if net.input_shape != input_shape:
+        raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
+    return net
+
+
+def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
+    """The early stopping asked for, if what it watches is measured."""
+    stopping = EarlyStopping() if given is True else given or None
+    if stopping is None:
+        return None
+    if not isinstance(stopping, EarlyStopping):
+        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {given!r}.")
+    if stopping.monitor.startswith("val_") and not validated:
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
+            'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
+        )
+    score = "mae" if task == "regression" else "accuracy"
+    if stopping.monitor.removeprefix("val_") not in ("loss", score):
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, which is not measured for {task}: "
+            f"watch 'val_loss' or 'val_{score}'."
+        )
+    return stopping
+
+
+def _callbacks(given: Any) -> tuple[Callback, ...]:
+    """Callbacks as a tuple; a single one may be given alone."""
+    callbacks = (given,) if callable(given) else tuple(given)
+    for callback in callbacks:
+        if not callable(callback):
+            raise SettingError(f"A callback is a function of one event, got {callback!r}.")
+    return callbacks
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
+    return int(value)

@@ -200,6 +200,12 @@ class Loop:
         )
 
     def _place(self, state: State) -> State:
-        placed = self.engine.place((state.params, state.layers, state.moments, state.key))
-        step = state.step if self.engine.name == "numpy" else self.engine.place(np.int32(state.step))
-        return State(*placed[:3], step, placed[3], state.settings)
+        place = self.engine.place
+        return State(
+            params=place(state.params),
+            layers=place(state.layers),
+            moments=place(state.moments),
+            step=state.step if self.engine.name == "numpy" else place(np.int32(state.step)),
+            key=place(state.key),
+            settings=state.settings,
+        )

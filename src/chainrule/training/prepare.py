@@ -11,6 +11,7 @@ from chainrule import random
 from chainrule.data import Dataset, Standardizer, Target, check_pair, encode_target, stratified_split
 from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
+from chainrule.settings import check_number
 from chainrule.training.run import as_batch
 from chainrule.training.step import Batch
 
@@ -28,12 +29,12 @@ class Prepared:
     target: Target
 
 
-def unpack(data: Any) -> tuple[np.ndarray, np.ndarray]:
+def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[np.ndarray, np.ndarray]:
     """x and y, checked, of ``(x, y)`` or a `Dataset` (its training part)."""
     if isinstance(data, Dataset):
-        data = (data.x, data.y)
+        data = (data.x, data.labels(data.y))
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise DataError(f"fit takes the data as (x, y) or a Dataset, got {type(data).__name__}.")
+        raise DataError(f"{what}, got {type(data).__name__}.")
     return check_pair(*data)
 
 
@@ -51,16 +52,18 @@ def prepare(
     known = model.target.classes if model.target_is_known else None
     units, activation = model.output_shape[-1], model.last_activation.name
     encoded, target = encode_target(y, units=units, output_activation=activation, classes=known)
-    weight = _weights(encoded, target, sample_weight, class_weight)
+    weight = _sample_weights(sample_weight, len(y))
     held_out: tuple[np.ndarray, np.ndarray] | None = None
-    if isinstance(validation, float | int) and not isinstance(validation, bool):
+    if isinstance(validation, bool):
+        raise SettingError(f"validation is a fraction such as 0.2, or the pair (x, y); got {validation}.")
+    if isinstance(validation, float | int | np.number):
         if validation:
             stratify = target.task in ("classification", "binary")
-            rows, others = stratified_split(encoded, validation, random.fold_in(root, SPLIT), stratify=stratify)
+            rows, others = stratified_split(encoded, float(validation), random.fold_in(root, SPLIT), stratify=stratify)
             held_out = (x[others], encoded[others])
             x, encoded, weight = x[rows], encoded[rows], weight[rows]
     elif validation is not None:
-        xv, yv = unpack(validation)
+        xv, yv = unpack(validation, "validation is a fraction such as 0.2, (x, y) or a Dataset")
         if xv.shape[1:] != x.shape[1:]:
             raise DataError(
                 f"Training samples have shape {x.shape[1:]}, validation samples {xv.shape[1:]}; they must be equal."
@@ -70,28 +73,36 @@ def prepare(
             encode_target(yv, units=units, output_activation=activation, classes=target.classes)[0],
         )
     standardizer = model.standardizer
-    if standardizer is None and normalize:
+    if standardizer is None and normalize and not model.target_is_known:  # a trained model's inputs stay as they were
         standardizer = Standardizer.fit(x)
     if standardizer is not None:
         x = standardizer(x)
         held_out = (standardizer(held_out[0]), held_out[1]) if held_out else None
     return Prepared(
-        train=as_batch(x, encoded, weight, model.precision),
+        train=as_batch(x, encoded, weight * _class_weights(encoded, target, class_weight), model.precision),
         validation=as_batch(*held_out, None, model.precision) if held_out else None,
         standardizer=standardizer,
         target=target,
     )
 
 
-def _weights(y: np.ndarray, target: Target, sample_weight: Any, class_weight: Any) -> np.ndarray:
-    """The weight of each sample in the mean cost."""
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
-    if weight.shape != (len(y),) or not np.all(np.isfinite(weight)) or np.any(weight < 0) or not weight.sum():
-        raise DataError(
-            f"sample_weight needs {len(y)} numbers of at least 0 that are not all 0, got shape {weight.shape}."
-        )
+def _sample_weights(given: Any, n: int) -> np.ndarray:
+    """The weight of each sample in the mean cost, as given for all data."""
+    if given is None:
+        return np.ones(n)
+    weight = np.asarray(given)
+    needs = f"sample_weight needs {n} finite numbers of at least 0 that are not all 0"
+    if weight.dtype.kind not in "biuf" or weight.shape != (n,):
+        raise DataError(f"{needs}, got {weight.dtype} of shape {weight.shape}.")
+    if not np.all(np.isfinite(weight)) or np.any(weight < 0) or not weight.any():
+        raise DataError(f"{needs}, got values from {weight.min()} to {weight.max()}.")
+    return weight.astype(float)
+
+
+def _class_weights(y: np.ndarray, target: Target, class_weight: Any) -> np.ndarray:
+    """The weight that its class gives each training sample."""
     if class_weight is None:
-        return weight
+        return np.ones(len(y))
     if target.task not in ("classification", "binary") or target.classes is None:
         raise SettingError("class_weight is for classification with one class per sample.")
     labels = y.argmax(axis=1) if target.task == "classification" and y.ndim == 2 else y.reshape(-1).astype(int)
@@ -101,8 +112,13 @@ def _weights(y: np.ndarray, target: Target, sample_weight: Any, class_weight: An
         counts = np.bincount(labels, minlength=len(target.classes))
         factors = len(labels) / (len(target.classes) * np.maximum(counts, 1))
     else:
+        for value in class_weight.values():
+            check_number("fit", "class_weight", value, 0.0)
         unknown = [label for label in class_weight if label not in target.classes]
         if unknown:
             raise SettingError(f"class_weight names {unknown[0]!r}; the classes are {target.classes}.")
         factors = np.array([float(class_weight.get(label, 1.0)) for label in target.classes])
-    return weight * factors[labels]
+        if not factors[labels].any():
+            raise SettingError("class_weight gives every training sample the weight 0.")
+    weight: np.ndarray = factors[labels]
+    return weight
