@@ -119,8 +119,9 @@ class TrainSettings:
             raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
         if self.seed < 0:
             raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
-        if self.test is not None and not 0 <= self.test < 1:
-            raise SettingError(f"test is a share of the rows, at least 0 and below 1, got {self.test}.")
+        for name in ("test", "validation"):
+            if not 0 <= (getattr(self, name) or 0.0) < 1:
+                raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
 
 
 def complete(given: TrainSettings, data: Dataset) -> TrainSettings:

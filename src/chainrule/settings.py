@@ -51,13 +51,14 @@ class Settings:
 
     def __repr__(self) -> str:
         given: list[str] = []
+        in_place = True  # until a setting is left out or can only be given by its name
         for field in _fields(self):
             value = getattr(self, field.name)
             default = field.default
-            if default is not dataclasses.MISSING and type(value) is type(default) and value == default:
-                continue
-            in_place = not field.kw_only and len(given) == _fields(self).index(field)
-            given.append(repr(value) if in_place else f"{field.name}={value!r}")
+            left_out = default is not dataclasses.MISSING and type(value) is type(default) and value == default
+            in_place = in_place and not field.kw_only and not left_out
+            if not left_out:
+                given.append(repr(value) if in_place else f"{field.name}={value!r}")
         return f"{type(self).__name__}({', '.join(given)})"
 
     def to_dict(self) -> dict[str, Any]:

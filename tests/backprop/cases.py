@@ -397,7 +397,7 @@ case(
     lambda *a: _batch_norm(*a, xp=np),
     f=lambda x, gamma, beta: ops.batch_norm(x, gamma, beta)[0],
 )
-case("stop_gradient", lambda m: ([m.array(m.shape())], {}), lambda x: x, kind="constant")
+case("stop_gradient", lambda m: ([m.array(m.shape())], {}), lax.stop_gradient, kind="constant")
 case("zeros_like", lambda m: ([m.array(m.shape())], {}), kind="constant")
 case("ones_like", lambda m: ([m.array(m.shape())], {}), kind="constant")
 
@@ -504,11 +504,12 @@ case("conv2d", _conv2d, _jax_conv2d)
 
 def _pool(m: Maker) -> Made:
     size = m.one_of(2, 3, (1, 2), (3, 2))
+    border = ((0, _pair(size)[0] - 1), (_pair(size)[1] - 1, 0))
     shape = m.integer(0, 2), m.integer(4, 6), m.integer(3, 6), m.integer(1, 2)
     return m.distinct(shape), {
         "size": size,
         "stride": m.one_of(None, 1, 2, (2, 1)),
-        "padding": m.one_of("same", "valid", ((0, 1), (1, 0))),
+        "padding": m.one_of("same", "valid", border),
     }
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from backprop.cases import CASES, Case, Maker
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -25,6 +25,9 @@ DIFFERENTIABLE = [c for c in CASES if c.kind == "smooth"]
 FEW_SHAPES = (0, 1, 3)  # JAX compiles for each shape
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+every_case_with_arrays = pytest.mark.parametrize(
+    "case", [c for c in CASES if c.name not in ("any", "all", "one_hot")], ids=lambda c: c.id
+)
 every_differentiable_case = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=lambda c: c.id)
 
 
@@ -88,7 +91,7 @@ def test_gradient_against_central_differences(case: Case, data: st.DataObject) -
 
 
 @every_case
-@examples(3)
+@examples(2)
 @given(data=st.data())
 def test_both_engines_and_jax_agree(case: Case, data: st.DataObject, x64: None) -> None:
     """Value and gradient: ours on NumPy, ours on JAX inside jit, and JAX's own of the same formula."""
@@ -97,14 +100,16 @@ def test_both_engines_and_jax_agree(case: Case, data: st.DataObject, x64: None) 
     on_numpy = ours(*arrays)
     weights = weights_like(on_numpy)
     if not arrays:
-        assert_close(jax.jit(lambda: theirs())(), on_numpy, 1e-14)
+        assert_close(theirs(), on_numpy, 1e-14)
         return
     everything = tuple(range(len(arrays)))
     ours_1 = value_and_grad(added_up(ours, weights), everything)
     theirs_1 = jax.value_and_grad(added_up(theirs, weights, jnp.sum), everything)
-    (value, gradients), (jax_value, jax_gradients) = jax.jit(lambda *a: (ours_1(*a), theirs_1(*a)))(*arrays)
+    on_jax, (value, gradients), (jax_value, jax_gradients) = jax.jit(
+        lambda *a: (ours(*a), ours_1(*a), theirs_1(*a))
+    )(*arrays)
     numpy_value, numpy_gradients = ours_1(*arrays)
-    assert_close(jax.jit(ours)(*arrays), on_numpy, 1e-13)
+    assert_close(on_jax, on_numpy, 1e-13)
     assert_close([numpy_value, value], [jax_value, jax_value], 1e-13)
     if case.kind == "surrogate":
         jax_gradients = numpy_gradients
@@ -112,29 +117,26 @@ def test_both_engines_and_jax_agree(case: Case, data: st.DataObject, x64: None) 
     assert_close(gradients, jax_gradients, 1e-10)
 
 
-@every_case
-@examples(3)
+@every_case_with_arrays
+@examples(5)
 @given(data=st.data())
-def test_float32_stays_float32(case: Case, data: st.DataObject) -> None:
+def test_float32_stays_float32(case: Case, data: st.DataObject, x64: None) -> None:
+    """On both engines; on JAX also where float64 is allowed."""
     arrays, options = case.make(Maker(data.draw, FEW_SHAPES))
-    assume(arrays)
     if case.name == "astype":
         options = {"dtype": np.float32}
     f = lambda *a: case.call(*a, **options)
     small = [a.astype(np.float32) for a in arrays]
     weights = [w.astype(np.float32) for w in weights_like(f(*arrays))]
-    gradient = value_and_grad(added_up(f, weights), tuple(range(len(arrays))))
-    for engine in (np.asarray, jnp.asarray):
-        given_arrays = [engine(a) for a in small]
-        for part, exact in zip(parts(f(*given_arrays)), parts(f(*arrays)), strict=True):
-            assert type(part) is type(given_arrays[0]) or part.shape == ()
-            if exact.dtype == np.float64:
-                assert part.dtype == np.float32
-                np.testing.assert_allclose(part, exact, rtol=2e-4, atol=2e-5)
-        for g, a in zip(gradient(*given_arrays)[1], given_arrays, strict=True):
-            assert g.dtype == np.float32
-            assert g.shape == a.shape
-            assert type(g) is type(a) or g.shape == ()
+    both = lambda *a: (f(*a), value_and_grad(added_up(f, weights), tuple(range(len(a))))(*a)[1])
+    on_numpy, on_jax = both(*small), jax.eval_shape(both, *small)
+    for value, gradients in (on_numpy, on_jax):
+        for part, exact in zip(parts(value), parts(f(*arrays)), strict=True):
+            assert part.dtype == (np.float32 if exact.dtype == np.float64 else exact.dtype)
+        for g, a in zip(gradients, small, strict=True):
+            assert (g.dtype, g.shape) == (np.float32, a.shape)
+    for part, exact in zip(parts(on_numpy[0]), parts(f(*arrays)), strict=True):
+        np.testing.assert_allclose(part, exact, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.kind == "constant"], ids=lambda c: c.id)
@@ -142,7 +144,8 @@ def test_float32_stays_float32(case: Case, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_no_gradient_flows_through_constants(case: Case, data: st.DataObject) -> None:
     arrays, options = case.make(Maker(data.draw))
-    assume(arrays)
+    if not arrays:
+        return
     f = lambda *a: ops.sum(ops.astype(case.call(*a, **options), float) * 2.0)
     for g, a in zip(cr.grad(f, tuple(range(len(arrays))))(*arrays), arrays, strict=True):
         np.testing.assert_array_equal(g, np.zeros(a.shape))
@@ -164,9 +167,7 @@ def test_second_derivative_against_jax(case: Case, data: st.DataObject, x64: Non
     squared = lambda f: lambda *a: [part**2 for part in parts(f(*a))]  # so that linear operations have one too
     ours_2 = of_gradient(added_up(squared(ours), weights), cr.grad, ops.sum)
     theirs_2 = of_gradient(added_up(squared(theirs), weights, jnp.sum), jax.grad, jnp.sum)
-    found, expected = jax.jit(lambda *a: (ours_2(*a), theirs_2(*a)))(*arrays)
-    assert_close(found, expected, 1e-10)
-    assert_close(ours_2(*arrays), expected, 1e-10)
+    assert_close(ours_2(*arrays), jax.jit(theirs_2)(*arrays), 1e-10)
 
 
 def test_step_units_have_the_straight_through_gradient() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import FrozenInstanceError, fields
 
@@ -33,6 +34,7 @@ MEMBERS = [
 ]
 MEMBERS += [
     pytest.param(optimizers.SGD(0.1, 0.9, True, clip_norm=1.0, weight_decay=1e-4), id="sgd-all-settings"),
+    pytest.param(optimizers.SGD(momentum=0.9, weight_decay=0.1), id="sgd-some-settings"),
     pytest.param(optimizers.Adam(lr=schedules.Cosine(0.1)), id="optimizer-with-schedule"),
     pytest.param(schedules.Warmup(schedules.Linear(0.5), 2.0), id="schedule-in-schedule"),
 ]
@@ -57,6 +59,21 @@ def test_values_come_out_and_go_back(recipe):
 
 def halve(tree):
     return {k: halve(v) if isinstance(v, dict) else v / 2 for k, v in tree.items()}
+
+
+@pytest.mark.parametrize("recipe", MEMBERS)
+def test_prints_as_it_is_typed_in(recipe):
+    names = vars({"activation": activations, "initializer": initializers, "loss": losses}.get(recipe.family, schedules))
+    made = _build(ast.parse(repr(recipe), mode="eval").body, names | vars(optimizers))
+    assert made == recipe
+
+
+def _build(node, names):
+    """What a call with constants and other calls makes."""
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    keywords = {k.arg: _build(k.value, names) for k in node.keywords}
+    return names[node.func.id](*(_build(a, names) for a in node.args), **keywords)
 
 
 @pytest.mark.parametrize("recipe", MEMBERS)

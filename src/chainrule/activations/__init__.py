@@ -59,7 +59,7 @@ def get(given: Any) -> Activation:
     -------
     >>> import chainrule as cr
     >>> cr.activations.get("leaky_relu"), cr.activations.get(None)
-    (LeakyReLU(slope=0.01), Linear())
+    (LeakyReLU(), Linear())
     """
     if given is None:
         return Linear()

@@ -18,7 +18,7 @@ __all__ = ["Activation", "FunctionActivation", "Linear"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation(Settings, family="activation"):
     """Base of the activation functions: a = f(z), from the values z before it to the outputs a of a layer.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from chainrule import random
-from chainrule.data import Dataset, decode, load, stratified_split
+from chainrule.data import Dataset, load, stratified_split
 from chainrule.data.npz import read_npz_features
 from chainrule.presets import TrainSettings, spelt
 
@@ -35,7 +34,7 @@ def load_data(name: str, data_dir: str | Path | None) -> Dataset:
 
 def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part | None]:
     """The training rows (with those for validation), and those for the test: the data's own, or held out."""
-    everything = _part(data, np.arange(len(data.x)), "all rows")
+    everything = _part(data, np.arange(len(data.x)), "all of them")
     if data.x_test is not None:
         return everything, own_test(data)
     if not settings.test:
@@ -57,15 +56,15 @@ def judged(data: Dataset, given: str, settings: TrainSettings | None) -> Part:
     same = settings is not None and settings.data is not None and _is_same(settings.data, given)
     if same and settings is not None:
         training, test = train_and_test(data, settings)
-        return test or dataclasses.replace(training, text="all rows; the network was trained on them")
-    return _part(data, np.arange(len(data.x)), "all rows")
+        return test or dataclasses.replace(training, text="all of them; the network was trained on these")
+    return _part(data, np.arange(len(data.x)), "all of them")
 
 
 def own_test(data: Dataset) -> Part:
     """The test part that the data came with."""
     assert data.x_test is not None
     assert data.y_test is not None
-    return Part(np.arange(len(data.x_test)), data.x_test, _labels(data, data.y_test), f"the test part of {data.name}")
+    return Part(np.arange(len(data.x_test)), data.x_test, data.labels(data.y_test), f"the test part of {data.name}")
 
 
 def _is_same(data: str, other: str) -> bool:
@@ -75,12 +74,7 @@ def _is_same(data: str, other: str) -> bool:
 
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
-    return Part(rows, data.x[rows], _labels(data, data.y[rows]), text)
-
-
-def _labels(data: Dataset, y: np.ndarray) -> Any:
-    """Codes as the labels they stand for, so that a model knows these and not their places in a list."""
-    return y if data.classes is None or y.ndim > 1 else decode(y, data.classes)
+    return Part(rows, data.x[rows], data.labels(data.y[rows]), text)
 
 
 def features_to_predict(
@@ -88,7 +82,7 @@ def features_to_predict(
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """The numbers and features of the rows to predict, and how to call them; an .npz file needs no targets."""
     if Path(given).suffix.lower() == ".npz":
-        x = read_npz_features(given)
-        return np.arange(len(x)), x, "all rows"
+        x, name = read_npz_features(given)
+        return np.arange(len(x)), x, f"its array {name!r}"
     part = judged(load_data(given, data_dir), given, settings)
     return part.rows, part.x, part.text

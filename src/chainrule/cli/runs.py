@@ -59,8 +59,7 @@ def network_of(config: Mapping[str, Any]) -> str:
     """The network in a few words."""
     if "net" in config:
         return describe_net(config["net"])
-    hidden = "-".join(str(n) for n in config.get("hidden", ())) or "no hidden layer"
-    return f"{config.get('preset', '?')} {hidden}"
+    return " ".join([str(config.get("preset", "?")), "-".join(str(n) for n in config.get("hidden", ()))]).strip()
 
 
 def best(measured: list[dict[str, Any]]) -> str:

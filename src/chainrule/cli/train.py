@@ -98,8 +98,7 @@ def train_run(
                     config=dataclasses.asdict(settings),
                 )
         except KeyboardInterrupt:
-            say_interrupted(folder)
-            raise
+            raise KeyboardInterrupt(interrupted(folder)) from None
         except DivergedError as error:
             write_result(folder, result(error.run, None, None))
             raise DivergedError(
@@ -126,6 +125,11 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
                 f"For a new run with its settings: --config {folder / 'config.toml'}."
             )
     record = read_folder(folder)
+    if "data" not in record.config:
+        raise SettingError(
+            f"{folder} was started in Python, and its data is not known here. Go on with it there: "
+            f"fit(..., out={str(folder)!r}, resume=True)."
+        )
     if not (folder / "checkpoints" / "last.safetensors").exists():
         raise FileError(
             f"No epoch of {folder} is finished, so there is nothing to go on from. Start anew with its settings: "
@@ -136,9 +140,7 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
     if record.result.get("state") == "stopped early":
         raise SettingError(f"{folder} has stopped early: {record.result.get('reason')}.")
     if settings.epochs is not None and done >= settings.epochs:
-        raise SettingError(
-            f"{folder} has done its {done} epochs. To train it longer, say how long: --epochs {2 * done}."
-        )
+        raise SettingError(f"{folder} has done {done} epochs already. To go on, ask for more: --epochs {2 * done}.")
     say(f"Going on with {folder} after epoch {done}.")
     return settings
 
@@ -190,8 +192,9 @@ def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | N
     say(f"  test      {f'{len(test.x):,} rows, {test.text}' if test else 'none'}")
     say(f"  network   {describe_net(model.net.to_dict())} ({model.count():,} parameters)")
     moves = optimizer(settings)
-    rate = moves.lr if isinstance(moves.lr, int | float) else repr(moves.lr)
-    say(f"  descent   {settings.epochs} epochs of {moves.name}, lr {rate}, batches of {settings.batch_size}")
+    rate = f"{moves.lr:g}" if isinstance(moves.lr, int | float) else repr(moves.lr)
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    say(f"  descent   {epochs} of {moves.name}, lr {rate}, batches of {settings.batch_size}")
 
 
 def say_result(trained: Trained) -> None:
@@ -209,15 +212,12 @@ def say_result(trained: Trained) -> None:
     say(f"The run is in {trained.folder}")
 
 
-def say_interrupted(folder: Path) -> None:
+def interrupted(folder: Path) -> str:
     """After Ctrl-C: what is kept, and how to go on."""
-    done = 0
-    if (folder / "config.toml").exists():
-        done = len(read_folder(folder).epochs)
-    if done:
-        say(f"\nInterrupted. {folder} keeps the run up to epoch {done}. To go on: chainrule train --resume {folder}")
-    else:
-        say("\nInterrupted before the first epoch was done.")
+    done = len(read_folder(folder).epochs) if (folder / "config.toml").exists() else 0
+    if not done:
+        return "Interrupted before the first epoch was done."
+    return f"Interrupted. {folder} keeps the run up to epoch {done}. To go on: chainrule train --resume {folder}"
 
 
 def describe_net(net: Mapping[str, Any]) -> str:

@@ -48,15 +48,15 @@ def read_npz(path: str | Path) -> Dataset:
     >>> folder.cleanup()
     """
     path = Path(path).expanduser()
-    arrays = _read(path, _choose)
+    arrays = _read(path, _choose).values()
     try:
         return Dataset.from_arrays(path.stem, *arrays)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
 
-def read_npz_features(path: str | Path) -> NDArray[Any]:
-    """The features to predict in an ``.npz`` file, which needs no targets.
+def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
+    """The features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
 
     They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and are
     treated as in `read_npz`.
@@ -69,27 +69,28 @@ def read_npz_features(path: str | Path) -> NDArray[Any]:
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = pathlib.Path(folder.name, "new.npz")
     >>> np.savez(path, x=[[4.0], [30.0]])
-    >>> read_npz_features(path).shape
-    (2, 1)
+    >>> x, name = read_npz_features(path)
+    >>> x.shape, name
+    ((2, 1), 'x')
     >>> folder.cleanup()
     """
     path = Path(path).expanduser()
-    (array,) = _read(path, _choose_features)
+    ((name, array),) = _read(path, _choose_features).items()
     try:
-        return as_features(array)
+        return as_features(array), name
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
 
-def _read(path: Path, choose: Callable[[Iterable[str], Path], Iterable[str]]) -> list[Any]:
-    """The arrays in a file that ``choose`` names."""
+def _read(path: Path, choose: Callable[[Iterable[str], Path], Iterable[str]]) -> dict[str, Any]:
+    """The arrays in a file that ``choose`` names, by their names and in its order."""
     if not path.is_file():
         kind = "is a folder" if path.exists() else "does not exist"
         raise FileError(f"{path} {kind}; expected an .npz file.")
     try:
         # NumPy does not close a damaged file that it opened itself.
         with path.open("rb") as file, _open(file, path) as archive:
-            return [_array(archive, key, path) for key in choose(archive.files, path)]
+            return {key: _array(archive, key, path) for key in choose(archive.files, path)}
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
 

@@ -54,6 +54,6 @@ def get(given: Any) -> Loss:
 
     >>> import chainrule as cr
     >>> cr.losses.get("huber")
-    Huber(delta=1.0)
+    Huber()
     """
     return find(Loss, given, function=FunctionLoss)

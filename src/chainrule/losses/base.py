@@ -151,8 +151,7 @@ def _check_labels(labels: Any, classes: int) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise DataError(
-            f"The network has {classes} outputs, so labels are 0 to {classes - 1}; "
-            f"found labels from {low} to {high}."
+            f"The network has {classes} outputs, so labels are 0 to {classes - 1}; found labels from {low} to {high}."
         )
 
 

@@ -29,7 +29,7 @@ def auto(activation: Activation, target: str | None = None) -> Loss:
     -------
     >>> import chainrule as cr
     >>> cr.losses.auto(cr.activations.Softmax(), "classification")
-    CrossEntropy(label_smoothing=0.0)
+    CrossEntropy()
     """
     if isinstance(activation, Softmax):
         return CrossEntropy()
@@ -58,13 +58,10 @@ def check_output(loss: Loss, activation: Activation) -> None:
     bounded = low >= 0.0 and high <= 1.0
     start, of = f"The loss {loss.name!r} needs outputs", f"those of {activation.name!r} are"
     if loss.outputs == "distribution" and not activation.distribution:
-        raise SettingError(
-            f"{start} that are probabilities with sum 1, but {of} not. {_instead(activation, bounded)}"
-        )
+        raise SettingError(f"{start} that are probabilities with sum 1, but {of} not. {_instead(activation, bounded)}")
     if loss.outputs == "probabilities" and not bounded:
         raise SettingError(
-            f"{start} between 0 and 1, but {of} between {low:.3g} and {high:.3g}. "
-            f"{_instead(activation, bounded)}"
+            f"{start} between 0 and 1, but {of} between {low:.3g} and {high:.3g}. {_instead(activation, bounded)}"
         )
     if loss.outputs == "signs" and not (low <= -1.0 and high >= 1.0):
         raise SettingError(

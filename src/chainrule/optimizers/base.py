@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Optimizer(Settings, family="optimizer"):
     """Base of the optimizers. A new one is a frozen dataclass with `init` and `change`.
 
@@ -84,9 +84,7 @@ class Optimizer(Settings, family="optimizer"):
         self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         """What is added to each parameter, and the new moments: the formula of the optimizer."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs a change(self, grads, moments, params, *, lr, step)."
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs a change(self, grads, moments, params, *, lr, step).")
 
     def update(
         self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any

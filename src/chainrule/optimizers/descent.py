@@ -61,13 +61,9 @@ class SGD(Optimizer, name="sgd"):
         if self.momentum is not None:
             check_below_one("SGD", "momentum", self.momentum)
         elif self.nesterov:
-            raise SettingError(
-                "SGD: nesterov=True needs a momentum; write SGD(lr, momentum=0.9, nesterov=True)."
-            )
+            raise SettingError("SGD: nesterov=True needs a momentum; write SGD(lr, momentum=0.9, nesterov=True).")
         if self.form not in ("velocity", "step"):
-            raise SettingError(
-                f"SGD: unknown form {self.form!r}{did_you_mean(self.form, ('velocity', 'step'))}"
-            )
+            raise SettingError(f"SGD: unknown form {self.form!r}{did_you_mean(self.form, ('velocity', 'step'))}")
 
     def init(self, params: Tree) -> dict[str, Tree]:
         return {} if self.momentum is None else {"velocity": tree.map(zeros_like, params)}

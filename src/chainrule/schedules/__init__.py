@@ -51,7 +51,7 @@ def get(given: Any) -> Schedule:
 
     >>> import chainrule as cr
     >>> cr.schedules.get(0.1)
-    Constant(lr=0.1)
+    Constant(0.1)
     """
     if not isinstance(given, Schedule | str):
         check_rate("Schedule", "lr", given)

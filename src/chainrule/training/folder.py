@@ -32,10 +32,7 @@ class RunFolder:
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
         self.path = Path(path)
         if (self.path / "config.toml").exists() and not resume:
-            raise FileError(
-                f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True "
-                f"(chainrule train --resume {self.path})."
-            )
+            raise FileError(f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

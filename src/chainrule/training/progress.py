@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +14,16 @@ Show = Callable[[Mapping[str, float]], None]
 #: Without a terminal, a line is printed at most this often (and always for the first and last epoch).
 SECONDS_BETWEEN_LINES = 2.0
 
+#: What an epoch takes on a line, with cost and accuracy of training and validation.
+METRICS_WIDTH = 84
+
 
 @contextlib.contextmanager
 def progress(epochs: int, enabled: bool = True) -> Iterator[Show]:
     """A function to call with each epoch's record."""
     if not enabled:
         yield lambda record: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _live(epochs) as show:
             yield show
     else:
@@ -65,22 +69,22 @@ def _plain(epochs: int) -> Iterator[Show]:
 
 @contextlib.contextmanager
 def _live(epochs: int) -> Iterator[Show]:
+    """One line that changes: the epoch and its metrics, and where there is room the time that is left and a bar."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns: list[Any] = [
-        TextColumn("epoch"),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    ]
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=epochs)
+    console = Console(stderr=True)
+    room = console.width - METRICS_WIDTH - 2 * len(str(epochs))
+    columns: list[Any] = [TextColumn("{task.description}")]
+    if room > 14:
+        columns.append(TimeRemainingColumn())
+    if room > 24:
+        columns.append(BarColumn(bar_width=min(24, room - 14)))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(f"epoch 0/{epochs}", total=epochs)
 
         def show(record: Mapping[str, float]) -> None:
-            names = [n for n in record if n not in ("epoch", "seconds", "lr")]
-            text = "  ".join(f"{n} {number(n, record[n])}" for n in names)
+            text = line({name: value for name, value in record.items() if name != "lr"}, epochs)
             bar.update(task, completed=int(record["epoch"]), description=text)
 
         yield show

@@ -132,7 +132,7 @@ def check_fits(name, x_shape, size, dilation, padding):
         if (k - 1) * d + 1 > length + border[0] + border[1]:
             raise ShapeError(
                 f"{name}: a window of {k} (dilation {d}) does not fit into the image's "
-                f"{('height', 'width')[axis]} of {length} (images of shape {x_shape}). "
+                f"{('height', 'width')[axis]} of {length} (an image here has shape {tuple(x_shape[1:])}). "
                 'Use a smaller window or padding="same".'
             )
 
@@ -144,4 +144,10 @@ def _pooling(name, x, size, stride, padding):
     stride = pair(size if stride is None else stride)
     border = lowering.resolve_padding(padding, shape(x)[1:3], size, stride, (1, 1))
     check_fits(name, shape(x), size, (1, 1), border)
+    for k, sides in zip(size, border, strict=True):
+        if sides[0] >= k or sides[1] >= k:
+            raise ShapeError(
+                f"{name}: a window of {size} would lie on the border alone, which is {border}; the border must be "
+                "smaller than the window."
+            )
     return size, stride, border
