@@ -1,10 +1,12 @@
 """The lectures' network written by hand in NumPy: a witness that shares no code with chainrule.
 
-Stochastic gradient descent on a sigmoid network with quadratic cost and N(0, 1) weights, the algorithm of Nielsen's book
-(lecture 003: BP1-BP4), with all samples of a mini-batch in one matrix.
+Stochastic gradient descent on a sigmoid network with quadratic cost and N(0, 1) weights, the algorithm of Nielsen's
+book (lecture 003: BP1-BP4), with all samples of a mini-batch in one matrix.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,7 +30,7 @@ def train(
 ) -> float:
     """The test accuracy in percent after the last epoch."""
     rng = np.random.default_rng(seed)
-    weights = [rng.normal(size=(n, m)).astype(np.float32) for n, m in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.normal(size=(n, m)).astype(np.float32) for n, m in pairwise(sizes)]
     biases = [rng.normal(size=m).astype(np.float32) for m in sizes[1:]]
     targets = np.eye(sizes[-1], dtype=np.float32)[labels]
     for _ in range(epochs):

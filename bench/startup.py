@@ -2,8 +2,8 @@
 
     python bench/startup.py [--runs 20]
 
-Fresh processes, in alternation; medians with the quartiles. Targets: import at most NumPy's + 50 ms; --help below 0.3 s.
-Writes bench/results/startup.md.
+Fresh processes, in alternation; medians with the quartiles. Targets: import at most NumPy's + 50 ms; --help below
+0.3 s. Writes bench/results/startup.md.
 """
 
 from __future__ import annotations

@@ -28,16 +28,18 @@ GROUND = ("settings", "random", "files", "engine", "tree", "errors")  # every ro
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "cli": (FACE, "training", "data", "models", *NETWORK, "backprop"),
+    "__main__": ("cli",),
+    "cli": (FACE, "presets", "training", "data", "models", *NETWORK, "backprop"),
     FACE: ("training", "data", "models", *NETWORK, "backprop"),
+    "presets": ("data", *NETWORK),
     "training": ("data", "models", *NETWORK, "backprop"),
     "models": ("data", "layers", "losses", "activations", "backprop"),
     "data": (),
     "layers": ("initializers", "activations", "backprop"),
-    "losses": ("backprop",),
+    "losses": ("activations", "backprop"),
     "optimizers": ("schedules", "backprop"),
     "schedules": ("backprop",),
-    "initializers": ("backprop",),
+    "initializers": ("activations", "backprop"),
     "activations": ("backprop",),
     "backprop": (),
     "settings": (),

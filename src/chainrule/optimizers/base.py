@@ -140,7 +140,12 @@ def clip_by_global_norm(grads: Tree, limit: Any) -> Tree:
 
 
 def is_weight(path: tuple[str, ...]) -> bool:
-    """Whether the parameter at a path is regularized: its key is ``"weight"`` (lecture 003)."""
+    """Whether the parameter at a path is regularized: its key is ``"weight"`` (lecture 003).
+
+    >>> import chainrule as cr
+    >>> cr.optimizers.is_weight(("dense_1", "weight")), cr.optimizers.is_weight(("dense_1", "bias"))
+    (True, False)
+    """
     return path[-1:] == ("weight",)
 
 

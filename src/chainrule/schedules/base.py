@@ -45,7 +45,12 @@ class Schedule(Settings, family="schedule"):
 
 
 def rate_at(lr: Any, epoch: Any, epochs: Any) -> Any:
-    """The learning rate at a time, from a number or a schedule."""
+    """The learning rate at a time, from a number or a schedule.
+
+    >>> import chainrule as cr
+    >>> cr.schedules.rate_at(0.1, 5, 10), cr.schedules.rate_at(cr.schedules.Linear(0.1), 5, 10)
+    (0.1, 0.05)
+    """
     return lr(epoch, epochs) if isinstance(lr, Schedule) else lr
 
 

@@ -156,7 +156,9 @@ def fit(
     folder: RunFolder | None = None
     described: Mapping[str, Any] = {}
     if out is not None:  # described first: a network or loss made of functions cannot be written down
-        described = config or _describe(model, recipe, epochs, batch_size, validation, normalize, stopping, seed, chosen)
+        described = config or _describe(
+            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, chosen
+        )
         folder = RunFolder(out, resume=resume)
     return loop.run(state, stopping, callbacks, folder, resume, progress, described)
 

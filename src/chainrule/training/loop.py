@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import random
+from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.engine import Engine
 from chainrule.errors import DivergedError, SettingError
@@ -129,7 +129,13 @@ class Loop:
             current = with_values(schedule, state.settings["recipe"]["optimizer"]["lr"])
             changed = current.after_epoch(history["val_loss" if self.blocks else "loss"])
             if changed is not None:
-                state = apply_settings(state, {f"optimizer.lr.{k}": v for k, v in values(changed).items()})
+                state = apply_settings(
+                    state,
+                    {
+                        ".".join(("optimizer", "lr", *path)): value
+                        for path, value in tree.leaves_with_path(values(changed))
+                    },
+                )
         for callback in callbacks:
             seen = state
             event = Event(

@@ -65,7 +65,7 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     assert metrics is not None
     return (
         state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
-        Metrics(*metrics, lr=namespace(metrics[0]).asarray(lr, metrics[0].dtype)),
+        Metrics(*metrics, lr=namespace(batch.weight).asarray(lr, batch.weight.dtype)),
     )
 
 
