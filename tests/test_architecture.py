@@ -100,9 +100,7 @@ def test_the_table_of_rooms_points_down() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
 def test_imports_point_down(file: Path) -> None:
     room = room_of_file(file)
-    wrong = [
-        f"line {line}: {room} may not import {name}" for line, name in wrong_imports(file.read_text(), room)
-    ]
+    wrong = [f"line {line}: {room} may not import {name}" for line, name in wrong_imports(file.read_text(), room)]
     assert wrong == []
 
 

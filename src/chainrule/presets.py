@@ -183,7 +183,7 @@ def optimizer(settings: TrainSettings) -> Optimizer:
 
     >>> from chainrule.presets import TrainSettings, optimizer
     >>> optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
-    Cosine(lr=0.5, end=0.0)
+    Cosine(0.5)
     """
     plain = _table(settings.optimizer or "adam")
     if settings.lr is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -71,9 +70,3 @@ def idx_folder() -> Path:
 def write_idx(path: Path, values: Any) -> None:
     array = np.asarray(values, np.uint8)
     path.write_bytes(bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes())
-
-
-def metrics(run: Path | str) -> list[dict[str, float]]:
-    """The records of a run without the time they took."""
-    records = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]

@@ -182,8 +182,9 @@ def test_the_classes_of_the_training_data_hold_for_other_data():
         DataError, match=r"not among the classes .*: 'd', 'e' \(3 of 4 rows, first in row 1\).*'a', 'b'"
     ):
         encode_target(list("adde"), 3, "softmax", classes)
-    with pytest.raises(DataError, match=r"not among the classes .*: 0 "):
-        encode_target([0], 3, "softmax", classes)
+    assert encode_target([0, 2], 3, "softmax", classes)[0].tolist() == [0, 2]  # codes of classes with names
+    with pytest.raises(DataError, match=r"not among the classes .*: 3 "):
+        encode_target([3], 3, "softmax", classes)
     with pytest.raises(DataError, match="2 columns; the training data had 3 classes"):
         encode_target([[0, 1]], None, None, classes)
     with pytest.raises(DataError, match=r"0\.5"):

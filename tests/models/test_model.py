@@ -182,8 +182,8 @@ class TestValues:
         ("params", "says"),
         [
             ({"dense_1": {"weight": np.ones((3, 1)), "bias": [0.0]}}, r"dense_1\.weight has shape \(3, 1\).*\(2, 1\)"),
-            ({"dense_1": {"weight": np.ones((2, 1))}}, r"dense_1\.bias is missing"),
-            ({"dense_2": {"weight": np.ones((2, 1))}}, r"no 'dense_2\.weight'; did you mean 'dense_1\.weight'"),
+            ({"dense_1": {"weight": np.ones((2, 1))}}, r"dense_1: 'bias' is missing"),
+            ({"dense_2": {"weight": np.ones((2, 1))}}, r"no 'dense_2'; did you mean 'dense_1'"),
         ],
     )
     def test_parameters_that_do_not_fit(self, params: Any, says: str) -> None:

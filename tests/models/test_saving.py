@@ -154,7 +154,7 @@ class TestDamage:
             cr.load_model(path)
         del tensors["params/dense_1/bias"]
         self.rewrite(path, tensors)
-        with pytest.raises(FileError, match=r"damaged.*dense_1\.bias is missing"):
+        with pytest.raises(FileError, match=r"damaged.*dense_1: 'bias' is missing"):
             cr.load_model(path)
 
     @pytest.mark.parametrize(

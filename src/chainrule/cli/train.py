@@ -66,6 +66,8 @@ def train_run(
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
     data = load_data(settings.data, settings.data_dir)
     settings = complete(settings, data)
+    assert settings.epochs is not None
+    assert settings.batch_size is not None
     part, test = train_and_test(data, settings)
     net = network(settings, data)
     model = Model(net, data.x.shape[1:], seed=settings.seed, precision=settings.precision)
@@ -81,8 +83,8 @@ def train_run(
                     (part.x, part.y),
                     loss=loss,
                     optimizer=moves,
-                    epochs=settings.epochs or 1,
-                    batch_size=settings.batch_size or 1,
+                    epochs=settings.epochs,
+                    batch_size=settings.batch_size,
                     validation=settings.validation or None,
                     l1=settings.l1,
                     l2=settings.l2,

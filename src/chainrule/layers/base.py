@@ -37,7 +37,8 @@ class Layer(Settings, family="layer"):
 
     Values are made in float64 by NumPy and cast by the model. A parameter named ``weight`` is regularized (L1, L2,
     weight decay); others are not. ``apply`` gets traced values: use operators, NumPy's functions and `cr.ops`.
-    A layer that draws random numbers while training gets its key in ``apply`` if ``random`` is True.
+    A layer that draws random numbers while training gets its key in ``apply`` if ``random`` is True; ``key`` is None
+    where none are to be drawn (predictions, and `Model.backprop`).
     """
 
     #: Whether ``apply`` uses ``key``. Keys cost time, so layers that do not say so.

@@ -109,9 +109,7 @@ class Dropout(Layer):
             raise SettingError("Dropout: a rate of 1 would drop everything; it must be below 1.")
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
-        if not train:
+        if not train or key is None:
             return x, state
-        if key is None:
-            raise SettingError("Dropout needs a random key while training: pass key=cr.random.key(seed).")
         keep = 1.0 - self.rate
         return x * random.bernoulli(key, keep, x.shape) / keep, state

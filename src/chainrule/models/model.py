@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from chainrule import activations, losses, random, tree
 from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
-from chainrule.data import Standardizer, Target, check_features, decode, encode_target
+from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
 from chainrule.engine import choose
 from chainrule.errors import ShapeError, did_you_mean
 from chainrule.layers import Layer, Sequential, split_output
@@ -156,8 +157,9 @@ class Model:
         >>> bool(np.allclose(pass_.delta["dense_1"], pass_.a["dense_1"] - [[0, 1]]))  # δᴸ = a - y
         True
         """
-        x = self.prepare(check_features(x))
+        x, y = check_pair(x, y)
         self._check(x)
+        x = self.prepare(x)
         body, activation = split_output(self.net)
         function = losses.auto(self.last_activation, self.target.task) if loss == "auto" else losses.get(loss)
         losses.check_output(function, self.last_activation)
@@ -165,7 +167,7 @@ class Model:
             y,
             units=self.output_shape[-1],
             output_activation=self.last_activation.name,
-            classes=self.target.classes,
+            classes=self.target.classes if self.target_is_known else None,
         )
         fused = activation.name == function.pair
         state = tree.map(Tensor, self.state)
@@ -247,23 +249,28 @@ def cast(values: Any, precision: str) -> Any:
     return tree.map(one, values)
 
 
-def fill(template: Any, given: Any, what: str, precision: str | None) -> Any:
+def fill(template: Any, given: Any, name: str, precision: str | None) -> Any:
     """The given values in the nesting of the template, whose names and shapes they must have."""
-    have = {".".join(path): leaf for path, leaf in tree.leaves_with_path(given)}
-    want = {".".join(path) for path, _ in tree.leaves_with_path(template)}
-    if extra := have.keys() - want:
-        raise ShapeError(f"{what}: the network has no {sorted(extra)[0]!r}{did_you_mean(sorted(extra)[0], want)}")
-
-    def one(path: tuple[str, ...], like: np.ndarray) -> np.ndarray:
-        name = ".".join(path)
-        if name not in have:
-            raise ShapeError(f"{what}: {name} is missing; the network needs it with shape {like.shape}.")
-        value = np.array(have[name], precision or like.dtype)  # a copy: the model's own, to write to
-        if value.shape != like.shape:
-            raise ShapeError(f"{what}: {name} has shape {value.shape}, the network needs {like.shape}.")
-        return value
-
-    return tree.map_with_path(one, template)
+    if isinstance(template, dict):
+        found = given if isinstance(given, Mapping) else {}
+        for key in found:
+            if key not in template:
+                raise ShapeError(f"{name}: the network has no {key!r}{did_you_mean(str(key), template)}")
+        for key in template:
+            if key not in found:
+                raise ShapeError(f"{name}: {key!r} is missing, which the network needs.")
+        return {key: fill(like, found[key], f"{name}.{key}", precision) for key, like in template.items()}
+    if isinstance(template, list | tuple):  # in a file, their items are numbered
+        items = list(given.values() if isinstance(given, Mapping) else given)
+        if len(items) != len(template):
+            raise ShapeError(f"{name} has {len(items)} items, and the network needs {len(template)}.")
+        pairs = zip(template, items, strict=True)
+        parts = [fill(like, item, f"{name}.{i}", precision) for i, (like, item) in enumerate(pairs)]
+        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
+    value = np.array(given, precision or template.dtype)  # a copy: the model's own, to write to
+    if value.shape != template.shape:
+        raise ShapeError(f"{name} has shape {value.shape}, and the network needs {template.shape}.")
+    return value
 
 
 def _last_name(net: Layer) -> str:

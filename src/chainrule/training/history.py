@@ -57,8 +57,10 @@ class History:
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame with one row per epoch."""
-        import pandas as pd
-
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("History.to_pandas needs pandas: pip install 'chainrule[all]'") from None
         return pd.DataFrame(self.records)
 
 

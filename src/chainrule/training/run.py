@@ -63,7 +63,7 @@ class Run:
         >>> import chainrule as cr
         >>> digits = cr.data.load("digits")
         >>> net = cr.Sequential(cr.Flatten(), cr.Dense(10, "softmax"))
-        >>> run = cr.fit(net, digits, epochs=5, progress=False)
+        >>> run = cr.fit(net, digits, optimizer=cr.Adam(lr=0.01), epochs=5, progress=False)
         >>> run.evaluate(digits.x, digits.y)["accuracy"] > 0.9
         True
         """

@@ -63,9 +63,10 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     lr = rate_at(recipe.optimizer.lr, state.step / run["steps_per_epoch"], run["epochs"])
     params, moments = recipe.optimizer.update(gradients, state.moments, state.params, lr=lr, step=state.step + 1)
     assert metrics is not None
+    xp, dtype = namespace(batch.weight), batch.weight.dtype
     return (
         state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
-        Metrics(*metrics, lr=namespace(batch.weight).asarray(lr, batch.weight.dtype)),
+        Metrics(*(xp.asarray(v, dtype) for v in (*metrics, lr))),
     )
 
 

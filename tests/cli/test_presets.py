@@ -1,0 +1,98 @@
+"""The presets: which network and which settings come from a name and the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.data import Dataset, load
+from chainrule.presets import PRESETS, TrainSettings, complete, network, optimizer
+
+
+def images(size: int, n: int = 40) -> Dataset:
+    pixels = np.zeros((n, size, size), np.uint8)
+    return Dataset.from_arrays("images", pixels, np.arange(n) % 4)
+
+
+def built(data: Dataset, **given: Any) -> tuple[TrainSettings, cr.Model]:
+    settings = complete(TrainSettings(**given), data)
+    return settings, cr.Model(network(settings, data), data.x.shape[1:])
+
+
+def test_auto_takes_convolutions_for_images_that_are_large_enough() -> None:
+    assert complete(TrainSettings(), images(16)).preset == "cnn"
+    assert complete(TrainSettings(), images(15)).preset == "mlp"
+    assert complete(TrainSettings(), load("wine")).preset == "mlp"
+
+
+def test_mlp_flattens_images() -> None:
+    _, model = built(load("digits"), hidden=(5,), dropout=0.1)
+    assert [layer.name for layer in model.net] == ["flatten", "dense", "dropout", "dense"]
+    assert model.output_shape == (10,)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(8, 3), (28, 5)])
+def test_cnn_scales_with_the_image(size: int, kernel: int) -> None:
+    _, model = built(images(size), preset="cnn")
+    assert model.params["conv2d_1"]["weight"].shape == (kernel, kernel, 1, 16)
+    assert model.params["dense_1"]["weight"].shape == ((size // 4) ** 2 * 32, 128)
+
+
+def test_nielsen_is_the_network_of_the_book() -> None:
+    settings, model = built(images(28), preset="nielsen")
+    assert (settings.loss, settings.optimizer, settings.lr, settings.batch_size) == ("quadratic", "sgd", 3.0, 10)
+    assert (settings.epochs, settings.normalize) == (30, False)
+    assert model.net[1:] == (
+        cr.Dense(30, "sigmoid", init="normal", bias_init="normal"),
+        cr.Dense(4, "sigmoid", init="normal", bias_init="normal"),
+    )
+    assert complete(TrainSettings(preset="nielsen", loss="binary_cross_entropy"), images(28)).lr == 0.5
+    assert complete(TrainSettings(preset="nielsen", optimizer="adam"), images(28)).lr == 0.001
+
+
+def test_linear_has_no_hidden_layer() -> None:
+    _, model = built(load("wine"), preset="linear")
+    assert len(model.net) == 1
+
+
+def test_outputs_and_loss_follow_the_target() -> None:
+    x = np.ones((6, 2))
+    numbers = Dataset.from_arrays("numbers", x, np.arange(12.0).reshape(6, 2) / 7)
+    settings, model = built(numbers)
+    assert (settings.output, settings.loss, model.output_shape) == ("linear", "quadratic", (2,))
+    labels = Dataset.from_arrays("labels", x, np.array([[1, 1, 0], [0, 0, 0], [1, 0, 1]] * 2))
+    settings, model = built(labels)
+    assert (settings.output, settings.loss, model.output_shape) == ("sigmoid", "binary_cross_entropy", (3,))
+    settings, model = built(load("breast_cancer"), output="sigmoid")
+    assert (settings.loss, model.output_shape) == ("binary_cross_entropy", (1,))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_complete_settings_stay_as_they_are(preset: str) -> None:
+    settings = complete(TrainSettings(data="digits", preset=preset), load("digits"))
+    assert complete(settings, load("digits")) == settings
+    assert {name for name, value in vars(settings).items() if value is None} == {"data_dir", "net", "momentum"}
+
+
+@pytest.mark.parametrize(("rows", "size"), [(40, 16), (3199, 16), (3200, 32), (12799, 64), (70000, 128)])
+def test_batches_grow_with_the_data(rows: int, size: int) -> None:
+    data = Dataset.from_arrays("rows", np.zeros((rows, 1)), np.arange(rows) % 2)
+    assert complete(TrainSettings(), data).batch_size == size
+
+
+def test_every_schedule_starts_from_the_learning_rate() -> None:
+    for name in cr.schedules.Schedule.registry:
+        moves = optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule=name, momentum=0.9))
+        assert moves.momentum == 0.9  # type: ignore[attr-defined]
+        rates = [float(moves.learning_rate(t, 10)) for t in np.linspace(0, 10, 21)]
+        assert max(rates) == pytest.approx(0.5)
+
+
+def test_presets_refuse_data_that_they_are_not_for() -> None:
+    with pytest.raises(cr.ChainruleError, match="'cnn' is for images"):
+        complete(TrainSettings(preset="cnn"), load("iris"))
+    with pytest.raises(cr.ChainruleError, match="'nielsen' tells classes apart"):
+        complete(TrainSettings(preset="nielsen"), load("diabetes"))
