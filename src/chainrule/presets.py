@@ -6,7 +6,7 @@ fills every gap, so that a run's ``config.toml`` holds what was really used.
 ==========  =================================================================================================
 preset      what it is
 ==========  =================================================================================================
-auto        cnn for images of 16 x 16 pixels and more, mlp for everything else
+auto        cnn for colour images of 16 x 16 pixels and more; mlp for everything else, which it learns sooner
 mlp         Flatten (for images), Dense layers of 128 and 64 units, ReLU; 30 epochs of Adam
 cnn         two blocks of convolution (16 and 32 filters; 5 x 5, or 3 x 3 for images below 20 pixels) and 2 x 2
             max pooling, then a Dense layer of 128 units, ReLU; 10 epochs of Adam
@@ -201,7 +201,8 @@ def optimizer(settings: TrainSettings) -> Optimizer:
 
 
 def _choose(data: Dataset) -> str:
-    return "cnn" if data.x.ndim == 4 and min(data.x.shape[1:3]) >= 16 else "mlp"
+    large_and_coloured = data.x.ndim == 4 and data.x.shape[3] > 1 and min(data.x.shape[1:3]) >= 16
+    return "cnn" if large_and_coloured else "mlp"
 
 
 def _check_fits(preset: str, data: Dataset) -> None:

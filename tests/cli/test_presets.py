@@ -12,8 +12,8 @@ from chainrule.data import Dataset, load
 from chainrule.presets import PRESETS, TrainSettings, complete, network, optimizer
 
 
-def images(size: int, n: int = 40) -> Dataset:
-    pixels = np.zeros((n, size, size), np.uint8)
+def images(size: int, n: int = 40, channels: int = 1) -> Dataset:
+    pixels = np.zeros((n, size, size, channels), np.uint8)
     return Dataset.from_arrays("images", pixels, np.arange(n) % 4)
 
 
@@ -22,9 +22,10 @@ def built(data: Dataset, **given: Any) -> tuple[TrainSettings, cr.Model]:
     return settings, cr.Model(network(settings, data), data.x.shape[1:])
 
 
-def test_auto_takes_convolutions_for_images_that_are_large_enough() -> None:
-    assert complete(TrainSettings(), images(16)).preset == "cnn"
-    assert complete(TrainSettings(), images(15)).preset == "mlp"
+def test_auto_takes_convolutions_for_large_colour_images() -> None:
+    assert complete(TrainSettings(), images(16, channels=3)).preset == "cnn"
+    assert complete(TrainSettings(), images(15, channels=3)).preset == "mlp"
+    assert complete(TrainSettings(), images(28)).preset == "mlp"
     assert complete(TrainSettings(), load("wine")).preset == "mlp"
 
 

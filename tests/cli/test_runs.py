@@ -57,8 +57,7 @@ def test_damaged_runs_are_named_and_the_others_listed(chainrule: Any, file: str,
 
 def test_unfinished_and_diverged_runs_are_called_so(chainrule: Any) -> None:
     chainrule("train", "iris", "--epochs", 1, "--hidden", 4, "--out", "runs/cut")
-    for name in ("model.safetensors", "result.json"):
-        Path("runs/cut", name).unlink()
+    Path("runs/cut/result.json").unlink()  # as in a run that went on and was cut off
     chainrule("train", "iris", "--optimizer", "sgd", "--lr", 1e30, "--hidden", 4, "--out", "runs/wild", code=1)
     rows = {row.split()[0]: row for row in chainrule("runs").stdout.splitlines()[1:]}
     assert "unfinished" in rows["cut"]

@@ -199,6 +199,7 @@ def test_a_damaged_checkpoint_is_named(chainrule: Any, trained: Path) -> None:
     (trained / "checkpoints" / "last.safetensors").write_bytes(b"half")
     done = chainrule("train", "--resume", trained, "--epochs", 3, code=2)
     assert "last.safetensors is not a readable safetensors file" in done.stderr
+    assert (config(trained)["epochs"], result(trained)["state"]) == (2, "finished")
 
 
 # Failing

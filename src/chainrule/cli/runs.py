@@ -41,12 +41,13 @@ def runs(folder: Path) -> None:
 def describe(record: Record) -> list[str]:
     """One run as a row of the table."""
     done, asked = len(record.epochs), record.config.get("epochs", "?")
+    ended = record.has_model and "data" not in record.config  # `fit` writes no result, this command line does
     return [
         record.path.name,
         str(record.config.get("data", "(given in Python)")),
         network_of(record.config),
         f"{done}/{asked}",
-        str(record.result.get("state", "finished" if record.has_model else "unfinished")),
+        str(record.result.get("state", "finished" if ended else "unfinished")),
         best(
             [{k.removeprefix("val_"): v for k, v in epoch.items() if k.startswith("val_")} for epoch in record.epochs]
         ),

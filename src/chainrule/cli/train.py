@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chainrule.cli.data import Part, load_data, train_and_test
 from chainrule.cli.messages import percent, say
 from chainrule.cli.settings import read_settings, settings_from
 from chainrule.data import Dataset
 from chainrule.errors import DivergedError, FileError, SettingError
 from chainrule.models import Model
+from chainrule.models.saving import read_tensors
 from chainrule.presets import TrainSettings, complete, network, optimizer
 from chainrule.training import EarlyStopping, Run, fit
 from chainrule.training.folder import claim_folder, read_folder, write_config, write_result
@@ -76,29 +75,29 @@ def train_run(
     with claim_folder(out, RUNS, data.name, resume=resume) as folder:
         if resume:
             write_config(folder, dataclasses.asdict(settings))
+            (folder / "result.json").unlink(missing_ok=True)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # `fit` reports what comes of it
-                run = fit(
-                    net,
-                    (part.x, part.y),
-                    loss=loss,
-                    optimizer=moves,
-                    epochs=settings.epochs,
-                    batch_size=settings.batch_size,
-                    validation=settings.validation or None,
-                    l1=settings.l1,
-                    l2=settings.l2,
-                    normalize=bool(settings.normalize),
-                    early_stopping=stopping,
-                    callbacks=callbacks,
-                    seed=settings.seed,
-                    engine=settings.engine,
-                    precision=settings.precision,
-                    out=folder,
-                    resume=resume,
-                    progress=progress,
-                    config=dataclasses.asdict(settings),
-                )
+            run = fit(
+                net,
+                (part.x, part.y),
+                loss=loss,
+                optimizer=moves,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                validation=settings.validation or None,
+                l1=settings.l1,
+                l2=settings.l2,
+                normalize=bool(settings.normalize),
+                early_stopping=stopping,
+                callbacks=callbacks,
+                seed=settings.seed,
+                engine=settings.engine,
+                precision=settings.precision,
+                out=folder,
+                resume=resume,
+                progress=progress,
+                config=dataclasses.asdict(settings),
+            )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(interrupted(folder)) from None
         except DivergedError as error:
@@ -137,6 +136,7 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
             f"No epoch of {folder} is finished, so there is nothing to go on from. Start anew with its settings: "
             f"chainrule train --config {folder / 'config.toml'}"
         )
+    read_tensors(folder / "checkpoints" / "last.safetensors")  # before anything in the folder changes
     settings = TrainSettings(**(read_settings(folder / "config.toml") | dict(given)))
     done = len(record.epochs)
     if record.result.get("state") == "stopped early":
@@ -210,7 +210,7 @@ def say_result(trained: Trained) -> None:
             say(f"Best validation {name.removeprefix('val_')} {_score(name, history[name][at - 1])}, after epoch {at}.")
     if trained.scores is not None and trained.test is not None:
         said = ", ".join(f"{name} {_score(name, value)}" for name, value in trained.scores.items())
-        say(f"Test: {said} ({len(trained.test.x):,} rows, looked at only now).")
+        say(f"Test: {said} ({len(trained.test.x):,} rows that it was not trained on).")
     say(f"The run is in {trained.folder}")
 
 

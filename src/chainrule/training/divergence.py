@@ -14,7 +14,7 @@ from chainrule.training.epoch import Programs, filled
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.step import Batch, evaluate, step_key
 
-_PLACES = {"z": "before its activation", "a": "after its activation", "output": "its output"}
+_PLACES = {"z": "before its activation", "a": "after its activation", "output": "at its output"}
 
 
 def first_bad_step(metrics: Metrics) -> int | None:
@@ -53,15 +53,17 @@ def blame(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[s
 
     with np.errstate(all="ignore"):
         value, _, gradients, marks = value_grad_and_marks(cost, state.params)
-    outputs = [(name.rpartition("/"), v) for name, (v, _) in marks.items()]
-    for (layer, _, kind), v in outputs:
+    places = [(name.rpartition("/"), v, g) for name, (v, g) in marks.items()]
+    for (layer, _, kind), v, _ in places:
         if not np.all(np.isfinite(v)):
             return layer, f"{layer} ({_PLACES.get(kind, kind)})"
     if not np.isfinite(value):
-        largest = max((float(np.max(np.abs(v), initial=0.0)) for _, v in outputs[-1:]), default=0.0)
+        largest = max((float(np.max(np.abs(v), initial=0.0)) for _, v, _ in places[-1:]), default=0.0)
         return "loss", f"the loss (the network's outputs are finite, but as large as {largest:.2g})"
-    # The backward pass goes from the last layer to the first.
-    for path, leaf in reversed(list(tree.leaves_with_path(gradients))):
-        if not np.all(np.isfinite(leaf)):
+    for (layer, _, kind), _, g in reversed(places):  # the backward pass goes from the last layer to the first
+        if g is not None and not np.all(np.isfinite(g)):
+            return layer, f"{layer} (the gradient {_PLACES.get(kind, kind)})"
+    for path, g in tree.leaves_with_path(gradients):
+        if not np.all(np.isfinite(g)):
             return "/".join(path[:-1]), f"{'/'.join(path[:-1])} (the gradient of its {path[-1]})"
     return "optimizer", "the optimizer's step (the gradients are finite, the new weights are not)"

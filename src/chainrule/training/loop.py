@@ -117,7 +117,7 @@ class Loop:
             settings = state.settings
             seen = measure(self.program, state.params, state.layers, settings, self.blocks)
             record |= {f"val_{k}": v for k, v in named_metrics(self.recipe, *seen).items()}
-        return record | {"lr": float(np.asarray(metrics.lr)[-1])}
+        return record | {"lr": float(str(np.asarray(metrics.lr)[-1]))}  # 0.001, not 0.0010000000474974513
 
     def _decide(
         self, state: State, history: History, stopping: EarlyStopping | None, callbacks: Sequence[Callback]
