@@ -14,6 +14,7 @@ promises besides.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,9 @@ from chainrule.settings import Settings
 __all__ = ["check_activation", "check_layer", "check_loss", "check_optimizer", "check_primitive"]
 
 Array = Any
+
+#: An activation that gives what a loss says it takes.
+_OUTPUT_FOR = {"any": "linear", "probabilities": "sigmoid", "distribution": "softmax", "signs": "tanh"}
 
 #: How far both engines may be apart in float64, relative to the length of the result.
 ENGINES_AGREE = 1e-10
@@ -84,6 +88,7 @@ def check_primitive(
     chosen = tuple(range(len(args))) if argnums is None else argnums
     weights = [_weights(leaf, seed + i) for i, leaf in enumerate(tree.leaves(f(*_cast(args, "float64"), **settings)))]
 
+    @functools.wraps(f)  # so that the check's table shows the names of f's arguments
     def added_up(*arguments: Any) -> tuple[Any, Any]:
         result = f(*arguments, **settings)
         parts = [ops.sum(leaf * w) for leaf, w in zip(tree.leaves(result), weights, strict=True)]
@@ -91,12 +96,12 @@ def check_primitive(
 
     check = check_gradient(added_up, *args, argnums=argnums, tolerance=tolerance, samples=samples, has_aux=True)
     _require(check.ok, f"{name}: the gradient is not that of central differences.\n{check}")
-    _check_engines(name, lambda *a: value_and_grad(added_up, chosen, has_aux=True)(*a), args)
 
     def result_and_gradients(*arguments: Any) -> Any:
         (_, result), gradients = value_and_grad(added_up, chosen, has_aux=True)(*arguments)
         return result, gradients
 
+    _check_engines(name, result_and_gradients, args)
     weights = [w.astype(np.float32) for w in weights]
     _check_float32(name, result_and_gradients, args)
     return check
@@ -151,29 +156,29 @@ def check_layer(
     rows: list[Any] = []
     for train in (True, False):
 
-        def apply(
-            params: Any, x: Any, state: Any = state, train: bool = train, key: Any = draw_key if train else None
-        ) -> Any:
+        def apply(params: Any, x: Any, state: Any, train: bool = train, key: Any = draw_key if train else None) -> Any:
             return forward(layer, params, state, x, key=key, train=train)
 
         when = f"{name} with train={train}"
         for n in (1, len(x)) if train else (0, 1, len(x)):  # batch statistics of no samples have no meaning
-            result, new_state = apply(params, x[:n])
+            result, new_state = apply(params, x[:n], state)
             _require(
                 result.shape == (n, *out),
-                f"{when}: init() declares outputs of shape {out} for one sample, but apply() gave {result.shape} for "
-                f"{n} samples; expected {(n, *out)}.",
+                f"{when}: init() declares outputs of shape {out} for one sample, but apply() gave "
+                f"{result.shape} for {n} samples; expected {(n, *out)}.",
             )
             _require(
                 _structure(new_state) == _structure(state),
                 f"{when}: apply() must return a state like that of init(): {_structure(state)}; it returned "
                 f"{_structure(new_state)}.",
             )
-        _check_float32(when, lambda p, x, s, run=apply: run(p, x, s), (params, x, state))
-        _check_engines(when, apply, (params, x))
+        _check_float32(when, apply, (params, x, state))
+        _check_engines(when, apply, (params, x, state))
         if gradients:
-            f = lambda params, x, run=apply: run(params, x)[0]  # noqa: E731
-            check = check_primitive(f, params, x, tolerance=tolerance, samples=samples, seed=seed)
+            f = lambda params, x, state, run=apply: run(params, x, state)[0]  # noqa: E731
+            check = check_primitive(
+                f, params, x, state, argnums=(0, 1), tolerance=tolerance, samples=samples, seed=seed
+            )
             rows += check.rows
     return GradientCheck(tuple(rows), tolerance)
 
@@ -248,13 +253,8 @@ def check_loss(loss: Any, *, outputs: int = 3, batch: int = 4, tolerance: float 
     of_z, of_y = random.split(random.key(seed), 2)
     z = random.normal(of_z, (batch, outputs), np.float64)
     y = random.normal(of_y, (batch, outputs), np.float64)
-    allowed = {
-        "any": lambda v: v,
-        "probabilities": ops.sigmoid,
-        "distribution": ops.softmax,
-        "signs": np.tanh,
-    }[loss.outputs]
-    a, y = allowed(z), np.sign(y) if loss.outputs == "signs" else allowed(y)
+    output = activations.get(_OUTPUT_FOR[loss.outputs])
+    a, y = output(z), np.sign(y) if loss.outputs == "signs" else output(y)
     costs = loss(a, y)
     _require(costs.shape == (batch,), f"{name}: must give one cost per sample, {(batch,)}; it gave {costs.shape}.")
     _require(bool(np.all(np.isfinite(costs))), f"{name}: costs are not finite: {costs}.")
@@ -264,14 +264,14 @@ def check_loss(loss: Any, *, outputs: int = 3, batch: int = 4, tolerance: float 
     check = check_primitive(loss, a, y, argnums=0, tolerance=tolerance, seed=seed)
     if loss.pair is None:
         return check
-    output = activations.get(loss.pair)
+    pair = activations.get(loss.pair)
     _require(
-        _apart(loss.from_logits(z, y), loss(output(z), y)) <= ENGINES_AGREE,
+        _apart(loss.from_logits(z, y), loss(pair(z), y)) <= ENGINES_AGREE,
         f"{name}: from_logits(z, y) must be loss({loss.pair}(z), y).",
     )
     joined = check_primitive(loss.from_logits, z, y, argnums=0, tolerance=tolerance, seed=seed)
     delta = value_and_grad(lambda z: ops.sum(loss.from_logits(z, y)))(z)[1]
-    _require(_apart(delta, output(z) - y) <= ENGINES_AGREE, f"{name}: with {loss.pair}, δ must be a - y.")
+    _require(_apart(delta, pair(z) - y) <= ENGINES_AGREE, f"{name}: with {loss.pair}, δ must be a - y.")
     return GradientCheck(check.rows + joined.rows, tolerance)
 
 
@@ -338,12 +338,15 @@ def _check_engines(name: str, f: Callable[..., Any], args: Sequence[Any]) -> Non
     args = _cast(args, "float64")
     with jax.enable_x64(True):
         on_jax = tree.map(np.asarray, jax.jit(f)(*args))
-    for (path, ours), theirs in zip(tree.leaves_with_path(f(*args)), tree.leaves(on_jax), strict=True):
+
+    def compare(path: tuple[str, ...], ours: Any, theirs: Any) -> None:
         apart = _apart(ours, theirs)
         _require(
             apart <= ENGINES_AGREE,
             f"{name}: NumPy and JAX differ by {apart:.1e} (relative) at {'.'.join(path) or 'the result'}.",
         )
+
+    tree.map_with_path(compare, f(*args), on_jax)
 
 
 def _check_float32(name: str, f: Callable[..., Any], args: Sequence[Any]) -> None:
@@ -351,6 +354,8 @@ def _check_float32(name: str, f: Callable[..., Any], args: Sequence[Any]) -> Non
     import jax
 
     small = _cast(args, "float32")
+    if not any(hasattr(leaf, "dtype") for leaf in tree.leaves(small)):
+        return  # plain numbers have no data type to keep
     for engine, result in (("NumPy", f(*small)), ("JAX", jax.eval_shape(f, *small))):
         for path, leaf in tree.leaves_with_path(result):
             dtype = getattr(leaf, "dtype", None)

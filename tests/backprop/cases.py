@@ -74,7 +74,7 @@ class Maker:
     def axis(self, ndim: int, none: bool = True, several: bool = True) -> Any:
         """None, a (perhaps negative) number, or a tuple."""
         options: list[Any] = [None] if none else []
-        options += [a for a in range(-ndim, ndim)]
+        options += list(range(-ndim, ndim))
         if several and ndim > 1:
             options += [(0, -1), (1, 0), tuple(range(ndim)), (-1,)]
         return self.one_of(*options) if options else None

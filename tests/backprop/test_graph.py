@@ -478,9 +478,7 @@ def test_large_graphs_without_layers_are_folded_into_equal_pieces() -> None:
 def random_layout(seed: int):
     random = np.random.default_rng(seed)
     count = 25
-    arrows = [
-        (int(random.integers(0, t)), t) for t in range(3, count) for _ in range(int(random.integers(1, 4)))
-    ]
+    arrows = [(int(random.integers(0, t)), t) for t in range(3, count) for _ in range(int(random.integers(1, 4)))]
     sizes = [(float(w), float(h)) for w, h in random.integers(20, 90, (count, 2))]
     plan = layout(sizes, arrows, ports=[h for _, h in sizes], labels=[20.0] * len(arrows), after=[])
     return sizes, arrows, plan
@@ -489,10 +487,7 @@ def random_layout(seed: int):
 @pytest.mark.parametrize("seed", range(5))
 def test_boxes_do_not_overlap_and_arrows_go_right_without_crossing_boxes(seed: int) -> None:
     sizes, arrows, plan = random_layout(seed)
-    boxes = [
-        (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        for (w, h), x, y in zip(sizes, plan.x, plan.y, strict=True)
-    ]
+    boxes = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for (w, h), x, y in zip(sizes, plan.x, plan.y, strict=True)]
     for a, b in itertools.combinations(boxes, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
     for left, top, right, bottom in boxes:

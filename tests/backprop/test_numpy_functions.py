@@ -76,8 +76,10 @@ WRITTEN: dict[str, Callable[..., Any]] = {
     "np.copy": lambda t: np.copy(t) + t.copy(),
     "zeros_like": lambda t: np.zeros_like(t) + np.ones_like(t) * t,
     "shapes": lambda t: t * t.shape[0] + np.shape(t)[1] * np.ndim(t) + t * t.size / len(t) + t.ndim,
-    "softmax by hand": lambda t: np.exp(t - np.max(t, axis=1, keepdims=True))
-    / np.sum(np.exp(t - np.max(t, axis=1, keepdims=True)), axis=1, keepdims=True),
+    "softmax by hand": lambda t: (
+        np.exp(t - np.max(t, axis=1, keepdims=True))
+        / np.sum(np.exp(t - np.max(t, axis=1, keepdims=True)), axis=1, keepdims=True)
+    ),
     "control flow on values": lambda t: t * 2 if t[0, 0] > 0 else t,
     "hypot, arctan2, logaddexp": lambda t: np.hypot(t, 1) + np.arctan2(t, 2.0) + np.logaddexp(0, t),
 }

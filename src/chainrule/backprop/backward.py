@@ -130,8 +130,7 @@ def value_grad_and_marks(f: Callable[..., Any], *args: Any) -> tuple[Any, Any, A
         value, aux, (gradient,), gradients = _differentiate(f, args, {}, (0,), True)
     level = context.level + 1
     marks = {
-        name: (_lower(t, level), gradients.get(t.index) if isinstance(t, Tensor) else None)
-        for name, t in found.items()
+        name: (_lower(t, level), gradients.get(t.index) if isinstance(t, Tensor) else None) for name, t in found.items()
     }
     return value, aux, gradient, marks
 

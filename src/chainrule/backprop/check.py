@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule import random, tree
 from chainrule.backprop.backward import is_floating, value_and_grad
+from chainrule.backprop.tensor import Primitive
 from chainrule.errors import GradientError
 
 Array = Any
@@ -282,5 +283,7 @@ def _names(f: Callable[..., Any], count: int) -> list[str]:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
+    if isinstance(inspect.unwrap(f, stop=lambda g: isinstance(g, Primitive)), Primitive):
+        parameters = parameters[1:]  # the array library
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [names[i] if i < len(names) else f"argument {i}" for i in range(count)]

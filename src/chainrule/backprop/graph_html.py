@@ -384,9 +384,7 @@ def _svg(boxes: list[_Box], title: str) -> str:
         for a, path in zip(all_arrows, plan.paths, strict=True)
         if a.label
     ]
-    left, top, right, bottom = zip(
-        (0.0, 0.0, plan.width, plan.height), *(area for _, area in layers), strict=True
-    )
+    left, top, right, bottom = zip((0.0, 0.0, plan.width, plan.height), *(area for _, area in layers), strict=True)
     x, y = min(left), min(top)
     w, h = max(right) - x, max(bottom) - y
     inside = "\n".join(parts)
@@ -402,9 +400,7 @@ def _draw_box(b: _Box, x: float, y: float) -> str:
     texts = [("cr-name", y + (-3.0 if b.shape else 4.5), b.name), ("cr-shape", y + 13.0, b.shape)]
     texts += [("cr-value", y - inner / 2 - 6, b.value), ("cr-gradient", y + inner / 2 + 15, b.gradient)]
     written = "".join(
-        f'<text class="{kind}" x="{x:.1f}" y="{ty:.1f}">{_text(text)}</text>'
-        for kind, ty, text in texts
-        if text
+        f'<text class="{kind}" x="{x:.1f}" y="{ty:.1f}">{_text(text)}</text>' for kind, ty, text in texts if text
     )
     return (
         f'<g class="{b.kind}"><title>{_text(b.details)}</title><rect x="{x - width / 2:.1f}" '

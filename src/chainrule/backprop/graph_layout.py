@@ -234,9 +234,7 @@ def _settle(vertices: list[_Vertex], order: list[list[int]]) -> None:
                 vertex = vertices[v]
                 near: list[tuple[float, float]] = []  # pull, height at which the line is straight
                 if both or sweep % 2 == 0:
-                    near += [
-                        (_pull(vertices[u]), vertices[u].y - vertex.ports.get(u, 0.0)) for u in vertex.left
-                    ]
+                    near += [(_pull(vertices[u]), vertices[u].y - vertex.ports.get(u, 0.0)) for u in vertex.left]
                 if both or sweep % 2 == 1:
                     near += [(1.0, vertices[u].y + vertices[u].ports.get(v, 0.0)) for u in vertex.right]
                 pull = sum(p for p, _ in near)

@@ -46,7 +46,7 @@ class _Context(threading.local):
 
     level = 0
     scope: tuple[str, ...] = ()
-    marks: list[dict[str, Tensor]] = []
+    marks: tuple[dict[str, Tensor], ...] = ()
 
 
 context = _Context()
@@ -67,7 +67,7 @@ def scope(name: str) -> Iterator[None]:
 def collect_marks() -> Iterator[dict[str, Tensor]]:
     """Collect what `mark` names inside, as a dict from "layer/name" to the tensor, in order."""
     found: dict[str, Tensor] = {}
-    context.marks = [*context.marks, found]
+    context.marks = (*context.marks, found)
     try:
         yield found
     finally:
@@ -290,7 +290,7 @@ class Tensor:
             "(np.exp(t), not math.exp(t)); read the number with float(t.value)."
         )
 
-    __int__ = __float__  # type: ignore[assignment]
+    __int__ = __float__
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise GradientError(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule import random
+from chainrule.cli.messages import show_log
 from chainrule.data import Dataset, load, stratified_split
 from chainrule.data.npz import read_npz_features
 from chainrule.presets import TrainSettings, spelt
@@ -29,6 +30,7 @@ class Part:
 
 def load_data(name: str, data_dir: str | Path | None) -> Dataset:
     """The data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this machine."""
+    show_log()
     return load(name, data_dir, download=True)
 
 

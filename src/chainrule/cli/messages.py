@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,19 @@ from collections.abc import Sequence
 def say(text: str = "") -> None:
     """A message to standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+class _ToStandardError(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+def show_log() -> None:
+    """Show what the library reports as it works, such as a file that is being fetched."""
+    logger = logging.getLogger("chainrule")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(_ToStandardError())
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:

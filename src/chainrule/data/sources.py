@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import hashlib
 import importlib
+import logging
 import os
 import zlib
 from pathlib import Path
@@ -20,6 +21,8 @@ from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mea
 from chainrule.files import write_atomic
 
 __all__ = ["NAMES", "load"]
+
+logger = logging.getLogger(__name__)
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
@@ -244,6 +247,7 @@ def _fetch(name: str, folder: Path) -> None:
             continue
         if path.is_file() and _md5(path.read_bytes(), source.sums_of) == expected:
             continue
+        logger.info("Fetching %s of %s (once) into %s", file, name, folder)
         problems = []
         for mirror in source.mirrors:
             try:

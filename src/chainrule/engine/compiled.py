@@ -47,7 +47,7 @@ class JaxEngine:
         """``for x in xs: carry, y = body(carry, x)`` as one loop of the program."""
         from jax import lax
 
-        return lax.scan(body, carry, xs)  # type: ignore[no-any-return]
+        return lax.scan(body, carry, xs)
 
     def _precision(self) -> Any:
         import jax

@@ -14,5 +14,5 @@ def namespace(*arrays: Any) -> ModuleType:
     """``numpy``, or ``jax.numpy`` if any of the arrays is a JAX array. Never imports JAX itself."""
     for array in arrays:
         if not isinstance(array, _PLAIN) and hasattr(array, "__array_namespace__"):
-            return array.__array_namespace__()  # type: ignore[no-any-return]
+            return array.__array_namespace__()
     return np

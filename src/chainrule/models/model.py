@@ -17,6 +17,7 @@ from chainrule.data import Standardizer, Target, check_features, check_pair, dec
 from chainrule.engine import choose
 from chainrule.errors import ShapeError, did_you_mean
 from chainrule.layers import Layer, Sequential, split_output
+from chainrule.losses import Loss
 from chainrule.models.forward import flops, forward, outputs
 
 Array = Any
@@ -160,26 +161,22 @@ class Model:
         x, y = check_pair(x, y)
         self._check(x)
         x = self.prepare(x)
-        body, activation = split_output(self.net)
-        function = losses.auto(self.last_activation, self.target.task) if loss == "auto" else losses.get(loss)
-        losses.check_output(function, self.last_activation)
+        body, function, activation = self.pair(loss)
         y, _ = encode_target(
             y,
             units=self.output_shape[-1],
             output_activation=self.last_activation.name,
             classes=self.target.classes if self.target_is_known else None,
         )
-        fused = activation.name == function.pair
         state = tree.map(Tensor, self.state)
 
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
             out, _ = body.apply(params, state, x, key=None, train=True)
-            a = activation(out)
-            if body is not self.net:
-                with scope(_last_name(self.net)):
-                    mark(a, "a")
-            per_sample = function.from_logits(out, y) if fused else function(a, y)
-            return per_sample.sum(), None
+            if activation is None:
+                return function(out, y).sum(), None
+            with scope(_last_name(self.net)):
+                mark(activation(out), "a")
+            return function.from_logits(out, y).sum(), None
 
         value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
         named = {
@@ -193,6 +190,19 @@ class Model:
             delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
             grads=tree.map(lambda g: g / n, grads),
         )
+
+    def pair(self, loss: Any = "auto", task: str | None = None) -> tuple[Layer, Loss, Activation | None]:
+        """The network, the loss, and the last activation if the loss has a fused rule for it (the lectures' pairs).
+
+        Then the network is the one without it and the loss takes its outputs by ``loss.from_logits``; otherwise the
+        network is the whole one and the loss takes its outputs as they are.
+        """
+        function = losses.auto(self.last_activation, task or self.target.task) if loss == "auto" else losses.get(loss)
+        losses.check_output(function, self.last_activation)
+        body, activation = split_output(self.net)
+        if function.pair != activation.name or body is self.net:
+            return self.net, function, None
+        return body, function, activation
 
     def prepare(self, x: Array) -> np.ndarray:
         """The inputs as the network gets them: standardized if the training data was, in the model's precision."""

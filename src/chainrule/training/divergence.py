@@ -31,7 +31,7 @@ def replay(program: Programs, state: State, data: Batch, order: np.ndarray, step
     if not steps:
         return state
     end, _ = program.train(state, data, program.engine.place(order[: steps * batch_size]))
-    return end._replace(settings=state.settings)  # type: ignore[no-any-return]
+    return end._replace(settings=state.settings)
 
 
 def is_finite(state: State) -> bool:

@@ -32,7 +32,8 @@ def programs(recipe: Recipe, batch_size: int, engine: Engine) -> Programs:
     except TypeError as error:
         raise SettingError(
             f"The settings of a layer, loss or optimizer must not change, but one is a list, dict or array "
-            f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: {recipe.net}."
+            f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: "
+            f"{recipe.net}."
         ) from None
     return _programs(form, batch_size, engine)
 

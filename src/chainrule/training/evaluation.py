@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import losses
 from chainrule.data import encode_target
-from chainrule.layers import split_output
 from chainrule.losses import Loss
 from chainrule.models import Model
-from chainrule.optimizers import SGD
 from chainrule.training.run import evaluate_model
-from chainrule.training.state import Recipe
+from chainrule.training.state import recipe_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def evaluate(model: Model, x: Any, y: Any, loss: str | Loss = "auto") -> Evaluat
     >>> found.samples, [int(row["support"]) for row in found.per_class], found.confusion.shape
     (150, [50, 50, 50], (3, 3))
     """
-    metrics = evaluate_model(model, _recipe(model, loss), x, y)
+    metrics = evaluate_model(model, recipe_of(model, loss), x, y)
     outputs = model.predict_proba(x)
     target, meaning = encode_target(
         y,
@@ -78,22 +75,6 @@ def evaluate(model: Model, x: Any, y: Any, loss: str | Loss = "auto") -> Evaluat
     confusion = np.zeros((len(classes), len(classes)), int)
     np.add.at(confusion, (true, predicted), 1)
     return Evaluation(n, metrics, _per_class(true, predicted, classes), confusion, classes)
-
-
-def _recipe(model: Model, loss: str | Loss) -> Recipe:
-    """The model's network and a loss, as what is evaluated; nothing is trained, so the optimizer does not matter."""
-    body, output = split_output(model.net)
-    function = losses.auto(model.last_activation, model.target.task) if loss == "auto" else losses.get(loss)
-    losses.check_output(function, model.last_activation)
-    fused = function.pair == output.name and body is not model.net
-    return Recipe(
-        net=body if fused else model.net,
-        loss=function,
-        optimizer=SGD(),
-        fused=fused,
-        task=model.target.task,
-        threshold=0.0 if fused else model.threshold,
-    )
 
 
 def _per_class(true: np.ndarray, predicted: np.ndarray, classes: tuple[Any, ...]) -> list[dict[str, Any]]:

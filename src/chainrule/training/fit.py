@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import losses, optimizers, random
-from chainrule.data import Target
+from chainrule import optimizers, random
 from chainrule.engine import Engine, choose
 from chainrule.errors import SettingError, ShapeError
-from chainrule.layers import Layer, split_output
+from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.models.forward import flops
@@ -25,7 +24,7 @@ from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare, unpack
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, State
+from chainrule.training.state import Recipe, State, recipe_of
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
@@ -133,7 +132,16 @@ def fit(
     x, y = unpack(data)
     model = _model(net, x.shape[1:], seed, precision)
     prepared = prepare(x, y, model, validation, normalize, sample_weight, class_weight, root)
-    recipe = _recipe(model, prepared.target, loss, optimizer, l1, l2, micro_batches, augment)
+    recipe = recipe_of(
+        model,
+        loss,
+        optimizer,
+        task=prepared.target.task,
+        l1=float(l1),
+        l2=float(l2),
+        micro_batches=micro_batches,
+        augment=augment,
+    )
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
     n = len(prepared.train.x)
@@ -161,34 +169,6 @@ def fit(
         )
         folder = RunFolder(out, resume=resume)
     return loop.run(state, stopping, callbacks, folder, resume, progress, described)
-
-
-def _recipe(
-    model: Model,
-    target: Target,
-    loss: Any,
-    optimizer: Any,
-    l1: float,
-    l2: float,
-    micro_batches: int,
-    augment: Any,
-) -> Recipe:
-    body, output = split_output(model.net)
-    function = losses.auto(model.last_activation, target.task) if loss == "auto" else losses.get(loss)
-    losses.check_output(function, model.last_activation)
-    fused = function.pair == output.name and body is not model.net
-    return Recipe(
-        net=body if fused else model.net,
-        loss=function,
-        optimizer=optimizers.get(optimizer),
-        l1=float(l1),
-        l2=float(l2),
-        fused=fused,
-        task=target.task,
-        threshold=0.0 if fused else model.threshold,
-        micro_batches=micro_batches,
-        augment=augment,
-    )
 
 
 def _describe(

@@ -186,7 +186,8 @@ class Loop:
         number = int(np.asarray(state.step)) + 1
         return DivergedError(
             f"The cost became NaN or infinite at step {number} (epoch {len(history) + 1}), first in {place}. "
-            "The weights from before that step are kept. Try a smaller learning rate, or clip_norm=1.0 in the optimizer.",
+            "The weights from before that step are kept. Try a smaller learning rate, or clip_norm=1.0 in the "
+            "optimizer.",
             step=number,
             layer=layer,
             run=run,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from chainrule import optimizers
 from chainrule.layers import Layer
 from chainrule.losses import Loss
+from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 
 Array = Any
@@ -39,6 +41,22 @@ class Recipe:
     threshold: float = 0.5
     micro_batches: int = 1
     augment: Any = None
+
+
+def recipe_of(
+    model: Model, loss: Any = "auto", optimizer: Any = "sgd", *, task: str | None = None, **rest: Any
+) -> Recipe:
+    """The recipe that trains (or evaluates) a model: its network and the loss, fused where they are a pair."""
+    net, function, activation = model.pair(loss, task)
+    return Recipe(
+        net=net,
+        loss=function,
+        optimizer=optimizers.get(optimizer),
+        fused=activation is not None,
+        task=task or model.target.task,
+        threshold=model.threshold if activation is None else 0.0,
+        **rest,
+    )
 
 
 class State(NamedTuple):

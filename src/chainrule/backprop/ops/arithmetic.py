@@ -410,6 +410,7 @@ def clip(x, low=None, high=None, *, min=None, max=None, a_min=None, a_max=None):
         raise GradientError("clip takes one lower and one upper limit: clip(x, low, high).")
     return _clip(x, *(lows or [None]), *(highs or [None]))
 
+
 # --- constant almost everywhere: no gradient flows ----------------------------------------------------------
 
 
@@ -438,7 +439,7 @@ def rint(xp, x):
 
 
 @primitive
-def round(xp, x, decimals=0):  # noqa: A001 - NumPy's name
+def round(xp, x, decimals=0):
     """x rounded to a number of decimals."""
     return xp.round(x, decimals)
 

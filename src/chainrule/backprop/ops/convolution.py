@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.backprop.ops.arithmetic import equal
-from chainrule.backprop.ops.reductions import max, mean, sum
+from chainrule.backprop.ops.reductions import mean, sum
 from chainrule.backprop.ops.shaping import astype, pad
 from chainrule.backprop.tensor import primitive, shape
 from chainrule.engine import convolution as lowering

@@ -22,9 +22,7 @@ def softmax_cross_entropy(xp, z, t):
 
 
 softmax_cross_entropy.gradients(
-    lambda g, y, z, t: sum_to_shape(
-        expand_dims(g, -1) * (softmax(z) * sum(t, axis=-1, keepdims=True) - t), shape(z)
-    ),
+    lambda g, y, z, t: sum_to_shape(expand_dims(g, -1) * (softmax(z) * sum(t, axis=-1, keepdims=True) - t), shape(z)),
     lambda g, y, z, t: sum_to_shape(-expand_dims(g, -1) * log_softmax(z), shape(t)),
 )
 
@@ -60,9 +58,7 @@ def _to_gamma(g, y, x, gamma, beta, eps, *_):
     return sum(g * (x - mean(x, axis=axes)) / sqrt(var(x, axis=axes) + eps), axis=axes)
 
 
-_batch_norm.gradients(
-    _to_input, _to_gamma, lambda g, y, *_: sum(g, axis=tuple(range(len(shape(g)) - 1)))
-)
+_batch_norm.gradients(_to_input, _to_gamma, lambda g, y, *_: sum(g, axis=tuple(range(len(shape(g)) - 1))))
 
 
 def batch_norm(x, gamma, beta, eps=1e-5):
@@ -81,8 +77,6 @@ def batch_norm(x, gamma, beta, eps=1e-5):
 def stop_gradient(xp, x):
     """x itself, through which no gradient flows."""
     return x
-
-
 
 
 __all__ = ["batch_norm", "sigmoid_cross_entropy", "softmax_cross_entropy", "stop_gradient"]

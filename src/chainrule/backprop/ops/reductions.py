@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule.backprop.ops.arithmetic import equal, exp, log, sqrt, where
+from chainrule.backprop.ops.arithmetic import equal, exp, log, sqrt
 from chainrule.backprop.ops.shaping import (
     astype,
     broadcast_to,
@@ -39,14 +39,12 @@ def spread(g, x, axis, keepdims):
 
 
 @primitive
-def sum(xp, x, axis=None, *, keepdims=False):  # noqa: A001 - NumPy's name
+def sum(xp, x, axis=None, *, keepdims=False):
     """Σ x; the gradient goes to every term."""
     return xp.asarray(x).sum(axis=axis, keepdims=keepdims)  # the method is faster than np.sum
 
 
-sum.gradients(
-    lambda g, y, x, axis=None, *, keepdims=False: broadcast_to(spread(g, x, axis, keepdims), shape(x))
-)
+sum.gradients(lambda g, y, x, axis=None, *, keepdims=False: broadcast_to(spread(g, x, axis, keepdims), shape(x)))
 
 
 @primitive
@@ -68,13 +66,13 @@ def max_int(a, b):
 
 
 @primitive
-def max(xp, x, axis=None, *, keepdims=False):  # noqa: A001 - NumPy's name
+def max(xp, x, axis=None, *, keepdims=False):
     """The largest value; equal largest values share the gradient."""
     return xp.asarray(x).max(axis=axis, keepdims=keepdims)
 
 
 @primitive
-def min(xp, x, axis=None, *, keepdims=False):  # noqa: A001 - NumPy's name
+def min(xp, x, axis=None, *, keepdims=False):
     """The smallest value; equal smallest values share the gradient."""
     return xp.asarray(x).min(axis=axis, keepdims=keepdims)
 
@@ -166,9 +164,7 @@ def logsumexp(xp, x, axis=None, *, keepdims=False):
 
 
 logsumexp.gradients(
-    lambda g, y, x, axis=None, *, keepdims=False: (
-        spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims))
-    )
+    lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims))
 )
 
 
@@ -187,7 +183,7 @@ def log_softmax(x, axis=-1):
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
-def norm(x, ord=None, axis=None, keepdims=False):  # noqa: A002 - NumPy's name
+def norm(x, ord=None, axis=None, keepdims=False):
     """The Euclidean length √Σx² over axes (all by default)."""
     if ord is not None and not (ord == 2 and isinstance(axis, int)):
         raise GradientError(f"norm is the Euclidean length √Σx² here; got ord={ord!r}.")
@@ -212,12 +208,12 @@ def argmin(xp, x, axis=None, *, keepdims=False):
 
 
 @primitive
-def any(xp, x, axis=None, *, keepdims=False):  # noqa: A001 - NumPy's name
+def any(xp, x, axis=None, *, keepdims=False):
     """Whether any value holds; no gradient."""
     return xp.any(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
-def all(xp, x, axis=None, *, keepdims=False):  # noqa: A001 - NumPy's name
+def all(xp, x, axis=None, *, keepdims=False):
     """Whether all values hold; no gradient."""
     return xp.all(x, axis=axis, keepdims=keepdims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 
@@ -237,10 +238,7 @@ def take(x, indices, axis=None):
 def take_along_axis(x, indices, axis=-1):
     """For each place of ``indices``, the value of x at that position along the axis (NumPy's rules)."""
     x_shape, axis = shape(x), axis % len(shape(x))
-    key = [
-        np.arange(n).reshape(tuple(-1 if i == a else 1 for i in range(len(x_shape))))
-        for a, n in enumerate(x_shape)
-    ]
+    key = [np.arange(n).reshape(tuple(-1 if i == a else 1 for i in range(len(x_shape)))) for a, n in enumerate(x_shape)]
     key[axis] = indices
     return index(x, tuple(key))
 
@@ -352,7 +350,7 @@ def split(x, sections, axis=0):
             raise ShapeError(f"An axis of length {n} does not split into {sections} equal parts.")
         sections = range(n // sections, n, n // sections) if n else [0] * (sections - 1)
     cuts, front = [0, *sections, n], [slice(None)] * axis
-    return [index(x, (*front, slice(a, b))) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [index(x, (*front, slice(a, b))) for a, b in itertools.pairwise(cuts)]
 
 
 # --- constants like another array ---------------------------------------------------------------------------

@@ -1,0 +1,156 @@
+"""The run folder, and going on with a run to the same bits as if it had not been interrupted."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import tree
+from chainrule.errors import FileError, SettingError
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(37, 4))
+y = np.array(["a", "b", "c"])[rng.integers(0, 3, size=37)]
+NET = cr.Sequential(cr.Dense(6), cr.BatchNorm(), cr.Activation("relu"), cr.Dropout(0.3), cr.Dense(3, "softmax"))
+engines = pytest.mark.parametrize("engine", ["numpy", "jax"])
+
+
+def fit(out: Path | None = None, **settings: Any) -> Any:
+    fixed: dict[str, Any] = {
+        "optimizer": cr.SGD(cr.schedules.ReduceOnPlateau(0.2, patience=1, threshold=0.05), momentum=0.9),
+        "epochs": 6,
+        "batch_size": 8,
+        "validation": 0.2,
+        "engine": "numpy",
+        "progress": False,
+    }
+    return cr.fit(NET, (x, y), out=out, **(fixed | settings))
+
+
+def same(first: Any, second: Any) -> None:
+    for kind in ("params", "state"):
+        for a, b in zip(
+            tree.leaves(getattr(first.model, kind)), tree.leaves(getattr(second.model, kind)), strict=True
+        ):
+            assert np.array_equal(a, b)
+    for column in first.history.columns:
+        if column != "seconds":
+            assert second.history[column] == first.history[column], column
+    assert second.best_epoch == first.best_epoch
+    assert second.stopped == first.stopped
+
+
+class Crash(Exception):
+    pass
+
+
+def crash_after(epoch: int) -> Any:
+    def callback(event: cr.Event) -> None:
+        if event.epoch == epoch + 1:
+            raise Crash
+
+    return callback
+
+
+def test_what_is_in_the_folder(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", l2=0.5, early_stopping=cr.EarlyStopping(patience=50), seed=3)
+    folder = tmp_path / "run"
+    assert run.folder == folder
+    assert {p.name for p in folder.iterdir()} == {
+        "config.toml",
+        "metrics.jsonl",
+        "model.safetensors",
+        "checkpoints",
+        "environment.json",
+    }
+    config = tomllib.loads((folder / "config.toml").read_text())
+    assert config["epochs"] == 6
+    assert config["l2"] == 0.5
+    assert config["seed"] == 3
+    assert config["validation"] == 0.2
+    assert config["precision"] == "float32"
+    assert cr.Layer.from_dict(config["net"]) == NET
+    assert cr.optimizers.Optimizer.from_dict(config["optimizer"]) == cr.SGD(
+        cr.schedules.ReduceOnPlateau(0.2, patience=1, threshold=0.05), momentum=0.9
+    )
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert records == run.history.records
+    assert "numpy" in json.loads((folder / "environment.json").read_text())["packages"]
+    again = cr.load_model(folder / "model.safetensors")
+    assert again.predict(x).tolist() == run.model.predict(x).tolist()
+    assert np.array_equal(again.predict_proba(x), run.model.predict_proba(x))
+
+
+@engines
+def test_an_interrupted_run_goes_on_to_the_same_bits(engine: str, tmp_path: Path) -> None:
+    stopping = cr.EarlyStopping(patience=20)
+    whole = fit(engine=engine, early_stopping=stopping)
+    with pytest.raises(Crash):
+        fit(tmp_path / "run", engine=engine, early_stopping=stopping, callbacks=crash_after(3))
+    resumed = fit(tmp_path / "run", engine=engine, early_stopping=stopping, resume=True)
+    same(whole, resumed)
+    assert len(set(whole.history["lr"])) > 1  # the schedule had acted before, and was remembered
+
+
+def test_a_run_of_fewer_epochs_goes_on_to_more(tmp_path: Path) -> None:
+    fit(tmp_path / "run", epochs=2)
+    same(fit(), fit(tmp_path / "run", resume=True))
+
+
+def test_settings_that_a_callback_changed_stay_changed(tmp_path: Path) -> None:
+    def once(event: cr.Event) -> Any:
+        return cr.Decision(settings={"optimizer.lr": 0.01}) if event.epoch == 2 else None
+
+    simple = {"optimizer": cr.SGD(0.2)}
+    fit(tmp_path / "run", epochs=3, callbacks=once, **simple)
+    resumed = fit(tmp_path / "run", epochs=5, resume=True, **simple)
+    assert resumed.history["lr"] == pytest.approx([0.2, 0.2, 0.01, 0.01, 0.01])
+
+
+def test_a_finished_run_is_given_back_as_it_is(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "run")
+    same(whole, fit(tmp_path / "run", resume=True))
+
+
+def test_a_run_that_early_stopping_ended_does_not_go_on(tmp_path: Path) -> None:
+    settings = {"early_stopping": cr.EarlyStopping(patience=2), "optimizer": cr.Adam(0.3), "epochs": 100}
+    ended = fit(tmp_path / "run", **settings)
+    assert len(ended.history) < 100
+    same(ended, fit(tmp_path / "run", resume=True, **settings))
+
+
+def test_a_run_on_one_engine_may_go_on_on_the_other(tmp_path: Path) -> None:
+    fit(tmp_path / "run", engine="numpy", epochs=3)
+    resumed = fit(tmp_path / "run", engine="jax", resume=True)
+    np.testing.assert_allclose(resumed.history["loss"], fit().history["loss"], rtol=1e-4)
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="resume=True needs out="):
+        fit(resume=True)
+    with pytest.raises(FileError, match="There is no run to go on with in .*nothing"):
+        fit(tmp_path / "nothing", resume=True)
+    fit(tmp_path / "run", epochs=1)
+    with pytest.raises(FileError, match="already holds a run.*resume=True"):
+        fit(tmp_path / "run")
+    with pytest.raises(FileError, match="is of another run.*optimizer that the run was started with"):
+        fit(tmp_path / "run", optimizer="adam", resume=True)
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:200])
+    with pytest.raises(FileError, match=r"last\.safetensors is not a readable safetensors file"):
+        fit(tmp_path / "run", resume=True)
+
+
+def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
+    import optax
+
+    for settings in ({"loss": lambda a, t: (a**2).sum(axis=1)}, {"optimizer": optax.sgd(0.1), "engine": "auto"}):
+        with pytest.raises(SettingError, match="cannot be written to a file"):
+            fit(tmp_path / "run", callbacks=lambda event: pytest.fail("it was trained"), **settings)
+        assert not (tmp_path / "run").exists()
