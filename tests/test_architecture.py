@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     FACE: ("training", "data", "models", *NETWORK, "backprop"),
     "presets": ("data", *NETWORK),
     "training": ("data", "models", *NETWORK, "backprop"),
+    "testing": ("models", *NETWORK, "backprop"),
     "models": ("data", "layers", "losses", "activations", "backprop"),
     "data": (),
     "layers": ("initializers", "activations", "backprop"),

@@ -305,7 +305,7 @@ def reduction(name: str, least: int, jax_f: Any = None, numpy_f: Any = None, **m
 reduction("sum", 0)
 reduction("prod", 0)
 reduction("mean", 1)
-reduction("logsumexp", 1, jax.scipy.special.logsumexp, scipy.special.logsumexp)
+reduction("logsumexp", 1, jax.scipy.special.logsumexp, lambda x, **s: np.log(np.sum(np.exp(x), **s)))
 reduction(
     "norm",
     1,
@@ -469,18 +469,23 @@ case(
 # --- convolution and pooling ----------------------------------------------------------------------------------
 
 
-def _padding(m: Maker, size: tuple[int, int]) -> Any:
-    return m.one_of("same", "valid", size[0] // 2, ((0, 1), (size[1] - 1, 0)))
+def _padding(m: Maker, image: tuple[int, int], size: tuple[int, int], *others: Any) -> Any:
+    """ "same", or another border with which the window fits into the image."""
+    if any(k > n for k, n in zip(size, image, strict=True)):
+        return "same"
+    return m.one_of("same", "valid", *others)
 
 
 def _conv2d(m: Maker) -> Made:
     size = m.integer(1, 3), m.integer(1, 3)
     stride = m.one_of(1, 2, (1, 2), (3, 1))
     dilation = m.one_of(1, 1, 2, (1, 2))
-    image = m.integer(5, 7), m.integer(5, 6)
+    image = m.integer(1, 7), m.integer(1, 6)
     channels, filters = m.integer(1, 2), m.integer(1, 3)
     x, w = m.array((m.integer(0, 2), *image, channels)), m.array((*size, channels, filters))
-    return [x, w], {"stride": stride, "padding": _padding(m, size), "dilation": dilation}
+    extent = tuple((k - 1) * d + 1 for k, d in zip(size, _pair(dilation), strict=True))
+    padding = _padding(m, image, extent, 1, ((0, 1), (size[1] - 1, 0)))
+    return [x, w], {"stride": stride, "padding": padding, "dilation": dilation}
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -505,11 +510,11 @@ case("conv2d", _conv2d, _jax_conv2d)
 def _pool(m: Maker) -> Made:
     size = m.one_of(2, 3, (1, 2), (3, 2))
     border = ((0, _pair(size)[0] - 1), (_pair(size)[1] - 1, 0))
-    shape = m.integer(0, 2), m.integer(4, 6), m.integer(3, 6), m.integer(1, 2)
-    return m.distinct(shape), {
+    image = m.integer(1, 6), m.integer(1, 6)
+    return m.distinct((m.integer(0, 2), *image, m.integer(1, 2))), {
         "size": size,
         "stride": m.one_of(None, 1, 2, (2, 1)),
-        "padding": m.one_of("same", "valid", border),
+        "padding": _padding(m, image, _pair(size), border),
     }
 
 
@@ -734,7 +739,7 @@ def _tile(m: Maker) -> Made:
 
 def _split(m: Maker) -> Made:
     axis, sections = m.one_of(0, -1), m.one_of(1, 2, [1], [1, 3], [0, 2])
-    return [m.array((4, m.side(), 2))], {"sections": sections, "axis": axis}
+    return [m.array((4, m.side(), 4))], {"sections": sections, "axis": axis}
 
 
 case("flip", _flip)

@@ -117,9 +117,7 @@ CASES = [
     Case(
         cr.Residual(cr.Dense(4, "tanh"), cr.LayerNorm()),
         (4,),
-        lambda p, x: (
-            x + layer_norm(p["layer_norm_1"], jax_tanh(x @ p["dense_1"]["weight"] + p["dense_1"]["bias"]))
-        ),
+        lambda p, x: x + layer_norm(p["layer_norm_1"], jax_tanh(x @ p["dense_1"]["weight"] + p["dense_1"]["bias"])),
     ),
     Case(
         cr.Residual(cr.Conv2D(3, 3, stride=2), shortcut=cr.Conv2D(3, 1, stride=2, bias=False)),
@@ -135,9 +133,7 @@ CASES = [
         cr.Sequential(cr.Dense(3, "tanh"), cr.Sequential(cr.BatchNorm(), cr.Dense(2))),
         (4,),
         lambda p, x: (
-            batch_norm(
-                p["sequential_1"]["batch_norm_1"], jax_tanh(x @ p["dense_1"]["weight"] + p["dense_1"]["bias"])
-            )
+            batch_norm(p["sequential_1"]["batch_norm_1"], jax_tanh(x @ p["dense_1"]["weight"] + p["dense_1"]["bias"]))
             @ p["sequential_1"]["dense_1"]["weight"]
             + p["sequential_1"]["dense_1"]["bias"]
         ),

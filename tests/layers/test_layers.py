@@ -99,9 +99,10 @@ class TestDropout:
         assert np.mean(once != 0) == pytest.approx(0.5, abs=0.01)
         assert np.mean(twice != 0) == pytest.approx(0.25, abs=0.01)
 
-    def test_needs_a_key_while_training(self) -> None:
-        with pytest.raises(SettingError, match=r"cr\.random\.key"):
-            forward(cr.layers.Dropout(0.5), {}, {}, self.x, train=True)
+    def test_without_a_key_nothing_is_dropped(self) -> None:
+        """So `Model.backprop` shows the whole network as it is in training."""
+        out, _ = forward(cr.layers.Dropout(0.5), {}, {}, self.x, train=True)
+        assert np.array_equal(out, self.x)
 
     @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, "half", True])
     def test_rates_that_cannot_be(self, rate: Any) -> None:

@@ -42,7 +42,9 @@ def by_hand(params: Any, x: np.ndarray, y: np.ndarray, output: str, loss: str) -
     z, a = [], [x]
     for layer in range(3):
         z.append(a[-1] @ w[layer] + b[layer])
-        a.append({"sigmoid": sigmoid, "softmax": softmax, "linear": lambda v: v}[output if layer == 2 else "sigmoid"](z[-1]))
+        a.append(
+            {"sigmoid": sigmoid, "softmax": softmax, "linear": lambda v: v}[output if layer == 2 else "sigmoid"](z[-1])
+        )
     out = a[3]
     if loss == "quadratic":
         cost = 0.5 * np.sum((out - y) ** 2, axis=1)
@@ -140,9 +142,7 @@ def test_the_standardizer_comes_first() -> None:
 def test_the_gradients_are_those_that_training_follows() -> None:
     net = cr.mlp([4, 5, 3])
     before = cr.Model(net, (4,), seed=1, precision="float64")
-    run = cr.fit(
-        before, (x, labels), optimizer=cr.SGD(lr=0.5), epochs=1, batch_size=7, normalize=False, progress=False
-    )
+    run = cr.fit(before, (x, labels), optimizer=cr.SGD(lr=0.5), epochs=1, batch_size=7, normalize=False, progress=False)
     gradients = before.backprop(x, labels).grads
     for w, g, after in zip(*(tree.leaves(t) for t in (before.params, gradients, run.model.params)), strict=True):
         np.testing.assert_allclose(after, w - 0.5 * g, rtol=1e-12, atol=1e-15)

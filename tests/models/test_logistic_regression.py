@@ -28,9 +28,9 @@ def ours(net: cr.Layer, y: np.ndarray, l2: float) -> cr.Model:
     return cr.fit(
         net,
         (x, y),
-        optimizer=cr.SGD(lr=0.3, momentum=0.9),
+        optimizer=cr.SGD(lr=1.0, momentum=0.8),
         l2=l2,
-        epochs=700,
+        epochs=300,
         batch_size=80,
         normalize=False,
         precision="float64",

@@ -164,9 +164,7 @@ class TestValues:
     def test_precision(self) -> None:
         narrow, wide = (cr.Model(cr.Dense(3), (4,), precision=p) for p in ("float32", "float64"))
         assert wide.params["dense_1"]["weight"].dtype == np.float64
-        assert np.array_equal(
-            wide.params["dense_1"]["weight"].astype(np.float32), narrow.params["dense_1"]["weight"]
-        )
+        assert np.array_equal(wide.params["dense_1"]["weight"].astype(np.float32), narrow.params["dense_1"]["weight"])
         with pytest.raises(UnknownNameError, match="did you mean 'float32'"):
             cr.Model(cr.Dense(3), (4,), precision="float23")
 

@@ -50,7 +50,10 @@ def test_one_pass_by_hand() -> None:
             theta, mistakes = theta + sign * sample, mistakes + 1
     neuron = cr.Perceptron(passes=1).fit(x, y)
     assert neuron.mistakes == [mistakes] == [2]
-    wrong = {0: np.sum((np.zeros(3) > 0) != (y > 0)), 1: np.sum((np.column_stack([np.ones(3), x]) @ theta > 0) != (y > 0))}
+    wrong = {
+        0: np.sum((np.zeros(3) > 0) != (y > 0)),
+        1: np.sum((np.column_stack([np.ones(3), x]) @ theta > 0) != (y > 0)),
+    }
     kept = np.array([neuron.bias, *neuron.weights])
     assert np.array_equal(kept, theta if wrong[1] < wrong[0] else np.zeros(3))
 

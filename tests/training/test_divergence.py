@@ -118,9 +118,7 @@ def test_a_gradient_that_is_not_finite_shows_before_the_cost_does(engine: str, r
 def test_weights_that_are_not_finite_after_the_last_step_of_an_epoch(engine: str, steps: int) -> None:
     """The cost of the epoch is finite, the weights after it are not: no model with NaN is returned."""
     data = (x * 1e20, target * 1e10)  # costs fit into float32, steps of this size do not
-    error = diverge(
-        cr.Dense(1, init="zeros"), engine, data, optimizer=cr.SGD(1e20), epochs=1, batch_size=40 // steps
-    )
+    error = diverge(cr.Dense(1, init="zeros"), engine, data, optimizer=cr.SGD(1e20), epochs=1, batch_size=40 // steps)
     assert error.step == 1
     assert finite(error.run.model.params)
     assert error.layer == "optimizer"

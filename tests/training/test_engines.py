@@ -73,9 +73,7 @@ def test_the_same_run_has_the_same_history(run: Any, precision: str, tolerance: 
         if column != "seconds":
             np.testing.assert_allclose(jax.history[column], numpy.history[column], rtol=tolerance, err_msg=column)
     assert numpy.history.columns == jax.history.columns
-    for (path, a), b in zip(
-        tree.leaves_with_path(numpy.model.params), tree.leaves(jax.model.params), strict=True
-    ):
+    for (path, a), b in zip(tree.leaves_with_path(numpy.model.params), tree.leaves(jax.model.params), strict=True):
         assert a.dtype == b.dtype == precision
         assert np.abs(a - b).max() < 100 * tolerance * np.abs(a).max(), path
     for a, b in zip(tree.leaves(numpy.model.state), tree.leaves(jax.model.state), strict=True):

@@ -53,7 +53,7 @@ class TestValidation:
         assert run.history["val_loss"] != other.history["val_loss"]
 
     def test_balanced_class_weights_come_from_the_training_part(self) -> None:
-        rows, others = stratified_split(y, 0.25, random.fold_in(random.key(0), SPLIT))
+        rows, _ = stratified_split(y, 0.25, random.fold_in(random.key(0), SPLIT))
         counts = np.bincount(y[rows])
         stated = {label: 45 / (2 * counts[label]) for label in (0, 1)}
         assert same(
@@ -187,7 +187,7 @@ class TestEarlyStopping:
             fit(early_stopping=True)
         with pytest.raises(SettingError, match="not measured for classification: watch 'val_loss' or 'val_accuracy'"):
             fit(early_stopping=cr.EarlyStopping(monitor="val_mae"), validation=0.2)
-        with pytest.raises(SettingError, match="True or cr.EarlyStopping"):
+        with pytest.raises(SettingError, match=r"True or cr\.EarlyStopping"):
             fit(early_stopping=5, validation=0.2)
         with pytest.raises(SettingError, match="patience is a number of epochs"):
             cr.EarlyStopping(patience=0)
@@ -384,7 +384,7 @@ class TestModels:
         only = y == 1
         again = fit(first.model, (x[only], ["yes"] * int(only.sum())), epochs=1)
         assert again.model.target.classes == ("no", "yes")
-        with pytest.raises(cr.ChainruleError, match="'maybe'.*Known classes: 'no', 'yes'"):
+        with pytest.raises(cr.ChainruleError, match=r"'maybe'.*Known classes: 'no', 'yes'"):
             fit(first.model, (x, ["maybe"] * 60))
 
     def test_the_result_says_what_it_is(self) -> None:

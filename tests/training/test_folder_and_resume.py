@@ -35,9 +35,7 @@ def fit(out: Path | None = None, **settings: Any) -> Any:
 
 def same(first: Any, second: Any) -> None:
     for kind in ("params", "state"):
-        for a, b in zip(
-            tree.leaves(getattr(first.model, kind)), tree.leaves(getattr(second.model, kind)), strict=True
-        ):
+        for a, b in zip(tree.leaves(getattr(first.model, kind)), tree.leaves(getattr(second.model, kind)), strict=True):
             assert np.array_equal(a, b)
     for column in first.history.columns:
         if column != "seconds":
@@ -134,12 +132,12 @@ def test_a_run_on_one_engine_may_go_on_on_the_other(tmp_path: Path) -> None:
 def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="resume=True needs out="):
         fit(resume=True)
-    with pytest.raises(FileError, match="There is no run to go on with in .*nothing"):
+    with pytest.raises(FileError, match=r"There is no run to go on with in .*nothing"):
         fit(tmp_path / "nothing", resume=True)
     fit(tmp_path / "run", epochs=1)
-    with pytest.raises(FileError, match="already holds a run.*resume=True"):
+    with pytest.raises(FileError, match=r"already holds a run.*resume=True"):
         fit(tmp_path / "run")
-    with pytest.raises(FileError, match="is of another run.*optimizer that the run was started with"):
+    with pytest.raises(FileError, match=r"is of another run.*optimizer that the run was started with"):
         fit(tmp_path / "run", optimizer="adam", resume=True)
     checkpoint = tmp_path / "run" / "checkpoints" / "last.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:200])

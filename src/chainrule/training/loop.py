@@ -42,11 +42,8 @@ class Loop:
         shuffle_key: Any,
     ) -> None:
         self.model, self.recipe, self.prepared, self.engine = model, recipe, prepared, engine
-        self.batch_size, self.epochs, self.shuffle_key = (
-            min(batch_size, len(prepared.train.x)),
-            epochs,
-            shuffle_key,
-        )
+        self.batch_size = min(batch_size, len(prepared.train.x))
+        self.epochs, self.shuffle_key = epochs, shuffle_key
         self.program = programs(recipe, self.batch_size, engine)
         self.data = engine.place(prepared.train)
         self.blocks = place_blocks(prepared.validation, engine) if prepared.validation is not None else []
@@ -71,7 +68,7 @@ class Loop:
             folder.start(config)
         state = self._place(state)
         with show_progress(self.epochs, progress) as show:
-            for epoch in range(len(history) + 1, self.epochs + 1 if not stopped else 0):
+            for epoch in () if stopped else range(len(history) + 1, self.epochs + 1):
                 before = time.perf_counter()
                 state, metrics = self._epoch(state, epoch, history, folder)
                 record = {
@@ -129,13 +126,8 @@ class Loop:
             current = with_values(schedule, state.settings["recipe"]["optimizer"]["lr"])
             changed = current.after_epoch(history["val_loss" if self.blocks else "loss"])
             if changed is not None:
-                state = apply_settings(
-                    state,
-                    {
-                        ".".join(("optimizer", "lr", *path)): value
-                        for path, value in tree.leaves_with_path(values(changed))
-                    },
-                )
+                new = tree.leaves_with_path(values(changed), ("optimizer", "lr"))
+                state = apply_settings(state, {".".join(path): value for path, value in new})
         for callback in callbacks:
             seen = state
             event = Event(
