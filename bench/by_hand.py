@@ -12,8 +12,8 @@ import numpy as np
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1/(1 + e^-z)."""
-    return 1.0 / (1.0 + np.exp(-z))
+    """1/(1 + e^-z), written so that nothing overflows."""
+    return 0.5 * (1.0 + np.tanh(0.5 * z))
 
 
 def train(

@@ -254,6 +254,21 @@ class TestBadInput:
             model.predict(np.ones((5, 4)))
         del cr.Layer.registry["liar_of_test_layers"]
 
+    def test_a_layer_that_returns_something_else_is_told_what_to_return(self) -> None:
+        class Half(cr.Layer, name="half_of_test_layers"):
+            def init(self, key: Any, shape: Any) -> Any:
+                return {}, {}
+
+        class NoState(cr.Layer, name="no_state_of_test_layers"):
+            def apply(self, params: Any, state: Any, x: Any, *, key: Any, train: bool) -> Any:
+                return x
+
+        with pytest.raises(SettingError, match=r"Half\.init must return \(parameters, state, output shape\)"):
+            cr.Model(Half(), (4,))
+        with pytest.raises(SettingError, match=r"NoState\.apply must return \(output, state\)"):
+            cr.Model(NoState(), (4,)).predict(np.ones((2, 4)))
+        del cr.Layer.registry["half_of_test_layers"], cr.Layer.registry["no_state_of_test_layers"]
+
     def test_a_layer_without_apply_says_so(self) -> None:
         class Empty(cr.Layer, name="empty_of_test_layers"):
             pass

@@ -18,7 +18,7 @@ import pytest
 import chainrule as cr
 from chainrule import tree
 from chainrule.data import Standardizer
-from chainrule.errors import DataError, SettingError, ShapeError
+from chainrule.errors import DataError, SettingError, ShapeError, UnknownNameError
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(7, 4))
@@ -125,7 +125,7 @@ def test_layers_are_found_by_name_and_by_number() -> None:
     assert found.delta["dense_2"] is found.delta[1]
     assert found.delta[-1] is found.delta[1]
     assert found.delta["dense_1"].shape == (7, 5)
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownNameError, match="Unknown layer 'dense_9'; did you mean 'dense_"):
         found.delta["dense_9"]
 
 

@@ -40,22 +40,18 @@ def test_converges_on_separable_data_within_the_bound_on_mistakes(seed: int) -> 
         assert sum(neuron.mistakes) <= (radius / gamma) ** 2
 
 
-def test_one_pass_by_hand() -> None:
+def test_the_rule_by_hand() -> None:
     """θ ← θ + y x on a mistake, with a 1 in front of x and output 1 for θ·x > 0."""
-    x, y = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([0, 1, 0])
-    theta = np.zeros(3)
-    mistakes = 0
-    for sample, sign in zip(np.column_stack([np.ones(3), x]), [-1, 1, -1], strict=True):
-        if (theta @ sample > 0) != (sign > 0):
-            theta, mistakes = theta + sign * sample, mistakes + 1
-    neuron = cr.Perceptron(passes=1).fit(x, y)
-    assert neuron.mistakes == [mistakes] == [2]
-    wrong = {
-        0: np.sum((np.zeros(3) > 0) != (y > 0)),
-        1: np.sum((np.column_stack([np.ones(3), x]) @ theta > 0) != (y > 0)),
-    }
-    kept = np.array([neuron.bias, *neuron.weights])
-    assert np.array_equal(kept, theta if wrong[1] < wrong[0] else np.zeros(3))
+    extended, signs = np.column_stack([np.ones(4), SQUARE]), np.array([-1, -1, -1, 1])
+    theta, mistakes = np.zeros(3), []
+    while not mistakes or mistakes[-1]:
+        mistakes.append(0)
+        for sample, sign in zip(extended, signs, strict=True):
+            if (theta @ sample > 0) != (sign > 0):
+                theta, mistakes[-1] = theta + sign * sample, mistakes[-1] + 1
+    neuron = cr.Perceptron().fit(SQUARE, [0, 0, 0, 1])
+    assert neuron.mistakes == mistakes
+    assert [neuron.bias, *neuron.weights] == theta.tolist() == [-4.0, 3.0, 2.0]
 
 
 def test_says_when_the_classes_could_not_be_separated() -> None:

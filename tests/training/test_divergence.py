@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import tree
+from chainrule import random, tree
+from chainrule.data import batch_order
 from chainrule.errors import DivergedError
+from chainrule.training.fit import SHUFFLE
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(40, 3))
@@ -63,6 +65,40 @@ def test_the_weights_are_those_from_before_the_step() -> None:
     assert len(error.run.history) == error.step - 1
     for a, b in zip(tree.leaves(error.run.model.params), tree.leaves(again.model.params), strict=True):
         assert np.array_equal(a, b)
+
+
+@engines
+def test_the_weights_are_those_from_before_a_step_within_an_epoch(engine: str) -> None:
+    """With equal samples it does not matter whether an epoch has four steps or one."""
+    equal = np.repeat(x[:1], 40, axis=0), np.repeat(target[:1], 40)
+    one, four = (diverge(cr.Dense(1), engine, equal, optimizer=cr.SGD(1e2), batch_size=n) for n in (40, 10))
+    assert one.step == four.step
+    assert (four.step - 1) % 4 != 0  # it is not the first step of an epoch
+    assert len(four.run.history) == (four.step - 1) // 4
+    for a, b in zip(tree.leaves(four.run.model.params), tree.leaves(one.run.model.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4)
+
+
+@engines
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_bad_gradient_within_an_epoch_is_found_where_it_was(engine: str, seed: int, registry: None) -> None:
+    @dataclass(frozen=True)
+    class Length(cr.Layer):
+        """|wx|, as a root: its derivative by w is 0/0 for x = 0, its value there is fine."""
+
+        def init(self, key: Any, shape: Any) -> Any:
+            return {"w": np.ones(shape)}, {}, shape
+
+        def apply(self, params: Any, state: Any, x: Any, *, key: Any, train: bool) -> Any:
+            return ((params["w"] * x) ** 2) ** 0.5, state
+
+    inputs = np.arange(8.0)[:, None]  # the sample 0 is the bad one
+    order = batch_order(random.fold_in(random.fold_in(random.key(seed), SHUFFLE), 1), 8)
+    at = order.tolist().index(0) + 1
+    error = diverge(Length(), engine, (inputs, inputs), batch_size=1, seed=seed, optimizer=cr.SGD(1e-3))
+    assert error.step == at
+    assert error.layer == "length_1"
+    assert finite(error.run.model.params)
 
 
 @engines

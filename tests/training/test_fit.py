@@ -387,6 +387,24 @@ class TestModels:
         with pytest.raises(cr.ChainruleError, match=r"'maybe'.*Known classes: 'no', 'yes'"):
             fit(first.model, (x, ["maybe"] * 60))
 
+    def test_a_model_keeps_its_task_however_the_new_rows_look(self) -> None:
+        both = np.column_stack([x[:, 0] > 0, x[:, 1] > 10]).astype(int)
+        model = fit(cr.Dense(2, "sigmoid"), (x, both)).model
+        assert fit(model, (x, np.eye(2)[y])).model.target == model.target
+        share = fit(cr.Dense(1, "sigmoid"), (x, rng.uniform(size=60)))
+        assert "mae" in share.evaluate(x, np.ones(60))
+        assert fit(share.model, (x, y.astype(float))).model.target.task == "regression"
+
+    def test_a_model_keeps_its_precision(self) -> None:
+        model = cr.Model(NET, (3,), precision="float64")
+        assert fit(model, precision="float32").model.precision == "float64"
+        with pytest.raises(SettingError, match="in float32; make it with precision='float64'"):
+            fit(cr.Model(NET, (3,)))
+
+    def test_evaluate_says_which_shape_it_takes(self) -> None:
+        with pytest.raises(cr.errors.ShapeError, match=r"\(samples, 3\), got \(60, 2\)"):
+            fit(normalize=False).evaluate(x[:, :2], y)
+
     def test_the_result_says_what_it_is(self) -> None:
         run = fit()
         assert repr(run).startswith("Run(3 epochs on numpy, last: {'epoch': 3")

@@ -139,6 +139,8 @@ def test_bad_input(tmp_path: Path) -> None:
         fit(tmp_path / "run")
     with pytest.raises(FileError, match=r"is of another run.*optimizer that the run was started with"):
         fit(tmp_path / "run", optimizer="adam", resume=True)
+    with pytest.raises(FileError, match="started with another seed"):
+        fit(tmp_path / "run", seed=1, resume=True)
     checkpoint = tmp_path / "run" / "checkpoints" / "last.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:200])
     with pytest.raises(FileError, match=r"last\.safetensors is not a readable safetensors file"):

@@ -67,9 +67,14 @@ class _Container(Layer):
         """Build one layer, put its values under its name, and return its output shape."""
         layer, name = self.layers[at], self.names[at]
         try:
-            layer_params, layer_state, shape = layer.build(fold_in(key, at), tuple(shape))
+            made = layer.build(fold_in(key, at), tuple(shape))
         except ChainruleError as error:
             raise type(error)(f"{name}: {error}") from None
+        if not isinstance(made, tuple) or len(made) != 3:
+            raise SettingError(
+                f"{name}: {type(layer).__name__}.init must return (parameters, state, output shape), got {made!r}."
+            )
+        layer_params, layer_state, shape = made
         if layer_params:
             params[name] = layer_params
         if layer_state:
@@ -82,9 +87,14 @@ class _Container(Layer):
         layer_key = fold_in(key, at) if train and key is not None and layer.random else None
         with scope(name):
             try:
-                x, layer_state = layer.apply(params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train)
+                found = layer.apply(params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train)
             except ShapeError as error:
                 raise ShapeError(f"{name}: {error}") from None
+            if not isinstance(found, tuple) or len(found) != 2:
+                raise SettingError(
+                    f"{name}: {type(layer).__name__}.apply must return (output, state), got {type(found).__name__}."
+                )
+            x, layer_state = found
             mark(x, "output")
         if layer_state:
             new[name] = layer_state

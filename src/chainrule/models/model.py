@@ -15,7 +15,7 @@ from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
 from chainrule.engine import choose
-from chainrule.errors import ShapeError, did_you_mean
+from chainrule.errors import ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Layer, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import flops, forward, outputs
@@ -25,6 +25,9 @@ Array = Any
 
 class PerLayer(dict[str, Array]):
     """One array per layer, by the layer's name or by its number: ``delta["dense_2"]``, ``delta[-1]``."""
+
+    def __missing__(self, key: str) -> Array:
+        raise unknown_name("layer", key, self)
 
     def __getitem__(self, key: str | int) -> Array:
         return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
@@ -114,9 +117,7 @@ class Model:
 
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
-        x = check_features(x)
-        self._check(x)
-        x = self.prepare(x)
+        x = self.prepare(check_features(x))
         work = flops(self.net, self.params, self.input_shape) / 3
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, flops_per_step=work * batch_size)
@@ -159,7 +160,6 @@ class Model:
         True
         """
         x, y = check_pair(x, y)
-        self._check(x)
         x = self.prepare(x)
         body, function, activation = self.pair(loss)
         y, _ = encode_target(
@@ -206,6 +206,7 @@ class Model:
 
     def prepare(self, x: Array) -> np.ndarray:
         """The inputs as the network gets them: standardized if the training data was, in the model's precision."""
+        self._check(x)
         if self.standardizer is not None:
             x = self.standardizer(np.asarray(x))
         return np.asarray(x, self.precision)

@@ -47,6 +47,8 @@ def load(path: Path, like: State) -> tuple[State, list[dict[str, float]], Any]:
         return tensors[name]
 
     values = tree.map_with_path(stored, template)
+    if not np.array_equal(values["state"]["key"], like.key):
+        raise FileError(f"{path} is of another run: it was started with another seed. Resume with that seed.")
     run = like.settings["run"]
     settings = {"recipe": recipe["settings"]["recipe"], "run": run}
     state = State(settings=settings, step=recipe["step"], **values["state"])

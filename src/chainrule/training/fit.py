@@ -88,7 +88,7 @@ def fit(
         Weights of samples in the mean cost; of classes as {label: weight}, or "balanced" (n / (classes · count)).
     micro_batches
         Compute each step's gradient in so many parts, one after the other, and add them up: the result of the
-        whole batch with less memory.
+        whole batch with less memory (but batch normalization takes the statistics of each part).
     seed
         The whole run follows from it: initial weights, split, order, dropout.
     engine
@@ -208,6 +208,8 @@ def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) ->
                 f"fit trains a layer, such as cr.Sequential(...) or cr.mlp([...]), or a cr.Model; got {net!r}."
             )
         return Model(net, input_shape, seed=seed, precision=precision)
+    if precision not in ("float32", net.precision):
+        raise SettingError(f"The model to go on from is in {net.precision}; make it with precision={precision!r}.")
     if net.input_shape != input_shape:
         raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
     return net

@@ -52,6 +52,8 @@ def prepare(
     known = model.target.classes if model.target_is_known else None
     units, activation = model.output_shape[-1], model.last_activation.name
     encoded, target = encode_target(y, units=units, output_activation=activation, classes=known)
+    if model.target_is_known and known is None:  # a trained model goes on with its task, however the new rows look
+        target = model.target
     weight = _sample_weights(sample_weight, len(y))
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     if isinstance(validation, bool):

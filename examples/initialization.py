@@ -1,0 +1,77 @@
+"""How the weights start decides whether a deep network learns (lectures 000, 002, 003).
+
+    python examples/initialization.py
+
+Equal weights: all neurons of a layer stay equal. Too small: the activations vanish. Too large: the neurons saturate. In
+each case the gradient that reaches the first layers is useless. Xavier (Glorot) and He keep both in range.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+
+inits = cr.initializers
+STARTS = {
+    "N(0, 0.01²): too small": inits.Normal(0.01),
+    "N(0, 1): too large": inits.Normal(1.0),
+    "Xavier, N(0, 2/(n_in + n_out))": inits.GlorotNormal(),
+    "He, N(0, 2/n_in)": inits.HeNormal(),
+}
+
+
+def histogram(values: Any, low: float, high: float, bins: int = 21) -> str:
+    """How often which value occurs, as bars; what lies outside of the range counts at its ends."""
+    counts, _ = np.histogram(np.clip(values, low, high), bins, (low, high))
+    return "".join(" ▁▂▃▄▅▆▇█"[int(np.ceil(8 * c / counts.max()))] for c in counts)
+
+
+def distinct(weight: np.ndarray) -> int:
+    """How many neurons of a layer differ: distinct columns of its weights, up to rounding."""
+    return len(np.unique(weight.round(5), axis=1).T)
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smaller network")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(argv)
+    depth, width = (6, 50) if options.quick else (8, 100)
+    digits = cr.data.load("digits")
+    x = digits.x.reshape(len(digits.x), -1)
+    x = cr.data.Standardizer.fit(x)(x)
+    found: dict[Any, Any] = {}
+
+    print("Equal weights, after training: distinct neurons in each layer of 64-20-20-10")
+    for words, init in (("all 0", "zeros"), ("all 0.1", inits.Constant(0.1)), ("He", "he_normal")):
+        net = cr.mlp([64, 20, 20, 10], init=init)
+        run = cr.fit(net, (x, digits.y), epochs=3, seed=options.seed, engine="numpy", progress=False)
+        found[words] = [distinct(p["weight"]) for p in run.model.params.values()]
+        found[words, "accuracy"] = run.history["accuracy"][-1]
+        print(f"  {words:8}  {found[words]}   accuracy {found[words, 'accuracy']:.1%}")
+
+    for hidden in ("tanh", "relu"):
+        for words, init in STARTS.items():
+            print(f"\n{hidden}, {depth} layers of {width}, {words}")
+            print("  layer   activations -1 … 1          std   saturated   log₁₀|δ| -12 … 6             std of δ")
+            net = cr.mlp([64, *[width] * depth, 10], hidden=hidden, init=init)
+            model = cr.Model(net, (64,), seed=options.seed, precision="float64")
+            seen = model.backprop(x[:200], digits.y[:200])
+            stds = {"a": [], "delta": []}
+            for layer in range(depth):
+                a, delta = seen.a[layer], seen.delta[layer]
+                full = np.mean(np.abs(a) > 0.99) if hidden == "tanh" else np.nan
+                stds["a"].append(float(a.std()))
+                stds["delta"].append(float(delta.std()))
+                size = histogram(np.log10(np.abs(delta[delta != 0])), -12, 6) if delta.any() else "all 0"
+                print(f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {full:9.0%}   {size}   {delta.std():8.2g}")
+            found[hidden, words] = stds
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""A neuron that is very wrong and learns slowly: quadratic cost against cross-entropy (lecture 003).
+
+    python examples/slow_learning.py
+
+One sigmoid neuron shall learn to answer 0 for the input 1, with η = 0.15. From w = 0.6, b = 0.9 both costs do well. From
+w = b = 2 the neuron answers 0.98 and is saturated: the quadratic cost's δ = (a - y) σ'(z) is tiny, and for a long time
+nothing seems to happen. Cross-entropy's δ = a - y does not contain σ'.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+
+X, Y = np.array([[1.0]]), np.array([0])
+
+
+def curve(values: list[float], width: int = 50) -> str:
+    """Values as a line of bars, from 0 to the largest."""
+    picked = np.array(values)[np.linspace(0, len(values) - 1, width).astype(int)]
+    return "".join("▁▂▃▄▅▆▇█"[int(7 * v / max(values))] for v in picked)
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="no difference here: it takes a second")
+    parser.add_argument("--epochs", type=int, default=300)
+    options = parser.parse_args(argv)
+
+    found = {}
+    for w, b in ((0.6, 0.9), (2.0, 2.0)):
+        print(f"start w = {w}, b = {b}; cost over {options.epochs} epochs, each curve scaled to its start")
+        for loss in ("quadratic", "binary_cross_entropy"):
+            params = {"dense_1": {"weight": [[w]], "bias": [b]}}
+            model = cr.Model(cr.Dense(1, "sigmoid"), input_shape=(1,), params=params)
+            first = model.backprop(X, Y, loss=loss)
+            run = cr.fit(
+                model,
+                (X, Y),
+                loss=loss,
+                optimizer=cr.SGD(lr=0.15),
+                epochs=options.epochs,
+                normalize=False,
+                engine="numpy",
+                progress=False,
+            )
+            cost, end = run.history["loss"], float(run.model.predict_proba(X)[0, 0])
+            # The epoch at which half of the first cost is gone.
+            half = next((e for e, c in enumerate(cost) if c < cost[0] / 2), options.epochs)
+            found[w, loss] = {"delta": float(first.delta[-1][0, 0]), "cost": cost, "half": half, "end": end}
+            print(f"  {loss:20}  {curve(cost)}")
+            print(
+                f"  {'':20}  answer {first.a[-1][0, 0]:.2f} → {end:.2f}, first δ {first.delta[-1][0, 0]:.3f}, "
+                f"half the cost gone after {half} epochs"
+            )
+        print()
+    return found
+
+
+if __name__ == "__main__":
+    main()
