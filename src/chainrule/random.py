@@ -80,7 +80,10 @@ def bits(key: Array, shape: Sequence[int] = ()) -> Array:
 
 
 def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = np.float32) -> Array:
-    """Uniform numbers in [low, high): 24 random bits for float32, 53 for float64."""
+    """Uniform numbers in [low, high): 24 random bits for float32, 53 for float64.
+
+    From 0 to 1 they are exact multiples of 2^-24 or 2^-53; scaled to other limits, rounding can give ``high``.
+    """
     xp = namespace(key)
     if np.dtype(dtype) == np.float64:
         shape = tuple(shape)

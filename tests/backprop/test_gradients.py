@@ -123,6 +123,15 @@ def test_arguments_are_not_changed() -> None:
     np.testing.assert_array_equal(w, [1.0, -2.0])
 
 
+def test_gradients_of_micro_batches_add_up_to_that_of_the_whole_batch() -> None:
+    """Lecture 004's Δ ← Δ + a·δ."""
+    r = np.random.default_rng(0)
+    x, y, w = r.normal(size=(12, 3)), r.normal(size=(12, 2)), r.normal(size=(3, 2))
+    cost = lambda w, x, y: np.sum((np.tanh(x @ w) - y) ** 2)
+    parts = [cr.grad(cost)(w, x[i : i + 4], y[i : i + 4]) for i in (0, 4, 8)]
+    np.testing.assert_allclose(sum(parts), cr.grad(cost)(w, x, y), rtol=1e-12)
+
+
 # --- nested derivatives ---------------------------------------------------------------------------------------
 
 

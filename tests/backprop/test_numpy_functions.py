@@ -150,6 +150,7 @@ ERRORS: dict[str, tuple[Callable[..., Any], str]] = {
     "math": (lambda t: math.exp(t[0, 0]), r"np\.exp\(t\), not math\.exp"),
     "np.asarray": (lambda t: np.asarray(t).sum(), r"np\.stack or np\.concatenate"),
     "np.array of tensors": (lambda t: np.array([t[0, 0], t[0, 1]]).sum(), r"np\.stack or np\.concatenate"),
+    "indexing a plain array": (lambda t: ROW[t[0].astype(int)].sum(), r"cr\.ops\.index\(a, t\)"),
     "writing": (_write, "cannot be written in place"),
     "writing into an array": (_write_into_array, "cannot become a plain array"),
     "adding to an array": (_add_to_array, "out="),

@@ -51,7 +51,7 @@ def test_the_rule_by_hand() -> None:
                 theta, mistakes[-1] = theta + sign * sample, mistakes[-1] + 1
     neuron = cr.Perceptron().fit(SQUARE, [0, 0, 0, 1])
     assert neuron.mistakes == mistakes
-    assert [neuron.bias, *neuron.weights] == theta.tolist() == [-4.0, 3.0, 2.0]
+    assert [neuron.bias, *neuron.weights] == theta.tolist() == [-2.0, 2.0, 1.0]
 
 
 def test_says_when_the_classes_could_not_be_separated() -> None:

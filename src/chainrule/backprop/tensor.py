@@ -280,8 +280,9 @@ class Tensor:
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise GradientError(
-            "A traced tensor cannot become a plain array: its gradient would be lost. Build arrays of "
-            "tensors with np.stack or np.concatenate; read the array with t.value."
+            "A traced tensor cannot become a plain array: its gradient would be lost. Build arrays of tensors with "
+            "np.stack or np.concatenate, read a plain array at traced positions with cr.ops.index(a, t), and look at "
+            "the values with t.value."
         )
 
     def __float__(self) -> float:
