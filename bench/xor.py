@@ -13,7 +13,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # products of 2 x 2 matrices: threads would only wait
 
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,17 +83,16 @@ def main() -> None:
         "output is a sigmoid. `auto` draws the weights from the initializer that fits the activation (`he_normal` for SiLU, ELU",
         "and ReLU, `glorot_uniform` for tanh and sigmoid), `normal` from N(0, 1). The first row is the recipe to use.",
         "",
-        "| hidden | init | loss | optimizer | epochs | seeds with all four right | with three | s a run |",
-        "|---|---|---|---|---|---|---|---|",
+        "| hidden | init | loss | optimizer | epochs | seeds with all four right | with three |",
+        "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     with ProcessPoolExecutor() as pool:
         for number in (int(n) - 1 for n in options.rows.split(",")):
-            recipe, before = RECIPES[number], time.perf_counter()
+            recipe = RECIPES[number]
             counts = list(pool.map(right, [number] * options.seeds, range(options.seeds)))
-            seconds = (time.perf_counter() - before) * (os.cpu_count() or 1) / options.seeds
             lines.append(
                 f"| {recipe.hidden} | {recipe.init} | {recipe.loss} | `{recipe.optimizer!r}` | {recipe.epochs} "
-                f"| {counts.count(4)} of {options.seeds} | {counts.count(3)} | {seconds:.2f} |"
+                f"| {counts.count(4)} of {options.seeds} | {counts.count(3)} |"
             )
             print(lines[-1], flush=True)
     lines += [

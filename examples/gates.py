@@ -1,6 +1,6 @@
 """Neurons that compute: the perceptron's rule, logic gates, XNOR, an adder from NAND, and XOR (lectures 003, 004).
 
-    python examples/gates.py
+python examples/gates.py
 """
 
 from __future__ import annotations

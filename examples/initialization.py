@@ -2,8 +2,9 @@
 
     python examples/initialization.py
 
-Equal weights: all neurons of a layer stay equal. Too small: the activations vanish. Too large: the neurons saturate. In
-each case the gradient that reaches the first layers is useless. Xavier (Glorot) and He keep both in range.
+Equal weights: all neurons of a layer stay equal. Too small: the activations vanish on the way up, and δ on the way down.
+Too large: tanh saturates and passes no gradient on where f' ≈ 0 (elsewhere δ grows); ReLU's values and δ explode. Xavier
+(Glorot) keeps both in range for tanh, He for ReLU.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                 stds["a"].append(float(a.std()))
                 stds["delta"].append(float(delta.std()))
                 size = histogram(np.log10(np.abs(delta[delta != 0])), -12, 6)
-                print(f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}   {size}   {delta.std():8.2g}")
+                print(
+                    f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}   {size}   {delta.std():8.2g}"
+                )
             found[hidden, words] = stds
     return found
 

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 
 
 class ChainruleError(ValueError):
-    """Base of all errors that chainrule raises on purpose."""
+    """Base of all errors that chainrule raises on purpose.
+
+    >>> import chainrule as cr
+    >>> try:
+    ...     cr.Dense(10, "rleu")
+    ... except cr.ChainruleError as error:
+    ...     print(str(error).split(" Known")[0])
+    Unknown activation 'rleu'; did you mean 'relu'?
+    """
 
 
 class ShapeError(ChainruleError):

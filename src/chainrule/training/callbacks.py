@@ -24,6 +24,14 @@ class Event:
     history : all records so far, this one included
     state : the training state, to read
     model : a function that makes a `Model` of the weights at this moment
+
+    >>> import chainrule as cr
+    >>> def every_weight(event):
+    ...     largest = abs(event.model().params["dense_1"]["weight"]).max()
+    ...     return cr.Decision(stop="a weight is above 10") if largest > 10 else None
+    >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, callbacks=[every_weight], progress=False)
+    >>> run.stopped is None
+    True
     """
 
     epoch: int

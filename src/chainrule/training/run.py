@@ -32,6 +32,11 @@ class Run:
     stopped : why training ended before the last epoch, or None
     engine : "numpy" or "jax"
     folder : where the run was written, or None
+
+    >>> import chainrule as cr
+    >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
+    >>> len(run.history), run.engine, run.best_epoch
+    (2, 'numpy', 2)
     """
 
     def __init__(
