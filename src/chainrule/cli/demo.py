@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def demo(seed: int, out: Path | None) -> None:
     print(f"\nTest accuracy {accuracy}: {right} of {len(trained.test.x)} digits it had not seen.\n")
     print(predictions(trained), flush=True)
     say(f"\nThe run is in {trained.folder}: settings, metrics, weights. What next?")
+    if shutil.which("chainrule") is None:  # make demo runs the command by its path
+        say(f"  . {Path(os.path.relpath(sys.executable)).parent / 'activate'}")
     say(f"  chainrule evaluate {trained.folder} digits")
     say("  chainrule train digits --hidden 128,64 --activation tanh")
     say("  chainrule runs")
