@@ -2,8 +2,9 @@
 
     python bench/xor.py [--seeds 100] [--rows 1,2,...]
 
-Every seed is one training run from its own initial weights: full batches, no restarts, nothing stopped early. The first
-row is the recipe to use; the others change one thing of it, or are what textbooks start with. Writes bench/results/xor.md.
+Every seed is one training run from its own initial weights: full batches, no restarts, nothing stopped early. The
+first row is the recipe to use; the others change one thing of it, or are what textbooks start with. Writes
+bench/results/xor.md.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import chainrule as cr
 RESULTS = Path(__file__).parent / "results" / "xor.md"
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
 Y = np.array([0, 1, 1, 0])
+ADAM = cr.Adam(lr=0.1)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Recipe:
     hidden: str = "silu"
     init: str = "auto"
     loss: str = "binary_cross_entropy"
-    optimizer: Any = cr.Adam(lr=0.1)
+    optimizer: Any = ADAM
     epochs: int = 200
 
     def net(self) -> cr.layers.Layer:
@@ -78,14 +80,15 @@ def main() -> None:
     lines = [
         "# XOR from its four samples, 2-2-1 network",
         "",
-        f"Written by `python bench/xor.py --seeds {options.seeds}`. A seed succeeds if all four answers are right after the",
-        "last epoch. Every epoch is one step on all four samples, standardized to ±1 by `fit`; biases start at 0 and the",
-        "output is a sigmoid. `auto` draws the weights from the initializer that fits the activation (`he_normal` for SiLU, ELU",
-        "and ReLU, `glorot_uniform` for tanh and sigmoid), `normal` from N(0, 1). The first row is the recipe to use.",
+        f"Written by `python bench/xor.py --seeds {options.seeds}`. A seed succeeds if all four answers are right",
+        "after the last epoch. Every epoch is one step on all four samples, standardized to ±1 by `fit`; biases start",
+        "at 0 and the output is a sigmoid. `auto` draws the weights from the initializer that fits the activation",
+        "(`he_normal` for SiLU, ELU and ReLU, `glorot_uniform` for tanh and sigmoid), `normal` from N(0, 1). The first",
+        "row is the recipe to use.",
         "",
         "| hidden | init | loss | optimizer | epochs | seeds with all four right | with three |",
         "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+    ]
     with ProcessPoolExecutor() as pool:
         for number in (int(n) - 1 for n in options.rows.split(",")):
             recipe = RECIPES[number]
@@ -97,9 +100,9 @@ def main() -> None:
             print(lines[-1], flush=True)
     lines += [
         "",
-        "SiLU falls before it rises, so one hidden neuron alone can tell 01 and 10 from both 00 and 11. A monotone neuron",
-        "cannot: two have to divide the work, and training can end in a minimum where they do not. From zero weights every",
-        "gradient of a weight is zero, and nothing is learnt (lectures 000, 004).",
+        "SiLU falls before it rises, so one hidden neuron alone can tell 01 and 10 from both 00 and 11. A monotone",
+        "neuron cannot: two have to divide the work, and training can end in a minimum where they do not. From zero",
+        "weights every gradient of a weight is zero, and nothing is learnt (lectures 000, 004).",
     ]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")

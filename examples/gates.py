@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         print(f"  epoch {epoch:3}   cost {run.history['loss'][epoch - 1]:.4f}")
     learnt = run.model.predict_proba(X)[:, 0]
     print("  answers  " + "  ".join(f"{x[0]}{x[1]}: {p:.2f}" for x, p in zip(X, learnt, strict=True)))
-    return {"neurons": neurons, "tables": tables, "sums": sums - a - b, "learnt": learnt}
+    return {"neurons": neurons, "tables": tables, "sums": sums, "learnt": learnt}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python examples/initialization.py
 
-Equal weights: all neurons of a layer stay equal. Too small: the activations vanish on the way up, and δ on the way down.
-Too large: tanh saturates and passes no gradient on where f' ≈ 0 (elsewhere δ grows); ReLU's values and δ explode. Xavier
-(Glorot) keeps both in range for tanh, He for ReLU.
+Equal weights: all neurons of a layer stay equal. Too small: the activations vanish on the way up, δ on the way down.
+Too large: tanh saturates, and where f' ≈ 0 it passes no gradient on (elsewhere δ grows); ReLU's values and δ explode.
+Xavier (Glorot) keeps both in range for tanh, He for ReLU.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                 stds["delta"].append(float(delta.std()))
                 size = histogram(np.log10(np.abs(delta[delta != 0])), -12, 6)
                 print(
-                    f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}   {size}   {delta.std():8.2g}"
+                    f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}"
+                    f"   {size}   {delta.std():8.2g}"
                 )
             found[hidden, words] = stds
     return found

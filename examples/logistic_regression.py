@@ -2,8 +2,8 @@
 
     python examples/logistic_regression.py
 
-Both minimize the same cost: scikit-learn C·Σ cost + ½ Σw², chainrule 1/n Σ cost + λ/(2n) Σw². With C = 1/λ one is n times
-the other. A convex cost has one minimum, so gradient descent and scikit-learn's solver have to meet in it.
+Both minimize the same cost: scikit-learn C·Σ cost + ½ Σw², chainrule 1/n Σ cost + λ/(2n) Σw². With C = 1/λ they differ
+by a factor only. A convex cost has one minimum, so gradient descent and scikit-learn's solver have to meet in it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         precision="float64",
         progress=False,
     )
-    theirs = LogisticRegression(C=1 / options.l2, tol=1e-10, max_iter=10_000).fit(x, data.y)
+    theirs = LogisticRegression(C=1 / options.l2, solver="newton-cholesky", tol=1e-12).fit(x, data.y)
 
     weights = run.model.params["dense_1"]["weight"][:, 0]
     ours, answers = run.model.predict_proba(x)[:, 0], theirs.predict_proba(x)[:, 1]

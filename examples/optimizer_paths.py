@@ -2,8 +2,8 @@
 
     python examples/optimizer_paths.py
 
-Every optimizer gets the learning rate, out of those tried, with which it arrives in the fewest steps: what is compared is
-the best each can do on a surface, not how well one setting happens to suit it.
+Every optimizer gets the learning rate, out of those tried, with which it arrives in the fewest steps: what is compared
+is the best each can do on a surface, not how well one setting happens to suit it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
     found: dict[str, dict[str, int | None]] = {}
     for surface, (f, start) in SURFACES.items():
-        print(f"{surface}: {f.__doc__.split(chr(10))[0]}  From {start}, {steps} steps.")
+        print(f"{surface}: {f.__doc__}\n  From {start}, {steps} steps:")
         print("  optimizer       best η   arrives at step   end")
         found[surface] = {}
         for name, optimizer in OPTIMIZERS.items():

@@ -2,9 +2,9 @@
 
     python examples/own_parts.py
 
-A layer, activation or loss is a frozen dataclass of settings with a formula; its gradient follows by backpropagation. An
-operation with a derivative of its own (a primitive) is needed only where a formula is not made of existing ones, or where
-a closed form is faster. `check_gradient` compares any of it with central differences.
+A layer, activation or loss is a frozen dataclass of settings with a formula; its gradient follows by backpropagation.
+An operation with a derivative of its own (a primitive) is needed only where a formula is not made of existing ones, or
+where a closed form is faster. `check_gradient` compares any of it with central differences.
 """
 
 from __future__ import annotations

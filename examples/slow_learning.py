@@ -2,9 +2,9 @@
 
     python examples/slow_learning.py
 
-One sigmoid neuron shall learn to answer 0 for the input 1, with η = 0.15. From w = 0.6, b = 0.9 both costs do well. From
-w = b = 2 the neuron answers 0.98 and is saturated: the quadratic cost's δ = (a - y) σ'(z) is tiny, and for a long time
-nothing seems to happen. Cross-entropy's δ = a - y does not contain σ'.
+One sigmoid neuron shall learn to answer 0 for the input 1, with η = 0.15. From w = 0.6, b = 0.9 both costs do well.
+From w = b = 2 the neuron answers 0.98 and is saturated: the quadratic cost's δ = (a - y) σ'(z) is tiny, and for a long
+time nothing seems to happen. Cross-entropy's δ = a - y does not contain σ'.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ exist, not that training finds them; hence the best of three seeds.)
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import numpy as np
 

@@ -49,6 +49,9 @@ def windows(xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, 
         x = xp.pad(x, ((0, 0), *padding, (0, 0)))
     (kh, kw), (sh, sw), (dh, dw) = size, stride, dilation
     rows, columns = positions(x.shape[1], kh, sh, dh), positions(x.shape[2], kw, sw, dw)
+    if size == stride and dilation == (1, 1):  # side by side (pooling): a reshape moves nothing
+        n, _, _, c = x.shape
+        return x[:, : rows * kh, : columns * kw].reshape(n, rows, kh, columns, kw, c).swapaxes(2, 3)
     if xp is np:  # a view: no copy until someone reshapes it
         n, _, _, c = x.shape
         along_n, along_h, along_w, along_c = x.strides
@@ -63,7 +66,11 @@ def fold(xp: ModuleType, patches: Array, image: Pair, stride: Pair, dilation: Pa
     n, rows, columns, kh, kw, c = patches.shape
     (sh, sw), (dh, dw), ((top, bottom), (left, right)) = stride, dilation, padding
     height, width = image[0] + top + bottom, image[1] + left + right
-    if xp is np:
+    if (kh, kw) == stride and dilation == (1, 1):
+        side_by_side = patches.swapaxes(2, 3).reshape(n, rows * kh, columns * kw, c)
+        rest = (height - rows * kh, width - columns * kw)
+        out = xp.pad(side_by_side, ((0, 0), (0, rest[0]), (0, rest[1]), (0, 0))) if any(rest) else side_by_side
+    elif xp is np:
         out = np.zeros((n, height, width, c), patches.dtype)
         for i in range(kh):
             for j in range(kw):
@@ -120,8 +127,15 @@ def weight_gradient(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
     """What `convolve`'s output gradient g means for its kernels."""
-    patches = windows(xp, x, size, stride, dilation, padding)
-    c, filters = x.shape[3], g.shape[3]
-    n, rows, columns = patches.shape[:3]
-    columns_t = patches.reshape(n * rows * columns, size[0] * size[1] * c).T
-    return (columns_t @ g.reshape(-1, filters)).reshape(*size, c, filters)
+    (kh, kw), filters, c = size, g.shape[3], x.shape[3]
+    g = g.reshape(-1, filters)
+    if xp is np or c == 1:
+        patches = windows(xp, x, size, stride, dilation, padding)
+        return (patches.reshape(len(g), kh * kw * c).T @ g).reshape(*size, c, filters)
+    # On JAX a row of the kernel at a time: the column matrix of the whole kernel would leave the cache.
+    pad_h, pad_w = padding
+    x = xp.pad(x, ((0, 0), pad_h, pad_w, (0, 0)))
+    rows = positions(x.shape[1], kh, stride[0], dilation[0])
+    wide = windows(xp, x, (1, kw), (1, stride[1]), (1, dilation[1]), ((0, 0), (0, 0)))
+    products = [wide[:, _places(i, rows, stride[0], dilation[0])].reshape(len(g), kw * c).T @ g for i in range(kh)]
+    return xp.stack(products).reshape(*size, c, filters)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import numpy as np
 
 from chainrule.backprop.ops.arithmetic import equal
@@ -87,17 +90,22 @@ _fold.gradients(
 @primitive
 def _max_pool2d(xp, x, *, size, stride):
     patches = lowering.windows(xp, x, size, stride, (1, 1), ((0, 0), (0, 0)))
-    return xp.max(patches, axis=(3, 4))
+    return functools.reduce(xp.maximum, _each_place(patches, size))
 
 
 def _to_largest(g, y, x, *, size, stride):
     patches = _windows(x, size=size, stride=stride, dilation=(1, 1))
     chosen = astype(equal(patches, y[:, :, :, None, None, :]), y.dtype)
-    share = g / sum(chosen, axis=(3, 4))
+    share = g / functools.reduce(operator.add, _each_place(chosen, size))
     return _fold(chosen * share[:, :, :, None, None, :], image=shape(x)[1:3], stride=stride, dilation=(1, 1))
 
 
 _max_pool2d.gradients(_to_largest)
+
+
+def _each_place(patches, size):
+    """The values at each place of the windows: a few whole-array operations, where a reduction would be slow."""
+    return [patches[:, :, :, i, j] for i in range(size[0]) for j in range(size[1])]
 
 
 def max_pool2d(x, size=2, stride=None, padding="same"):

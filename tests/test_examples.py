@@ -1,0 +1,198 @@
+"""Every example runs (``--quick``), and shows what it says it shows."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+FOLDER = Path(__file__).parent.parent / "examples"
+EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+CHECKS: dict[str, Callable[[Any], None]] = {}
+
+
+def shows(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Register what must hold for the results of the example with the function's name."""
+    CHECKS[check.__name__] = check
+    return check
+
+
+@shows
+def descent(found: Any) -> None:
+    rates = found["rates"]
+    assert [float(w) for w in rates[0.125].points[:4]] == [2.0, 1.5, 1.125, 0.84375]  # lecture 000's picture
+    assert abs(float(rates[0.125].end)) < 1e-6
+    assert not rates[1.0].diverged
+    assert float(rates[1.0].end) == 2.0
+    assert rates[1.1].diverged
+    assert max(abs(end) for end in found["convex"].values()) < 1e-3
+    plain = [ends[0] for ends in found["valleys"].values()]
+    assert min(plain) == pytest.approx(-2.3517, abs=1e-3)
+    assert max(plain) == pytest.approx(2.0994, abs=1e-3)  # stuck in the other valley
+    assert found["valleys"][4.0][1] == pytest.approx(-2.3517, abs=1e-3)  # momentum carries it out
+
+
+@shows
+def optimizer_paths(found: Any) -> None:
+    on_bowl = found["steps"]["bowl"]
+    assert on_bowl["SGD"] is None
+    assert on_bowl["Nesterov 0.9"] < on_bowl["momentum 0.9"] < 100
+    assert all(steps is not None for steps in found["steps"]["saddle"].values())
+    assert found["apart"]["constant η"] < 1e-12
+    assert found["apart"]["decaying η"] > 0.1
+
+
+@shows
+def slow_learning(found: Any) -> None:
+    quadratic, entropy = found[2.0, "quadratic"], found[2.0, "binary_cross_entropy"]
+    a = 1 / (1 + np.exp(-4.0))
+    assert entropy["delta"] == pytest.approx(a, rel=1e-5)  # a - y
+    assert quadratic["delta"] == pytest.approx(a * a * (1 - a), rel=1e-4)  # (a - y) σ'(z)
+    assert quadratic["half"] > 10 * entropy["half"]
+    assert quadratic["half"] > 5 * found[0.6, "quadratic"]["half"]  # saturated against not
+    assert quadratic["end"] == pytest.approx(0.20, abs=0.01)  # Nielsen, chapter 3
+    assert found[0.6, "quadratic"]["end"] == pytest.approx(0.09, abs=0.01)
+
+
+@shows
+def initialization(found: Any) -> None:
+    assert found["all 0"] == [1, 1, 1]  # one effective neuron per layer
+    assert found["all 0.1"][:2] == [1, 1]
+    assert found["He"] == [20, 20, 10]
+    assert found["He", "accuracy"] > 0.9 > 0.3 > found["all 0.1", "accuracy"]
+
+    def kept(hidden: str, start: str, of: str) -> float:
+        """The last layer's deviation over the first one's."""
+        (stds,) = [s for key, s in found.items() if key[0] == hidden and key[1].startswith(start)]
+        return stds[of][-1] / stds[of][0]
+
+    for hidden in ("tanh", "relu"):
+        assert kept(hidden, "N(0, 0.01²)", "a") < 1e-5  # vanish on the way up ...
+        assert kept(hidden, "N(0, 0.01²)", "delta") > 1e5  # ... and on the way down
+        assert 0.5 < kept(hidden, "He", "a") < 2
+        assert 0.5 < kept(hidden, "He", "delta") < 2
+    assert kept("relu", "N(0, 1)", "a") > 1e3
+    assert kept("tanh", "Xavier", "a") > 0.3
+
+
+@shows
+def universal_approximation(errors: Any) -> None:
+    ordered = [errors[width] for width in sorted(errors)]
+    assert ordered == sorted(ordered, reverse=True)
+    assert ordered[-1] < ordered[0] / 2
+
+
+@shows
+def overfitting(found: Any) -> None:
+    few, many = sorted({n for n, _ in found})
+
+    def gap(n: int, words: str) -> float:
+        return found[n, words]["training"] - found[n, words]["validation"]
+
+    assert found[few, "nothing"]["training"] == 1.0
+    assert gap(few, "nothing") > 0.1 > 0.05 > gap(many, "nothing")
+    assert found[many, "nothing"]["validation"] > found[few, "nothing"]["validation"] + 0.05
+    assert gap(many, "dropout 0.5") < gap(many, "nothing")
+
+
+@shows
+def gates(found: Any) -> None:
+    assert found["neurons"]["AND"].separable
+    assert found["neurons"]["OR"].separable
+    assert found["neurons"]["XOR"].separable is None
+    expected = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "nor": [1, 0, 0, 0], "nand": [1, 1, 1, 0]}
+    expected |= {"not": [1, 0], "xor": [0, 1, 1, 0], "xnor": [1, 0, 0, 1]}
+    assert found["tables"] == expected
+    assert found["sums"].tolist() == [0, 2, 42, 155, 510]
+    np.testing.assert_allclose(found["learnt"], [0, 1, 1, 0], atol=0.05)
+
+
+@shows
+def why_normalize(found: Any) -> None:
+    assert found["normalized", 0.1] < 20
+    assert [found["as they are", rate] for rate in (1e-5, 1e-3, 0.1)] == [None] * 3  # never
+    prepared, bare = found["test"]
+    assert prepared > 0.9 > 0.6 > bare
+    without, with_batch_normalization = found["batch", 1.0]
+    assert without is None
+    assert with_batch_normalization <= 3
+
+
+@shows
+def own_parts(found: Any) -> None:
+    assert {name: check.ok for name, check in found["checks"].items()} == {
+        "softsign": True,
+        "wrong": False,
+        "Gain": True,
+        "Focal": True,
+    }
+    np.testing.assert_allclose(found["losses"]["numpy"], found["losses"]["jax"], rtol=1e-5)
+    assert found["losses"]["numpy"][-1] < found["losses"]["numpy"][0]
+
+
+@shows
+def logistic_regression(apart: Any) -> None:
+    assert apart["weights"] < 1e-3
+    assert apart["answers"] < 1e-4
+
+
+@shows
+def see_backprop(found: Any) -> None:
+    a = 1 / (1 + np.exp(-4.0))
+    w, b, x, y = found["graph"].gradients
+    assert w == pytest.approx(a * a * (1 - a))
+    assert b == pytest.approx(w)
+    assert x == pytest.approx(2 * w)
+    assert y == pytest.approx(-a)
+    assert max(found["apart"]) < 1e-12
+    assert found["check"].ok
+    assert found["seconds"]["numerical"] > 3 * found["seconds"]["backpropagation"]  # extremely slow
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """What an example registers (an activation of its own, say) is forgotten after it."""
+    families = (cr.activations.Activation, cr.layers.Layer, cr.losses.Loss, cr.optimizers.Optimizer)
+    before = [dict(family.registry) for family in families]
+    yield
+    for family, registry in zip(families, before, strict=True):
+        family.registry.clear()
+        family.registry.update(registry)
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look for it
+    monkeypatch.chdir(tmp_path)
+    spec.loader.exec_module(module)
+    found = module.main(["--quick"])
+    shown = capsys.readouterr()
+    assert shown.out.strip()
+    assert max(map(len, shown.out.splitlines())) <= 120  # fits on a screen
+    assert not list(tmp_path.iterdir())  # nothing is left behind
+    if name in CHECKS:
+        CHECKS[name](found)
+
+
+def test_every_check_has_its_example() -> None:
+    assert set(CHECKS) <= set(EXAMPLES)
+
+
+def test_the_list_of_examples_is_complete() -> None:
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [name for name in EXAMPLES if f"`{name}.py`" not in listed] == []
