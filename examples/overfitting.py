@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
     xv, yv = x[-held_out:], y[-held_out:]
 
     def net(dropout: float = 0.0) -> cr.layers.Layer:
-        return cr.Sequential(cr.Dense(100, "relu"), cr.Dropout(dropout), cr.Dense(10, "softmax"))
+        middle = [cr.Dropout(dropout)] if dropout else []
+        return cr.Sequential(cr.Dense(100, "relu"), *middle, cr.Dense(10, "softmax"))
 
     stopping = cr.EarlyStopping(patience=3)
     variants: dict[str, tuple[Any, dict[str, Any]]] = {

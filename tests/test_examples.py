@@ -97,7 +97,7 @@ def overfitting(found: Any) -> None:
     def gap(n: int, words: str) -> float:
         return found[n, words]["training"] - found[n, words]["validation"]
 
-    assert found[few, "nothing"]["training"] == 1.0
+    assert found[few, "nothing"]["training"] > 0.98
     assert gap(few, "nothing") > 0.1 > 0.05 > gap(many, "nothing")
     assert found[many, "nothing"]["validation"] > found[few, "nothing"]["validation"] + 0.05
     assert gap(many, "dropout 0.5") < gap(many, "nothing")

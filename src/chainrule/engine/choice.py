@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from typing import NamedTuple
 
 from chainrule.engine.compiled import JaxEngine
 from chainrule.engine.eager import NumpyEngine
@@ -13,26 +14,56 @@ Engine = NumpyEngine | JaxEngine
 
 PRECISIONS = ("float32", "float64")
 
-# The cost model of "auto", in seconds, measured on two cores (see docs/engines.md).
-COMPILE_SECONDS = 3.0  # what importing JAX and compiling an epoch takes
-SECONDS_PER_STEP = 250e-6  # NumPy: recording and walking a graph of some layers
-FLOPS_PER_SECOND = 2e10  # NumPy: matrix products and elementwise work of training, together
-SPEEDUP = 3.0  # JAX's step against NumPy's, of the same work
+
+class Work(NamedTuple):
+    """What a piece of work is made of: operations in matrix products and convolutions, and values written."""
+
+    flops: float = 0.0
+    values: float = 0.0
+
+    def __mul__(self, factor: float) -> Work:  # type: ignore[override]
+        return Work(self.flops * factor, self.values * factor)
 
 
-def choose(engine: str, *, precision: str = "float32", steps: int = 1, flops_per_step: float = 0.0) -> Engine:
-    """The engine of a name; "auto" takes JAX where the time it saves is more than compiling costs.
+NOTHING = Work()
 
-    NumPy's time is estimated as steps · (250 µs + flops / 20 GFLOP/s); JAX's as 3 s and a third of that.
+
+class Cost(NamedTuple):
+    """Seconds that work takes on an engine."""
+
+    start: float  # importing and compiling
+    step: float  # whatever the size
+    flop: float
+    value: float
+
+    def seconds(self, steps: int, work: Work) -> float:
+        """Of a number of steps with so much work each."""
+        return self.start + steps * (self.step + work.flops * self.flop + work.values * self.value)
+
+
+# Measured on two cores by bench/engines.py (bench/results/engines.md).
+COSTS = {
+    "numpy": Cost(start=0.0, step=400e-6, flop=1 / 40e9, value=1.5e-9),
+    "jax": Cost(start=2.0, step=80e-6, flop=1 / 100e9, value=0.3e-9),
+}
+
+
+def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Work = NOTHING) -> Engine:
+    """The engine of a name; "auto" takes the one that will be done first, by `COSTS`.
+
+    Parameters
+    ----------
+    engine : "numpy", "jax" or "auto"
+    precision : "float32" or "float64"
+    steps, work : how many steps, and what each is made of (see `chainrule.models.forward.work`)
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
-    if engine not in ("numpy", "jax", "auto"):
-        raise unknown_name("engine", engine, ("numpy", "jax", "auto"))
+    if engine not in (*COSTS, "auto"):
+        raise unknown_name("engine", engine, (*COSTS, "auto"))
     if engine == "auto":
-        eager = steps * (SECONDS_PER_STEP + flops_per_step / FLOPS_PER_SECOND)
-        worth_it = eager > COMPILE_SECONDS + eager / SPEEDUP
-        engine = "jax" if worth_it and _has_jax() else "numpy"
+        names = COSTS if _has_jax() else ["numpy"]
+        engine = min(names, key=lambda name: COSTS[name].seconds(steps, work))
     if engine == "jax" and not _has_jax():
         raise SettingError('engine="jax" needs the package jax: pip install jax, or use engine="numpy".')
     return _engine(engine, precision)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
 from chainrule import tree
 from chainrule.backprop import Tensor
-from chainrule.engine import Engine
+from chainrule.backprop.backward import reachable
+from chainrule.backprop.tensor import shape
+from chainrule.engine import Engine, Work
 from chainrule.layers import Layer
 
 Array = Any
+
+#: Primitives that multiply each result value's row with a column of the second argument.
+PRODUCTS = ("_matmul", "_conv2d")
 
 
 def forward(
@@ -49,14 +55,15 @@ def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def flops(net: Layer, params: Any, input_shape: tuple[int, ...]) -> float:
-    """Multiplications and additions of one sample's training step, roughly: 6 for each use of a weight.
-
-    A dense weight is used once, a convolution's at every position; positions are taken from the images' size.
-    """
-    total = 0.0
-    pixels = float(np.prod(input_shape[:2])) if len(input_shape) == 3 else 1.0
-    for path, leaf in tree.leaves_with_path(params):
-        if path[-1] == "weight":
-            total += 6.0 * leaf.size * (pixels if leaf.ndim == 4 else 1.0)
-    return total
+def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> Work:
+    """What predicting one sample is made of, counted on the recorded graph; a training step takes three times that."""
+    recorded = tree.map(lambda v: Tensor(v, level=1), params)
+    x = Tensor(np.zeros((1, *input_shape), np.float32))
+    out, _ = net.apply(recorded, tree.map(Tensor, state), x, key=None, train=False)
+    flops = values = 0.0
+    for node in reachable(out) if isinstance(out, Tensor) else []:
+        size = float(np.prod(node.shape))
+        values += size if node.primitive is not None else 0.0
+        if node.primitive is not None and node.primitive.name in PRODUCTS:
+            flops += 2.0 * size * math.prod(shape(node.args[1])[:-1])
+    return Work(flops, values)

@@ -14,11 +14,11 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
-from chainrule.engine import choose
+from chainrule.engine import Work, choose
 from chainrule.errors import ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Layer, Sequential, split_output
 from chainrule.losses import Loss
-from chainrule.models.forward import flops, forward, outputs
+from chainrule.models.forward import forward, outputs, work
 
 Array = Any
 
@@ -118,9 +118,8 @@ class Model:
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
         x = self.prepare(check_features(x))
-        work = flops(self.net, self.params, self.input_shape) / 3
         blocks = -(-len(x) // batch_size)
-        chosen = choose(engine, precision=self.precision, steps=blocks, flops_per_step=work * batch_size)
+        chosen = choose(engine, precision=self.precision, steps=blocks, work=self.work() * batch_size)
         return np.asarray(outputs(self.net, self.params, self.state, x, chosen, batch_size))
 
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
@@ -210,6 +209,10 @@ class Model:
         if self.standardizer is not None:
             x = self.standardizer(np.asarray(x))
         return np.asarray(x, self.precision)
+
+    def work(self) -> Work:
+        """What predicting one sample is made of (for the choice of an engine)."""
+        return work(self.net, self.params, self.state, self.input_shape)
 
     def count(self) -> int:
         """The number of parameters."""

@@ -14,7 +14,6 @@ from chainrule.errors import SettingError, ShapeError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
-from chainrule.models.forward import flops
 from chainrule.models.model import cast
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
@@ -145,8 +144,8 @@ def fit(
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
     n = len(prepared.train.x)
-    work = flops(model.net, model.params, model.input_shape) * min(batch_size, n)
-    chosen = choose(engine, precision=model.precision, steps=epochs * -(-n // batch_size), flops_per_step=work)
+    work = model.work() * (3 * min(batch_size, n))
+    chosen = choose(engine, precision=model.precision, steps=epochs * -(-n // batch_size), work=work)
     if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
         if engine == "numpy":
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')

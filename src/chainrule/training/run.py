@@ -10,7 +10,6 @@ import numpy as np
 from chainrule.data import check_pair, encode_target
 from chainrule.engine import Engine, choose
 from chainrule.models import Model
-from chainrule.models.forward import flops
 from chainrule.settings import values
 from chainrule.training.epoch import Programs, programs
 from chainrule.training.history import History
@@ -85,8 +84,7 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
         classes=model.target.classes,
     )
     steps = -(-len(x) // EVALUATION_BLOCK)
-    work = flops(model.net, model.params, model.input_shape) / 3 * EVALUATION_BLOCK
-    chosen = choose(engine, precision=model.precision, steps=steps, flops_per_step=work)
+    chosen = choose(engine, precision=model.precision, steps=steps, work=model.work() * EVALUATION_BLOCK)
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
     blocks = place_blocks(batch, chosen)
     settings = {"recipe": values(recipe)}
