@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chainrule.engine.compiled import JaxEngine
@@ -23,9 +24,6 @@ class Work(NamedTuple):
 
     def __mul__(self, factor: float) -> Work:  # type: ignore[override]
         return Work(self.flops * factor, self.values * factor)
-
-
-NOTHING = Work()
 
 
 class Cost(NamedTuple):
@@ -48,22 +46,24 @@ COSTS = {
 }
 
 
-def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Work = NOTHING) -> Engine:
+def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Callable[[], Work] = Work) -> Engine:
     """The engine of a name; "auto" takes the one that will be done first, by `COSTS`.
 
     Parameters
     ----------
     engine : "numpy", "jax" or "auto"
     precision : "float32" or "float64"
-    steps, work : how many steps, and what each is made of (see `chainrule.models.forward.work`)
+    steps, work : how many steps, and a function that says what each is made of (see `chainrule.models.forward.work`);
+        it is called for "auto" only
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if engine not in (*COSTS, "auto"):
         raise unknown_name("engine", engine, (*COSTS, "auto"))
     if engine == "auto":
+        each = work()
         names = COSTS if _has_jax() else ["numpy"]
-        engine = min(names, key=lambda name: COSTS[name].seconds(steps, work))
+        engine = min(names, key=lambda name: COSTS[name].seconds(steps, each))
     if engine == "jax" and not _has_jax():
         raise SettingError('engine="jax" needs the package jax: pip install jax, or use engine="numpy".')
     return _engine(engine, precision)

@@ -119,7 +119,7 @@ class Model:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
         x = self.prepare(check_features(x))
         blocks = -(-len(x) // batch_size)
-        chosen = choose(engine, precision=self.precision, steps=blocks, work=self.work() * batch_size)
+        chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
         return np.asarray(outputs(self.net, self.params, self.state, x, chosen, batch_size))
 
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:

@@ -144,8 +144,12 @@ def fit(
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
     n = len(prepared.train.x)
-    work = model.work() * (3 * min(batch_size, n))
-    chosen = choose(engine, precision=model.precision, steps=epochs * -(-n // batch_size), work=work)
+    chosen = choose(
+        engine,
+        precision=model.precision,
+        steps=epochs * -(-n // batch_size),
+        work=lambda: model.work() * (3 * min(batch_size, n)),
+    )
     if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
         if engine == "numpy":
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')

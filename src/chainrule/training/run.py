@@ -84,7 +84,7 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
         classes=model.target.classes,
     )
     steps = -(-len(x) // EVALUATION_BLOCK)
-    chosen = choose(engine, precision=model.precision, steps=steps, work=model.work() * EVALUATION_BLOCK)
+    chosen = choose(engine, precision=model.precision, steps=steps, work=lambda: model.work() * EVALUATION_BLOCK)
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
     blocks = place_blocks(batch, chosen)
     settings = {"recipe": values(recipe)}
