@@ -47,6 +47,12 @@ class Settings:
         # dataclass leaves a __repr__ alone that the class has: ours is short and can be typed in again.
         cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
         cls.name = name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        taken = cls.registry.get(cls.name)
+        if taken is not None and _is_ours(taken) and not _is_ours(cls):
+            raise SettingError(
+                f"The {cls.family} {cls.name!r} exists already, and files name it: call the class otherwise, or write "
+                f'class {cls.__name__}({cls.__mro__[1].__name__}, name="my_{cls.name}").'
+            )
         cls.registry[cls.name] = cls
 
     def __repr__(self) -> str:
@@ -162,7 +168,7 @@ def with_values(recipe: R, tree: dict[str, Any]) -> R:
         key: with_values(getattr(recipe, key), value) if isinstance(value, dict) else value
         for key, value in tree.items()
     }
-    return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
+    return _with(recipe, changes)
 
 
 def structure(recipe: R) -> R:
@@ -175,7 +181,7 @@ def structure(recipe: R) -> R:
             changes[name] = VALUE
         elif _is_nested(value):
             changes[name] = structure(value)
-    return dataclasses.replace(recipe, **changes)  # type: ignore[type-var]
+    return _with(recipe, changes)
 
 
 def replace(recipe: R, path: str, value: Any) -> R:
@@ -210,6 +216,18 @@ def _settings(recipe: Any) -> list[tuple[str, Any, bool]]:
     if isinstance(recipe, tuple):
         return [(str(i), item, False) for i, item in enumerate(recipe)]
     return [(f.name, value := getattr(recipe, f.name), _is_continuous(f, value)) for f in _fields(recipe)]
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.split(".")[0] == "chainrule"
+
+
+def _with(recipe: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a recipe with settings replaced by what stands for their values: nothing is validated again."""
+    new = object.__new__(type(recipe))
+    for field in _fields(recipe):
+        object.__setattr__(new, field.name, changes.get(field.name, getattr(recipe, field.name)))
+    return new
 
 
 def _is_continuous(field: dataclasses.Field[Any], value: Any) -> bool:

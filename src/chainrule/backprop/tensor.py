@@ -148,7 +148,16 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        try:
+            return bool(self.value)
+        except Exception as problem:
+            if "Tracer" not in type(problem).__name__:
+                raise
+            raise GradientError(
+                "`if` needs a value that is known, but inside a compiled program values and continuous settings "
+                "(annotated with float) are not. Choose with np.where(condition, a, b), or annotate a setting that "
+                "decides on the structure with int or bool."
+            ) from None
 
     # Operators and methods call the primitive of that name (see ops/); NumPy's functions do the same.
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.losses.base import FunctionLoss, Loss, targets_like
+from chainrule.losses.base import FunctionLoss, Loss, check_costs, targets_like
 from chainrule.losses.choose import auto, check_output
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy, Hinge
 from chainrule.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Quadratic, SquaredError
@@ -40,6 +40,7 @@ __all__ = [
     "Quadratic",
     "SquaredError",
     "auto",
+    "check_costs",
     "check_output",
     "get",
     "targets_like",

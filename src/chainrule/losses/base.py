@@ -75,10 +75,9 @@ class Loss(Settings, family="loss"):
 class FunctionLoss(Loss):
     """A plain function (a, y) as a loss; `get` makes it.
 
-    The function returns one cost per sample, or one number, the mean over the batch. (Prefer the first: a
-    mean cannot leave out the samples that only fill up a short last batch, nor weigh samples.) It gets the
-    targets as they are given. It cannot be written to a file; for that, write a frozen dataclass (see
-    `Loss`).
+    The function returns one cost per sample. It gets the targets in the shape of the outputs: labels as rows
+    with a single 1 (see `targets_like`). It cannot be written to a file; for that, write a frozen dataclass
+    (see `Loss`).
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -90,20 +89,22 @@ class FunctionLoss(Loss):
     function: Callable[[Any, Any], Any]
 
     def __call__(self, a: Any, y: Any) -> Any:
-        costs = self.function(a, y)
-        batch = shape(a)[:1]
-        if shape(costs) == ():
-            return ops.broadcast_to(costs, batch)
-        if shape(costs) != batch:
-            name = getattr(self.function, "__name__", "the function")
-            raise ShapeError(
-                f"The loss {name} must return one cost per sample, shape {batch}, or one number; it "
-                f"returned shape {shape(costs)}. Sum or average over the other axes: np.mean(..., axis=1)."
-            )
-        return costs
+        return check_costs(getattr(self.function, "__name__", "the function"), self.function(a, targets_like(a, y)), a)
 
 
 del Loss.registry[FunctionLoss.name]  # a function has no name that a file could hold
+
+
+def check_costs(name: str, costs: Any, a: Any) -> Any:
+    """The costs that a loss gave, if it is one number per sample; otherwise they would broadcast to nonsense."""
+    batch = shape(a)[:1]
+    if not hasattr(costs, "dtype") or shape(costs) != batch:
+        given = f"shape {shape(costs)}" if hasattr(costs, "dtype") else repr(costs)
+        raise ShapeError(
+            f"The loss {name} must return one cost per sample, shape {batch}; it returned {given}. "
+            "Sum or average over the other axes only: np.mean(..., axis=1)."
+        )
+    return costs
 
 
 def targets_like(a: Any, y: Any) -> Any:

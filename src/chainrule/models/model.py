@@ -15,8 +15,8 @@ from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
 from chainrule.engine import Work, choose
-from chainrule.errors import ShapeError, did_you_mean, unknown_name
-from chainrule.layers import Layer, Sequential, split_output
+from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
+from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import forward, outputs, work
 
@@ -117,6 +117,8 @@ class Model:
 
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
         x = self.prepare(check_features(x))
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
@@ -172,10 +174,12 @@ class Model:
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
             out, _ = body.apply(params, state, x, key=None, train=True)
             if activation is None:
-                return function(out, y).sum(), None
-            with scope(_last_name(self.net)):
-                mark(activation(out), "a")
-            return function.from_logits(out, y).sum(), None
+                costs = function(out, y)
+            else:
+                costs = function.from_logits(out, y)
+                with scope(_last_name(self.net)):
+                    mark(activation(out), "a")
+            return losses.check_costs(type(function).__name__, costs, out).sum(), None
 
         value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
         named = {
@@ -297,8 +301,9 @@ def _last_name(net: Layer) -> str:
 
 
 def _last_activation(net: Layer) -> Activation:
-    while isinstance(net, Sequential) and net.layers:
-        net = net[-1]
+    while isinstance(net, Sequential):
+        shaping = (Dropout, Flatten, Reshape)  # they leave the outputs' meaning as it is
+        net = next((layer for layer in reversed(net.layers) if not isinstance(layer, shaping)), Flatten())
     return activations.get(getattr(net, "activation", None))
 
 

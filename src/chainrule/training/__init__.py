@@ -5,7 +5,7 @@ from chainrule.training.descend import Descent, descend
 from chainrule.training.fit import fit
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, State
+from chainrule.training.state import Recipe, State, start
 from chainrule.training.step import Batch, step
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "State",
     "descend",
     "fit",
+    "start",
     "step",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from chainrule.errors import SettingError
+from chainrule import tree
+from chainrule.errors import SettingError, did_you_mean
 from chainrule.models import Model
 from chainrule.settings import check_number
 from chainrule.training.history import History, smaller_is_better
@@ -105,15 +105,13 @@ class EarlyStopping:
 
 
 def apply_settings(state: State, changes: Mapping[str, float]) -> State:
-    """The state with continuous settings changed; nothing is compiled again."""
-    settings = state.settings
+    """The state with continuous settings changed, by dotted path; nothing is compiled again."""
+    recipe = state.settings["recipe"]
+    known = [".".join(path) for path, _ in tree.leaves_with_path(recipe)]
     for path, value in changes.items():
-        settings = settings | {"recipe": _changed(settings["recipe"], path.split("."), value, path)}
-    return state._replace(settings=settings)
-
-
-def _changed(tree: dict[str, Any], keys: list[str], value: float, path: str) -> dict[str, Any]:
-    head, *rest = keys
-    if head not in tree or bool(rest) != isinstance(tree[head], dict):
-        raise SettingError(f"No continuous setting {path!r}; here are: {', '.join(sorted(tree))}.")
-    return tree | {head: _changed(tree[head], rest, value, path) if rest else float(value)}
+        if path not in known:
+            raise SettingError(f"There is no continuous setting {path!r}{did_you_mean(path, known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SettingError(f"The setting {path!r} must be a number, got {value!r}.")
+    new = tree.map_with_path(lambda path, old: float(changes.get(".".join(path), old)), recipe)
+    return state._replace(settings=state.settings | {"recipe": new})

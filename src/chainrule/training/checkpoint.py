@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import tree
-from chainrule.errors import FileError
+from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
 from chainrule.models.saving import flatten, read_tensors
 from chainrule.training.state import State
 
 
-def save(path: Path, state: State, records: list[dict[str, float]], best: Any) -> None:
+def save(path: Path, state: State, records: list[dict[str, float]], best: Any, identity: dict[str, str]) -> None:
     """Write the state, the history so far, and the best weights so far."""
     from safetensors.numpy import save as to_bytes
 
@@ -25,15 +25,27 @@ def save(path: Path, state: State, records: list[dict[str, float]], best: Any) -
         "records": records,
         "settings": state.settings,
         "step": int(np.asarray(state.step)),
+        "identity": identity,
     }
     write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
 
 
-def load(path: Path, like: State) -> tuple[State, list[dict[str, float]], Any]:
-    """Read what `save` wrote; ``like`` is the run's initial state, whose shapes it must have."""
+def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, list[dict[str, float]], Any]:
+    """Read what `save` wrote.
+
+    ``like`` is the run's initial state, whose shapes it must have; ``identity`` is what must be as it was, such as
+    the settings of the optimizer (only the number of epochs may change).
+    """
     if not path.is_file():
         raise FileError(f"There is no run to go on with in {path.parent.parent}: start it without resume=True.")
     tensors, recipe = read_tensors(path)
+    for name, now in identity.items():
+        before = recipe.get("identity", {}).get(name)
+        if before != now:
+            raise SettingError(
+                f"The run in {path.parent.parent} was started with {name} = {before}, and is to go on with {now}. "
+                "Resume with what it was started with, or start a new run in another folder."
+            )
     template = {"state": _arrays(like), "best": (like.params, like.layers)}
 
     def stored(keys: tuple[str, ...], leaf: Any) -> np.ndarray:

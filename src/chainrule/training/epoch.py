@@ -6,12 +6,13 @@ import functools
 from typing import Any, NamedTuple
 
 from chainrule import tree
-from chainrule.backprop import Tensor, ops
+from chainrule.backprop import ops
+from chainrule.backprop.tensor import unwrap
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
-from chainrule.settings import structure, values, with_values
-from chainrule.training.state import Metrics, Recipe, State
-from chainrule.training.step import Batch, evaluate, step
+from chainrule.settings import structure
+from chainrule.training.state import Metrics, Recipe, State, filled
+from chainrule.training.step import Batch, advance, count, evaluate
 
 Array = Any
 
@@ -20,7 +21,6 @@ class Programs(NamedTuple):
     """What an engine runs for one structure of recipe."""
 
     train: Any  # (state, data, order) -> state, metrics of each step
-    evaluate: Any  # (params, layers, settings, batch) -> sums of cost, score and weight
     engine: Engine
 
 
@@ -47,7 +47,7 @@ def _programs(form: Recipe, batch_size: int, engine: Engine) -> Programs:
 
         def body(carry: State, rows: Array) -> tuple[State, Metrics]:
             batch = tree.map(lambda a: a[rows], data)
-            new, metrics = step(recipe, carry._replace(settings=settings), batch)
+            new, metrics = advance(recipe, carry._replace(settings=settings), batch)
             return new._replace(settings=None), metrics
 
         full = len(order) // batch_size * batch_size
@@ -60,27 +60,18 @@ def _programs(form: Recipe, batch_size: int, engine: Engine) -> Programs:
             seen.append(tree.map(lambda v: v[None], last))
         return end, tree.map(lambda *parts: ops.concatenate(parts), *seen)
 
-    def measure(params: Any, layers: Any, settings: Any, batch: Batch) -> tuple[Array, Array, Array]:
+    return Programs(engine.compile(train), engine)
+
+
+def measuring(recipe: Recipe, engine: Engine) -> Any:
+    """The program ``(params, layers, settings, batch) -> sums of cost, weight, score, and their number``."""
+    return _measuring(structure(recipe), engine)
+
+
+@functools.lru_cache(maxsize=128)
+def _measuring(form: Recipe, engine: Engine) -> Any:
+    def measure(params: Any, layers: Any, settings: Any, batch: Batch) -> tuple[Array, ...]:
         costs, scores, _ = evaluate(filled(form, settings), params, layers, batch)
-        return (costs.value * batch.weight).sum(), (scores * batch.weight).sum(), batch.weight.sum()
+        return (unwrap(costs) * batch.weight).sum(), batch.weight.sum(), *count(scores, batch.weight)
 
-    return Programs(engine.compile(train), engine.compile(measure), engine)
-
-
-def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int) -> dict[str, Any]:
-    """The settings part of a state: the recipe's continuous values, and the lengths of the run."""
-    run = {
-        "samples": float(samples),
-        "steps_per_epoch": float(-(-samples // batch_size)),
-        "epochs": float(epochs),
-    }
-    return {"recipe": values(recipe), "run": run}
-
-
-def filled(form: Recipe, settings: dict[str, Any]) -> Recipe:
-    """The recipe with the run's continuous settings put in."""
-    found = dict(settings["recipe"])
-    for part in ("net", "loss"):  # NumPy's functions in a user's layer or loss must reach our operations
-        if part in found:
-            found[part] = tree.map(lambda v: v if isinstance(v, float) else Tensor(v), found[part])
-    return with_values(form, found)
+    return engine.compile(measure)

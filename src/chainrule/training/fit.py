@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 
 from chainrule import optimizers, random
-from chainrule.engine import Engine, choose
+from chainrule.engine import choose
 from chainrule.errors import SettingError, ShapeError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
-from chainrule.models.model import cast
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
 from chainrule.training.callbacks import Callback, EarlyStopping
-from chainrule.training.epoch import start_settings
 from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare, unpack
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, State, recipe_of
+from chainrule.training.state import Recipe, start
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
@@ -131,10 +129,15 @@ def fit(
     x, y = unpack(data)
     model = _model(net, x.shape[1:], seed, precision)
     prepared = prepare(x, y, model, validation, normalize, sample_weight, class_weight, root)
-    recipe = recipe_of(
+    n = len(prepared.train.x)
+    recipe, state = start(
         model,
         loss,
         optimizer,
+        samples=n,
+        batch_size=batch_size,
+        epochs=epochs,
+        key=random.fold_in(root, STEPS),
         task=prepared.target.task,
         l1=float(l1),
         l2=float(l2),
@@ -143,7 +146,6 @@ def fit(
     )
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
-    n = len(prepared.train.x)
     chosen = choose(
         engine,
         precision=model.precision,
@@ -155,20 +157,12 @@ def fit(
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
         chosen = choose("jax", precision=model.precision)
 
-    state = State(
-        params=model.params,
-        layers=model.state,
-        moments=cast(recipe.optimizer.init(model.params), model.precision),
-        step=0,
-        key=random.fold_in(root, STEPS),
-        settings=start_settings(recipe, samples=n, batch_size=batch_size, epochs=epochs),
-    )
     loop = Loop(model, recipe, prepared, chosen, batch_size, epochs, random.fold_in(root, SHUFFLE))
     folder: RunFolder | None = None
     described: Mapping[str, Any] = {}
     if out is not None:  # described first: a network or loss made of functions cannot be written down
         described = config or _describe(
-            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, chosen
+            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, class_weight
         )
         folder = RunFolder(out, resume=resume)
     return loop.run(state, stopping, callbacks, folder, resume, progress, described)
@@ -183,9 +177,10 @@ def _describe(
     normalize: bool,
     stopping: EarlyStopping | None,
     seed: int,
-    engine: Engine,
+    engine: str,
+    class_weight: Any,
 ) -> dict[str, Any]:
-    """The settings of a run as plain values, for ``config.toml``."""
+    """The settings of a run as plain values, for ``config.toml``; data and functions are named only."""
     return {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -194,12 +189,18 @@ def _describe(
         "l1": recipe.l1,
         "l2": recipe.l2,
         "seed": seed,
-        "engine": engine.name,
+        "engine": engine,
         "precision": model.precision,
         "net": model.net.to_dict(),
         "loss": recipe.loss.to_dict(),
         "optimizer": recipe.optimizer.to_dict(),
         "early_stopping": vars(stopping) if stopping is not None else None,
+        # Only where they are used: a run cannot be repeated from this file alone, and the command line says so.
+        "micro_batches": recipe.micro_batches if recipe.micro_batches > 1 else None,
+        "class_weight": {str(k): v for k, v in class_weight.items()}
+        if isinstance(class_weight, Mapping)
+        else class_weight,
+        "augment": getattr(recipe.augment, "__qualname__", repr(recipe.augment)) if recipe.augment else None,
     }
 
 
@@ -241,7 +242,7 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
 
 def _callbacks(given: Any) -> tuple[Callback, ...]:
     """Callbacks as a tuple; a single one may be given alone."""
-    callbacks = (given,) if callable(given) else tuple(given)
+    callbacks = tuple(given) if isinstance(given, list | tuple) else (given,)
     for callback in callbacks:
         if not callable(callback):
             raise SettingError(f"A callback is a function of one event, got {callback!r}.")

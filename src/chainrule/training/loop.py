@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +16,11 @@ from chainrule.engine import Engine
 from chainrule.errors import DivergedError, SettingError
 from chainrule.models import Model
 from chainrule.schedules import Schedule
-from chainrule.settings import values, with_values
+from chainrule.settings import replace, values, with_values
 from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event, apply_settings
 from chainrule.training.divergence import blame, first_bad_step, is_finite, replay
-from chainrule.training.epoch import programs
+from chainrule.training.epoch import measuring, programs
 from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
 from chainrule.training.prepare import Prepared
@@ -45,6 +47,7 @@ class Loop:
         self.batch_size = min(batch_size, len(prepared.train.x))
         self.epochs, self.shuffle_key = epochs, shuffle_key
         self.program = programs(recipe, self.batch_size, engine)
+        self.measuring = measuring(recipe, engine)
         self.data = engine.place(prepared.train)
         self.blocks = place_blocks(prepared.validation, engine) if prepared.validation is not None else []
 
@@ -61,10 +64,10 @@ class Loop:
         """Train until the last epoch, a decision to stop, or divergence."""
         history, best, stopped = History(), (state.params, state.layers), None
         if folder is not None and resume:
-            state, history.records, best = checkpoint.load(folder.checkpoint, state)
+            state, history.records, best = checkpoint.load(folder.checkpoint, state, self._identity())
             if stopping is not None and history.records:
                 stopped = stopping.decide(history[stopping.monitor])
-        elif folder is not None:
+        if folder is not None:
             folder.start(config)
         state = self._place(state)
         with show_progress(self.epochs, progress) as show:
@@ -89,12 +92,19 @@ class Loop:
                         fetched[0]._replace(settings=state.settings),
                         history.records,
                         fetched[1],
+                        self._identity(),
                     )
                 if stopped:
                     break
         chosen = best if stopping is not None and stopping.restore_best else (state.params, state.layers)
         at = stopping.best_epoch(history[stopping.monitor]) if stopping and stopping.restore_best else len(history)
         return self._finish(chosen, history, at, stopped, folder)
+
+    def _identity(self) -> dict[str, str]:
+        """What must be the same for a run to be gone on with."""
+        recipe = {f.name: repr(getattr(self.recipe, f.name)) for f in dataclasses.fields(self.recipe)}
+        sizes = {"batch_size": str(self.batch_size), "training samples": str(len(self.prepared.train.x))}
+        return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in (recipe | sizes).items()}
 
     def _epoch(self, state: State, epoch: int, history: History, folder: RunFolder | None) -> tuple[State, Metrics]:
         """One pass over the training data, in an order of its own."""
@@ -108,11 +118,11 @@ class Loop:
 
     def _record(self, metrics: Metrics, state: State) -> dict[str, float]:
         """The epoch's means on training data and, if there is any, on validation data."""
-        sums = [float(np.sum(np.asarray(v, np.float64))) for v in (metrics.cost, metrics.score, metrics.weight)]
+        sums = [float(np.sum(np.asarray(v, np.float64))) for v in metrics[:4]]
         record = named_metrics(self.recipe, *sums)
         if self.blocks:
             settings = state.settings
-            seen = measure(self.program, state.params, state.layers, settings, self.blocks)
+            seen = measure(self.measuring, state.params, state.layers, settings, self.blocks)
             record |= {f"val_{k}": v for k, v in named_metrics(self.recipe, *seen).items()}
         return record | {"lr": float(str(np.asarray(metrics.lr)[-1]))}  # 0.001, not 0.0010000000474974513
 
@@ -144,7 +154,8 @@ class Loop:
             if not isinstance(decision, Decision):
                 raise SettingError(f"A callback returns None or cr.Decision(stop=..., settings=...), got {decision!r}.")
             state = apply_settings(state, decision.settings)
-            with_values(self.recipe, state.settings["recipe"])  # a value out of its range is an error here
+            for path, value in decision.settings.items():
+                replace(self.recipe, path, value)  # a value out of its range is an error here
             reason = reason or decision.stop
         return state, reason
 

@@ -11,7 +11,7 @@ from chainrule.data import check_pair, encode_target
 from chainrule.engine import Engine, choose
 from chainrule.models import Model
 from chainrule.settings import values
-from chainrule.training.epoch import Programs, programs
+from chainrule.training.epoch import measuring
 from chainrule.training.history import History
 from chainrule.training.state import Recipe
 from chainrule.training.step import Batch
@@ -88,7 +88,8 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
     blocks = place_blocks(batch, chosen)
     settings = {"recipe": values(recipe)}
-    sums = measure(programs(recipe, 1, chosen), chosen.place(model.params), chosen.place(model.state), settings, blocks)
+    params, layers = chosen.place(model.params), chosen.place(model.state)
+    sums = measure(measuring(recipe, chosen), params, layers, settings, blocks)
     return named_metrics(recipe, *sums)
 
 
@@ -105,16 +106,14 @@ def place_blocks(batch: Batch, engine: Engine) -> list[Batch]:
     return [engine.place(Batch(*(a[i : i + EVALUATION_BLOCK] for a in batch))) for i in starts]
 
 
-def measure(
-    program: Programs, params: Any, layers: Any, settings: Any, blocks: list[Batch]
-) -> tuple[float, float, float]:
-    """The sums of cost, score and weight over blocks of data."""
-    total = np.zeros(3)
+def measure(program: Any, params: Any, layers: Any, settings: Any, blocks: list[Batch]) -> list[float]:
+    """The sums of cost, weight, score, and their number over blocks of data."""
+    total = np.zeros(4)
     for block in blocks:
-        total += [float(v) for v in program.evaluate(params, layers, settings, block)]
-    return float(total[0]), float(total[1]), float(total[2])
+        total += [float(v) for v in program(params, layers, settings, block)]
+    return total.tolist()
 
 
-def named_metrics(recipe: Recipe, cost: float, score: float, weight: float) -> dict[str, float]:
-    """Means under the names of the history: loss, and accuracy or mae."""
-    return {"loss": cost / weight, "mae" if recipe.task == "regression" else "accuracy": score / weight}
+def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:
+    """Means under the names of the history: the loss (of weighted samples), and accuracy or mae (of plain ones)."""
+    return {"loss": cost / weight, "mae" if recipe.task == "regression" else "accuracy": score / number}

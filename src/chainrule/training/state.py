@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chainrule import optimizers
+from chainrule import optimizers, random, tree
+from chainrule.backprop import Tensor
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
+from chainrule.models.model import cast
 from chainrule.optimizers import Optimizer
+from chainrule.settings import values, with_values
 
 Array = Any
 
@@ -81,9 +84,71 @@ class State(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What a step measures on its batch: sums over samples, weighted, and the weights' sum."""
+    """What a step measures on its batch: the weighted costs and the weights, the scores and their number, summed."""
 
     cost: Array
-    score: Array
     weight: Array
+    score: Array
+    count: Array
     lr: Array
+
+
+def start(
+    model: Model,
+    loss: Any = "auto",
+    optimizer: Any = "sgd",
+    *,
+    samples: int,
+    batch_size: int,
+    epochs: int = 1,
+    key: Array | None = None,
+    **rest: Any,
+) -> tuple[Recipe, State]:
+    """The recipe that trains a model and the state before the first step: what `step` takes.
+
+    Parameters
+    ----------
+    model : its weights are where training starts
+    loss, optimizer : as in `fit`
+    samples, batch_size, epochs : the size of the training set, of a batch, and the length of the run
+    key : random key of the run
+    rest : further settings of the `Recipe`, such as ``l2``
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(2, "softmax"), input_shape=(3,))
+    >>> recipe, state = cr.training.start(model, optimizer=cr.SGD(lr=0.1), samples=4, batch_size=4)
+    >>> batch = cr.training.Batch(np.eye(4, 3, dtype="float32"), np.array([0, 1, 1, 0]), np.ones(4, "float32"))
+    >>> state, metrics = cr.training.step(recipe, state, batch)
+    >>> state.step, round(float(metrics.cost / metrics.weight), 3)
+    (1, 0.722)
+    """
+    recipe = recipe_of(model, loss, optimizer, **rest)
+    state = State(
+        params=model.params,
+        layers=model.state,
+        moments=cast(recipe.optimizer.init(model.params), model.precision),
+        step=0,
+        key=random.key(0) if key is None else key,
+        settings=start_settings(recipe, samples=samples, batch_size=batch_size, epochs=epochs),
+    )
+    return recipe, state
+
+
+def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int) -> dict[str, Any]:
+    """The settings part of a state: the recipe's continuous values, and the lengths of the run."""
+    run = {
+        "samples": float(samples),
+        "steps_per_epoch": float(-(-samples // batch_size)),
+        "epochs": float(epochs),
+    }
+    return {"recipe": values(recipe), "run": run}
+
+
+def filled(form: Recipe, settings: dict[str, Any]) -> Recipe:
+    """The recipe with the run's continuous settings put in."""
+    found = dict(settings["recipe"])
+    for part in ("net", "loss"):  # NumPy's functions in a user's layer or loss must reach our operations
+        if part in found:
+            found[part] = tree.map(lambda v: v if isinstance(v, float) else Tensor(v), found[part])
+    return with_values(form, found)

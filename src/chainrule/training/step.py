@@ -8,11 +8,12 @@ from chainrule import tree
 from chainrule.backprop import Tensor, value_and_grad
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import namespace
+from chainrule.losses import check_costs
 from chainrule.models.forward import forward
 from chainrule.optimizers import is_weight
 from chainrule.random import fold_in
 from chainrule.schedules import rate_at
-from chainrule.training.state import Metrics, Recipe, State
+from chainrule.training.state import Metrics, Recipe, State, filled
 
 Array = Any
 
@@ -32,9 +33,12 @@ class Batch(NamedTuple):
 def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     """One step of gradient descent: forward, backward, update.
 
+    A pure function: it can be compiled (``jax.jit``), looped (``lax.scan``) and run for many members at once
+    (``jax.vmap`` over states that differ in weights, keys and settings). `start` makes the first state.
+
     Parameters
     ----------
-    recipe : what is trained; its continuous settings may be traced values
+    recipe : what is trained; its continuous settings are taken from the state
     state : the run at this moment; it is not changed
     batch : some samples
 
@@ -42,6 +46,11 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     -------
     The next state, and the metrics of the batch before the update.
     """
+    return advance(filled(recipe, state.settings), state, batch)
+
+
+def advance(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
+    """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps."""
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
     layers, gradients, metrics = state.layers, None, None
@@ -52,11 +61,11 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
         def mean_cost(params: Any, layers: Any = layers, part: Batch = part, key: Any = key) -> Any:
             costs, scores, new_layers = evaluate(recipe, params, layers, part, key=key, train=True)
             total = (costs * part.weight).sum()
-            return total / weight, (total, (scores * part.weight).sum(), new_layers)
+            return total / weight, (total, scores, new_layers)
 
-        (_, (cost, score, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
+        (_, (cost, scores, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
         gradients = found if gradients is None else tree.map(_add, gradients, found)
-        seen = (cost, score, part.weight.sum())
+        seen = (cost, part.weight.sum(), *count(scores, part.weight))
         metrics = seen if metrics is None else tree.map(_add, metrics, seen)
 
     gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, run["samples"])
@@ -84,7 +93,14 @@ def evaluate(
     out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
     out = out if isinstance(out, Tensor) else Tensor(out)
     costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
+    costs = check_costs(type(recipe.loss).__name__, costs, out)
     return costs, score(recipe.task, unwrap(out), batch.y, recipe.threshold), layers
+
+
+def count(scores: Array, weight: Array) -> tuple[Array, Array]:
+    """The sum of the scores and their number. Weights do not change a score, but a sample of weight 0 is not there."""
+    present = (weight > 0).astype(scores.dtype)
+    return (scores * present).sum(), present.sum()
 
 
 def score(task: str, out: Array, y: Array, threshold: Any) -> Array:
