@@ -1,4 +1,5 @@
 """Doctests run in a folder of their own: what their examples write goes away with it."""
+
 from __future__ import annotations
 
 import pytest

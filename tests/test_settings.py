@@ -57,7 +57,30 @@ class TestValues:
         many = with_values(cr.Dropout(0.5), {"rate": np.array([0.1, 0.2])})
         assert many.rate.tolist() == [0.1, 0.2]
         with pytest.raises(SettingError, match="rate must be at least 0"):
-            with_values(cr.Dropout(0.5), {"rate": -1.0})
+            replace(cr.Dropout(0.5), "rate", -1.0)
+
+    def test_a_recipe_of_ones_own_may_validate_as_usual(self) -> None:
+        @dataclass(frozen=True)
+        class Gain(cr.Layer):
+            k: float = 1.0
+
+            def __post_init__(self) -> None:
+                if self.k < 0:
+                    raise ValueError("k")
+
+        assert structure(Gain(2.0)) == structure(Gain(3.0))
+        assert with_values(structure(Gain(2.0)), {"k": 5.0}) == Gain(5.0)
+        with pytest.raises(ValueError, match="k"):
+            replace(Gain(2.0), "k", -1.0)
+        del cr.Layer.registry["gain"]
+
+    def test_a_name_of_ours_cannot_be_taken(self) -> None:
+        with pytest.raises(SettingError, match=r"layer 'dense' exists already.*name=\"my_dense\""):
+
+            class Dense(cr.Layer):
+                pass
+
+        assert cr.Layer.registry["dense"] is cr.Dense
 
     def test_the_structure_is_the_same_for_the_same_program(self) -> None:
         other = with_values(RECIPE, values(RECIPE) | {"l2": 0.0})

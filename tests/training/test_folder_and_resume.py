@@ -137,8 +137,10 @@ def test_bad_input(tmp_path: Path) -> None:
     fit(tmp_path / "run", epochs=1)
     with pytest.raises(FileError, match=r"already holds a run.*resume=True"):
         fit(tmp_path / "run")
-    with pytest.raises(FileError, match=r"is of another run.*optimizer that the run was started with"):
+    with pytest.raises(SettingError, match=r"was started with optimizer = SGD.*is to go on with Adam\(\)"):
         fit(tmp_path / "run", optimizer="adam", resume=True)
+    with pytest.raises(SettingError, match=r"was started with l2 = 0\.0, and is to go on with 3\.0"):
+        fit(tmp_path / "run", l2=3.0, resume=True)
     with pytest.raises(FileError, match="started with another seed"):
         fit(tmp_path / "run", seed=1, resume=True)
     checkpoint = tmp_path / "run" / "checkpoints" / "last.safetensors"

@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import losses, tree
 from chainrule.training import Batch, Recipe, State, step
-from chainrule.training.epoch import filled, start_settings
+from chainrule.training.state import filled, start_settings
 from chainrule.training.step import add_penalty
 
 rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_the_cost_is_the_weighted_mean() -> None:
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     costs = -np.log(p[np.arange(8), y])
     assert metrics.cost == pytest.approx(np.sum(costs * WEIGHTED.weight), rel=1e-12)
-    assert metrics.score == pytest.approx(np.sum((p.argmax(axis=1) == y) * WEIGHTED.weight))
+    assert metrics.score == pytest.approx(np.sum(p.argmax(axis=1) == y))
     delta = (p - np.eye(2)[y]) * WEIGHTED.weight[:, None] / WEIGHTED.weight.sum()
     np.testing.assert_allclose(after.params["dense_1"]["weight"], w - x.T @ delta, rtol=1e-12)
     np.testing.assert_allclose(after.params["dense_1"]["bias"], b - delta.sum(axis=0), rtol=1e-12)

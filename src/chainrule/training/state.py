@@ -121,7 +121,7 @@ def start(
     >>> batch = cr.training.Batch(np.eye(4, 3, dtype="float32"), np.array([0, 1, 1, 0]), np.ones(4, "float32"))
     >>> state, metrics = cr.training.step(recipe, state, batch)
     >>> state.step, round(float(metrics.cost / metrics.weight), 3)
-    (1, 0.722)
+    (1, 0.439)
     """
     recipe = recipe_of(model, loss, optimizer, **rest)
     state = State(
