@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
 
-from chainrule.errors import SettingError, UnknownNameError, did_you_mean, unknown_name
+from chainrule.errors import SettingError, did_you_mean, unknown_name
 
 __all__ = ["Settings", "find", "replace", "structure", "values", "with_values"]
 
@@ -77,10 +77,7 @@ class Settings:
         rest = dict(plain)
         kind = rest.pop("type", None)
         if kind not in cls.registry:
-            raise UnknownNameError(
-                f"Unknown {cls.family} {kind!r}{did_you_mean(str(kind), cls.registry)} "
-                "A class of your own must be imported before the file is loaded."
-            )
+            raise unknown_name(cls.family, kind, cls.registry)
         found = cls.registry[kind]
         known = {f.name: f for f in dataclasses.fields(found)}  # type: ignore[arg-type]
         for key in rest:

@@ -68,8 +68,9 @@ def load_model(path: str | Path) -> Model:
             standardizer=Standardizer.from_arrays(arrays) if arrays else None,
             target=Target(**_tuples(recipe["target"])),
         )
-    except UnknownNameError as error:  # a layer class that is not imported: the message says what to do
-        raise type(error)(f"{path}: {error}") from None
+    except UnknownNameError as error:
+        hint = "A class of your own must be imported before the file is loaded."
+        raise UnknownNameError(f"{path}: {error} {hint}") from None
     except ChainruleError as error:
         raise FileError(f"{path} is damaged: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
