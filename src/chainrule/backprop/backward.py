@@ -28,16 +28,16 @@ def reachable(output: Tensor) -> list[Tensor]:
     return [found[i] for i in sorted(found, reverse=True)]
 
 
-def backward(output: Tensor, seed: Any) -> dict[int, Any]:
-    """The gradient of ``output`` for every tensor it depends on, by the tensor's index.
+def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
+    """The gradient of ``output`` for every input it depends on (``keep``: for every tensor), by the tensor's index.
 
     The chain rule, newest tensor first: when a tensor's turn comes, the gradients from all its uses have been
     added up. Nothing is stored on the tensors, so a second call gives the same result.
     """
     gradients: dict[int, Any] = {output.index: seed}
+    take = gradients.get if keep else gradients.pop
     for node in reachable(output):
-        g = gradients.get(node.index)
-        if g is None or node.primitive is None:
+        if node.primitive is None or (g := take(node.index, None)) is None:
             continue
         for position, a in enumerate(node.args):
             if isinstance(a, Tensor) and a.level == output.level:
@@ -151,7 +151,7 @@ def _differentiate(
                 f"With has_aux=True the function must return a pair (value, aux); it returned {result!r}."
             )
         value, aux = result if has_aux else (result, None)
-        gradients = _gradients_of(value, level)
+        gradients = _gradients_of(value, level, keep=bool(context.marks))  # marks are read afterwards
     finally:
         context.level -= 1
     found = [tree.map(functools.partial(_gradient_of_input, gradients), inputs[i], args[i]) for i in chosen]
@@ -207,7 +207,7 @@ def _constants(argument: Any) -> Any:
     return tree.map(lambda a: Tensor(a) if namespace(a) is not np and is_floating(a.dtype) else a, argument)
 
 
-def _gradients_of(value: Any, level: int) -> dict[int, Any]:
+def _gradients_of(value: Any, level: int, *, keep: bool) -> dict[int, Any]:
     if shape(value) != ():
         raise GradientError(
             f"A gradient is defined for a function that returns one number; it returned shape {shape(value)}. "
@@ -219,7 +219,7 @@ def _gradients_of(value: Any, level: int) -> dict[int, Any]:
         return {}  # does not depend on the inputs
     if value.level != level:
         return {}
-    return backward(value, _one_like(value.value))
+    return backward(value, _one_like(value.value), keep=keep)
 
 
 def _one_like(value: Any) -> Any:

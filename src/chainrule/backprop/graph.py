@@ -223,7 +223,7 @@ def trace(
                     f"trace needs a function that returns one number or one array; it returned a "
                     f"{type(result).__name__}. Return the part to look at: cr.trace(lambda *a: f(*a)[0])."
                 )
-            gradients = _gradients_of(result, level) if gradient else None
+            gradients = _gradients_of(result, level, keep=True) if gradient else None
         finally:
             context.level -= 1
         builder = _Builder(level, gradients, marks)
