@@ -1,11 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that appear together."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from chainrule.errors import FileError
 
@@ -31,3 +35,19 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
         raise FileError(
             f"Could not write {path}: {error.strerror or error}. Choose another place, or make room."
         ) from None
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is done. (Only the main thread gets it, and only there it can be held back.)"""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[Any] = []
+    handler = signal.signal(signal.SIGINT, lambda *what: arrived.append(what))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler if handler is not None else signal.SIG_DFL)
+    if arrived and callable(handler):
+        handler(*arrived[-1])

@@ -156,3 +156,16 @@ def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="cannot be written to a file"):
             fit(tmp_path / "run", callbacks=lambda event: pytest.fail("it was trained"), **settings)
         assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupt_waits_until_what_belongs_together_is_written() -> None:
+    import signal
+
+    from chainrule.files import uninterrupted
+
+    written = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        written.append("both")
+    assert written == ["both"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -14,6 +14,7 @@ from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.engine import Engine
 from chainrule.errors import DivergedError, SettingError
+from chainrule.files import uninterrupted
 from chainrule.models import Model
 from chainrule.schedules import Schedule
 from chainrule.settings import replace, values, with_values
@@ -85,15 +86,11 @@ class Loop:
                     best = (state.params, state.layers)
                 state, stopped = self._decide(state, history, stopping, callbacks)
                 if folder is not None:
-                    folder.write_metrics(history.records)
-                    fetched = self.engine.fetch((state._replace(settings=None), best))
-                    checkpoint.save(
-                        folder.checkpoint,
-                        fetched[0]._replace(settings=state.settings),
-                        history.records,
-                        fetched[1],
-                        self._identity(),
-                    )
+                    kept, best_weights = self.engine.fetch((state._replace(settings=None), best))
+                    kept = kept._replace(settings=state.settings)
+                    with uninterrupted():  # both files, or neither: they belong to the same epoch
+                        checkpoint.save(folder.checkpoint, kept, history.records, best_weights, self._identity())
+                        folder.write_metrics(history.records)
                 if stopped:
                     break
         chosen = best if stopping is not None and stopping.restore_best else (state.params, state.layers)
