@@ -164,8 +164,13 @@ def test_an_interrupt_waits_until_what_belongs_together_is_written() -> None:
     from chainrule.files import uninterrupted
 
     written = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        written.append("both")
+
+    def write() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            written.append("both")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert written == ["both"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
