@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ class Loop:
         """Train until the last epoch, a decision to stop, or divergence."""
         history, best, stopped = History(), (state.params, state.layers), None
         if folder is not None and resume:
-            state, history.records, best = checkpoint.load(folder.checkpoint, state, self._identity())
+            state, history.records, best = checkpoint.load(folder.checkpoint, state, self._identity)
             if stopping is not None and history.records:
                 stopped = stopping.decide(history[stopping.monitor])
         if folder is not None:
@@ -89,7 +90,7 @@ class Loop:
                     kept, best_weights = self.engine.fetch((state._replace(settings=None), best))
                     kept = kept._replace(settings=state.settings)
                     with uninterrupted():  # both files, or neither: they belong to the same epoch
-                        checkpoint.save(folder.checkpoint, kept, history.records, best_weights, self._identity())
+                        checkpoint.save(folder.checkpoint, kept, history.records, best_weights, self._identity)
                         folder.write_metrics(history.records)
                 if stopped:
                     break
@@ -97,6 +98,7 @@ class Loop:
         at = stopping.best_epoch(history[stopping.monitor]) if stopping and stopping.restore_best else len(history)
         return self._finish(chosen, history, at, stopped, folder)
 
+    @functools.cached_property
     def _identity(self) -> dict[str, str]:
         """What must be the same for a run to be gone on with."""
         recipe = {f.name: repr(getattr(self.recipe, f.name)) for f in dataclasses.fields(self.recipe)}

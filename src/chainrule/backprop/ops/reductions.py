@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule.backprop.ops.arithmetic import equal, exp, log, sqrt
+from chainrule.backprop.ops.arithmetic import equal, exp, sqrt
 from chainrule.backprop.ops.shaping import (
     astype,
     broadcast_to,
@@ -188,11 +188,6 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if ord is not None and not (ord == 2 and isinstance(axis, int)):
         raise GradientError(f"norm is the Euclidean length √Σx² here; got ord={ord!r}.")
     return sqrt(sum(x * x, axis=axis, keepdims=keepdims))
-
-
-def geometric_mean(x, axis=None):
-    """exp of the mean logarithm."""
-    return exp(mean(log(x), axis=axis))
 
 
 @primitive
