@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that appear together."""
+"""Files that appear whole or not at all, files that appear together, and the folder for what can be made again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for chainrule: ``$XDG_CACHE_HOME/chainrule`` or ``~/.cache/chainrule``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:

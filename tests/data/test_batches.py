@@ -12,10 +12,12 @@ from chainrule.errors import DataError, SettingError
 
 @given(n=st.integers(1, 200), size=st.integers(1, 250), seed=st.integers(0, 2**64 - 1))
 def test_an_epoch_visits_every_sample_once(n, size, seed):
-    pieces = batches(batch_order(random.key(seed), n), size)
-    assert sorted(np.concatenate(pieces).tolist()) == list(range(n))
-    assert [len(p) for p in pieces[:-1]] == [size] * (len(pieces) - 1)
-    assert len(pieces[-1]) == (n % size or size if n >= size else n)
+    order = batch_order(random.key(seed), n)
+    pieces = batches(order, size)
+    assert pieces.shape == (-(-n // size), size)
+    assert sorted(pieces.ravel()[:n].tolist()) == list(range(n))
+    filled_up = pieces.ravel()[n:]
+    assert filled_up.tolist() == [order[i % n] for i in range(len(filled_up))]
 
 
 def test_the_order_comes_from_the_key_on_both_engines():

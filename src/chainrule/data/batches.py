@@ -1,4 +1,4 @@
-"""Mini-batches: the order of the samples in an epoch, and its pieces (lectures 000, 003, 004)."""
+"""Mini-batches: the order of the samples in an epoch, and how it is cut (lectures 000, 003, 004)."""
 
 from __future__ import annotations
 
@@ -33,13 +33,16 @@ def batch_order(key: Array, n: int, shuffle: bool = True) -> Array:
     return namespace(key).arange(n, dtype=np.int32)
 
 
-def batches(order: Array, batch_size: int) -> list[Array]:
-    """The order cut into batches of ``batch_size`` indices; the last one may be shorter and is kept.
+def batches(order: Array, batch_size: int) -> Array:
+    """The order cut into batches, one row for each: shape (⌈n / batch_size⌉, batch_size).
+
+    A last batch that is too short is filled up from the start of the order; whoever trains on it gives these samples
+    the weight 0. So all batches have one shape, and no sample is left out.
 
     >>> import numpy as np
     >>> from chainrule.data import batches
-    >>> [b.tolist() for b in batches(np.arange(5), 2)]
-    [[0, 1], [2, 3], [4]]
+    >>> batches(np.arange(5), 2).tolist()
+    [[0, 1], [2, 3], [4, 0]]
     """
     try:
         size = operator.index(batch_size)
@@ -47,4 +50,5 @@ def batches(order: Array, batch_size: int) -> list[Array]:
         size = 0
     if size < 1 or isinstance(batch_size, bool):
         raise SettingError(f"batch_size is a whole number of samples, at least 1; got {batch_size!r}.")
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    steps = -(-len(order) // size)
+    return np.resize(order, (steps, size))  # repeats from the start

@@ -18,7 +18,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.idx import IDX_NAME, read_idx_folder
 from chainrule.data.npz import read_npz
 from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mean
-from chainrule.files import write_atomic
+from chainrule.files import cache_folder, write_atomic
 
 __all__ = ["NAMES", "load"]
 
@@ -170,7 +170,7 @@ def _bundled(name: str) -> Dataset:
 
 
 def _mirrored(name: str, data_dir: str | os.PathLike[str] | None, download: bool) -> Dataset:
-    cache = _cache() / name
+    cache = cache_folder() / name
     places = _places(name, data_dir)
     folder = next((p for p in [*places, cache] if _has_idx_files(p) and not _is_another(p, name)), None)
     if folder is None and not download:
@@ -202,11 +202,6 @@ def _places(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     given = [data_dir, os.environ.get("CHAINRULE_DATA")]
     roots = [Path(root).expanduser() for root in given if root]
     return [place for root in roots for place in (root / name, root)]
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
 
 def _has_idx_files(folder: Path) -> bool:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule import tree
+from chainrule.engine.cache import use_compilation_cache
+
+Body = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class JaxEngine:
-    """Arrays of JAX. `compile` is ``jax.jit``; the loop over steps is ``lax.scan``. JAX's gradients are not used."""
+    """Arrays of JAX. `compile` is ``jax.jit``, `loop` is ``lax.fori_loop``. JAX's gradients are not used."""
 
     name = "jax"
 
     def __init__(self, precision: str = "float32") -> None:
         self.precision = precision
+        #: How often each program was traced (and compiled, or found in the cache), by its name.
+        self.traces: Counter[str] = Counter()
+        use_compilation_cache()
+
+    @property
+    def turns_matrices(self) -> bool:
+        """Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`)."""
+        import jax
+
+        return bool(jax.default_backend() == "cpu")
 
     def place(self, values: Any) -> Any:
         """Arrays where the engine works on them."""
@@ -26,15 +40,30 @@ class JaxEngine:
         with self._precision():
             return tree.map(jnp.asarray, values)
 
+    def copy(self, values: Any) -> Any:
+        """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
+        import jax.numpy as jnp
+
+        with self._precision():
+            return tree.map(lambda v: jnp.array(v, copy=True), values)
+
     def fetch(self, values: Any) -> Any:
         """NumPy arrays of the engine's arrays."""
         return tree.map(np.asarray, values)
 
-    def compile(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as one compiled program for each shape of its arguments."""
+    def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+        """The function as one compiled program for each shape of its arguments.
+
+        The arguments at the positions in ``donate`` are given away: the program writes its results over them.
+        """
         import jax
 
-        compiled = jax.jit(f)
+        @functools.wraps(f)
+        def traced(*args: Any) -> Any:
+            self.traces[f.__name__] += 1  # runs while JAX traces, not when the program runs
+            return f(*args)
+
+        compiled = jax.jit(traced, donate_argnums=donate)
 
         @functools.wraps(f)
         def run(*args: Any) -> Any:
@@ -43,11 +72,35 @@ class JaxEngine:
 
         return run
 
-    def scan(self, body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
-        """``for x in xs: carry, y = body(carry, x)`` as one loop of the program."""
+    def loop(self, body: Body, carry: Any, length: int, first: Any, last: Any) -> tuple[Any, Any]:
+        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
+
+        One loop of the program; ``first`` and ``last`` may be traced, so that one program runs any part of an epoch.
+        """
+        import jax
         from jax import lax
 
-        return lax.scan(body, carry, xs)
+        once = jax.jit(body)  # so that asking for the shapes and looping trace it once
+        _, shapes = jax.eval_shape(once, np.int32(0), carry)
+        empty = tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
+
+        def run(i: Any, state: Any) -> Any:
+            carry, results = state
+            carry, new = once(i, carry)
+            return carry, tree.map(lambda row, v: row.at[i].set(v, mode="promise_in_bounds"), results, new)
+
+        found: tuple[Any, Any] = lax.fori_loop(first, last, run, (carry, empty))
+        return found
+
+    def cond(self, condition: Any, f: Callable[..., Any], g: Callable[..., Any], *args: Any) -> Any:
+        """``f(*args) if condition else g(*args)``, decided while the program runs."""
+        from jax import lax
+
+        return lax.cond(condition, f, g, *args)
+
+    def rows(self, values: Any, at: Any) -> Any:
+        """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""
+        return values.at[at].get(mode="promise_in_bounds")
 
     def _precision(self) -> Any:
         import jax

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,24 +11,35 @@ import numpy as np
 
 from chainrule import tree
 
+Body = Callable[[Any, Any], tuple[Any, Any]]
+
 
 class NumpyEngine:
     """Arrays of NumPy, loops of Python. Good for looking inside and for small jobs: nothing is compiled."""
 
     name = "numpy"
 
+    #: Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`).
+    turns_matrices = False
+
     def __init__(self, precision: str = "float32") -> None:
         self.precision = precision
+        #: How often each program was compiled, by its name: never here.
+        self.traces: Counter[str] = Counter()
 
     def place(self, values: Any) -> Any:
         """Arrays where the engine works on them."""
         return tree.map(np.asarray, values)
 
+    def copy(self, values: Any) -> Any:
+        """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
+        return values
+
     def fetch(self, values: Any) -> Any:
         """NumPy arrays of the engine's arrays."""
         return values
 
-    def compile(self, f: Callable[..., Any]) -> Callable[..., Any]:
+    def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
         """The function as the engine runs it: overflow gives inf without a warning, as in a compiled program."""
 
         @functools.wraps(f)
@@ -37,10 +49,21 @@ class NumpyEngine:
 
         return run
 
-    def scan(self, body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
-        """``for x in xs: carry, y = body(carry, x)``; returns the last carry and all y, stacked."""
-        results = []
-        for x in xs:
-            carry, y = body(carry, x)
-            results.append(y)
-        return carry, tree.map(lambda *ys: np.stack(ys), *results) if results else None
+    def loop(self, body: Body, carry: Any, length: int, first: int, last: int) -> tuple[Any, Any]:
+        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length."""
+        results = None
+        for i in range(first, last):
+            carry, new = body(i, carry)
+            if results is None:
+                results = tree.map(lambda v: np.zeros((length, *np.shape(v)), np.asarray(v).dtype), new)
+            for row, value in zip(tree.leaves(results), tree.leaves(new), strict=True):
+                row[i] = value
+        return carry, results
+
+    def cond(self, condition: Any, f: Callable[..., Any], g: Callable[..., Any], *args: Any) -> Any:
+        """``f(*args) if condition else g(*args)``."""
+        return f(*args) if condition else g(*args)
+
+    def rows(self, values: Any, at: Any) -> Any:
+        """``values[at]`` for positions that are known to exist."""
+        return values[at]

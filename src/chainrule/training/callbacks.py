@@ -15,13 +15,15 @@ from chainrule.training.state import State
 
 @dataclass(frozen=True)
 class Event:
-    """What a callback gets after an epoch.
+    """What a callback gets after an epoch, and within it where `fit` was asked to ``call_every`` so many steps.
 
     Attributes
     ----------
-    epoch, epochs : epochs done, and epochs asked for
-    metrics : the epoch's record, as in the history
-    history : all records so far, this one included
+    epoch, epochs : the epoch (from 1), and epochs asked for
+    step : steps done since the start of the run
+    end_of_epoch : whether the epoch is done
+    metrics : the epoch's record, as in the history; within an epoch the means of the steps since the last call
+    history : the records of all epochs that are done
     state : the training state, to read
     model : a function that makes a `Model` of the weights at this moment
 
@@ -36,6 +38,8 @@ class Event:
 
     epoch: int
     epochs: int
+    step: int
+    end_of_epoch: bool
     metrics: Mapping[str, float]
     history: History
     state: State

@@ -12,17 +12,19 @@ from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
 from chainrule.models.saving import flatten, read_tensors
+from chainrule.training.history import History
 from chainrule.training.state import State
 
 
-def save(path: Path, state: State, records: list[dict[str, float]], best: Any, identity: dict[str, str]) -> None:
+def save(path: Path, state: State, history: History, best: Any, identity: dict[str, str]) -> None:
     """Write the state, the history so far, and the best weights so far."""
     from safetensors.numpy import save as to_bytes
 
     tensors = flatten({"state": _arrays(state), "best": best})
     recipe = {
         "format": 1,
-        "records": records,
+        "records": history.records,
+        "steps": history.steps,
         "settings": state.settings,
         "step": int(np.asarray(state.step)),
         "identity": identity,
@@ -30,7 +32,7 @@ def save(path: Path, state: State, records: list[dict[str, float]], best: Any, i
     write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
 
 
-def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, list[dict[str, float]], Any]:
+def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, History, Any]:
     """Read what `save` wrote.
 
     ``like`` is the run's initial state, whose shapes it must have; ``identity`` is what must be as it was, such as
@@ -64,7 +66,7 @@ def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, list
     run = like.settings["run"]
     settings = {"recipe": recipe["settings"]["recipe"], "run": run}
     state = State(settings=settings, step=recipe["step"], **values["state"])
-    return state, recipe["records"], values["best"]
+    return state, History(recipe["records"], recipe["steps"]), values["best"]
 
 
 def _arrays(state: State) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from chainrule import tree
 from chainrule.backprop import Tensor
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.engine import Engine
-from chainrule.training.epoch import Programs
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, evaluate, step_key
 
@@ -21,22 +20,6 @@ def first_bad_step(metrics: Metrics) -> int | None:
     """The number (from 0) of the first step in a chunk whose cost is not finite."""
     bad = np.flatnonzero(~np.isfinite(np.asarray(metrics.cost)))
     return int(bad[0]) if len(bad) else None
-
-
-def replay(program: Programs, state: State, data: Batch, order: np.ndarray, steps: int, batch_size: int) -> State:
-    """The state after some steps of a chunk, from the state before it: the last good weights.
-
-    The same samples in the same order give the same numbers again, so nothing had to be kept.
-    """
-    if not steps:
-        return state
-    end, _ = program.train(state, data, program.engine.place(order[: steps * batch_size]))
-    return end._replace(settings=state.settings)
-
-
-def is_finite(state: State) -> bool:
-    """Whether all weights and statistics are finite."""
-    return all(bool(np.all(np.isfinite(v))) for v in tree.leaves((state.params, state.layers)))
 
 
 def blame(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
 from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.feed import Resident
 from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare, unpack
@@ -42,6 +43,8 @@ def fit(
     normalize: bool = True,
     early_stopping: EarlyStopping | bool | None = None,
     callbacks: Callback | Sequence[Callback] = (),
+    call_every: int | None = None,
+    record_steps: bool = False,
     sample_weight: Any = None,
     class_weight: Mapping[Any, float] | str | None = None,
     micro_batches: int = 1,
@@ -81,6 +84,10 @@ def fit(
         An `EarlyStopping` (True: with its defaults). Needs validation data unless it monitors training data.
     callbacks
         Functions (or one) that get an `Event` after every epoch and may return a `Decision`.
+    call_every
+        Call them after every so many steps, too.
+    record_steps
+        Keep loss, score and learning rate of every step in ``run.history.steps``.
     sample_weight, class_weight
         Weights of samples in the mean cost; of classes as {label: weight}, or "balanced" (n / (classes · count)).
     micro_batches
@@ -121,6 +128,7 @@ def fit(
     """
     epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
     micro_batches = _count("micro_batches", micro_batches)
+    call_every = None if call_every is None else _count("call_every", call_every)
     check_number("fit", "l1", l1, 0.0)
     check_number("fit", "l2", l2, 0.0)
     if resume and out is None:
@@ -157,7 +165,6 @@ def fit(
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
         chosen = choose("jax", precision=model.precision)
 
-    loop = Loop(model, recipe, prepared, chosen, batch_size, epochs, random.fold_in(root, SHUFFLE))
     folder: RunFolder | None = None
     described: Mapping[str, Any] = {}
     if out is not None:  # described first: a network or loss made of functions cannot be written down
@@ -165,7 +172,20 @@ def fit(
             model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, class_weight
         )
         folder = RunFolder(out, resume=resume)
-    return loop.run(state, stopping, callbacks, folder, resume, progress, described)
+    loop = Loop(
+        model,
+        recipe,
+        prepared,
+        chosen,
+        Resident(prepared.train, batch_size, random.fold_in(root, SHUFFLE), chosen),
+        epochs,
+        stopping=stopping,
+        callbacks=callbacks,
+        call_every=call_every,
+        record_steps=record_steps,
+        folder=folder,
+    )
+    return loop.run(state, resume, progress, described)
 
 
 def _describe(

@@ -26,8 +26,12 @@ class History:
     ([0.5, 0.25], 2, 2)
     """
 
-    def __init__(self, records: list[dict[str, float]] | None = None) -> None:
+    def __init__(
+        self, records: list[dict[str, float]] | None = None, steps: dict[str, list[float]] | None = None
+    ) -> None:
         self.records = list(records or [])
+        #: The metrics of every step, by name, where `fit` was asked to ``record_steps``.
+        self.steps: dict[str, list[float]] = {name: list(values) for name, values in (steps or {}).items()}
 
     def __getitem__(self, column: str) -> list[float]:
         if column not in self.columns:
@@ -42,6 +46,12 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs: {', '.join(self.columns)})"
+
+    def add_steps(self, records: list[dict[str, float]]) -> None:
+        """Add the metrics of some steps."""
+        for record in records:
+            for name, value in record.items():
+                self.steps.setdefault(name, []).append(value)
 
     @property
     def columns(self) -> list[str]:

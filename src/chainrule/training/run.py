@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.data import check_pair, encode_target
-from chainrule.engine import Engine, choose
+from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.settings import values
-from chainrule.training.epoch import measuring
+from chainrule.training.epoch import programs
+from chainrule.training.feed import EVALUATION_BLOCK, blocks_of
 from chainrule.training.history import History
 from chainrule.training.state import Recipe
 from chainrule.training.step import Batch
-
-#: Samples evaluated at once: bounds the memory that activations take.
-EVALUATION_BLOCK = 512
 
 
 class Run:
@@ -30,6 +29,7 @@ class Run:
     best_epoch : the epoch whose weights the model has
     stopped : why training ended before the last epoch, or None
     engine : "numpy" or "jax"
+    traces : how often each program was traced and compiled for this run, by its name; {} where nothing had to be
     folder : where the run was written, or None
 
     >>> import chainrule as cr
@@ -47,6 +47,7 @@ class Run:
         best_epoch: int,
         stopped: str | None,
         engine: str,
+        traces: Mapping[str, int],
         folder: Path | None = None,
     ) -> None:
         self.model = model
@@ -55,6 +56,7 @@ class Run:
         self.best_epoch = best_epoch
         self.stopped = stopped
         self.engine = engine
+        self.traces = dict(traces)
         self.folder = folder
 
     def __repr__(self) -> str:
@@ -86,11 +88,10 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
     steps = -(-len(x) // EVALUATION_BLOCK)
     chosen = choose(engine, precision=model.precision, steps=steps, work=lambda: model.work() * EVALUATION_BLOCK)
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
-    blocks = place_blocks(batch, chosen)
-    settings = {"recipe": values(recipe)}
     params, layers = chosen.place(model.params), chosen.place(model.state)
-    sums = measure(measuring(recipe, chosen), params, layers, settings, blocks)
-    return named_metrics(recipe, *sums)
+    measure = programs(recipe, chosen).measure
+    sums = measure(params, layers, {"recipe": values(recipe)}, chosen.place(blocks_of(batch)))
+    return named_metrics(recipe, *totals(chosen.fetch(sums)))
 
 
 def as_batch(x: np.ndarray, y: np.ndarray, weight: Any, precision: str) -> Batch:
@@ -100,18 +101,9 @@ def as_batch(x: np.ndarray, y: np.ndarray, weight: Any, precision: str) -> Batch
     return Batch(np.asarray(x, precision), y, weight.astype(precision))
 
 
-def place_blocks(batch: Batch, engine: Engine) -> list[Batch]:
-    """Data for evaluation, in blocks, where the engine works on it."""
-    starts = range(0, len(batch.x), EVALUATION_BLOCK)
-    return [engine.place(Batch(*(a[i : i + EVALUATION_BLOCK] for a in batch))) for i in starts]
-
-
-def measure(program: Any, params: Any, layers: Any, settings: Any, blocks: list[Batch]) -> list[float]:
-    """The sums of cost, weight, score, and their number over blocks of data."""
-    total = np.zeros(4)
-    for block in blocks:
-        total += [float(v) for v in program(params, layers, settings, block)]
-    return total.tolist()
+def totals(sums: Any) -> list[float]:
+    """Sums over blocks (or steps), each as one number."""
+    return [float(np.sum(v, dtype=np.float64)) for v in sums]
 
 
 def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:

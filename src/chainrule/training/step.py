@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule import tree
 from chainrule.backprop import Tensor, value_and_grad
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import namespace
+from chainrule.layers.samples import counting
 from chainrule.losses import check_costs
 from chainrule.models.forward import forward
 from chainrule.optimizers import is_weight
@@ -49,8 +51,13 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     return advance(filled(recipe, state.settings), state, batch)
 
 
-def advance(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
-    """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps."""
+def advance(
+    recipe: Recipe, state: State, batch: Batch, view: Callable[[Any], Any] = lambda params: params
+) -> tuple[State, Metrics]:
+    """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps.
+
+    ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`).
+    """
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
     layers, gradients, metrics = state.layers, None, None
@@ -59,7 +66,7 @@ def advance(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]
         key = step_key(recipe, state, at)
 
         def mean_cost(params: Any, layers: Any = layers, part: Batch = part, key: Any = key) -> Any:
-            costs, scores, new_layers = evaluate(recipe, params, layers, part, key=key, train=True)
+            costs, scores, new_layers = evaluate(recipe, view(params), layers, part, key=key, train=True)
             total = (costs * part.weight).sum()
             return total / weight, (total, scores, new_layers)
 
@@ -90,7 +97,8 @@ def evaluate(
     if train and recipe.augment is not None:
         key, own = fold_in(key, 0), fold_in(key, 1)
         x = recipe.augment(x, own)
-    out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
+    with counting((batch.weight > 0).astype(batch.weight.dtype) if train else None):
+        out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
     out = out if isinstance(out, Tensor) else Tensor(out)
     costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
     costs = check_costs(type(recipe.loss).__name__, costs, out)
