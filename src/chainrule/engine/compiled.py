@@ -13,12 +13,16 @@ from chainrule import tree
 from chainrule.engine.cache import use_compilation_cache
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
+Every = tuple[Body, Any, Any]
 
 
 class JaxEngine:
     """Arrays of JAX. `compile` is ``jax.jit``, `loop` is ``lax.fori_loop``. JAX's gradients are not used."""
 
     name = "jax"
+
+    #: Whether a function is compiled for each shape of its arguments.
+    compiles = True
 
     def __init__(self, precision: str = "float32") -> None:
         self.precision = precision
@@ -42,10 +46,8 @@ class JaxEngine:
 
     def copy(self, values: Any) -> Any:
         """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
-        import jax.numpy as jnp
-
         with self._precision():
-            return tree.map(lambda v: jnp.array(v, copy=True), values)
+            return _copier()(values)
 
     def fetch(self, values: Any) -> Any:
         """NumPy arrays of the engine's arrays."""
@@ -72,10 +74,13 @@ class JaxEngine:
 
         return run
 
-    def loop(self, body: Body, carry: Any, length: int, first: Any, last: Any) -> tuple[Any, Any]:
+    def loop(
+        self, body: Body, carry: Any, length: int, first: Any, last: Any, every: Every | None = None
+    ) -> tuple[Any, Any]:
         """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
 
-        One loop of the program; ``first`` and ``last`` may be traced, so that one program runs any part of an epoch.
+        ``every`` is (another body, n, offset): it takes the steps whose number i + offset is a multiple of n. All of
+        ``first``, ``last``, n and offset may be traced, so that one program runs any part of an epoch.
         """
         import jax
         from jax import lax
@@ -84,19 +89,30 @@ class JaxEngine:
         _, shapes = jax.eval_shape(once, np.int32(0), carry)
         empty = tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
 
-        def run(i: Any, state: Any) -> Any:
-            carry, results = state
-            carry, new = once(i, carry)
-            return carry, tree.map(lambda row, v: row.at[i].set(v, mode="promise_in_bounds"), results, new)
+        def steps(body: Body, start: Any, stop: Any, state: Any) -> Any:
+            def run(i: Any, state: Any) -> Any:
+                carry, new = body(i, state[0])
+                write = functools.partial(_write, i)
+                return carry, tree.map(write, state[1], new)
 
-        found: tuple[Any, Any] = lax.fori_loop(first, last, run, (carry, empty))
-        return found
+            return lax.fori_loop(start, stop, run, state)
 
-    def cond(self, condition: Any, f: Callable[..., Any], g: Callable[..., Any], *args: Any) -> Any:
-        """``f(*args) if condition else g(*args)``, decided while the program runs."""
-        from jax import lax
+        if every is None:
+            found: tuple[Any, Any] = steps(once, first, last, (carry, empty))
+            return found
+        other, n, offset = every
 
-        return lax.cond(condition, f, g, *args)
+        # A branch in every step would copy the state each time; loops of one step, or none, leave it where it is.
+        def stretch(at: Any) -> Any:
+            i, state = at
+            due = i + (-(i + offset)) % n  # the next step that the other body takes
+            state = steps(once, i, jax.numpy.minimum(due, last), state)
+            stop = jax.numpy.minimum(due + 1, last)
+            return stop, steps(other, due, stop, state)
+
+        start = jax.numpy.asarray(first, np.int32)
+        ended: tuple[Any, Any] = lax.while_loop(lambda at: at[0] < last, stretch, (start, (carry, empty)))[1]
+        return ended
 
     def rows(self, values: Any, at: Any) -> Any:
         """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""
@@ -107,3 +123,16 @@ class JaxEngine:
 
         # Float64 is allowed inside only: a user's other JAX code keeps its own setting.
         return jax.enable_x64(self.precision == "float64")
+
+
+def _write(i: Any, row: Any, value: Any) -> Any:
+    """``row[i] = value`` for a position that exists."""
+    return row.at[i].set(value, mode="promise_in_bounds")
+
+
+@functools.cache
+def _copier() -> Any:
+    """One program that copies a whole tree."""
+    import jax
+
+    return jax.jit(lambda values: tree.map(lambda v: jax.numpy.array(v, copy=True), values))

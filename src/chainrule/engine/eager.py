@@ -12,12 +12,16 @@ import numpy as np
 from chainrule import tree
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
+Every = tuple[Body, Any, Any]
 
 
 class NumpyEngine:
     """Arrays of NumPy, loops of Python. Good for looking inside and for small jobs: nothing is compiled."""
 
     name = "numpy"
+
+    #: Whether a function is compiled for each shape of its arguments.
+    compiles = False
 
     #: Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`).
     turns_matrices = False
@@ -49,20 +53,22 @@ class NumpyEngine:
 
         return run
 
-    def loop(self, body: Body, carry: Any, length: int, first: int, last: int) -> tuple[Any, Any]:
-        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length."""
+    def loop(
+        self, body: Body, carry: Any, length: int, first: int, last: int, every: Every | None = None
+    ) -> tuple[Any, Any]:
+        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
+
+        ``every`` is (another body, n, offset): it takes the steps whose number i + offset is a multiple of n.
+        """
         results = None
         for i in range(first, last):
-            carry, new = body(i, carry)
+            chosen = every[0] if every is not None and (i + every[2]) % every[1] == 0 else body
+            carry, new = chosen(i, carry)
             if results is None:
                 results = tree.map(lambda v: np.zeros((length, *np.shape(v)), np.asarray(v).dtype), new)
             for row, value in zip(tree.leaves(results), tree.leaves(new), strict=True):
                 row[i] = value
         return carry, results
-
-    def cond(self, condition: Any, f: Callable[..., Any], g: Callable[..., Any], *args: Any) -> Any:
-        """``f(*args) if condition else g(*args)``."""
-        return f(*args) if condition else g(*args)
 
     def rows(self, values: Any, at: Any) -> Any:
         """``values[at]`` for positions that are known to exist."""

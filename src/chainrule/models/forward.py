@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import math
 from typing import Any
@@ -16,6 +17,12 @@ from chainrule.engine import Engine, Work
 from chainrule.layers import Layer
 
 Array = Any
+
+#: Numbers that the inputs and activations of a block may take (float32: 8 MB, so that they stay in the cache).
+BLOCK_VALUES = 2**21
+
+#: Blocks that may be on their way at once.
+IN_FLIGHT = 2
 
 #: Primitives that multiply each result value's row with a column of the second argument.
 PRODUCTS = ("_matmul", "_conv2d")
@@ -46,13 +53,38 @@ def _predictor(net: Layer, engine: Engine) -> Any:
     return engine.compile(lambda params, state, x: forward(net, params, state, x)[0])
 
 
-def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch_size: int = 1024) -> Array:
-    """The network's outputs for many samples, in blocks that bound the memory."""
+def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch_size: int) -> Array:
+    """The network's outputs for many samples, in blocks that bound the memory.
+
+    The blocks are of about the same size. Where a program is compiled for each shape, that size is rounded up, so that
+    not every number of samples means a program of its own, and the last block is filled up.
+    """
     run = _predictor(net, engine)
     params, state = engine.place(params), engine.place(state)
-    blocks = range(0, max(len(x), 1), batch_size)
-    parts = [engine.fetch(run(params, state, engine.place(x[i : i + batch_size]))) for i in blocks]
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+    size = -(-len(x) // max(1, -(-len(x) // batch_size)))
+    size = min(batch_size, _rounded_up(size)) if engine.compiles else size
+    running: collections.deque[Array] = collections.deque()
+    done = []
+    for i in range(0, max(len(x), 1), max(size, 1)):
+        block = x[i : i + size]
+        if engine.compiles and len(block) < size:
+            block = np.concatenate([block, np.zeros((size - len(block), *x.shape[1:]), x.dtype)])
+        running.append(run(params, state, block))
+        if len(running) > IN_FLIGHT:  # the engine may still be at it while the next block is prepared
+            done.append(engine.fetch(running.popleft()))
+    done += map(engine.fetch, running)
+    return (np.concatenate(done) if len(done) > 1 else done[0])[: len(x)]
+
+
+def _rounded_up(n: int) -> int:
+    """The next number with at most three binary digits that are not trailing zeros: at most a quarter more than n."""
+    unit = 1 << max(0, n.bit_length() - 3)
+    return -(-n // unit) * unit
+
+
+def block_size(values: float) -> int:
+    """How many samples to predict at once: a power of two, whose values (of one sample) make about `BLOCK_VALUES`."""
+    return 1 << int(np.clip(np.log2(BLOCK_VALUES / max(values, 1.0)), 5, 13))
 
 
 def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> Work:

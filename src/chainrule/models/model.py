@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from chainrule.engine import Work, choose
 from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
-from chainrule.models.forward import forward, outputs, work
+from chainrule.models.forward import block_size, forward, outputs, work
 
 Array = Any
 
@@ -101,6 +102,7 @@ class Model:
             self.params = fill(self.params, params, "params", precision)
         if state is not None:
             self.state = fill(self.state, state, "state", None)
+        self._work: Work | None = None
         self.standardizer = standardizer
         #: The activation of the last layer.
         self.last_activation = _last_activation(self.net)
@@ -115,8 +117,13 @@ class Model:
             x = self.standardizer(x)
         return forward(self.net, self.params, self.state, x)[0]
 
-    def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
-        """The outputs of the last layer: probabilities (batch, classes), or values for regression."""
+    def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
+        """The outputs of the last layer: probabilities (batch, classes), or values for regression.
+
+        ``batch_size`` samples at a time; None takes as many as keep their inputs and activations in the cache.
+        """
+        if batch_size is None:
+            batch_size = block_size(self.work().values + math.prod(self.input_shape))
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
         x = self.prepare(check_features(x))
@@ -124,7 +131,7 @@ class Model:
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
         return np.asarray(outputs(self.net, self.params, self.state, x, chosen, batch_size))
 
-    def predict(self, x: Array, *, engine: str = "auto", batch_size: int = 1024) -> np.ndarray:
+    def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The class of each sample (the label as it was given in training), or the value for regression."""
         return self.labels(self.predict_proba(x, engine=engine, batch_size=batch_size))
 
@@ -216,7 +223,9 @@ class Model:
 
     def work(self) -> Work:
         """What predicting one sample is made of (for the choice of an engine)."""
-        return work(self.net, self.params, self.state, self.input_shape)
+        if self._work is None:
+            self._work = work(self.net, self.params, self.state, self.input_shape)
+        return self._work
 
     def count(self) -> int:
         """The number of parameters."""

@@ -4,6 +4,7 @@ from chainrule.training.callbacks import Decision, EarlyStopping, Event
 from chainrule.training.descend import Descent, descend
 from chainrule.training.fit import fit
 from chainrule.training.history import History
+from chainrule.training.probe import Probes
 from chainrule.training.run import Run
 from chainrule.training.state import Recipe, State, start
 from chainrule.training.step import Batch, step
@@ -15,6 +16,7 @@ __all__ = [
     "EarlyStopping",
     "Event",
     "History",
+    "Probes",
     "Recipe",
     "Run",
     "State",

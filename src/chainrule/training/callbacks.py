@@ -10,6 +10,7 @@ from chainrule.errors import SettingError, did_you_mean
 from chainrule.models import Model
 from chainrule.settings import check_number
 from chainrule.training.history import History, smaller_is_better
+from chainrule.training.probe import Probes
 from chainrule.training.state import State
 
 
@@ -24,6 +25,7 @@ class Event:
     end_of_epoch : whether the epoch is done
     metrics : the epoch's record, as in the history; within an epoch the means of the steps since the last call
     history : the records of all epochs that are done
+    probes : what the layers do (`Probes`), where `fit` was asked to ``probe_every`` so many steps
     state : the training state, to read
     model : a function that makes a `Model` of the weights at this moment
 
@@ -42,6 +44,7 @@ class Event:
     end_of_epoch: bool
     metrics: Mapping[str, float]
     history: History
+    probes: Probes | None
     state: State
     model: Callable[[], Model]
 

@@ -13,10 +13,13 @@ from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
 from chainrule.models.saving import flatten, read_tensors
 from chainrule.training.history import History
+from chainrule.training.probe import Probes
 from chainrule.training.state import State
 
 
-def save(path: Path, state: State, history: History, best: Any, identity: dict[str, str]) -> None:
+def save(
+    path: Path, state: State, history: History, probes: Probes | None, best: Any, identity: dict[str, str]
+) -> None:
     """Write the state, the history so far, and the best weights so far."""
     from safetensors.numpy import save as to_bytes
 
@@ -25,6 +28,7 @@ def save(path: Path, state: State, history: History, best: Any, identity: dict[s
         "format": 1,
         "records": history.records,
         "steps": history.steps,
+        "probes": {"steps": probes.steps, "rows": probes.rows} if probes is not None else {"steps": [], "rows": []},
         "settings": state.settings,
         "step": int(np.asarray(state.step)),
         "identity": identity,
@@ -32,7 +36,7 @@ def save(path: Path, state: State, history: History, best: Any, identity: dict[s
     write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
 
 
-def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, History, Any]:
+def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, History, dict[str, Any], Any]:
     """Read what `save` wrote.
 
     ``like`` is the run's initial state, whose shapes it must have; ``identity`` is what must be as it was, such as
@@ -66,7 +70,7 @@ def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, Hist
     run = like.settings["run"]
     settings = {"recipe": recipe["settings"]["recipe"], "run": run}
     state = State(settings=settings, step=recipe["step"], **values["state"])
-    return state, History(recipe["records"], recipe["steps"]), values["best"]
+    return state, History(recipe["records"], recipe["steps"]), recipe["probes"], values["best"]
 
 
 def _arrays(state: State) -> dict[str, Any]:

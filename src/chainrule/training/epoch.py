@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule import tree
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import Engine, namespace
@@ -12,6 +14,7 @@ from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
 from chainrule.training.layout import narrow, turn
+from chainrule.training.probe import look
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, advance, count, evaluate
 
@@ -25,31 +28,36 @@ class Trained(NamedTuple):
     ----------
     state : after the last step
     metrics : of each step of the piece, arrays of length ``steps``; 0 for those that this call did not run
+    probed : what the probes saw of each step, (steps, figures); 0 for those that were not probed
     finite : whether all weights and statistics are
     """
 
     state: State
     metrics: Metrics
+    probed: Array | None
     finite: Array
 
 
 class Programs(NamedTuple):
     """What an engine runs for one structure of recipe.
 
-    ``train(state, settings, piece, samples, first, last)`` runs the steps from ``first`` to before ``last`` of a piece
+    ``train(state, settings, data, order, first, last)`` runs the steps from ``first`` to before ``last`` of a piece
     (see `chainrule.training.feed`) and gives `Trained`; the state is given away. ``measure(params, layers, settings,
     blocks)`` gives the sums of cost, weight, score, and their number for each block of data.
 
-    Both take everything that may change without a change of the program as values: continuous settings, the part of the
-    epoch, the number of samples.
+    Both take everything that may change without a change of the program as values: the continuous settings, and which
+    part of the epoch to run.
     """
 
     train: Any
     measure: Any
 
 
-def programs(recipe: Recipe, engine: Engine) -> Programs:
-    """The programs of a recipe; found again for every recipe that differs in continuous settings only."""
+def programs(recipe: Recipe, engine: Engine, probes: int = 0) -> Programs:
+    """The programs of a recipe; found again for every recipe that differs in continuous settings only.
+
+    ``probes`` is the number of figures that probes take on every ``settings["run"]["probe_every"]``-th step.
+    """
     form = structure(recipe)
     try:
         hash(form)
@@ -59,31 +67,40 @@ def programs(recipe: Recipe, engine: Engine) -> Programs:
             f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: "
             f"{recipe.net}."
         ) from None
-    return _programs(form, engine)
+    return _programs(form, engine, probes)
 
 
 @functools.lru_cache(maxsize=128)
-def _programs(form: Recipe, engine: Engine) -> Programs:
-    def train(
-        state: State, settings: Any, data: Batch, order: Array | None, samples: Array, first: Array, last: Array
-    ) -> Trained:
+def _programs(form: Recipe, engine: Engine, probes: int) -> Programs:
+    def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
         recipe = filled(form, settings)
-        batch_at = _batches(data, order, samples, engine)
         paths = narrow(state.params) if engine.turns_matrices and not isinstance(form.optimizer, Optax) else frozenset()
 
         def turned(state: State) -> State:
             moments = {name: turn(values, paths) for name, values in state.moments.items()} if paths else state.moments
             return state._replace(params=turn(state.params, paths), moments=moments)
 
-        def body(i: Array, carry: State) -> tuple[State, Metrics]:
-            whole = carry._replace(settings=settings)
-            new, metrics = advance(recipe, whole, batch_at(i), view=lambda params: turn(params, paths))
-            return new._replace(settings=None), metrics
+        def advanced(state: State, batch: Batch, look: Any = None) -> tuple[State, Metrics, Array | None]:
+            whole = state._replace(settings=settings)
+            new, metrics, seen = advance(recipe, whole, batch, view=lambda params: turn(params, paths), look=look)
+            return new._replace(settings=None), metrics, seen
 
-        steps = len(data.x) if order is None else len(order)
-        end, metrics = engine.loop(body, turned(state), steps, first, last)
+        def batch_at(i: Array) -> Batch:
+            x = data.x[i] if order is None else engine.rows(data.x, order[i])
+            return Batch(x, data.y[i], data.weight[i])
+
+        def body(i: Array, carry: State) -> tuple[State, tuple[Metrics, Array | None]]:
+            new, metrics, _ = advanced(carry, batch_at(i))
+            return new, (metrics, namespace(metrics.cost).zeros(probes, np.float32) if probes else None)
+
+        def probed(i: Array, carry: State) -> tuple[State, tuple[Metrics, Array | None]]:
+            new, metrics, seen = advanced(carry, batch_at(i), look)
+            return new, (metrics, seen)
+
+        every = (probed, settings["run"]["probe_every"], state.step - first) if probes else None
+        end, (metrics, seen) = engine.loop(body, turned(state), len(data.y), first, last, every)
         end = turned(end)
-        return Trained(end, metrics, _is_finite((end.params, end.layers)))
+        return Trained(end, metrics, seen, _is_finite((end.params, end.layers)))
 
     def measure(params: Any, layers: Any, settings: Any, blocks: Batch) -> tuple[Array, ...]:
         recipe = filled(form, settings)
@@ -97,17 +114,6 @@ def _programs(form: Recipe, engine: Engine) -> Programs:
         return sums
 
     return Programs(engine.compile(train, donate=(0,)), engine.compile(measure))
-
-
-def _batches(data: Batch, order: Array | None, samples: Array, engine: Engine) -> Any:
-    """A function that gives the batch of a step."""
-    if order is None:
-        return lambda i: Batch(*(a[i] for a in data))
-    # Targets and weights are small: they are put in order once, inputs step by step.
-    xp = namespace(order)
-    here = xp.arange(order.size).reshape(order.shape) < samples
-    y, weight = engine.rows(data.y, order), engine.rows(data.weight, order) * here
-    return lambda i: Batch(engine.rows(data.x, order[i]), y[i], weight[i])
 
 
 def _is_finite(values: Any) -> Array:

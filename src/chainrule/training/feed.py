@@ -23,15 +23,15 @@ class Piece(NamedTuple):
 
     Attributes
     ----------
-    data : samples of shape (n, …) if there is an order, else (steps, batch, …)
-    order : the samples of each step as positions in ``data``, (steps, batch), or None
-    samples : how many of the positions, row by row, are samples; the rest fills the last batch up and does not count
-    steps : number of steps
+    data : targets and weights (steps, batch, …); inputs likewise, or as they lie, (n, …), if there is an order
+    order : for each step the rows of its inputs, (steps, batch), or None
+    steps : how many steps to run; there may be room for more
+
+    Samples that only fill a batch up have the weight 0.
     """
 
     data: Batch
     order: Array | None
-    samples: int
     steps: int
 
 
@@ -47,26 +47,26 @@ class Feed(Protocol):
 
 
 class Resident:
-    """Training data that lies where the engine works, as a whole; an epoch is an order of its rows."""
+    """Training data whose inputs lie where the engine works, as a whole; an epoch is an order of their rows."""
 
     def __init__(self, data: Batch, batch_size: int, key: Array, engine: Engine) -> None:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.key, self.engine = key, engine
-        self.data = engine.place(data)
+        self.x, self.y, self.weight = engine.place(data.x), data.y, data.weight
 
     def epoch(self, number: int) -> Iterator[Piece]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
-        yield Piece(self.data, self.engine.place(order), self.samples, len(order))
+        y, weight = self.y[order], self.weight[order]
+        weight.reshape(-1)[self.samples :] = 0.0
+        order, y, weight = self.engine.place((order, y, weight))
+        yield Piece(Batch(self.x, y, weight), order, len(order))
 
 
 def batch_of(piece: Piece, step: int, engine: Engine) -> Batch:
     """The samples of one step of a piece, as NumPy arrays."""
-    if piece.order is None:
-        return Batch(*(engine.fetch(a[step]) for a in piece.data))
-    rows = engine.fetch(piece.order)[step]
-    x, y, weight = (engine.fetch(a[rows]) for a in piece.data)
-    here = step * len(rows) + np.arange(len(rows)) < piece.samples
-    return Batch(x, y, weight * here)
+    x, y, weight = piece.data
+    x = x[step] if piece.order is None else x[piece.order[step]]
+    return Batch(*engine.fetch((x, y[step], weight[step])))
 
 
 def blocks_of(data: Batch, size: int = EVALUATION_BLOCK) -> Batch:

@@ -45,6 +45,7 @@ def fit(
     callbacks: Callback | Sequence[Callback] = (),
     call_every: int | None = None,
     record_steps: bool = False,
+    probe_every: int | None = None,
     sample_weight: Any = None,
     class_weight: Mapping[Any, float] | str | None = None,
     micro_batches: int = 1,
@@ -88,6 +89,9 @@ def fit(
         Call them after every so many steps, too.
     record_steps
         Keep loss, score and learning rate of every step in ``run.history.steps``.
+    probe_every
+        On every so many steps keep figures of each layer and parameter in ``run.probes`` (see `Probes`), computed in
+        the same pass.
     sample_weight, class_weight
         Weights of samples in the mean cost; of classes as {label: weight}, or "balanced" (n / (classes · count)).
     micro_batches
@@ -129,6 +133,7 @@ def fit(
     epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
     micro_batches = _count("micro_batches", micro_batches)
     call_every = None if call_every is None else _count("call_every", call_every)
+    probe_every = None if probe_every is None else _count("probe_every", probe_every)
     check_number("fit", "l1", l1, 0.0)
     check_number("fit", "l2", l2, 0.0)
     if resume and out is None:
@@ -152,6 +157,8 @@ def fit(
         micro_batches=micro_batches,
         augment=augment,
     )
+    if probe_every is not None:
+        state.settings["run"]["probe_every"] = probe_every
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
     chosen = choose(
@@ -183,6 +190,7 @@ def fit(
         callbacks=callbacks,
         call_every=call_every,
         record_steps=record_steps,
+        probe_every=probe_every,
         folder=folder,
     )
     return loop.run(state, resume, progress, described)

@@ -26,6 +26,8 @@ from chainrule.training.feed import Feed, Piece, batch_of, blocks_of
 from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
 from chainrule.training.prepare import Prepared
+from chainrule.training.probe import Probes
+from chainrule.training.probe import names as probe_names
 from chainrule.training.progress import progress as show_progress
 from chainrule.training.run import Run, named_metrics, totals
 from chainrule.training.state import Metrics, Recipe, State
@@ -43,6 +45,7 @@ class Loop:
     stopping, callbacks : who may end it or change its settings
     call_every : callbacks are called after so many steps too, not only after an epoch
     record_steps : keep the metrics of every step, not only their means over an epoch
+    probe_every : probe the layers on every so many steps
     folder : where the run is written
     """
 
@@ -59,13 +62,18 @@ class Loop:
         callbacks: Sequence[Callback] = (),
         call_every: int | None = None,
         record_steps: bool = False,
+        probe_every: int | None = None,
         folder: RunFolder | None = None,
     ) -> None:
         self.model, self.recipe, self.prepared = model, recipe, prepared
         self.engine, self.feed, self.epochs = engine, feed, epochs
         self.stopping, self.callbacks, self.folder = stopping, callbacks, folder
         self.call_every, self.record_steps = call_every if callbacks else None, record_steps
-        self.program = programs(recipe, engine)
+        self.probes: Probes | None = None
+        if probe_every:
+            shape = model.input_shape
+            self.probes = Probes(probe_every, probe_names(recipe, model.params, model.state, shape))
+        self.program = programs(recipe, engine, probes=len(self.probes.names) if self.probes is not None else 0)
         self.validation = engine.place(blocks_of(prepared.validation)) if prepared.validation is not None else None
         self.traced = engine.traces.copy()
         self.history = History()
@@ -77,7 +85,9 @@ class Loop:
         """Train until the last epoch, a decision to stop, or divergence."""
         stopped, best = None, (start.params, start.layers)
         if self.folder is not None and resume:
-            start, self.history, best = checkpoint.load(self.folder.checkpoint, start, self._identity)
+            start, self.history, probed, best = checkpoint.load(self.folder.checkpoint, start, self._identity)
+            if self.probes is not None:
+                self.probes.steps, self.probes.rows = probed["steps"], probed["rows"]
             if self.stopping is not None and len(self.history):
                 stopped = self.stopping.decide(self.history[self.stopping.monitor])
         if self.folder is not None:
@@ -130,6 +140,8 @@ class Loop:
                 metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
                 if first_bad_step(metrics) is not None or not found.finite:
                     raise self._diverged(epoch, kept_at, done + last)
+                if self.probes is not None:
+                    self.probes.add(int(found.state.step) - (last - first), self.engine.fetch(found.probed)[first:last])
                 self.state = found.state._replace(settings=self.state.settings)
                 seen.append(metrics)
                 uncalled.append(metrics)
@@ -146,7 +158,7 @@ class Loop:
 
     def _train(self, state: State, piece: Piece, first: int, last: int) -> Any:
         """Steps of a piece of the epoch; the state is given away."""
-        values = (piece.data, piece.order, piece.samples, first, last)
+        values = (piece.data, piece.order, first, last)
         return self.program.train(state._replace(settings=None), state.settings, *values)
 
     def _means(self, seen: list[Metrics]) -> dict[str, float]:
@@ -195,6 +207,7 @@ class Loop:
                 end_of_epoch=end_of_epoch,
                 metrics=metrics,
                 history=self.history,
+                probes=self.probes,
                 state=seen,
                 model=lambda seen=seen: self._model((seen.params, seen.layers)),  # type: ignore[misc]
             )
@@ -221,6 +234,7 @@ class Loop:
                 folder.checkpoint,
                 kept._replace(settings=self.kept.settings),
                 self.history,
+                self.probes,
                 best_weights,
                 self._identity,
             )
@@ -237,6 +251,7 @@ class Loop:
             best_epoch=self.stopping.best_epoch(monitored) if self.stopping and restore else len(self.history),
             stopped=stopped,
             engine=self.engine.name,
+            probes=self.probes,
             traces=dict(self.engine.traces - self.traced),
             folder=self.folder.path if self.folder is not None else None,
         )

@@ -15,6 +15,7 @@ from chainrule.settings import values
 from chainrule.training.epoch import programs
 from chainrule.training.feed import EVALUATION_BLOCK, blocks_of
 from chainrule.training.history import History
+from chainrule.training.probe import Probes
 from chainrule.training.state import Recipe
 from chainrule.training.step import Batch
 
@@ -29,6 +30,7 @@ class Run:
     best_epoch : the epoch whose weights the model has
     stopped : why training ended before the last epoch, or None
     engine : "numpy" or "jax"
+    probes : `Probes`, what the layers did on the probed steps, or None
     traces : how often each program was traced and compiled for this run, by its name; {} where nothing had to be
     folder : where the run was written, or None
 
@@ -48,6 +50,7 @@ class Run:
         stopped: str | None,
         engine: str,
         traces: Mapping[str, int],
+        probes: Probes | None = None,
         folder: Path | None = None,
     ) -> None:
         self.model = model
@@ -57,6 +60,7 @@ class Run:
         self.stopped = stopped
         self.engine = engine
         self.traces = dict(traces)
+        self.probes = probes
         self.folder = folder
 
     def __repr__(self) -> str:

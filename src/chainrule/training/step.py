@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from chainrule import tree
 from chainrule.backprop import Tensor, value_and_grad
+from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import namespace
 from chainrule.layers.samples import counting
@@ -48,15 +49,20 @@ def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     -------
     The next state, and the metrics of the batch before the update.
     """
-    return advance(filled(recipe, state.settings), state, batch)
+    return advance(filled(recipe, state.settings), state, batch)[:2]
 
 
 def advance(
-    recipe: Recipe, state: State, batch: Batch, view: Callable[[Any], Any] = lambda params: params
-) -> tuple[State, Metrics]:
+    recipe: Recipe,
+    state: State,
+    batch: Batch,
+    view: Callable[[Any], Any] = lambda params: params,
+    look: Callable[..., Any] | None = None,
+) -> tuple[State, Metrics, Any]:
     """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps.
 
-    ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`).
+    ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`). ``look``
+    is shown what a step knows (marks, parameters, gradients, new parameters); what it makes of it is returned as well.
     """
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
@@ -70,7 +76,10 @@ def advance(
             total = (costs * part.weight).sum()
             return total / weight, (total, scores, new_layers)
 
-        (_, (cost, scores, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
+        if look is None:
+            (_, (cost, scores, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
+        else:
+            _, (cost, scores, layers), found, marks = value_grad_and_marks(mean_cost, state.params)
         gradients = found if gradients is None else tree.map(_add, gradients, found)
         seen = (cost, part.weight.sum(), *count(scores, part.weight))
         metrics = seen if metrics is None else tree.map(_add, metrics, seen)
@@ -83,6 +92,7 @@ def advance(
     return (
         state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
         Metrics(*(xp.asarray(v, dtype) for v in (*metrics, lr))),
+        None if look is None else look(marks, state.params, gradients, params),
     )
 
 

@@ -1,0 +1,116 @@
+"""Probes: what every layer does on chosen steps, computed inside the program that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule import random, tree
+from chainrule.backprop.tensor import collect_marks
+from chainrule.engine import namespace
+from chainrule.errors import unknown_name
+from chainrule.models.forward import forward
+from chainrule.training.state import Recipe
+
+Array = Any
+
+#: Of a layer's values before (z) and after (a) its activation, or its output, on the batch.
+OF_VALUES = ("mean", "deviation", "zeros", "gradient")
+
+#: Of a parameter.
+OF_PARAMETERS = ("size", "gradient", "change")
+
+
+class Probes:
+    """Figures of every layer and parameter, on the steps that were probed: ``probes["dense_1/z/deviation"]``.
+
+    For the values of a layer on the batch, ``dense_1/z/…`` before and ``dense_1/a/…`` after its activation
+    (``…/output/…`` for layers without one):
+
+    ==============  =========================================================================
+    ``mean``        over samples and units
+    ``deviation``   standard deviation, likewise
+    ``zeros``       share that is exactly 0 (ReLU units that do not fire)
+    ``gradient``    root of the mean square of ∂C/∂value, C the mean cost of the batch (0 where none flows)
+    ==============  =========================================================================
+
+    For a parameter, ``dense_1/weight/…``:
+
+    ==============  =========================================================================
+    ``size``        root of its mean square before the step
+    ``gradient``    root of the mean square of its gradient (with L1 and L2 terms)
+    ``change``      root of the mean square of what the step added to it
+    ==============  =========================================================================
+
+    With micro-batches the values are those of the last part.
+
+    >>> import chainrule as cr
+    >>> run = cr.fit(cr.mlp([4, 8, 3]), cr.data.load("iris"), epochs=2, batch_size=30, probe_every=4, progress=False)
+    >>> run.probes.steps
+    [1, 5, 9]
+    >>> len(run.probes["dense_1/weight/gradient"])
+    3
+    """
+
+    def __init__(self, every: int, names: list[str], steps: list[int] | None = None, rows: Any = ()) -> None:
+        self.every = every
+        self.names = names
+        #: The steps that were probed (from 1).
+        self.steps: list[int] = list(steps or [])
+        self.rows: list[list[float]] = [list(row) for row in rows]
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self.names:
+            raise unknown_name("probe", name, self.names)
+        at = self.names.index(name)
+        return [row[at] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __repr__(self) -> str:
+        return f"Probes({len(self.names)} figures on {len(self)} steps, every {self.every})"
+
+    def add(self, first: int, rows: np.ndarray) -> None:
+        """Take the probed ones of the steps that begin with step ``first`` (from 0)."""
+        for step, row in enumerate(rows, first):
+            if step % self.every == 0:
+                self.steps.append(step + 1)
+                self.rows.append([float(v) for v in row])
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with one row per probed step."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, index=pd.Index(self.steps, name="step"), columns=self.names)
+
+
+def names(recipe: Recipe, params: Any, layers: Any, input_shape: tuple[int, ...]) -> list[str]:
+    """The names of all figures: `look` gives them in this order."""
+    x = np.zeros((2, *input_shape), np.float32)  # only the names of its values matter
+    with collect_marks() as marks, np.errstate(all="ignore"):
+        forward(recipe.net, params, layers, x, key=random.key(0), train=True)
+    paths = ["/".join(path) for path, _ in tree.leaves_with_path(params)]
+    return [f"{m}/{f}" for m in marks for f in OF_VALUES] + [f"{p}/{f}" for p in paths for f in OF_PARAMETERS]
+
+
+def look(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: Any, new: Any) -> Array:
+    """The figures of one step, as one array in the order of `names`."""
+    found: list[Array] = []
+    for value, gradient in marks.values():
+        xp = namespace(value)
+        found += [value.mean(), value.std(), (value == 0).mean(), 0.0 if gradient is None else _size(gradient)]
+    for w, g, after in zip(*map(tree.leaves, (params, gradients, new)), strict=True):
+        found += [_size(w), _size(g), _size(after - w)]
+    xp = namespace(*found)
+    return xp.stack([xp.asarray(v, np.float32) for v in found])
+
+
+def _size(values: Array) -> Array:
+    """The root of the mean square."""
+    return namespace(values).sqrt((values * values).mean())
