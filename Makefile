@@ -5,14 +5,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_FLAGS ?= -n 2
-BENCHMARKS ?= $(sort $(wildcard bench/*.py))
+BENCHMARKS ?= $(filter-out bench/speed.py,$(sort $(wildcard bench/*.py)))
+BENCH_VENV ?= .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
+SPEED_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-slow lint format types bench clean
+.PHONY: help setup demo test test-slow lint format types bench bench-speed clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## Create the environment in .venv (done by the other targets too)
 
@@ -49,6 +52,17 @@ types: setup  ## Check types
 bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=bench/import_time.py)
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 
+# PyTorch, Keras and Flax get an environment of their own.
+$(BENCH_READY): pyproject.toml constraints.txt bench/requirements.txt
+	@echo "Setting up $(BENCH_VENV) (once, several minutes)"
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --requirement bench/requirements.txt --editable .
+	@touch $@
+
+bench-speed: $(BENCH_READY)  ## Time training beside PyTorch, Keras, Flax and others (SPEED_FLAGS="--quick")
+	@$(BENCH_VENV)/bin/python bench/speed.py $(SPEED_FLAGS)
+
 clean:  ## Remove the environment and all caches
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -165,7 +165,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, _option("The whole run follows from it. [0]", metavar="N")] = None,
     engine: Annotated[str | None, _option("numpy, jax or auto. [auto: the faster one]", metavar="NAME")] = None,
-    precision: Annotated[str | None, _option("float32 or float64. [float32]", metavar="NAME")] = None,
+    precision: Annotated[str | None, _option("float32, bfloat16 (for GPUs) or float64. [float32]", metavar="NAME")] = None,
     config: Annotated[
         Path | None, _option("Settings from a run's config.toml; options win over it.", metavar="FILE")
     ] = None,

@@ -13,7 +13,8 @@ from chainrule.errors import SettingError, unknown_name
 
 Engine = NumpyEngine | JaxEngine
 
-PRECISIONS = ("float32", "float64")
+#: What products and activations are computed in, and what weights and statistics are kept in.
+PRECISIONS = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
 
 
 class Work(NamedTuple):
@@ -52,7 +53,7 @@ def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Cal
     Parameters
     ----------
     engine : "numpy", "jax" or "auto"
-    precision : "float32" or "float64"
+    precision : "float32", "float64", or "bfloat16" (JAX only)
     steps, work : how many steps, and a function that says what each is made of (see `chainrule.models.forward.work`);
         it is called for "auto" only
     """
@@ -60,13 +61,17 @@ def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Cal
         raise unknown_name("precision", precision, PRECISIONS)
     if engine not in (*COSTS, "auto"):
         raise unknown_name("engine", engine, (*COSTS, "auto"))
+    if precision == "bfloat16":
+        if engine == "numpy":
+            raise SettingError('NumPy has no bfloat16: use engine="jax", or precision="float32".')
+        engine = "jax"
     if engine == "auto":
         each = work()
         names = COSTS if _has_jax() else ["numpy"]
         engine = min(names, key=lambda name: COSTS[name].seconds(steps, each))
     if engine == "jax" and not _has_jax():
         raise SettingError('engine="jax" needs the package jax: pip install jax, or use engine="numpy".')
-    return _engine(engine, precision)
+    return _engine(engine, PRECISIONS[precision])
 
 
 @functools.cache

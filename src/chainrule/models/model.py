@@ -15,7 +15,7 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
-from chainrule.engine import Work, choose
+from chainrule.engine import PRECISIONS, Work, choose
 from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
@@ -63,7 +63,7 @@ class Model:
     net : a layer, mostly `Sequential`
     input_shape : shape of one sample
     seed : for the initial weights
-    precision : "float32" or "float64"
+    precision : "float32" or "float64" ("bfloat16" concerns training only: its weights are kept in float32)
     params, state : values to use instead of initial ones
     standardizer : applied to every input before the network (training mean and deviation)
     target : what the outputs mean (task and class names)
@@ -91,7 +91,9 @@ class Model:
         standardizer: Standardizer | None = None,
         target: Target | None = None,
     ) -> None:
-        choose("numpy", precision=precision)  # a wrong precision is an error here
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
+        precision = PRECISIONS[precision]
         self.net = net if isinstance(net, Sequential) else Sequential(net)
         self.input_shape = tuple(int(n) for n in np.atleast_1d(input_shape))
         self.precision = precision

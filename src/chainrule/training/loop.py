@@ -132,10 +132,15 @@ class Loop:
     def _epoch(self, epoch: int) -> tuple[list[Metrics], str | None]:
         """One pass over the training data: the metrics of its steps, and the reason to stop within it, if any."""
         seen: list[Metrics] = []
-        uncalled: list[Metrics] = []
-        kept_at = done = 0
+        kept_at = done = called = 0
         for piece in self.feed.epoch(epoch):
             for first, last in _parts(piece.steps, done, self.call_every):
+                if self.call_every and done + first > 0 and (done + first) % self.call_every == 0:
+                    self._keep()
+                    kept_at = done + first
+                    if reason := self._call(epoch, self._means(seen[called:]), end_of_epoch=False):
+                        return seen, reason
+                    called = len(seen)
                 found = self._train(self.state, piece, first, last)
                 metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
                 if first_bad_step(metrics) is not None or not found.finite:
@@ -144,14 +149,6 @@ class Loop:
                     self.probes.add(int(found.state.step) - (last - first), self.engine.fetch(found.probed)[first:last])
                 self.state = found.state._replace(settings=self.state.settings)
                 seen.append(metrics)
-                uncalled.append(metrics)
-                if self.call_every and (done + last) % self.call_every == 0:
-                    self._keep()
-                    kept_at = done + last
-                    reason = self._call(epoch, self._means(uncalled), end_of_epoch=False)
-                    uncalled = []
-                    if reason:
-                        return seen, reason
             done += piece.steps
         self._keep()
         return seen, None

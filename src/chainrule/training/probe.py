@@ -95,7 +95,7 @@ def names(recipe: Recipe, params: Any, layers: Any, input_shape: tuple[int, ...]
     x = np.zeros((2, *input_shape), np.float32)  # only the names of its values matter
     with collect_marks() as marks, np.errstate(all="ignore"):
         forward(recipe.net, params, layers, x, key=random.key(0), train=True)
-    paths = ["/".join(path) for path, _ in tree.leaves_with_path(params)]
+    paths = ["/".join(path) for path, _ in _sorted(params)]
     return [f"{m}/{f}" for m in marks for f in OF_VALUES] + [f"{p}/{f}" for p in paths for f in OF_PARAMETERS]
 
 
@@ -105,10 +105,15 @@ def look(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: A
     for value, gradient in marks.values():
         xp = namespace(value)
         found += [value.mean(), value.std(), (value == 0).mean(), 0.0 if gradient is None else _size(gradient)]
-    for w, g, after in zip(*map(tree.leaves, (params, gradients, new)), strict=True):
+    for (_, w), (_, g), (_, after) in zip(*map(_sorted, (params, gradients, new)), strict=True):
         found += [_size(w), _size(g), _size(after - w)]
     xp = namespace(*found)
     return xp.stack([xp.asarray(v, np.float32) for v in found])
+
+
+def _sorted(params: Any) -> list[tuple[tuple[str, ...], Array]]:
+    """The leaves by their paths: JAX sorts the keys of a dict, NumPy's keep the order they were made in."""
+    return sorted(tree.leaves_with_path(params), key=lambda leaf: leaf[0])
 
 
 def _size(values: Array) -> Array:

@@ -32,6 +32,7 @@ class Recipe:
     threshold : outputs above it count as 1 in the binary tasks
     micro_batches : parts of a batch whose gradients are added up one after the other
     augment : a function (x, key) -> x applied to training inputs, or None
+    compute : the data type of products and activations in training where it is not that of the weights ("bfloat16")
     """
 
     net: Layer
@@ -44,6 +45,7 @@ class Recipe:
     threshold: float = 0.5
     micro_batches: int = 1
     augment: Any = None
+    compute: str | None = None
 
 
 def recipe_of(

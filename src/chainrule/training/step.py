@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule import tree
-from chainrule.backprop import Tensor, value_and_grad
+from chainrule.backprop import Tensor, ops, value_and_grad
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import namespace
@@ -107,9 +107,13 @@ def evaluate(
     if train and recipe.augment is not None:
         key, own = fold_in(key, 0), fold_in(key, 1)
         x = recipe.augment(x, own)
+    if train and recipe.compute is not None:
+        params, x = tree.map(lambda v: ops.astype(v, recipe.compute), (params, x))
     with counting((batch.weight > 0).astype(batch.weight.dtype) if train else None):
         out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
     out = out if isinstance(out, Tensor) else Tensor(out)
+    if train and recipe.compute is not None:
+        out = ops.astype(out, batch.weight.dtype)
     costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
     costs = check_costs(type(recipe.loss).__name__, costs, out)
     return costs, score(recipe.task, unwrap(out), batch.y, recipe.threshold), layers
