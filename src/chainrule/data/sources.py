@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import hashlib
 import importlib
+import importlib.util
 import logging
 import os
 import zlib
@@ -153,7 +154,22 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
     raise UnknownNameError(f"There is no data set, file or folder {str(given)!r}{did_you_mean(str(given), NAMES)}")
 
 
+def _digits() -> Dataset | None:
+    """The digits from scikit-learn's file, without the second that importing scikit-learn takes."""
+    package = importlib.util.find_spec("sklearn")
+    folders = package.submodule_search_locations if package is not None else None
+    path = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz" if folders else None
+    if path is None or not path.is_file():
+        return None
+    rows = np.loadtxt(path, delimiter=",")
+    return Dataset.from_arrays(
+        "digits", (rows[:, :-1] / 16).reshape(-1, 8, 8).astype(np.float32), rows[:, -1].astype(int)
+    )
+
+
 def _bundled(name: str) -> Dataset:
+    if name == "digits" and (digits := _digits()) is not None:
+        return digits
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError:

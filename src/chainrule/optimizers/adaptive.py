@@ -174,14 +174,14 @@ class Adam(Optimizer):
         beta1, beta2, eps = number(self.beta1), number(self.beta2), number(self.eps)
         mean = tree.map(lambda m, g: average(m, g, beta1), moments["mean"], grads)
         square = tree.map(lambda s, g: average(s, g * g, beta2), moments["square"], grads)
-        # Both corrections are numbers, so they are joined with numbers before they meet the arrays.
-        size = -lr / _weight_so_far(beta1, step)
+        # η m̂ / (√ŝ + ε) with both corrections joined to the numbers η and ε: one division for each weight, not three.
         root = number(_weight_so_far(beta2, step) ** 0.5)
+        size = -lr * root / _weight_so_far(beta1, step)
+        least = eps * root
 
         def step_of(m: Any, s: Any) -> Any:
             divisor = ops.sqrt(s)
-            divisor /= root
-            divisor += eps
+            divisor += least
             return size * m / divisor
 
         return tree.map(step_of, mean, square), {"mean": mean, "square": square}
