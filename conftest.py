@@ -1,8 +1,17 @@
-"""Doctests run in a folder of their own: what their examples write goes away with it."""
+"""Doctests run in a folder of their own, and what a test run compiles is kept in one: both go away with it."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import pytest
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # one for all workers, which inherit the variable
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="chainrule-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

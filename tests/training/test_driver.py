@@ -312,8 +312,9 @@ class TestCompilationCache:
         return done.stdout.strip()
 
     def test_programs_are_kept_in_the_users_cache_folder(self, tmp_path: Path) -> None:
-        assert self.run(XDG_CACHE_HOME=str(tmp_path)) == str(tmp_path / "chainrule" / "programs")
-        assert list((tmp_path / "chainrule" / "programs").glob("*train*"))
+        folder = Path(self.run(XDG_CACHE_HOME=str(tmp_path)))
+        assert folder.parent == tmp_path / "chainrule" / "programs"
+        assert list(folder.glob("*train*"))
 
     def test_the_users_own_choice_is_left_alone(self, tmp_path: Path) -> None:
         mine = str(tmp_path / "mine")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import platform
+import zlib
+from pathlib import Path
 from typing import Any
 
 from chainrule.files import cache_folder
@@ -15,12 +18,21 @@ WORTH_KEEPING = 0.2
 def use_compilation_cache() -> None:
     """Turn on JAX's persistent compilation cache, unless the user has set it up or turned it off.
 
-    Programs lie in ``$XDG_CACHE_HOME/chainrule/programs`` or ``~/.cache/chainrule/programs``. To keep them elsewhere,
-    set JAX_COMPILATION_CACHE_DIR; to keep none, JAX_ENABLE_COMPILATION_CACHE=false.
+    Programs lie in ``$XDG_CACHE_HOME/chainrule/programs`` or ``~/.cache/chainrule/programs``, in a folder for each kind of
+    processor. To keep them elsewhere, set JAX_COMPILATION_CACHE_DIR; to keep none, JAX_ENABLE_COMPILATION_CACHE=false.
     """
     import jax
 
     config: Any = jax.config
     if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
-        config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
+        config.update("jax_compilation_cache_dir", str(cache_folder() / "programs" / _processor()))
         config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+
+
+def _processor() -> str:
+    """The kind of processor: a home folder may be shared by machines, and a program uses what its own can do."""
+    lines: list[str] = []
+    if (info := Path("/proc/cpuinfo")).is_file():
+        lines = [s for s in info.read_text().splitlines() if s.startswith(("flags", "Features", "model name"))]
+    features = "\n".join([platform.processor(), *sorted(set(lines))])
+    return f"{platform.machine()}-{zlib.crc32(features.encode()):08x}"
