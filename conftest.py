@@ -9,6 +9,8 @@ import tempfile
 
 import pytest
 
+collect_ignore = ["tests/training/sharing.py"]  # run by test_devices.py in processes of its own
+
 if "PYTEST_XDIST_WORKER" not in os.environ:  # one for all workers, which inherit the variable
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="chainrule-tests-")
     atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)

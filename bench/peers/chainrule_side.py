@@ -122,18 +122,13 @@ def overhead(workload: Workload, x: np.ndarray, y: np.ndarray, job: SimpleNamesp
     return [cold["chainrule"], epoch["chainrule"]], cost
 
 
-def open_large(folder: Path) -> Any:
-    """The large files as data for `fit` that is read while training goes on."""
-    raise NotImplementedError("chainrule does not stream yet: cr.data.open_npy(folder / 'large_x.npy', ...) goes here")
-
-
 def stream(workload: Workload, x: np.ndarray, y: np.ndarray, job: SimpleNamespace) -> Times:
     """Train on the large files; the peak of memory is given beside that of training on a few images."""
     folder = Path(job.data)
     fit(workload, (x, y), 1, job.seed)
     baseline = peak_gb()
     if job.variant == "stream":
-        data = open_large(folder)
+        data = cr.data.stream(folder / "large_x.npy", folder / "large_y.npy")
     else:
         data = np.load(folder / "large_x.npy"), np.load(folder / "large_y.npy")
     run = fit(workload, data, job.epochs, job.seed)

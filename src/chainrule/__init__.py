@@ -49,6 +49,7 @@ _HOME = {
 _MODULES = {
     "activations": "chainrule.activations",
     "data": "chainrule.data",
+    "distributed": "chainrule.training.distributed",
     "errors": "chainrule.errors",
     "initializers": "chainrule.initializers",
     "layers": "chainrule.layers",
@@ -133,5 +134,6 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.training import Event as Event
     from chainrule.training import History as History
     from chainrule.training import Run as Run
+    from chainrule.training import distributed as distributed
     from chainrule.training.descend import descend as descend
     from chainrule.training.fit import fit as fit

@@ -46,6 +46,10 @@ class GradientError(ChainruleError):
     """Something was asked of a traced value that would lose or falsify its gradient."""
 
 
+class PeerError(ChainruleError):
+    """Another process of a run on several hosts has ended, or has not arrived in time."""
+
+
 class DivergedError(ChainruleError):
     """The cost became NaN or infinite while training.
 

@@ -79,7 +79,7 @@ class TrainSettings:
     loss, optimizer, schedule : a name, or a table with ``type`` and settings
     lr, momentum : settings of the optimizer (the start of the schedule)
     early_stopping : epochs without improvement of the validation cost; 0 to train to the end
-    epochs, batch_size, l1, l2, normalize, seed, engine, precision : as in `fit`
+    epochs, batch_size, l1, l2, normalize, seed, engine, devices, precision : as in `fit`
 
     Example
     -------
@@ -112,6 +112,7 @@ class TrainSettings:
     early_stopping: int | Mapping[str, Any] = 0
     seed: int = 0
     engine: str = "auto"
+    devices: str | int | None = None
     precision: str = "float32"
 
     def __post_init__(self) -> None:

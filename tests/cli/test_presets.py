@@ -75,7 +75,12 @@ def test_outputs_and_loss_follow_the_target() -> None:
 def test_complete_settings_stay_as_they_are(preset: str) -> None:
     settings = complete(TrainSettings(data="digits", preset=preset), load("digits"))
     assert complete(settings, load("digits")) == settings
-    assert {name for name, value in vars(settings).items() if value is None} == {"data_dir", "net", "momentum"}
+    assert {name for name, value in vars(settings).items() if value is None} == {
+        "data_dir",
+        "net",
+        "momentum",
+        "devices",
+    }
 
 
 @pytest.mark.parametrize(("rows", "size"), [(40, 16), (3199, 16), (3200, 32), (12799, 64), (70000, 128)])

@@ -259,4 +259,5 @@ def test_every_setting_is_an_option() -> None:
     from chainrule.cli.settings import FIELDS
 
     typed = set(inspect.signature(app.train).parameters)
-    assert typed - {"config", "out", "resume"} == set(FIELDS) - {"net"}
+    of_this_start = {"config", "out", "resume", "distributed", *app.MEETING}
+    assert typed - of_this_start == set(FIELDS) - {"net"}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from chainrule.errors import ChainruleError, DivergedError
+from chainrule.errors import ChainruleError, DivergedError, PeerError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -22,6 +22,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             print(f"\n{error or 'Interrupted.'}", file=sys.stderr)
+            leave_the_others(INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
             raise
@@ -31,7 +32,15 @@ class Commands(TyperGroup):
 
                 traceback.print_exc()
             print(f"error: {explain(error)}", file=sys.stderr)
-            raise typer.Exit(FAILED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+            code = FAILED if isinstance(error, DivergedError | PeerError) else WRONG_INPUT
+            leave_the_others(code)
+            raise typer.Exit(code) from None
+
+
+def leave_the_others(code: int) -> None:
+    """End at once if this is one of several processes: an ordinary end would wait for the others."""
+    if "chainrule.engine.distributed" in sys.modules:
+        sys.modules["chainrule.engine.distributed"].leave(code)
 
 
 def explain(error: Exception) -> str:
@@ -83,6 +92,9 @@ def _every_command(
     chainrule predict RUN new.npz           predictions as CSV
     """
 
+
+#: How the processes of a run find each other; of this start, not of the run.
+MEETING = ("coordinator", "processes", "process_id", "start_timeout", "heartbeat_timeout")
 
 DataOf = Annotated[
     str,
@@ -165,7 +177,15 @@ def train(
     ] = None,
     seed: Annotated[int | None, _option("The whole run follows from it. [0]", metavar="N")] = None,
     engine: Annotated[str | None, _option("numpy, jax or auto. [auto: the faster one]", metavar="NAME")] = None,
-    precision: Annotated[str | None, _option("float32, bfloat16 (for GPUs) or float64. [float32]", metavar="NAME")] = None,
+    precision: Annotated[
+        str | None, _option("float32, bfloat16 (for GPUs) or float64. [float32]", metavar="NAME")
+    ] = None,
+    devices: Annotated[
+        str | None,
+        _option(
+            "Share each batch among them: all, or a number; or one device: cpu, gpu, gpu:2. [one]", metavar="WHICH"
+        ),
+    ] = None,
     config: Annotated[
         Path | None, _option("Settings from a run's config.toml; options win over it.", metavar="FILE")
     ] = None,
@@ -174,6 +194,20 @@ def train(
         Path | None, _option("Go on with an interrupted run from its last finished epoch.", metavar="DIR")
     ] = None,
     data_dir: DataDir = None,
+    distributed: Annotated[
+        bool, _option("Join a run of several processes; the same command is started in each.", "--distributed")
+    ] = False,
+    coordinator: Annotated[
+        str | None, _option("Where process 0 is. [by the cluster's environment]", metavar="HOST:PORT")
+    ] = None,
+    processes: Annotated[int | None, _option("How many there are. [by the environment]", metavar="N")] = None,
+    process_id: Annotated[
+        int | None, _option("Which this is, from 0; 0 writes the run. [by the environment]", metavar="I")
+    ] = None,
+    start_timeout: Annotated[int | None, _option("Seconds until all must have arrived. [60]", metavar="N")] = None,
+    heartbeat_timeout: Annotated[
+        int | None, _option("Seconds without a sign of life until one counts as lost. [30]", metavar="N")
+    ] = None,
 ) -> None:
     """Train a network; the run gets a folder of its own.
 
@@ -182,12 +216,17 @@ def train(
     chainrule train mnist --preset nielsen
     chainrule train data.npz --hidden 64,32 --dropout 0.2 --early-stopping 5
     chainrule train digits --config runs/digits-20250101-120000/config.toml --lr 0.01
+    chainrule train digits --distributed --coordinator 10.0.0.1:9999 --processes 2 --process-id 0
     """
     given = {name: value for name, value in locals().items() if value is not None}
+    wanted = given.pop("distributed")
+    meeting = {name: given.pop(name) for name in MEETING if name in given}
     for name in ("config", "out", "resume"):
         given.pop(name, None)
+    from chainrule.cli.train import meet
     from chainrule.cli.train import train as run
 
+    meet(wanted, meeting)
     run(given, config=config, out=out, resume=resume)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from chainrule.cli.data import Part, load_data, train_and_test
 from chainrule.cli.messages import percent, say
 from chainrule.cli.settings import read_settings, settings_from
 from chainrule.data import Dataset
+from chainrule.engine import distributed
 from chainrule.errors import DivergedError, FileError, SettingError
 from chainrule.models import Model
 from chainrule.models.saving import read_tensors
@@ -22,7 +24,7 @@ from chainrule.training.folder import claim_folder, read_folder, write_config, w
 RUNS = Path("runs")
 
 #: What may be given with --resume: nothing that would make another run of it.
-WITH_RESUME = ("data", "data_dir", "epochs", "engine")
+WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,28 @@ class Trained:
 
 def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, resume: Path | None) -> None:
     """Train as the command line says, and tell what came of it."""
-    if resume is None:
-        trained = train_run(settings_from(given, config), out=out)
-    else:
-        trained = train_run(settings_to_resume(given, resume, config, out), out=resume, resume=True)
-    say_result(trained)
-    say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+
+    def read() -> dict[str, Any]:
+        found = settings_from(given, config) if resume is None else settings_to_resume(given, resume, config, out)
+        return dataclasses.asdict(found)
+
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in distributed.from_first(read).items()}
+    settings = TrainSettings(**plain)
+    trained = train_run(settings, out=resume or out, resume=resume is not None)
+    if distributed.is_first():
+        say_result(trained)
+        say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+
+
+def meet(wanted: bool, given: Mapping[str, Any]) -> None:
+    """Wait for the other processes of the run, if there are to be any."""
+    if not wanted:
+        if given:
+            raise SettingError(f"--{next(iter(given)).replace('_', '-')} belongs to --distributed; add it.")
+        return
+    index, processes = distributed.start(**{"index" if name == "process_id" else name: v for name, v in given.items()})
+    if index == 0:
+        say(f"{processes} processes have met.")
 
 
 def train_run(
@@ -71,9 +89,12 @@ def train_run(
     net = network(settings, data)
     model = Model(net, data.x.shape[1:], seed=settings.seed, precision=settings.precision)
     loss, moves, stopping = find_loss(settings), optimizer(settings), early_stopping(settings)
-    say_start(settings, data, part, test, model)
-    with claim_folder(out, RUNS, data.name, resume=resume) as folder:
-        if resume:
+    if distributed.is_first():
+        say_start(settings, data, part, test, model)
+    with contextlib.ExitStack() as stack:
+        claimed = claim_folder(out, RUNS, data.name, resume=resume)
+        folder: Path | None = distributed.on_first(lambda: stack.enter_context(claimed))
+        if resume and folder is not None:
             write_config(folder, dataclasses.asdict(settings))
             (folder / "result.json").unlink(missing_ok=True)
         try:
@@ -92,6 +113,7 @@ def train_run(
                 callbacks=callbacks,
                 seed=settings.seed,
                 engine=settings.engine,
+                devices=settings.devices,
                 precision=settings.precision,
                 out=folder,
                 resume=resume,
@@ -99,8 +121,10 @@ def train_run(
                 config=dataclasses.asdict(settings),
             )
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(interrupted(folder)) from None
+            raise KeyboardInterrupt(interrupted(folder) if folder is not None else "Interrupted.") from None
         except DivergedError as error:
+            if folder is None:
+                raise
             write_result(folder, result(error.run, None, None))
             raise DivergedError(
                 f"{error}\nThe last good weights: {folder / 'model.safetensors'}",
@@ -108,8 +132,10 @@ def train_run(
                 layer=error.layer,
                 run=error.run,
             ) from None
-    scores = run.evaluate(test.x, test.y) if test is not None else None
-    write_result(folder, result(run, scores, test))
+    scores = None
+    if folder is not None:
+        scores = run.evaluate(test.x, test.y) if test is not None else None
+        write_result(folder, result(run, scores, test))
     return Trained(run, settings, data, test, scores)
 
 

@@ -8,11 +8,13 @@ from chainrule.data.npz import read_npz
 from chainrule.data.sources import load
 from chainrule.data.split import stratified_split
 from chainrule.data.standardize import Standardizer
+from chainrule.data.streams import Stream, stream
 from chainrule.data.targets import Target, decode, encode_target
 
 __all__ = [
     "Dataset",
     "Standardizer",
+    "Stream",
     "Target",
     "batch_order",
     "batches",
@@ -26,4 +28,5 @@ __all__ = [
     "read_idx_folder",
     "read_npz",
     "stratified_split",
+    "stream",
 ]

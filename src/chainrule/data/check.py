@@ -70,8 +70,8 @@ column 1. Remove these rows, or fill the gaps, before training.
         raise DataError(f"{name} is empty: its shape is {array.shape}. At least one row and one column are needed.")
     if array.dtype.kind == "O":
         array = _from_objects(array, name, columns)
-    array = _to_float(array, name, columns)
-    _check_finite(array, name, columns)
+    array = to_float(array, name, columns)
+    check_finite(array, name, columns)
     return array
 
 
@@ -95,8 +95,8 @@ def check_target(y: Any, name: str = "y") -> Array:
     if array.dtype.kind in _KINDS and array.dtype.kind != "U":
         raise DataError(f"{name} holds {_KINDS[array.dtype.kind]}; expected numbers, text or booleans.")
     if array.dtype.kind == "f":
-        array = array.astype(_float_dtype(array.dtype), copy=False)
-        _check_finite(array, name, None)
+        array = array.astype(float_dtype(array.dtype), copy=False)
+        check_finite(array, name, None)
     return array
 
 
@@ -181,36 +181,42 @@ def _from_objects(array: Array, name: str, columns: list[str] | None) -> Array:
         raise DataError(f"{name} holds a number too large for a float: {error}.") from None
 
 
-def _to_float(array: Array, name: str, columns: list[str] | None) -> Array:
+def to_float(array: Array, name: str, columns: list[str] | None) -> Array:
+    """Numbers as floating ones; anything else is an error."""
     kind = array.dtype.kind
-    if kind == "f":
-        return array.astype(_float_dtype(array.dtype), copy=False)
-    if kind in "biu":
-        return array.astype(np.float32)
+    if kind in "biuf":
+        return array.astype(float_dtype(array.dtype), copy=False)
     if kind == "U":
         flat = array.reshape(len(array), -1)
         places = ((i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j]))
         i, j = next(places, (0, 0))
         raise DataError(_not_a_number(str(flat[i, j]), i, j, array, name, columns))
-    raise DataError(f"{name} holds {_KINDS.get(kind, str(array.dtype))}; expected numbers.")
+    raise DataError(f"{name} holds {kind_of(array.dtype)}; expected numbers.")
 
 
-def _float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """float32 for what fits in it, float64 for the rest; always in the machine's byte order."""
-    return np.float32 if dtype.itemsize <= 4 else np.float64
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """What an array holds that does not hold numbers."""
+    return _KINDS.get(dtype.kind, str(dtype))
 
 
-def _check_finite(array: Array, name: str, columns: list[str] | None) -> None:
+def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """float32 for whole numbers and for floats that fit in it, float64 for others; in the machine's byte order."""
+    return np.float32 if dtype.kind != "f" or dtype.itemsize <= 4 else np.float64
+
+
+def check_finite(array: Array, name: str, columns: list[str] | None, start: int | None = None) -> None:
+    """An error if a value is not finite. Of a part that begins with the row ``start`` only the first one is told."""
     finite = np.isfinite(array)
     if finite.all():
         return
     nan = int(np.isnan(array).sum())
     infinite = int((~finite).sum()) - nan
     counts = " and ".join(f"{n:,} {word}" for n, word in ((nan, "NaN"), (infinite, "infinite")) if n)
-    at = np.unravel_index(int(np.argmin(finite)), array.shape)
+    row, *rest = np.unravel_index(int(np.argmin(finite)), array.shape)
+    first = f"the first ({array[row, *rest]}) in {_place((row + (start or 0), *rest), columns)}"
     raise DataError(
-        f"{name} holds values that are not finite: {counts}, the first ({array[at]}) in "
-        f"{_place(at, columns)}. Remove these rows, or fill the gaps, before training."
+        f"{name} holds values that are not finite: {first if start is not None else f'{counts}, {first}'}. "
+        "Remove these rows, or fill the gaps, before training."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.check import check_features
+from chainrule.data.rows import CHUNK, Rows
 from chainrule.errors import DataError, ShapeError
 
 __all__ = ["Standardizer"]
@@ -44,24 +46,37 @@ class Standardizer:
     def fit(cls, x: Any) -> Self:
         """Mean and deviation (divided by n) of each feature of (n, features), or channel of (n, h, w, c).
 
-        Sums are taken in float64; the result has the dtype of ``x``. A feature that never changes has
-        deviation 1, so that it becomes 0 and not NaN.
+        ``x`` may also be `chainrule.data.rows.Rows`, which are read once, from start to end. Sums are taken in float64;
+        the result has the dtype of ``x``. A feature that never changes has deviation 1, so that it becomes 0 and not
+        NaN.
         """
-        x = check_features(x)
-        # Over the samples first, then over the pixels (the variance of all is the mean of the variances plus
-        # the variance of the means): NumPy is several times faster at sums over the first axis of long rows.
-        rows, pixels = x.reshape(len(x), -1), (-1, x.shape[-1])
-        means = rows.mean(axis=0, dtype=np.float64)
-        # In blocks of about 8 MB: a float64 copy of all the data would cost more than the sums.
-        step = max(1, 2**20 // rows.shape[1])
-        blocks = (rows[i : i + step] - means for i in range(0, len(rows), step))
-        variances = sum(np.square(block).sum(axis=0) for block in blocks) / len(rows)
-        means, variances = means.reshape(pixels), variances.reshape(pixels)
-        deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(x.dtype)
+        if isinstance(x, Rows):
+            blocks = (x.read(start, stop) for start, stop in x.stretches())
+        else:
+            x = check_features(x)
+            step = max(1, CHUNK // math.prod(x.shape[1:]))
+            blocks = (x[i : i + step] for i in range(0, len(x), step))
+        # The mean and the sum of squares around it, merged block by block (Chan, Golub and LeVeque 1979). For images
+        # over the samples first, then over the pixels (the variance of all is the mean of the variances plus the
+        # variance of the means): NumPy is several times faster at sums over the first axis of long rows.
+        count = 0
+        means, squares, low, high = (np.full(math.prod(x.shape[1:]), v) for v in (0.0, 0.0, np.inf, -np.inf))
+        for block in blocks:
+            rows = block.reshape(len(block), -1)
+            low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
+            rows = rows.astype(np.float64)
+            mean = rows.mean(axis=0)
+            rows -= mean
+            shift, total = mean - means, count + len(rows)
+            means = means + shift * (len(rows) / total)
+            squares = squares + np.square(rows, out=rows).sum(axis=0) + shift**2 * (count * len(rows) / total)
+            count = total
+        pixels, dtype = (-1, x.shape[-1]), x.dtype
+        means, variances = means.reshape(pixels), (squares / count).reshape(pixels)
+        deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(dtype)
         # Rounding can leave a constant feature a tiny deviation, so it is known by its extremes.
-        low, high = rows.min(axis=0).reshape(pixels).min(axis=0), rows.max(axis=0).reshape(pixels).max(axis=0)
-        constant = (low == high) | (deviation == 0)
-        return cls(means.mean(axis=0).astype(x.dtype), np.where(constant, x.dtype.type(1), deviation))
+        constant = (low.reshape(pixels).min(axis=0) == high.reshape(pixels).max(axis=0)) | (deviation == 0)
+        return cls(means.mean(axis=0).astype(dtype), np.where(constant, dtype.type(1), deviation))
 
     def __call__(self, x: Any) -> Any:
         """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""

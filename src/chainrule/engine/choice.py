@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.engine.compiled import JaxEngine
+from chainrule.engine.devices import find_devices
 from chainrule.engine.eager import NumpyEngine
 from chainrule.errors import SettingError, unknown_name
 
@@ -47,7 +48,14 @@ COSTS = {
 }
 
 
-def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Callable[[], Work] = Work) -> Engine:
+def choose(
+    engine: str,
+    *,
+    precision: str = "float32",
+    steps: int = 1,
+    work: Callable[[], Work] = Work,
+    devices: str | int | None = None,
+) -> Engine:
     """The engine of a name; "auto" takes the one that will be done first, by `COSTS`.
 
     Parameters
@@ -56,6 +64,7 @@ def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Cal
     precision : "float32", "float64", or "bfloat16" (JAX only)
     steps, work : how many steps, and a function that says what each is made of (see `chainrule.models.forward.work`);
         it is called for "auto" only
+    devices : see `chainrule.engine.devices.find_devices`; if they are given, the engine is "jax"
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
@@ -65,19 +74,23 @@ def choose(engine: str, *, precision: str = "float32", steps: int = 1, work: Cal
         if engine == "numpy":
             raise SettingError('NumPy has no bfloat16: use engine="jax", or precision="float32".')
         engine = "jax"
+    if devices is not None:
+        if engine == "numpy":
+            raise SettingError('NumPy knows no devices: use engine="jax", or leave devices out.')
+        engine = "jax"
     if engine == "auto":
         each = work()
         names = COSTS if _has_jax() else ["numpy"]
         engine = min(names, key=lambda name: COSTS[name].seconds(steps, each))
     if engine == "jax" and not _has_jax():
         raise SettingError('engine="jax" needs the package jax: pip install jax, or use engine="numpy".')
-    return _engine(engine, PRECISIONS[precision])
+    return _engine(engine, PRECISIONS[precision], find_devices(devices) if engine == "jax" else ())
 
 
 @functools.cache
-def _engine(name: str, precision: str) -> Engine:
-    """One object for each engine and precision, so that compiled programs are found again."""
-    return JaxEngine(precision) if name == "jax" else NumpyEngine(precision)
+def _engine(name: str, precision: str, devices: tuple[Any, ...]) -> Engine:
+    """One object for each engine, precision and devices, so that compiled programs are found again."""
+    return JaxEngine(precision, devices) if name == "jax" else NumpyEngine(precision)
 
 
 @functools.cache

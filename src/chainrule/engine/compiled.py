@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.engine.cache import use_compilation_cache
+from chainrule.engine.devices import Layout
 
 Body = Callable[[Any, Any], tuple[Any, Any]]
 Every = tuple[Body, Any, Any]
@@ -24,8 +25,9 @@ class JaxEngine:
     #: Whether a function is compiled for each shape of its arguments.
     compiles = True
 
-    def __init__(self, precision: str = "float32") -> None:
+    def __init__(self, precision: str = "float32", devices: tuple[Any, ...] = ()) -> None:
         self.precision = precision
+        self.layout = Layout(devices) if devices else None
         #: How often each program was traced (and compiled, or found in the cache), by its name.
         self.traces: Counter[str] = Counter()
         use_compilation_cache()
@@ -35,23 +37,37 @@ class JaxEngine:
         """Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`)."""
         import jax
 
-        return bool(jax.default_backend() == "cpu")
+        return bool((self.layout.platform if self.layout is not None else jax.default_backend()) == "cpu")
 
-    def place(self, values: Any) -> Any:
-        """Arrays where the engine works on them."""
+    @property
+    def shards(self) -> int:
+        """Parts that a batch is split into, one for each device."""
+        return self.layout.shards if self.layout is not None else 1
+
+    def own(self, batch_size: int) -> slice:
+        """The columns of a batch that this process gives: all of them, unless there are several processes."""
+        return self.layout.own(batch_size) if self.layout is not None else slice(batch_size)
+
+    def place(self, values: Any, split: bool = False) -> Any:
+        """Arrays where the engine works on them: whole on every device, or their second axis split among them.
+
+        Of an array (steps, batch, …) that is split, each process gives its `own` columns.
+        """
         import jax.numpy as jnp
 
         with self._precision():
-            return tree.map(jnp.asarray, values)
+            if self.layout is None:
+                return tree.map(jnp.asarray, values)
+            return tree.map(functools.partial(self.layout.place, split=split), values)
 
     def copy(self, values: Any) -> Any:
         """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
         with self._precision():
-            return _copier()(values)
+            return _copier(self._whole)(values)
 
     def fetch(self, values: Any) -> Any:
         """NumPy arrays of the engine's arrays."""
-        return tree.map(np.asarray, values)
+        return tree.map(np.asarray if self.layout is None else self.layout.fetch, values)
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
         """The function as one compiled program for each shape of its arguments.
@@ -65,7 +81,7 @@ class JaxEngine:
             self.traces[f.__name__] += 1  # runs while JAX traces, not when the program runs
             return f(*args)
 
-        compiled = jax.jit(traced, donate_argnums=donate)
+        compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole)
 
         @functools.wraps(f)
         def run(*args: Any) -> Any:
@@ -118,6 +134,11 @@ class JaxEngine:
         """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""
         return values.at[at].get(mode="promise_in_bounds")
 
+    @property
+    def _whole(self) -> Any:
+        """Where results lie: on every device, or where JAX puts them."""
+        return self.layout.whole if self.layout is not None else None
+
     def _precision(self) -> Any:
         import jax
 
@@ -131,8 +152,11 @@ def _write(i: Any, row: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _copier() -> Any:
+def _copier(whole: Any) -> Any:
     """One program that copies a whole tree."""
     import jax
 
-    return jax.jit(lambda values: tree.map(lambda v: jax.numpy.array(v, copy=True), values))
+    return jax.jit(
+        lambda values: tree.map(lambda v: jax.numpy.array(v, copy=True), values),
+        out_shardings=whole,
+    )

@@ -1,8 +1,8 @@
-"""How convolution and pooling become matrix products: windows, and their adjoint.
+"""Sliding windows and their adjoint, and the convolution made from them (see `lowering` for faster ones on JAX).
 
 `windows` lays the patches that a sliding window sees beside each other; `fold` adds patches back to where they
 were taken from. Both are linear and each is the other's transpose, so all three directions of a convolution
-and the gradients of both poolings are made from them.
+and the gradients of both poolings can be made from them.
 
 Shapes: images (batch, height, width, channels); windows (batch, rows, columns, kh, kw, channels).
 """
@@ -57,7 +57,7 @@ def windows(xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, 
         along_n, along_h, along_w, along_c = x.strides
         strides = (along_n, along_h * sh, along_w * sw, along_h * dh, along_w * dw, along_c)
         return np.lib.stride_tricks.as_strided(x, (n, rows, columns, kh, kw, c), strides, writeable=False)
-    patches = [x[:, _places(i, rows, sh, dh), _places(j, columns, sw, dw)] for i in range(kh) for j in range(kw)]
+    patches = [x[:, places(i, rows, sh, dh), places(j, columns, sw, dw)] for i in range(kh) for j in range(kw)]
     return xp.stack(patches, axis=3).reshape(x.shape[0], rows, columns, kh, kw, x.shape[3])
 
 
@@ -74,33 +74,30 @@ def fold(xp: ModuleType, patches: Array, image: Pair, stride: Pair, dilation: Pa
         out = np.zeros((n, height, width, c), patches.dtype)
         for i in range(kh):
             for j in range(kw):
-                out[:, _places(i, rows, sh, dh), _places(j, columns, sw, dw)] += patches[:, :, :, i, j]
+                out[:, places(i, rows, sh, dh), places(j, columns, sw, dw)] += patches[:, :, :, i, j]
     else:
         from jax import lax
 
-        zero = xp.zeros((), patches.dtype)
-        out = xp.zeros((n, height, width, c), patches.dtype)
+        # Border and crop in one operation: cutting the sum afterwards would copy it.
+        zero, none, out = xp.zeros((), patches.dtype), (0, 0, 0), None
         for i in range(kh):
             for j in range(kw):
-                spread = (
-                    (0, 0, 0),
-                    _border(i, rows, sh, dh, height),
-                    _border(j, columns, sw, dw, width),
-                    (0, 0, 0),
-                )
-                out = out + lax.pad(patches[:, :, :, i, j], zero, spread)
+                across = _border(i * dh - top, rows, sh, image[0]), _border(j * dw - left, columns, sw, image[1])
+                part = lax.pad(patches[:, :, :, i, j], zero, (none, *across, none))
+                out = part if out is None else out + part
+        return out
     return out[:, top : height - bottom, left : width - right]
 
 
-def _places(at: int, count: int, stride: int, dilation: int) -> slice:
+def places(at: int, count: int, stride: int, dilation: int) -> slice:
     """Where the window's row (or column) ``at`` lies, over all its positions."""
     return slice(at * dilation, at * dilation + (count - 1) * stride + 1 if count else at * dilation, stride)
 
 
-def _border(at: int, count: int, stride: int, dilation: int, length: int) -> tuple[int, int, int]:
-    """(before, after, between) zeros that put values at the places of `_places` on an axis of a length."""
+def _border(start: int, count: int, stride: int, length: int) -> tuple[int, int, int]:
+    """(before, after, between) zeros that put values at start, start + stride, ... of an axis; negative ones crop."""
     used = (count - 1) * stride + 1 if count else 0
-    return at * dilation, length - at * dilation - used, stride - 1
+    return start, length - start - used, stride - 1
 
 
 def convolve(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
@@ -129,13 +126,5 @@ def weight_gradient(
     """What `convolve`'s output gradient g means for its kernels."""
     (kh, kw), filters, c = size, g.shape[3], x.shape[3]
     g = g.reshape(-1, filters)
-    if xp is np or c == 1:
-        patches = windows(xp, x, size, stride, dilation, padding)
-        return (patches.reshape(len(g), kh * kw * c).T @ g).reshape(*size, c, filters)
-    # On JAX a row of the kernel at a time: the column matrix of the whole kernel would leave the cache.
-    pad_h, pad_w = padding
-    x = xp.pad(x, ((0, 0), pad_h, pad_w, (0, 0)))
-    rows = positions(x.shape[1], kh, stride[0], dilation[0])
-    wide = windows(xp, x, (1, kw), (1, stride[1]), (1, dilation[1]), ((0, 0), (0, 0)))
-    products = [wide[:, _places(i, rows, stride[0], dilation[0])].reshape(len(g), kw * c).T @ g for i in range(kh)]
-    return xp.stack(products).reshape(*size, c, filters)
+    patches = windows(xp, x, size, stride, dilation, padding)
+    return (patches.reshape(len(g), kh * kw * c).T @ g).reshape(*size, c, filters)

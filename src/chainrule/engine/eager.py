@@ -31,7 +31,14 @@ class NumpyEngine:
         #: How often each program was compiled, by its name: never here.
         self.traces: Counter[str] = Counter()
 
-    def place(self, values: Any) -> Any:
+    #: Parts that a batch is split into, one for each device.
+    shards = 1
+
+    def own(self, batch_size: int) -> slice:
+        """The columns of a batch that this process gives: all of them."""
+        return slice(batch_size)
+
+    def place(self, values: Any, split: bool = False) -> Any:
         """Arrays where the engine works on them."""
         return tree.map(np.asarray, values)
 

@@ -11,6 +11,7 @@ from chainrule import random
 from chainrule.backprop import ops
 from chainrule.errors import SettingError
 from chainrule.layers.base import Layer, Params, Shape, State
+from chainrule.layers.samples import counted
 from chainrule.settings import check_number
 
 
@@ -48,15 +49,29 @@ class BatchNorm(Layer):
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         gamma, beta = params["gamma"], params["beta"]
+        kind, wide = x.dtype, state["mean"].dtype  # statistics stay in float32 where activations are bfloat16
+        x = x if kind == wide else ops.astype(x, wide)
         if not train:
             scale = gamma / ops.sqrt(state["variance"] + self.eps)
-            return (x - state["mean"]) * scale + beta, state
-        y, mean, variance = ops.batch_norm(x, gamma, beta, self.eps)
-        n = x.size // x.shape[-1]
-        old, new = self.momentum, 1.0 - self.momentum
-        return y, {
-            "mean": old * state["mean"] + new * mean,
-            "variance": old * state["variance"] + new * variance * (n / max(n - 1, 1)),
+            y, new = (x - state["mean"]) * scale + beta, state
+        else:
+            y, mean, variance = ops.batch_norm(x, gamma, beta, self.eps, counted())
+            new = self._averages(state, mean, variance, x)
+        return (y if kind == wide else ops.astype(y, kind)), new
+
+    def _averages(self, state: State, mean: Any, variance: Any, x: Any) -> State:
+        """The running averages after a batch. A part of a batch may hold no sample that counts: then they stay."""
+        present, share = counted(), 1.0 - self.momentum
+        places = x.size // (len(x) * x.shape[-1])
+        if present is None:
+            unbiased = variance * (len(x) * places / max(len(x) * places - 1, 1))
+        else:
+            n = present.sum() * places
+            unbiased = variance * (n / ops.maximum(n - 1.0, 1.0))
+            share = share * ops.minimum(n, 1.0)
+        return {
+            "mean": state["mean"] + share * (mean - state["mean"]),
+            "variance": state["variance"] + share * (unbiased - state["variance"]),
         }
 
 

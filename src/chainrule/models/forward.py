@@ -13,7 +13,7 @@ from chainrule import tree
 from chainrule.backprop import Tensor
 from chainrule.backprop.backward import reachable
 from chainrule.backprop.tensor import shape
-from chainrule.engine import Engine, Work
+from chainrule.engine import Engine, Work, lowering
 from chainrule.layers import Layer
 
 Array = Any
@@ -49,7 +49,7 @@ def _plain(x: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _predictor(net: Layer, engine: Engine) -> Any:
+def _predictor(net: Layer, engine: Engine, lowerings: tuple[str | None, ...]) -> Any:
     return engine.compile(lambda params, state, x: forward(net, params, state, x)[0])
 
 
@@ -59,7 +59,7 @@ def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch
     The blocks are of about the same size. Where a program is compiled for each shape, that size is rounded up, so that
     not every number of samples means a program of its own, and the last block is filled up.
     """
-    run = _predictor(net, engine)
+    run = _predictor(net, engine, lowering.current())
     params, state = engine.place(params), engine.place(state)
     size = -(-len(x) // max(1, -(-len(x) // batch_size)))
     size = min(batch_size, _rounded_up(size)) if engine.compiles else size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
+from chainrule.data.rows import Ready, Rows
+from chainrule.data.streams import streamed
 from chainrule.engine import PRECISIONS, Work, choose
 from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
@@ -22,6 +25,9 @@ from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
 
 Array = Any
+
+#: Batches of a stream that are read at once for prediction.
+STREAMED_BATCHES = 16
 
 
 class PerLayer(dict[str, Array]):
@@ -122,16 +128,22 @@ class Model:
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression.
 
-        ``batch_size`` samples at a time; None takes as many as keep their inputs and activations in the cache.
+        ``x`` is an array, or a `chainrule.data.Stream` or `numpy.memmap`, which is read as it is needed. ``batch_size``
+        samples at a time; None takes as many as keep their inputs and activations in the cache.
         """
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
-        x = self.prepare(check_features(x))
+        stream = streamed(x)
+        x = self.prepare(check_features(x) if stream is None else stream.x)
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
-        return np.asarray(outputs(self.net, self.params, self.state, x, chosen, batch_size))
+        run = functools.partial(outputs, self.net, self.params, self.state, engine=chosen, batch_size=batch_size)
+        if stream is None:
+            return np.asarray(run(x))
+        values = STREAMED_BATCHES * batch_size * math.prod(self.input_shape)
+        return np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)])
 
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The class of each sample (the label as it was given in training), or the value for regression."""
@@ -216,9 +228,11 @@ class Model:
             return self.net, function, None
         return body, function, activation
 
-    def prepare(self, x: Array) -> np.ndarray:
+    def prepare(self, x: Array) -> Any:
         """The inputs as the network gets them: standardized if the training data was, in the model's precision."""
         self._check(x)
+        if isinstance(x, Rows):
+            return Ready(x, self.standardizer, self.precision)
         if self.standardizer is not None:
             x = self.standardizer(np.asarray(x))
         return np.asarray(x, self.precision)

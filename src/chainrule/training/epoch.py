@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.backprop.tensor import unwrap
-from chainrule.engine import Engine, namespace
+from chainrule.engine import Engine, lowering, namespace
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
@@ -67,11 +67,11 @@ def programs(recipe: Recipe, engine: Engine, probes: int = 0) -> Programs:
             f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: "
             f"{recipe.net}."
         ) from None
-    return _programs(form, engine, probes)
+    return _programs(form, engine, probes, lowering.current())
 
 
 @functools.lru_cache(maxsize=128)
-def _programs(form: Recipe, engine: Engine, probes: int) -> Programs:
+def _programs(form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...]) -> Programs:
     def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
         recipe = filled(form, settings)
         paths = narrow(state.params) if engine.turns_matrices and not isinstance(form.optimizer, Optax) else frozenset()

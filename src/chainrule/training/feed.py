@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,12 +11,16 @@ import numpy as np
 from chainrule import random
 from chainrule.data import batch_order, batches
 from chainrule.engine import Engine
+from chainrule.training.memory import fitting_data
 from chainrule.training.step import Batch
 
 Array = Any
 
 #: Samples evaluated at once: bounds the memory that activations take.
 EVALUATION_BLOCK = 512
+
+#: About so many bytes are put in order at once: large enough for few calls, small beside a computer's memory.
+BLOCK_BYTES = 64 * 2**20
 
 
 class Piece(NamedTuple):
@@ -47,19 +52,66 @@ class Feed(Protocol):
 
 
 class Resident:
-    """Training data whose inputs lie where the engine works, as a whole; an epoch is an order of their rows."""
+    """Training data whose inputs lie where the engine works, as a whole; an epoch is an order of their rows.
+
+    With several devices each has all inputs, and the order of its part of every batch.
+    """
 
     def __init__(self, data: Batch, batch_size: int, key: Array, engine: Engine) -> None:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.key, self.engine = key, engine
-        self.x, self.y, self.weight = engine.place(data.x), data.y, data.weight
+        with fitting_data(data.x):
+            self.x, self.y, self.weight = engine.place(data.x), data.y, data.weight
 
     def epoch(self, number: int) -> Iterator[Piece]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         y, weight = self.y[order], self.weight[order]
         weight.reshape(-1)[self.samples :] = 0.0
-        order, y, weight = self.engine.place((order, y, weight))
+        order, y, weight = self.engine.place((order, y, weight), split=True)
         yield Piece(Batch(self.x, y, weight), order, len(order))
+
+
+class Blocks:
+    """Training data that is put in order on the host, some steps at a time, the next ones while these train.
+
+    The order is that of `Resident`. Each process of a run reads only its columns of every batch.
+    """
+
+    def __init__(
+        self, data: Batch, batch_size: int, key: Array, engine: Engine, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
+        self.key, self.engine, self.data = key, engine, data
+        self.own = engine.own(self.batch_size)
+        each = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in data) * (self.own.stop - (self.own.start or 0))
+        self.room = max(1, block_bytes // each)  # steps in a block
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
+        counts = np.arange(order.size).reshape(order.shape) < self.samples
+        yield from ahead(self._pieces(order[:, self.own], counts[:, self.own]))
+
+    def _pieces(self, order: np.ndarray, counts: np.ndarray) -> Iterator[Piece]:
+        room = min(self.room, len(order))
+        for first in range(0, len(order), room):
+            steps = min(room, len(order) - first)
+            at = np.resize(order[first : first + steps], (room, order.shape[1]))  # all blocks have one shape
+            x, y, weight = (a[at] for a in self.data)
+            weight[:steps] *= counts[first : first + steps]
+            yield Piece(Batch(*self.engine.place((x, y, weight), split=True)), None, steps)
+
+
+def ahead(pieces: Iterator[Any]) -> Iterator[Any]:
+    """The same pieces; a thread makes the next one while the one before it is used.
+
+    An error while making one is raised when its turn comes. If the caller stops early, the thread ends with the piece
+    that it is at.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="chainrule-ahead") as thread:
+        coming = thread.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = thread.submit(next, pieces, None)
+            yield piece
 
 
 def batch_of(piece: Piece, step: int, engine: Engine) -> Batch:
@@ -69,11 +121,16 @@ def batch_of(piece: Piece, step: int, engine: Engine) -> Batch:
     return Batch(*engine.fetch((x, y[step], weight[step])))
 
 
-def blocks_of(data: Batch, size: int = EVALUATION_BLOCK) -> Batch:
-    """Data cut into blocks for evaluation, (blocks, size, …); the last one is filled up with weight 0."""
+def blocks_of(data: Batch, size: int = EVALUATION_BLOCK, count: int | None = None, shards: int = 1) -> Batch:
+    """Data cut into blocks for evaluation, (blocks, size, …), filled up with weight 0 (to ``count`` blocks if given).
+
+    Their size is a multiple of ``shards``.
+    """
     n = len(data.x)
-    size = min(size, n)
-    count = -(-n // size)
-    filled = Batch(*(np.resize(a, (count * size, *a.shape[1:])) if n % size else a for a in data))
-    weight = np.where(np.arange(count * size) < n, filled.weight, 0).astype(data.weight.dtype)
+    if count is None:
+        size = -(-min(size, n) // shards) * shards
+        count = -(-n // size)
+    total = count * size
+    filled = Batch(*(np.resize(a, (total, *a.shape[1:])) if n < total else a for a in data))
+    weight = np.where(np.arange(total) < n, filled.weight, 0).astype(data.weight.dtype)
     return Batch(*(a.reshape(count, size, *a.shape[1:]) for a in filled._replace(weight=weight)))

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import optimizers, random
-from chainrule.engine import PRECISIONS, choose
+from chainrule.data.rows import Rows
+from chainrule.engine import PRECISIONS, choose, distributed
+from chainrule.engine.devices import check_split
 from chainrule.errors import SettingError, ShapeError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
@@ -17,12 +19,13 @@ from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
 from chainrule.training.callbacks import Callback, EarlyStopping
-from chainrule.training.feed import Resident
+from chainrule.training.feed import Blocks, Resident
 from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare, unpack
 from chainrule.training.run import Run
 from chainrule.training.state import Recipe, start
+from chainrule.training.streaming import Streamed
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
@@ -51,6 +54,7 @@ def fit(
     micro_batches: int = 1,
     seed: int = 0,
     engine: str = "auto",
+    devices: str | int | None = None,
     precision: str = "float32",
     out: str | Path | None = None,
     resume: bool = False,
@@ -64,7 +68,8 @@ def fit(
     net
         A layer (mostly `Sequential` or `mlp`), or a `Model` to go on from its weights.
     data
-        ``(x, y)`` or a `Dataset`. y: integer or text labels, one-hot rows, 0/1 columns, or numbers to predict.
+        ``(x, y)``, a `Dataset`, or for data larger than memory a `chainrule.data.stream` (a `numpy.memmap` as x is
+        streamed too). y: integer or text labels, one-hot rows, 0/1 columns, or numbers to predict.
     loss
         A name, an object, or a function ``(a, y) -> cost of each sample``. "auto" follows the output layer:
         softmax and categorical cross-entropy, sigmoid and binary cross-entropy, linear and quadratic cost.
@@ -73,7 +78,8 @@ def fit(
     epochs, batch_size
         Passes over the training data, and samples per step. The last batch of an epoch may be shorter.
     validation
-        ``(x, y)``, or a fraction of the training data, drawn at random and in proportion to the classes.
+        ``(x, y)`` (or a `Dataset` or stream), or a fraction of the training data, drawn at random and in proportion to
+        the classes.
     l1, l2
         λ of the penalties λ/n Σ|w| and λ/(2n) Σw² on weights (not biases); n is the number of training samples.
     augment
@@ -101,12 +107,18 @@ def fit(
         The whole run follows from it: initial weights, split, order, dropout.
     engine
         "numpy", "jax", or "auto": NumPy where compiling would cost more than it saves.
+    devices
+        None: one device, JAX's first. "all", or a number n for the first n: every batch is split among them, and
+        batch_size must be a multiple of n. The same seed gives the same weights on any number, up to rounding. Also
+        "cpu", "gpu", "tpu" or "gpu:2": one device of that kind. The engine is "jax" then. In a run of several
+        processes (`cr.distributed.start`) None is all devices of all processes.
     precision
-        "float32", "float64" or "bfloat16": matrix products and activations in bfloat16, weights, statistics, cost and
-        update in float32 (Micikevicius et al., 2018). It is meant for GPUs: XLA's bfloat16 products on the CPU are slower
-        than its float32 ones. Needs the JAX engine.
+        "float32", "float64" or "bfloat16": matrix products and activations in bfloat16, weights, statistics, cost
+        and update in float32 (Micikevicius et al., 2018). It is meant for GPUs: XLA's bfloat16 products on the CPU are
+        slower than its float32 ones. Needs the JAX engine.
     out, resume
-        A folder to write the run to; with ``resume`` go on from its last finished epoch.
+        A folder to write the run to; with ``resume`` go on from its last finished epoch. Of several processes only
+        the first needs and writes it.
     progress
         Show the epochs on standard error.
     config
@@ -120,8 +132,8 @@ def fit(
     Raises
     ------
     ChainruleError
-        For data or settings that cannot be used; `DivergedError` when the cost becomes NaN or infinite, with the
-        last good weights in its ``run``.
+        For data or settings that cannot be used; `PeerError` when another process of the run is lost; `DivergedError`
+        when the cost becomes NaN or infinite, with the last good weights in its ``run``.
 
     Example
     -------
@@ -138,7 +150,7 @@ def fit(
     probe_every = None if probe_every is None else _count("probe_every", probe_every)
     check_number("fit", "l1", l1, 0.0)
     check_number("fit", "l2", l2, 0.0)
-    if resume and out is None:
+    if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
     root = random.key(seed)
     x, y = unpack(data)
@@ -164,8 +176,11 @@ def fit(
         state.settings["run"]["probe_every"] = probe_every
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
     callbacks = _callbacks(callbacks)
+    if devices is None and distributed.place()[1] > 1:
+        devices = "all"
     chosen = choose(
         engine,
+        devices=devices,
         precision="bfloat16" if recipe.compute else model.precision,
         steps=epochs * -(-n // batch_size),
         work=lambda: model.work() * (3 * min(batch_size, n)),
@@ -173,21 +188,31 @@ def fit(
     if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
         if engine == "numpy":
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
-        chosen = choose("jax", precision=model.precision)
+        chosen = choose("jax", precision=model.precision, devices=devices)
 
-    folder: RunFolder | None = None
+    check_split(min(batch_size, n), chosen.shards)
     described: Mapping[str, Any] = {}
-    if out is not None:  # described first: a network or loss made of functions cannot be written down
+
+    def make_folder() -> RunFolder | None:
+        nonlocal described
+        if out is None:
+            return None
+        # Described first: a network or loss made of functions cannot be written down.
         described = config or _describe(
-            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, class_weight
+            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, devices, class_weight
         )
-        folder = RunFolder(out, resume=resume)
+        return RunFolder(out, resume=resume)
+
+    folder = distributed.on_first(make_folder)
+    feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
+    if isinstance(prepared.train.x, Rows):
+        feed = Streamed
     loop = Loop(
         model,
         recipe,
         prepared,
         chosen,
-        Resident(prepared.train, batch_size, random.fold_in(root, SHUFFLE), chosen),
+        feed(prepared.train, batch_size, random.fold_in(root, SHUFFLE), chosen),
         epochs,
         stopping=stopping,
         callbacks=callbacks,
@@ -196,7 +221,8 @@ def fit(
         probe_every=probe_every,
         folder=folder,
     )
-    return loop.run(state, resume, progress, described)
+    with distributed.losing_a_peer():
+        return loop.run(state, resume, progress and distributed.is_first(), described)
 
 
 def _describe(
@@ -209,6 +235,7 @@ def _describe(
     stopping: EarlyStopping | None,
     seed: int,
     engine: str,
+    devices: str | int | None,
     class_weight: Any,
 ) -> dict[str, Any]:
     """The settings of a run as plain values, for ``config.toml``; data and functions are named only."""
@@ -221,6 +248,7 @@ def _describe(
         "l2": recipe.l2,
         "seed": seed,
         "engine": engine,
+        "devices": devices,
         "precision": recipe.compute or model.precision,
         "net": model.net.to_dict(),
         "loss": recipe.loss.to_dict(),

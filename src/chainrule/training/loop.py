@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine import Engine
+from chainrule.engine.distributed import check_same, file_of_first
 from chainrule.errors import DivergedError, SettingError
 from chainrule.files import uninterrupted
 from chainrule.models import Model
@@ -22,15 +23,17 @@ from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event, apply_settings
 from chainrule.training.divergence import blame, first_bad_step
 from chainrule.training.epoch import programs
-from chainrule.training.feed import Feed, Piece, batch_of, blocks_of
+from chainrule.training.feed import Feed, Piece, batch_of
 from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
+from chainrule.training.memory import fitting_step
 from chainrule.training.prepare import Prepared
 from chainrule.training.probe import Probes
 from chainrule.training.probe import names as probe_names
 from chainrule.training.progress import progress as show_progress
-from chainrule.training.run import Run, named_metrics, totals
+from chainrule.training.run import Run, added, named_metrics
 from chainrule.training.state import Metrics, Recipe, State
+from chainrule.training.streaming import evaluated
 from chainrule.tree import leaves_with_path
 
 
@@ -74,7 +77,7 @@ class Loop:
             shape = model.input_shape
             self.probes = Probes(probe_every, probe_names(recipe, model.params, model.state, shape))
         self.program = programs(recipe, engine, probes=len(self.probes.names) if self.probes is not None else 0)
-        self.validation = engine.place(blocks_of(prepared.validation)) if prepared.validation is not None else None
+        self.validation = evaluated(prepared.validation, engine) if prepared.validation is not None else None
         self.traced = engine.traces.copy()
         self.history = History()
         # The state is given away to every call of the program; what others keep is a copy of it: `kept`.
@@ -84,8 +87,10 @@ class Loop:
     def run(self, start: State, resume: bool, progress: bool, config: Mapping[str, Any]) -> Run:
         """Train until the last epoch, a decision to stop, or divergence."""
         stopped, best = None, (start.params, start.layers)
-        if self.folder is not None and resume:
-            start, self.history, probed, best = checkpoint.load(self.folder.checkpoint, start, self._identity)
+        check_same(self._identity | {"epochs": str(self.epochs), "seed": str(start.key), "resume": str(resume)})
+        if resume:
+            with file_of_first(self.folder.checkpoint if self.folder is not None else None) as path:
+                start, self.history, probed, best = checkpoint.load(path, start, self._identity)
             if self.probes is not None:
                 self.probes.steps, self.probes.rows = probed["steps"], probed["rows"]
             if self.stopping is not None and len(self.history):
@@ -141,8 +146,9 @@ class Loop:
                     if reason := self._call(epoch, self._means(seen[called:]), end_of_epoch=False):
                         return seen, reason
                     called = len(seen)
-                found = self._train(self.state, piece, first, last)
-                metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
+                with fitting_step(self.kept.params, self.feed.batch_size, self.recipe.micro_batches):
+                    found = self._train(self.state, piece, first, last)
+                    metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
                 if first_bad_step(metrics) is not None or not found.finite:
                     raise self._diverged(epoch, kept_at, done + last)
                 if self.probes is not None:
@@ -160,16 +166,15 @@ class Loop:
 
     def _means(self, seen: list[Metrics]) -> dict[str, float]:
         """The means of steps under the names of the history."""
-        sums = [totals(metrics[:4]) for metrics in seen]
-        return named_metrics(self.recipe, *np.sum(sums, axis=0).tolist())
+        return named_metrics(self.recipe, *added(metrics[:4] for metrics in seen))
 
     def _measured(self, seen: list[Metrics]) -> dict[str, float]:
         """An epoch's means on training data and, if there is any, on validation data."""
         record = self._means(seen)
         if self.validation is not None:
             params, layers, settings = self.kept.params, self.kept.layers, self.kept.settings
-            sums = self.program.measure(params, layers, settings, self.validation)
-            found = named_metrics(self.recipe, *totals(self.engine.fetch(sums)))
+            sums = (self.program.measure(params, layers, settings, blocks) for blocks in self.validation)
+            found = named_metrics(self.recipe, *added(self.engine.fetch(s) for s in sums))
             record |= {f"val_{name}": value for name, value in found.items()}
         if self.record_steps:
             self.history.add_steps([named_metrics(self.recipe, *step) | {"lr": lr} for *step, lr in _each(seen)])

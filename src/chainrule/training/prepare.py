@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
-from chainrule.data import Dataset, Standardizer, Target, check_pair, encode_target, stratified_split
+from chainrule.data import Dataset, Standardizer, Stream, Target, encode_target, stratified_split
+from chainrule.data.rows import Ready, Rows
+from chainrule.data.streams import open_pair
 from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.settings import check_number
@@ -29,17 +31,19 @@ class Prepared:
     target: Target
 
 
-def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[np.ndarray, np.ndarray]:
-    """x and y, checked, of ``(x, y)`` or a `Dataset` (its training part)."""
+def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, np.ndarray]:
+    """x and y, checked, of ``(x, y)``, a `Dataset` (its training part), or a stream, whose x is `Rows`."""
     if isinstance(data, Dataset):
         data = (data.x, data.labels(data.y))
+    if isinstance(data, Stream):
+        data = (data, None)
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise DataError(f"{what}, got {type(data).__name__}.")
-    return check_pair(*data)
+    return open_pair(*data)
 
 
 def prepare(
-    x: np.ndarray,
+    x: np.ndarray | Rows,
     y: np.ndarray,
     model: Model,
     validation: Any,
@@ -55,7 +59,7 @@ def prepare(
     if model.target_is_known and known is None:  # a trained model goes on with its task, however the new rows look
         target = model.target
     weight = _sample_weights(sample_weight, len(y))
-    held_out: tuple[np.ndarray, np.ndarray] | None = None
+    held_out: tuple[Any, np.ndarray] | None = None
     if isinstance(validation, bool):
         raise SettingError(f"validation is a fraction such as 0.2, or the pair (x, y); got {validation}.")
     if isinstance(validation, float | int | np.number):
@@ -77,12 +81,17 @@ def prepare(
     standardizer = model.standardizer
     if standardizer is None and normalize and not model.target_is_known:  # a trained model's inputs stay as they were
         standardizer = Standardizer.fit(x)
-    if standardizer is not None:
-        x = standardizer(x)
-        held_out = (standardizer(held_out[0]), held_out[1]) if held_out else None
+
+    def batch(x: Any, y: np.ndarray, weight: Any) -> Batch:
+        if isinstance(x, Rows):
+            x = Ready(x, standardizer, model.precision)
+        elif standardizer is not None:
+            x = standardizer(x)
+        return as_batch(x, y, weight, model.precision)
+
     return Prepared(
-        train=as_batch(x, encoded, weight * _class_weights(encoded, target, class_weight), model.precision),
-        validation=as_batch(*held_out, None, model.precision) if held_out else None,
+        train=batch(x, encoded, weight * _class_weights(encoded, target, class_weight)),
+        validation=batch(*held_out, None) if held_out else None,
         standardizer=standardizer,
         target=target,
     )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.data import check_pair, encode_target
+from chainrule.data import encode_target
+from chainrule.data.rows import Rows
+from chainrule.data.streams import open_pair
 from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.settings import values
 from chainrule.training.epoch import programs
-from chainrule.training.feed import EVALUATION_BLOCK, blocks_of
+from chainrule.training.feed import EVALUATION_BLOCK
 from chainrule.training.history import History
 from chainrule.training.probe import Probes
 from chainrule.training.state import Recipe
 from chainrule.training.step import Batch
+from chainrule.training.streaming import evaluated
 
 
 class Run:
@@ -67,8 +70,8 @@ class Run:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}
         return f"Run({len(self.history)} epochs on {self.engine}, last: {last})"
 
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
-        """Mean cost and accuracy (mean absolute error for regression) on other data.
+    def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
+        """Mean cost and accuracy (mean absolute error for regression) on other data: x and y, or a `Stream`.
 
         >>> import chainrule as cr
         >>> digits = cr.data.load("digits")
@@ -82,7 +85,7 @@ class Run:
 
 def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "auto") -> dict[str, float]:
     """Mean cost and score of a model on data, by the loss and task of a recipe."""
-    x, y = check_pair(x, y)
+    x, y = open_pair(x, y)
     encoded, _ = encode_target(
         y,
         units=model.output_shape[-1],
@@ -94,20 +97,27 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
     batch = as_batch(model.prepare(x), encoded, None, model.precision)
     params, layers = chosen.place(model.params), chosen.place(model.state)
     measure = programs(recipe, chosen).measure
-    sums = measure(params, layers, {"recipe": values(recipe)}, chosen.place(blocks_of(batch)))
-    return named_metrics(recipe, *totals(chosen.fetch(sums)))
+    settings = {"recipe": values(recipe)}
+    sums = (measure(params, layers, settings, blocks) for blocks in evaluated(batch, chosen))
+    return named_metrics(recipe, *added(chosen.fetch(s) for s in sums))
 
 
-def as_batch(x: np.ndarray, y: np.ndarray, weight: Any, precision: str) -> Batch:
-    """Arrays in the precision of the run (labels stay integers), with a weight for every sample."""
+def as_batch(x: Any, y: np.ndarray, weight: Any, precision: str) -> Batch:
+    """Arrays in the precision of the run (labels stay integers; `Rows` are in it), with a weight for every sample."""
     y = np.asarray(y, precision) if np.issubdtype(y.dtype, np.floating) else y
     weight = np.ones(len(x)) if weight is None else np.asarray(weight)
-    return Batch(np.asarray(x, precision), y, weight.astype(precision))
+    return Batch(x if isinstance(x, Rows) else np.asarray(x, precision), y, weight.astype(precision))
 
 
 def totals(sums: Any) -> list[float]:
     """Sums over blocks (or steps), each as one number."""
     return [float(np.sum(v, dtype=np.float64)) for v in sums]
+
+
+def added(parts: Iterable[Any]) -> list[float]:
+    """Sums over blocks (or steps) that came in parts, each as one number."""
+    found: list[float] = np.sum([totals(part) for part in parts], axis=0).tolist()
+    return found
 
 
 def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:

@@ -11,7 +11,8 @@ from chainrule.backprop.ops.arithmetic import equal
 from chainrule.backprop.ops.reductions import mean, sum
 from chainrule.backprop.ops.shaping import astype, pad
 from chainrule.backprop.tensor import primitive, shape
-from chainrule.engine import convolution as lowering
+from chainrule.engine import convolution as geometry
+from chainrule.engine import lowering
 from chainrule.errors import ShapeError
 
 # A convolution is linear in the image and in the kernels, so its three directions are each other's derivatives.
@@ -64,19 +65,19 @@ def conv2d(x, w, stride=1, padding="same", dilation=1):
             f"the same number of channels; got {shape(x)} and {shape(w)}."
         )
     stride, dilation, size = pair(stride), pair(dilation), shape(w)[:2]
-    padding = lowering.resolve_padding(padding, shape(x)[1:3], size, stride, dilation)
+    padding = geometry.resolve_padding(padding, shape(x)[1:3], size, stride, dilation)
     check_fits("conv2d", shape(x), size, dilation, padding)
     return _conv2d(x, w, stride=stride, dilation=dilation, padding=padding)
 
 
 @primitive
 def _windows(xp, x, *, size, stride, dilation):
-    return lowering.windows(xp, x, size, stride, dilation, ((0, 0), (0, 0)))
+    return geometry.windows(xp, x, size, stride, dilation, ((0, 0), (0, 0)))
 
 
 @primitive
 def _fold(xp, patches, *, image, stride, dilation):
-    return lowering.fold(xp, patches, image, stride, dilation, ((0, 0), (0, 0)))
+    return geometry.fold(xp, patches, image, stride, dilation, ((0, 0), (0, 0)))
 
 
 _windows.gradients(
@@ -89,7 +90,7 @@ _fold.gradients(
 
 @primitive
 def _max_pool2d(xp, x, *, size, stride):
-    patches = lowering.windows(xp, x, size, stride, (1, 1), ((0, 0), (0, 0)))
+    patches = geometry.windows(xp, x, size, stride, (1, 1), ((0, 0), (0, 0)))
     return functools.reduce(xp.maximum, _each_place(patches, size))
 
 
@@ -122,7 +123,7 @@ def avg_pool2d(x, size=2, stride=None, padding="same"):
     if border == ((0, 0), (0, 0)):
         return mean(_windows(x, size=size, stride=stride, dilation=(1, 1)), axis=(3, 4))
     image = np.ones((1, *shape(x)[1:3], 1))
-    counts = lowering.windows(np, image, size, stride, (1, 1), border).sum(axis=(3, 4))
+    counts = geometry.windows(np, image, size, stride, (1, 1), border).sum(axis=(3, 4))
     x = pad(x, ((0, 0), *border, (0, 0)))
     total = sum(_windows(x, size=size, stride=stride, dilation=(1, 1)), axis=(3, 4))
     return total * (1.0 / counts).astype(x.dtype)
@@ -150,7 +151,7 @@ def _pooling(name, x, size, stride, padding):
         raise ShapeError(f"{name} takes images (batch, height, width, channels), got shape {shape(x)}.")
     size = pair(size)
     stride = pair(size if stride is None else stride)
-    border = lowering.resolve_padding(padding, shape(x)[1:3], size, stride, (1, 1))
+    border = geometry.resolve_padding(padding, shape(x)[1:3], size, stride, (1, 1))
     check_fits(name, shape(x), size, (1, 1), border)
     for k, sides in zip(size, border, strict=True):
         if sides[0] >= k or sides[1] >= k:

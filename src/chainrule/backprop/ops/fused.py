@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from chainrule.backprop.ops.activations import sigmoid
-from chainrule.backprop.ops.arithmetic import sqrt
-from chainrule.backprop.ops.reductions import log_softmax, mean, softmax, sum, var
-from chainrule.backprop.ops.shaping import expand_dims, sum_to_shape
+from chainrule.backprop.ops.arithmetic import maximum, sqrt
+from chainrule.backprop.ops.reductions import log_softmax, softmax, sum
+from chainrule.backprop.ops.shaping import expand_dims, reshape, sum_to_shape
 from chainrule.backprop.tensor import primitive, shape
 
 
@@ -40,37 +42,62 @@ sigmoid_cross_entropy.derivatives(lambda y, z, t: sigmoid(z) - t, lambda y, z, t
 
 
 @primitive
-def _batch_norm(xp, x, gamma, beta, eps, mean, variance):
+def _batch_norm(xp, x, gamma, beta, eps, mean, variance, *weight):
     return (x - mean) * (gamma / xp.sqrt(variance + eps)) + beta
 
 
-def _to_input(g, y, x, gamma, beta, eps, *_):
-    axes = tuple(range(len(shape(x)) - 1))
-    deviation = sqrt(var(x, axis=axes) + eps)
-    xhat = (x - mean(x, axis=axes)) / deviation
-    # The mean and the variance depend on x as well: their parts are the two means that are subtracted.
-    centred = g - mean(g, axis=axes) - xhat * mean(g * xhat, axis=axes)
-    return centred * (gamma / deviation)
+def _statistics(x, weight=None):
+    """Each value's share in the mean, the mean and the variance of each feature."""
+    axes = _all_but_last(x)
+    if weight is None:
+        n = math.prod(shape(x)[:-1])
+        share = 1.0 / max(n, 1)
+        mu = sum(x, axis=axes) * share
+        centred = x - mu
+        return share, mu, sum(centred * centred, axis=axes) * share
+    total = maximum(sum(weight), 1e-12) * math.prod(shape(x)[1:-1])  # a batch of weight 0 has mean and variance 0
+    share = reshape(weight / total, (-1, *[1] * (len(shape(x)) - 1)))
+    mu = sum(x * share, axis=axes)
+    centred = x - mu
+    return share, mu, sum(centred * centred * share, axis=axes)
 
 
-def _to_gamma(g, y, x, gamma, beta, eps, *_):
-    axes = tuple(range(len(shape(x)) - 1))
-    return sum(g * (x - mean(x, axis=axes)) / sqrt(var(x, axis=axes) + eps), axis=axes)
+def _all_but_last(x):
+    return tuple(range(len(shape(x)) - 1))
 
 
-_batch_norm.gradients(_to_input, _to_gamma, lambda g, y, *_: sum(g, axis=tuple(range(len(shape(g)) - 1))))
+# The rules compute the statistics again, so that second derivatives see how they depend on x; XLA finds them equal to
+# those of the forward pass, and the sums equal to each other, and computes each once.
 
 
-def batch_norm(x, gamma, beta, eps=1e-5):
+def _to_input(g, y, x, gamma, beta, eps, mean, variance, *weight):
+    share, mu, squares = _statistics(x, *weight)
+    deviation = sqrt(squares + eps)
+    xhat = (x - mu) / deviation
+    axes = _all_but_last(x)
+    # The mean and the variance depend on x as well: their parts are the two sums that are subtracted.
+    return (g - share * (sum(g, axis=axes) + xhat * sum(g * xhat, axis=axes))) * (gamma / deviation)
+
+
+def _to_gamma(g, y, x, gamma, beta, eps, mean, variance, *weight):
+    _, mu, squares = _statistics(x, *weight)
+    return sum(g * ((x - mu) / sqrt(squares + eps)), axis=_all_but_last(x))
+
+
+_batch_norm.gradients(_to_input, _to_gamma, lambda g, y, *_: sum(g, axis=_all_but_last(g)))
+
+
+def batch_norm(x, gamma, beta, eps=1e-5, weight=None):
     """Normalize each feature (last axis) over all other axes, then scale and shift: γ x̂ + β.
 
     x̂ = (x - μ) / √(σ² + ε) with the mean μ and the variance σ² (divided by n) of this batch (Ioffe and Szegedy,
-    2015; lectures 000, 002, 003). Returns the result, μ and σ²; no gradient flows through the last two.
+    2015; lectures 000, 002, 003). With the weight w of each sample, μ = Σ w x / Σ w and σ² = Σ w (x - μ)² / Σ w:
+    samples of weight 0 do not enter. Returns the result, μ and σ²; no gradient flows through the last two, and
+    none to the weights.
     """
-    axes = tuple(range(len(shape(x)) - 1))
-    plain = stop_gradient(x)
-    mu, variance = mean(plain, axis=axes), var(plain, axis=axes)
-    return _batch_norm(x, gamma, beta, eps, mu, variance), mu, variance
+    given = () if weight is None else (stop_gradient(weight),)
+    _, mu, variance = _statistics(stop_gradient(x), *given)
+    return _batch_norm(x, gamma, beta, eps, mu, variance, *given), mu, variance
 
 
 @primitive

@@ -1,0 +1,152 @@
+"""Which devices train, and how arrays lie on them: whole on each, or each batch split among them.
+
+Data parallelism: every device has all weights and a part of each batch. The program is the same as for one device; XLA
+splits it by where its arrays lie, and puts the sums over all devices in (GSPMD: Xu et al., 2021, arXiv:2105.04663).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.distributed import place as place_in_the_run
+from chainrule.errors import SettingError, unknown_name
+
+Device = Any
+
+PLATFORMS = ("cpu", "gpu", "tpu")
+
+
+def find_devices(asked: str | int | None) -> tuple[Device, ...]:
+    """The devices of a name or number, in the order in which they share a batch; () for JAX's own choice of one.
+
+    Parameters
+    ----------
+    asked : None; "all"; a number n, for the first n of the default platform; "cpu", "gpu" or "tpu" for one device of
+        that platform, or "gpu:2" for a certain one, counted from 0. In a run of several processes a number counts the
+        devices of all of them, of which each must give equally many.
+
+    >>> from chainrule.engine.devices import find_devices
+    >>> [device.platform for device in find_devices("cpu:0")]
+    ['cpu']
+    """
+    if asked is None:
+        return ()
+    _, processes = place_in_the_run()
+    text = str(asked).strip()
+    if isinstance(asked, bool) or not isinstance(asked, str | int | np.integer):
+        raise SettingError(f"devices is a number, \"all\", or a name such as 'gpu' or 'gpu:2'; got {asked!r}.")
+    if text == "all" or text.lstrip("-").isdecimal():
+        return _first(None if text == "all" else int(text), processes)
+    platform, _, number = text.partition(":")
+    if platform not in PLATFORMS:
+        raise unknown_name("device", text, ("all", *PLATFORMS))
+    if processes > 1:
+        raise SettingError(f'A run of several processes takes devices="all" or their number, got {text!r}.')
+    there = _of_platform(platform)
+    if not number.isdecimal() and ":" in text:
+        raise SettingError(f"devices={text!r}: after the colon comes a number from 0, such as {platform}:0.")
+    if int(number or 0) >= len(there):
+        raise SettingError(f"There is no device {text!r}; there are: {_present()}.")
+    return (there[int(number or 0)],)
+
+
+def check_split(batch_size: int, shards: int) -> None:
+    """Raise if a batch cannot be split into equal parts."""
+    if batch_size % shards:
+        below, above = batch_size // shards * shards, -(-batch_size // shards) * shards
+        near = f"{below} or {above}" if below else f"{above}"
+        raise SettingError(
+            f"{shards} devices cannot share a batch of {batch_size} samples equally: use batch_size={near} (a multiple "
+            f"of {shards}), or other devices. (A batch is never larger than the training data.)"
+        )
+
+
+def _first(number: int | None, processes: int) -> tuple[Device, ...]:
+    import jax
+
+    by_process: dict[int, list[Device]] = {}
+    for device in sorted(jax.devices(), key=lambda device: (device.process_index, device.id)):
+        by_process.setdefault(device.process_index, []).append(device)
+    there = sum(map(len, by_process.values()))
+    if len({len(own) for own in by_process.values()}) > 1:
+        counts = ", ".join(f"process {i}: {len(own)}" for i, own in by_process.items())
+        raise SettingError(f"Every process must have the same number of devices; here: {counts}.")
+    number = there if number is None else number
+    if number < 1 or number > there:
+        hint = " (for a try on the CPU: set XLA_FLAGS=--xla_force_host_platform_device_count=4)"
+        raise SettingError(
+            f"devices={number}: there are {_present()}{hint if jax.default_backend() == 'cpu' else ''}."
+            if number > 0
+            else f"devices is at least 1, got {number}."
+        )
+    if number % processes:
+        raise SettingError(f"{processes} processes give equally many devices: a multiple of {processes}, not {number}.")
+    return tuple(device for own in by_process.values() for device in own[: number // processes])
+
+
+def _of_platform(platform: str) -> list[Device]:
+    import jax
+
+    try:
+        found: list[Device] = jax.devices(platform)
+    except RuntimeError:
+        raise SettingError(f"There is no {platform} here that JAX can use; there are: {_present()}.") from None
+    return found
+
+
+def _present() -> str:
+    """The devices that there are, such as "cpu (1 device), gpu (4 devices)"."""
+    import jax
+
+    counts = {}
+    for platform in PLATFORMS:
+        try:
+            counts[platform] = len(jax.devices(platform))
+        except RuntimeError:
+            continue
+    return ", ".join(f"{name} ({n} device{'s' * (n > 1)})" for name, n in counts.items())
+
+
+class Layout:
+    """How a run's arrays lie on its devices.
+
+    Attributes
+    ----------
+    shards : parts that a batch is split into, one for each device
+    whole : the sharding of an array that every device has all of
+    split : the sharding of an array (steps, batch, …) of which every device has some columns
+    """
+
+    def __init__(self, devices: tuple[Device, ...]) -> None:
+        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+        spec: Any = PartitionSpec
+        mesh = Mesh(np.array(devices), ("batch",))
+        self.shards = len(devices)
+        self.platform = devices[0].platform
+        self.whole = NamedSharding(mesh, spec())
+        self.split = NamedSharding(mesh, spec(None, "batch"))
+        owners = sorted({device.process_index for device in devices})
+        self._parts, self._part = len(owners), owners.index(place_in_the_run()[0])
+
+    def own(self, batch_size: int) -> slice:
+        """The columns of a batch that this process gives."""
+        each = batch_size // self._parts
+        return slice(self._part * each, (self._part + 1) * each)
+
+    def place(self, value: Any, split: bool = False) -> Any:
+        """An array on all devices; of a split one every process gives its `own` columns."""
+        import jax
+
+        make: Any = jax.make_array_from_process_local_data
+        return make(self.split if split else self.whole, np.asarray(value))
+
+    def fetch(self, value: Any) -> np.ndarray:
+        """The NumPy array of an array that lies here."""
+        import jax
+
+        if isinstance(value, jax.Array) and not (value.is_fully_addressable or value.is_fully_replicated):
+            value = jax.jit(lambda v: v, out_shardings=self.whole)(value)
+        return np.asarray(value)

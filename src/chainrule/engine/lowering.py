@@ -1,0 +1,263 @@
+"""How the three directions of a convolution become matrix products on JAX, and the rule that picks one.
+
+XLA's own convolution is best on GPU and TPU. On the CPU it is good forward in most shapes, and its weight
+gradient inside a loop is a hundred times slower than a matrix product. The lowerings:
+
+- native: XLA's convolution (not for the weight gradient on the CPU).
+- columns: every patch becomes a row, then one product (im2col).
+- split: the kernel's columns are unrolled on one side of the product and its rows on the other, so that the
+  temporaries are kh + kw times as large as the image, not kh · kw times.
+- shifts: a sum of products, one for each place of the kernel.
+- fold (input gradient): one product, whose patches are added back (col2im).
+
+Every lowering supports every stride, dilation and padding. ``bench/lowering.py`` measures them, and its results
+are where the bounds in `choose` come from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import convolution
+from chainrule.engine.convolution import Array, Padding, Pair, places, positions
+from chainrule.errors import unknown_name
+
+DIRECTIONS = ("forward", "input", "weight")
+
+_forced: ContextVar[tuple[str | None, ...]] = ContextVar("lowering", default=(None, None, None))
+
+
+def choose(direction: str, platform: str, size: Pair, channels: int, stride: Pair) -> str:
+    """The lowering of a direction: "forward", "input" (its gradient) or "weight".
+
+    Parameters
+    ----------
+    platform : as JAX names it: "cpu", "gpu", "tpu"
+    size, channels, stride : of the kernels (kh, kw, channels, filters)
+    """
+    forced = _forced.get()[DIRECTIONS.index(direction)]
+    if forced is not None:
+        return forced
+    if platform != "cpu":
+        return "native"
+    patch, steps = math.prod(size) * channels, stride != (1, 1)
+    if direction == "forward":
+        if patch <= 32 or size == (1, 1):
+            return "columns"
+        return "split" if channels >= 32 and not steps else "native"
+    if direction == "input":
+        return "native" if channels <= 32 and not steps and size != (1, 1) else "fold"
+    if patch <= 16 or size == (1, 1):
+        return "columns"
+    return "shifts" if steps else "split"
+
+
+@contextlib.contextmanager
+def lowering(forward: str | None = None, input: str | None = None, weight: str | None = None) -> Iterator[None]:
+    """Convolutions on JAX inside this block use the named lowerings; None leaves the choice to the rule.
+
+    >>> from chainrule.engine.lowering import choose, lowering
+    >>> with lowering(forward="columns"):
+    ...     choose("forward", "cpu", (3, 3), 64, (1, 1))
+    'columns'
+    """
+    names = (forward, input, weight)
+    for direction, name in zip(DIRECTIONS, names, strict=True):
+        if name is not None and name not in LOWERINGS[direction]:
+            raise unknown_name(f"{direction} lowering", name, tuple(LOWERINGS[direction]))
+    token = _forced.set(names)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def current() -> tuple[str | None, ...]:
+    """What `lowering` asks for here. Whoever keeps compiled programs must keep them by this as well."""
+    return _forced.get()
+
+
+# The three directions, with the arguments of their namesakes in `chainrule.engine.convolution`.
+
+
+def convolve(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
+    """Slide the kernels w (kh, kw, c, filters) over x: (n, rows, columns, filters)."""
+    if xp is np:
+        return convolution.convolve(xp, x, w, stride, dilation, padding)
+    return _pick("forward", w.shape, stride)(xp, x, w, stride, dilation, padding)
+
+
+def input_gradient(
+    xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """What `convolve`'s output gradient g (n, rows, columns, filters) means for its image."""
+    if xp is np:
+        return convolution.input_gradient(xp, g, w, image, stride, dilation, padding)
+    return _pick("input", w.shape, stride)(xp, g, w, image, stride, dilation, padding)
+
+
+def weight_gradient(
+    xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """What `convolve`'s output gradient g means for its kernels."""
+    if xp is np:
+        return convolution.weight_gradient(xp, x, g, size, stride, dilation, padding)
+    return _pick("weight", (*size, x.shape[3], g.shape[3]), stride)(xp, x, g, size, stride, dilation, padding)
+
+
+def _pick(direction: str, kernels: tuple[int, ...], stride: Pair) -> Any:
+    import jax
+
+    name = choose(direction, jax.default_backend(), (kernels[0], kernels[1]), kernels[2], stride)
+    return LOWERINGS[direction][name]
+
+
+# Forward.
+
+
+def _native(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
+    from jax import lax
+
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, w, stride, padding, rhs_dilation=dilation, dimension_numbers=numbers)
+
+
+def _split(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
+    """One product of the rows of pixels with all rows of the kernel; its kh parts, shifted, are added."""
+    (kh, kw, c, filters), (above_below, left_right) = w.shape, padding
+    parts = wide(xp, x, kw, stride[1], dilation[1], left_right) @ w.transpose(1, 2, 0, 3).reshape(kw * c, kh * filters)
+    # The border above and below is zero before and after the product, so it is added after.
+    parts = xp.pad(parts, ((0, 0), above_below, (0, 0), (0, 0)))
+    rows = positions(parts.shape[1], kh, stride[0], dilation[0])
+    at = [places(i, rows, stride[0], dilation[0]) for i in range(kh)]
+    return _total([parts[:, at[i], :, i * filters : (i + 1) * filters] for i in range(kh)])
+
+
+def _shifts(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
+    return _total([pixels @ w[i, j] for i, j, pixels in _each_place(xp, x, w.shape[:2], stride, dilation, padding)])
+
+
+# The gradient of the image.
+
+
+def _native_to_input(
+    xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """A convolution of the spread gradient with the flipped kernels."""
+    from jax import lax
+
+    border = []
+    for length, count, k, s, d, (before, _) in zip(
+        image, g.shape[1:3], w.shape[:2], stride, dilation, padding, strict=True
+    ):
+        reach = (k - 1) * d
+        border.append((reach - before, length + before - (count - 1) * s - 1))
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        g, w[::-1, ::-1].swapaxes(2, 3), (1, 1), border, stride, dilation, dimension_numbers=numbers
+    )
+
+
+# The gradient of the kernels.
+
+
+def _native_to_weight(
+    xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """A convolution of the images with the gradient as kernels: channels as batch, batch as channels."""
+    from jax import lax
+
+    border = []
+    for length, count, k, s, d, (before, _) in zip(
+        x.shape[1:3], g.shape[1:3], size, stride, dilation, padding, strict=True
+    ):
+        border.append((before, (k - 1) * d + (count - 1) * s + 1 - length - before))
+    numbers = ("CHWN", "IHWO", "HWNC")
+    return lax.conv_general_dilated(x, g, dilation, border, rhs_dilation=stride, dimension_numbers=numbers)
+
+
+def _split_to_weight(
+    xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """The images unrolled along the width, the gradient along the height: one product (kw·c) by (kh·filters)."""
+    from jax import lax
+
+    (kh, kw), c, filters = size, x.shape[3], g.shape[3]
+    height, rows, above = x.shape[1], g.shape[1], padding[0][0]
+    moved, zero = [], xp.zeros((), g.dtype)
+    for i in range(kh):  # each row of the gradient beside the row of pixels that row i of the kernel saw
+        before = i * dilation[0] - above
+        border = (before, height - before - (rows - 1) * stride[0] - 1, stride[0] - 1)
+        none = (0, 0, 0)
+        moved.append(lax.pad(g, zero, (none, border, none, none)))
+    pixels = wide(xp, x, kw, stride[1], dilation[1], padding[1])
+    return (flat(pixels).T @ flat(beside(xp, moved))).reshape(kw, c, kh, filters).transpose(2, 0, 1, 3)
+
+
+def _shifts_to_weight(
+    xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    products = [flat(p).T @ flat(g) for _, _, p in _each_place(xp, x, size, stride, dilation, padding)]
+    return xp.stack(products).reshape(*size, x.shape[3], g.shape[3])
+
+
+# What the lowerings are made of.
+
+
+def flat(x: Array) -> Array:
+    """All pixels as rows of a matrix. (XLA would copy to contract three axes; contracting one, it does not.)"""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def wide(xp: ModuleType, x: Array, kw: int, stride: int, dilation: int, border: Pair) -> Array:
+    """Each pixel beside the kw - 1 to its right that the kernel sees: (n, h, w, c) to (n, h, columns, kw · c)."""
+    x = xp.pad(x, ((0, 0), (0, 0), border, (0, 0)))
+    columns = positions(x.shape[2], kw, stride, dilation)
+    return beside(xp, [x[:, :, places(j, columns, stride, dilation)] for j in range(kw)])
+
+
+def beside(xp: ModuleType, parts: list[Array]) -> Array:
+    """Concatenate along the channels. XLA fuses a sum of padded arrays into one loop, but not a concatenation."""
+    from jax import lax
+
+    none, zero = (0, 0, 0), xp.zeros((), parts[0].dtype)
+    c, last = parts[0].shape[-1], len(parts) - 1
+    return _total([lax.pad(p, zero, (none, none, none, (i * c, (last - i) * c, 0))) for i, p in enumerate(parts)])
+
+
+def _each_place(
+    xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Iterator[tuple[int, int, Array]]:
+    """The pixels under each place (i, j) of the kernel, over all its positions."""
+    x = xp.pad(x, ((0, 0), *padding, (0, 0)))
+    rows = positions(x.shape[1], size[0], stride[0], dilation[0])
+    columns = positions(x.shape[2], size[1], stride[1], dilation[1])
+    for i in range(size[0]):
+        for j in range(size[1]):
+            yield i, j, x[:, places(i, rows, stride[0], dilation[0]), places(j, columns, stride[1], dilation[1])]
+
+
+def _total(parts: list[Array]) -> Array:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+LOWERINGS: dict[str, dict[str, Any]] = {
+    "forward": {"native": _native, "columns": convolution.convolve, "split": _split, "shifts": _shifts},
+    "input": {"native": _native_to_input, "fold": convolution.input_gradient},
+    "weight": {
+        "native": _native_to_weight,
+        "columns": convolution.weight_gradient,
+        "split": _split_to_weight,
+        "shifts": _shifts_to_weight,
+    },
+}

@@ -1,0 +1,130 @@
+"""Data that is read from a file while it is used: for training in random order, for evaluation as it comes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.data.rows import Rows
+from chainrule.engine import Engine
+from chainrule.errors import SettingError
+from chainrule.training.feed import BLOCK_BYTES, EVALUATION_BLOCK, Piece, ahead, blocks_of
+from chainrule.training.memory import fitting_data
+from chainrule.training.step import Batch
+
+Array = Any
+
+
+class Streamed:
+    """Training data whose inputs are read from a file, a block at a time, while the one before is trained on.
+
+    A block is a stretch of the file; all have the same number of rows, but the last may be shorter. The blocks of an
+    epoch come in random order. Within a block of K full batches, sample j of every batch comes from lane j, the rows jK
+    to (j + 1)K - 1, each lane in a random order of its own; rows left over make the last, short batch. So a share of
+    the columns of all batches needs one stretch of the file only, and what a batch consists of depends on the key, the
+    epoch, and the sizes of data, batch and block alone.
+
+    Parameters
+    ----------
+    data : ``x`` is `Rows`, ready for the network; targets and weights are arrays
+    share : (index, count): read and give only the index-th of count equal shares of every batch; None: this process's
+    block_bytes : of the inputs of a block, which has one batch at least
+    """
+
+    def __init__(
+        self,
+        data: Batch,
+        batch_size: int,
+        key: Array,
+        engine: Engine,
+        share: tuple[int, int] | None = None,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
+        self.data, self.key, self.engine = data, key, engine
+        own = engine.own(self.batch_size)
+        if share is not None:
+            index, count = share
+            if self.batch_size % count:
+                raise SettingError(f"A batch of {self.batch_size} samples cannot be shared equally by {count}.")
+            own = slice(self.batch_size * index // count, self.batch_size * (index + 1) // count)
+        self.first, self.last = own.start or 0, own.stop
+        #: Steps that a block has room for.
+        self.steps = max(
+            1, min(block_bytes // (self.batch_size * row_bytes(data.x)), -(-self.samples // self.batch_size))
+        )
+
+    def epoch(self, number: int) -> Iterator[Piece]:
+        return ahead(self._pieces(random.fold_in(self.key, number)))
+
+    def _pieces(self, key: Array) -> Iterator[Piece]:
+        rows = self.steps * self.batch_size
+        for i in random.permutation(key, -(-self.samples // rows)).tolist():
+            yield self._piece(random.fold_in(key, i), i * rows, min((i + 1) * rows, self.samples))
+
+    def _piece(self, key: Array, start: int, stop: int) -> Piece:
+        """The batches of the rows from ``start`` to before ``stop``."""
+        full, rest = divmod(stop - start, self.batch_size)
+        shape = (self.steps, self.last - self.first)
+        x, y, weight = (np.zeros((*shape, *a.shape[1:]), a.dtype) for a in self.data)
+        if full:
+            low, high = start + self.first * full, start + self.last * full
+            within = np.argsort(random.bits(key, (self.batch_size, full)), axis=1)[self.first : self.last]
+            order = (within + full * np.arange(len(within))[:, None]).T  # positions from the row ``low`` on
+            # "clip" (no position is outside) lets it write to x itself, which "raise" would not.
+            np.take(self.data.x.read(low, high), order, axis=0, out=x[:full], mode="clip")
+            y[:full], weight[:full] = self.data.y[low:high][order], self.data.weight[low:high][order]
+        if rest:
+            at = np.resize(np.arange(rest), self.batch_size)[self.first : self.last]  # filled up with the same rows
+            low = stop - rest
+            x[full] = self.data.x.read(low, stop)[at]
+            y[full], weight[full] = self.data.y[low:stop][at], self.data.weight[low:stop][at]
+            weight[full, max(0, rest - self.first) :] = 0.0
+        return Piece(self.engine.place(Batch(x, y, weight), split=True), None, full + (rest > 0))
+
+
+class StreamedBlocks:
+    """Data for evaluation that is read from a file, as many placed blocks at a time, whenever it is iterated over."""
+
+    def __init__(self, data: Batch, engine: Engine, block_bytes: int = BLOCK_BYTES) -> None:
+        self.data, self.engine = data, engine
+        self.size = -(-min(EVALUATION_BLOCK, len(data.x)) // engine.shards) * engine.shards
+        self.count = max(1, min(block_bytes // (self.size * row_bytes(data.x)), -(-len(data.x) // self.size)))
+
+    def __len__(self) -> int:
+        return -(-len(self.data.x) // (self.size * self.count))
+
+    def __iter__(self) -> Iterator[Batch]:
+        return ahead(self._parts())
+
+    def _parts(self) -> Iterator[Batch]:
+        x, y, weight = self.data
+        rows = self.size * self.count
+        for start in range(0, len(x), rows):
+            stop = min(start + rows, len(x))
+            part = Batch(x.read(start, stop), y[start:stop], weight[start:stop])
+            yield _placed(blocks_of(part, self.size, self.count), self.engine)
+
+
+def evaluated(data: Batch, engine: Engine) -> Iterable[Batch]:
+    """Data as blocks for evaluation: placed once where it is in memory or small, else read each time."""
+    if not isinstance(data.x, Rows):
+        with fitting_data(data.x):
+            return [_placed(blocks_of(data, shards=engine.shards), engine)]
+    blocks = StreamedBlocks(data, engine)
+    return blocks if len(blocks) > 1 else list(blocks)
+
+
+def row_bytes(rows: Any) -> int:
+    """The size of one row."""
+    return math.prod(rows.shape[1:]) * rows.dtype.itemsize
+
+
+def _placed(blocks: Batch, engine: Engine) -> Batch:
+    own = engine.own(blocks.x.shape[1])
+    placed: Batch = engine.place(Batch(*(a[:, own] for a in blocks)), split=True)
+    return placed

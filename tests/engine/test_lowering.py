@@ -1,0 +1,122 @@
+"""Every lowering of a convolution computes what the NumPy engine computes, and the rule's choice can be overridden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.engine import convolution, lowering
+from chainrule.errors import UnknownNameError
+
+CASES = [(direction, name) for direction, all_ in lowering.LOWERINGS.items() for name in all_]
+
+
+@st.composite
+def convolutions(draw: Any) -> tuple[Any, ...]:
+    """Image, kernels, and (stride, dilation, padding) with which at least one position exists."""
+    size = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    padding = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
+    least = [max(1, (k - 1) * d + 1 - sum(p)) for k, d, p in zip(size, dilation, padding, strict=True)]
+    image = tuple(n + draw(st.integers(0, 5)) for n in least)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    c, filters, n = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    return rng.normal(size=(n, *image, c)), rng.normal(size=(*size, c, filters)), (stride, dilation, padding), rng
+
+
+@pytest.mark.parametrize(("direction", "name"), CASES, ids=["-".join(case) for case in CASES])
+@settings(max_examples=25, deadline=None)
+@given(case=convolutions())
+def test_each_lowering_computes_what_numpy_computes(direction: str, name: str, case: tuple[Any, ...]) -> None:
+    x, w, how, rng = case
+    y = convolution.convolve(np, x, w, *how)
+    g = rng.normal(size=y.shape)
+    function = lowering.LOWERINGS[direction][name]
+    with jax.enable_x64(True):
+        jx, jw, jg = jnp.asarray(x), jnp.asarray(w), jnp.asarray(g)
+        if direction == "forward":
+            want, found = y, function(jnp, jx, jw, *how)
+        elif direction == "input":
+            want = convolution.input_gradient(np, g, w, x.shape[1:3], *how)
+            found = function(jnp, jg, jw, x.shape[1:3], *how)
+        else:
+            want = convolution.weight_gradient(np, x, g, w.shape[:2], *how)
+            found = function(jnp, jx, jg, w.shape[:2], *how)
+        assert found.shape == want.shape
+        np.testing.assert_allclose(found, want, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("direction", lowering.DIRECTIONS)
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
+@given(
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    channels=st.integers(1, 600),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_the_rule_picks_an_existing_lowering(
+    direction: str, platform: str, size: tuple[int, int], channels: int, stride: tuple[int, int]
+) -> None:
+    name = lowering.choose(direction, platform, size, channels, stride)
+    assert name in lowering.LOWERINGS[direction]
+    # Inside a loop on the CPU, XLA's own weight gradient is a hundred times slower than the others.
+    assert (direction, platform, name) != ("weight", "cpu", "native")
+
+
+def test_other_platforms_use_their_own_convolution() -> None:
+    assert {lowering.choose(d, "gpu", (3, 3), 64, (1, 1)) for d in lowering.DIRECTIONS} == {"native"}
+
+
+def text(f: Any, *args: Any) -> str:
+    return str(jax.make_jaxpr(f)(*args))
+
+
+def test_a_lowering_can_be_chosen() -> None:
+    x, w = jnp.ones((2, 5, 5, 40), jnp.float32), jnp.ones((3, 3, 40, 2), jnp.float32)
+    assert "conv_general_dilated" not in text(lambda x, w: cr.ops.conv2d(x, w), x, w)
+    with lowering.lowering(forward="native"):
+        assert lowering.current() == ("native", None, None)
+        assert "conv_general_dilated" in text(lambda x, w: cr.ops.conv2d(x, w), x, w)
+    assert lowering.current() == (None, None, None)
+
+
+def test_an_unknown_lowering_is_named_with_those_there_are() -> None:
+    with (
+        pytest.raises(UnknownNameError, match=r"forward lowering.*colums.*columns"),
+        lowering.lowering(forward="colums"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("forward", list(lowering.LOWERINGS["forward"]))
+@pytest.mark.parametrize("weight", list(lowering.LOWERINGS["weight"]))
+@pytest.mark.parametrize("to_input", list(lowering.LOWERINGS["input"]))
+def test_second_derivatives_agree(forward: str, weight: str, to_input: str) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 5, 4, 2)), rng.normal(size=(3, 2, 2, 3))
+
+    def f(w: Any, x: Any) -> Any:
+        return (cr.ops.conv2d(x, w, stride=(2, 1)) ** 3).sum()
+
+    def of_gradient(w: Any, x: Any) -> Any:
+        return (cr.grad(f, argnums=1)(w, x) ** 2).sum()
+
+    want = cr.grad(of_gradient, argnums=(0, 1))(w, x)
+    with jax.enable_x64(True), lowering.lowering(forward, to_input, weight):
+        found = cr.grad(of_gradient, argnums=(0, 1))(jnp.asarray(w), jnp.asarray(x))
+    for a, b in zip(found, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_the_gradient_of_the_first_layers_images_is_not_computed() -> None:
+    x, w = jnp.ones((2, 6, 6, 40), jnp.float32), jnp.ones((3, 3, 40, 8), jnp.float32)
+    with lowering.lowering(forward="columns", input="native", weight="columns"):
+        assert "conv_general_dilated" not in text(cr.grad(lambda w, x: cr.ops.conv2d(x, w).sum()), w, x)
+        assert "conv_general_dilated" in text(cr.grad(lambda w, x: cr.ops.conv2d(x, w).sum(), argnums=1), w, x)
