@@ -206,6 +206,7 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
         "epochs": len(run.history),
         "best_epoch": run.best_epoch,
         "engine": run.engine,
+        "compiled": run.traces,
         "parameters": run.model.count(),
         "test": scores,
         "test_rows": len(test.x) if test is not None and scores is not None else None,
@@ -237,6 +238,9 @@ def say_result(trained: Trained) -> None:
     if trained.scores is not None and trained.test is not None:
         said = ", ".join(f"{name} {_score(name, value)}" for name, value in trained.scores.items())
         say(f"Test: {said} ({len(trained.test.x):,} rows that it was not trained on).")
+    if run.traces:
+        programs = ", ".join(f"{name} {times}" for name, times in sorted(run.traces.items()))
+        say(f"Compiled for {run.engine}: {programs}.")
     say(f"The run is in {trained.folder}")
 
 

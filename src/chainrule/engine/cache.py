@@ -19,7 +19,8 @@ def use_compilation_cache() -> None:
     """Turn on JAX's persistent compilation cache, unless the user has set it up or turned it off.
 
     Programs lie in ``$XDG_CACHE_HOME/chainrule/programs`` or ``~/.cache/chainrule/programs``, in a folder for each kind
-    of processor. To keep them elsewhere, set JAX_COMPILATION_CACHE_DIR; to keep none, JAX_ENABLE_COMPILATION_CACHE=false.
+    of processor. To keep them elsewhere, set JAX_COMPILATION_CACHE_DIR; to keep none,
+    JAX_ENABLE_COMPILATION_CACHE=false.
     """
     import jax
 

@@ -60,7 +60,7 @@ def choose(direction: str, platform: str, size: Pair, channels: int, stride: Pai
 
 
 @contextlib.contextmanager
-def lowering(forward: str | None = None, input: str | None = None, weight: str | None = None) -> Iterator[None]:
+def lowering(forward: str | None = None, input: str | None = None, weight: str | None = None) -> Iterator[None]:  # noqa: A002
     """Convolutions on JAX inside this block use the named lowerings; None leaves the choice to the rule.
 
     >>> from chainrule.engine.lowering import choose, lowering

@@ -68,7 +68,8 @@ class Run:
 
     def __repr__(self) -> str:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}
-        return f"Run({len(self.history)} epochs on {self.engine}, last: {last})"
+        compiled = "".join(f", {name} compiled {times}x" for name, times in sorted(self.traces.items()))
+        return f"Run({len(self.history)} epochs on {self.engine}{compiled}, last: {last})"
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
         """Mean cost and accuracy (mean absolute error for regression) on other data: x and y, or a `Stream`.
