@@ -79,7 +79,7 @@ def train(workload: Workload, x: np.ndarray, y: np.ndarray, job: SimpleNamespace
 
 def predict(workload: Workload, x: np.ndarray, y: np.ndarray, job: SimpleNamespace) -> Times:
     model = cr.Model(network(workload), workload.shape, seed=job.seed)
-    return each_call(lambda: model.predict_proba(x), job)
+    return each_call(lambda: model.predict_proba(x, engine="jax"), job)
 
 
 def callbacks() -> dict[str, Any]:

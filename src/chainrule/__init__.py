@@ -21,6 +21,7 @@ _HOME = {
     "chainrule.backprop.graph": ("trace",),
     "chainrule.backprop.check": ("check_gradient",),
     "chainrule.backprop.ops": ("stop_gradient",),
+    "chainrule.engine.lowering": ("lowering",),
     "chainrule.layers": (
         "Activation",
         "AvgPool2D",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.backprop.graph import trace as trace
     from chainrule.backprop.ops import stop_gradient as stop_gradient
     from chainrule.data import Dataset as Dataset
+    from chainrule.engine.lowering import lowering as lowering
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.layers import Activation as Activation
     from chainrule.layers import AvgPool2D as AvgPool2D

@@ -211,6 +211,22 @@ class TestTraces:
             cr.fit(cr.Dense(1), (x, x[:, :1]), optimizer=cr.SGD(1e30), epochs=3, engine="jax", progress=False)
         assert caught.value.run.traces in ({"train": 1}, {})
 
+    def test_another_lowering_is_another_program_with_the_same_result(self) -> None:
+        images = rng.normal(size=(16, 6, 6, 1))
+        net = cr.Sequential(cr.Conv2D(3, 3, activation="tanh"), cr.Flatten(), cr.Dense(2, "softmax"))
+
+        def run() -> cr.Run:
+            settings = {"epochs": 1, "batch_size": 8, "engine": "jax", "precision": "float64", "progress": False}
+            return cr.fit(net, (images, np.arange(16) % 2), **settings)
+
+        _programs.cache_clear()
+        plain = run()
+        with cr.lowering(forward="shifts", input="native", weight="shifts"):
+            forced = run()
+        assert plain.traces == forced.traces == {"train": 1}
+        assert run().traces == {}
+        same(plain.model.params, forced.model.params, 1e-10)
+
     def test_numpy_compiles_nothing(self) -> None:
         assert fit("numpy").traces == {}
 

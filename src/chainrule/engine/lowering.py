@@ -47,14 +47,14 @@ def choose(direction: str, platform: str, size: Pair, channels: int, stride: Pai
         return forced
     if platform != "cpu":
         return "native"
-    patch, steps = math.prod(size) * channels, stride != (1, 1)
+    patch, small, steps = math.prod(size) * channels, size == (1, 1), stride != (1, 1)
     if direction == "forward":
-        if patch <= 32 or size == (1, 1):
+        if patch <= 32 or small or steps:
             return "columns"
-        return "split" if channels >= 32 and not steps else "native"
+        return "split" if channels >= 32 else "native"
     if direction == "input":
-        return "native" if channels <= 32 and not steps and size != (1, 1) else "fold"
-    if patch <= 16 or size == (1, 1):
+        return "fold" if patch <= 32 or small else "native"
+    if patch <= 16 or small:
         return "columns"
     return "shifts" if steps else "split"
 
