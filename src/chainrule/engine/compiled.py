@@ -12,9 +12,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.engine.cache import use_compilation_cache
 from chainrule.engine.devices import Layout
-
-Body = Callable[[Any, Any], tuple[Any, Any]]
-Every = tuple[Body, Any, Any]
+from chainrule.engine.eager import Body, Every
 
 
 class JaxEngine:

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import tree
 
+#: A step of a loop, (i, carry) -> carry, result; and another one for every n-th step: (step, n, offset).
 Body = Callable[[Any, Any], tuple[Any, Any]]
 Every = tuple[Body, Any, Any]
 
