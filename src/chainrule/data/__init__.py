@@ -4,6 +4,7 @@ from chainrule.data.batches import batch_order, batches
 from chainrule.data.check import check_features, check_pair, check_target
 from chainrule.data.dataset import Dataset
 from chainrule.data.idx import read_idx, read_idx_folder
+from chainrule.data.images import read_image_folder
 from chainrule.data.npz import read_npz
 from chainrule.data.sources import load
 from chainrule.data.split import stratified_split
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "read_idx",
     "read_idx_folder",
+    "read_image_folder",
     "read_npz",
     "stratified_split",
     "stream",

@@ -39,6 +39,11 @@ class Dataset:
         A name for each column of ``x``, where they are known.
     task
         ``"classification"`` or ``"regression"``.
+    x_validation, y_validation
+        A part for validation, where the data has one.
+    preparation
+        What made ``x`` of the columns of a table (`chainrule.tables.Preparation`); it is kept with a model that is
+        trained on the data. None for data that was numbers from the start.
 
     Examples
     --------
@@ -58,6 +63,9 @@ class Dataset:
     classes: tuple[Any, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     task: Literal["classification", "regression"] = "classification"
+    x_validation: Array | None = None
+    y_validation: Array | None = None
+    preparation: Any = None
 
     def labels(self, y: Array) -> Array:
         """The labels that codes stand for; targets that are not codes as they are.
@@ -133,6 +141,13 @@ class Dataset:
         return self.x, self.y
 
     @property
+    def validation(self) -> tuple[Array, Array] | None:
+        """Features and targets of the validation part, or None."""
+        if self.x_validation is None or self.y_validation is None:
+            return None
+        return self.x_validation, self.y_validation
+
+    @property
     def test(self) -> tuple[Array, Array] | None:
         """Features and targets of the test part, or None."""
         return None if self.x_test is None or self.y_test is None else (self.x_test, self.y_test)
@@ -151,6 +166,8 @@ class Dataset:
             what = f", targets from {self.y.min():g} to {self.y.max():g}"
         lines = [f"{self.name}: {self.task}{what}"]
         lines.append(f"training  {_describe(self.x)}, {self.x.dtype}")
+        if self.x_validation is not None:
+            lines.append(f"validation  {_describe(self.x_validation)}")
         if self.x_test is not None:
             lines.append(f"test      {_describe(self.x_test)}, {self.x_test.dtype}")
         if self.feature_names:

@@ -1,4 +1,4 @@
-"""Data by name or by path: bundled sets, MNIST and Fashion-MNIST, folders of IDX files, ``.npz`` files."""
+"""Data by name or by path: bundled sets, MNIST and Fashion-MNIST, folders of IDX files or pictures, ``.npz`` files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.idx import IDX_NAME, read_idx_folder
+from chainrule.data.images import is_image_folder, read_image_folder
 from chainrule.data.npz import read_npz
 from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mean
 from chainrule.files import cache_folder, write_atomic
@@ -78,7 +79,11 @@ MIRRORED = {
 #: The names that `load` knows.
 NAMES = (*BUNDLED, *MIRRORED)
 
-_READ = "Read are: .npz files, folders of IDX files, and the names " + ", ".join(sorted(NAMES)) + "."
+_READ = (
+    "Read are: .npz files, folders of IDX files or of pictures by class, and the names "
+    + ", ".join(sorted(NAMES))
+    + "."
+)
 
 
 def load(
@@ -94,7 +99,8 @@ def load(
     name_or_path
         ``"digits"`` (images 8 x 8 in [0, 1]), ``"iris"``, ``"wine"``, ``"breast_cancer"``, ``"diabetes"`` (a
         regression): they come with scikit-learn. ``"mnist"``, ``"fashion_mnist"``: images 28 x 28 in [0, 1].
-        A folder of IDX files, or an ``.npz`` file. For a folder that is called like a data set: ``./mnist``.
+        A folder of IDX files, a folder with a folder of PNG or JPEG pictures for each class, or an ``.npz`` file.
+        For a folder that is called like a data set: ``./mnist``.
     data_dir
         Where to look for ``mnist`` and ``fashion_mnist`` first: a folder that holds a folder of that name, or
         the files themselves. Then the folder in the environment variable CHAINRULE_DATA, then the cache,
@@ -141,7 +147,7 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
     if not str(given).strip():
         raise FileError(f"The path of the data is empty. {_READ}")
     if path.is_dir():
-        return read_idx_folder(path)
+        return read_image_folder(path) if not _has_idx_files(path) and is_image_folder(path) else read_idx_folder(path)
     if path.suffix.lower() == ".npz":
         return read_npz(path)
     if path.exists():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.check import check_target
+from chainrule.data.standardize import Standardizer
 from chainrule.errors import DataError
 
 __all__ = ["Target", "decode", "encode_target"]
@@ -34,11 +35,40 @@ class Target:
         What the codes 0 … k-1 stand for. None for multilabel and regression.
     outputs
         Units of the output layer.
+    mean, deviation
+        For regression on standardized targets: those of the training targets, one for each output. The network then
+        learns (y − mean) / deviation, and its outputs are brought back to the target's own unit. Else empty.
     """
 
     task: Literal["classification", "binary", "multilabel", "regression"]
     classes: tuple[Any, ...] | None
     outputs: int
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+    def standardized(self, y: Any) -> Self:
+        """This target, to be learnt as (y − mean) / deviation with those of the training targets ``y``, (n, outputs).
+
+        >>> import numpy as np
+        >>> from chainrule.data import Target
+        >>> price = Target("regression", None, 1).standardized(np.array([[100.0], [300.0]]))
+        >>> price.scale(np.array([[300.0]])), price.undo(np.array([[0.0]]))
+        (array([[1.]]), array([[200.]]))
+        """
+        scale = Standardizer.fit(np.asarray(y, np.float64))
+        return replace(self, mean=tuple(scale.mean.tolist()), deviation=tuple(scale.deviation.tolist()))
+
+    def scale(self, y: Any) -> Any:
+        """Targets as the network learns them."""
+        return (y - self._in(self.mean, y)) / self._in(self.deviation, y) if self.mean else y
+
+    def undo(self, a: Any) -> Any:
+        """Outputs of the network in the target's own unit: the inverse of `scale`."""
+        return a * self._in(self.deviation, a) + self._in(self.mean, a) if self.mean else a
+
+    @staticmethod
+    def _in(numbers: tuple[float, ...], like: Any) -> Array:
+        return np.asarray(numbers, np.float32 if like.dtype == np.float32 else np.float64)
 
 
 def encode_target(

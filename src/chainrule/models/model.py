@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_nam
 from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
+
+if TYPE_CHECKING:
+    from chainrule.tables.preparation import Preparation
 
 Array = Any
 
@@ -72,6 +75,8 @@ class Model:
     precision : "float32" or "float64" ("bfloat16" concerns training only: its weights are kept in float32)
     params, state : values to use instead of initial ones
     standardizer : applied to every input before the network (training mean and deviation)
+    preparation : what makes the inputs of the columns of a table (`chainrule.tables.Preparation`); with it the model
+        takes data frames, too
     target : what the outputs mean (task and class names)
 
     Example
@@ -95,6 +100,7 @@ class Model:
         params: Any = None,
         state: Any = None,
         standardizer: Standardizer | None = None,
+        preparation: Preparation | None = None,
         target: Target | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -111,7 +117,7 @@ class Model:
         if state is not None:
             self.state = fill(self.state, state, "state", None)
         self._work: Work | None = None
-        self.standardizer = standardizer
+        self.standardizer, self.preparation = standardizer, preparation
         #: The activation of the last layer.
         self.last_activation = _last_activation(self.net)
         #: Whether the meaning of the outputs comes from training data (it is guessed for an untrained model).
@@ -123,14 +129,16 @@ class Model:
         self._check(x)
         if self.standardizer is not None:
             x = self.standardizer(x)
-        return forward(self.net, self.params, self.state, x)[0]
+        return self.target.undo(forward(self.net, self.params, self.state, x)[0])
 
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression.
 
-        ``x`` is an array, or a `chainrule.data.Stream` or `numpy.memmap`, which is read as it is needed. ``batch_size``
-        samples at a time; None takes as many as keep their inputs and activations in the cache.
+        ``x`` is an array, a `chainrule.data.Stream` or `numpy.memmap`, which is read as it is needed, or (for a model
+        that was trained on a table) a data frame with the columns of that table. ``batch_size`` samples at a time; None
+        takes as many as keep their inputs and activations in the cache.
         """
+        x = self.inputs(x)
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
@@ -141,9 +149,9 @@ class Model:
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
         run = functools.partial(outputs, self.net, self.params, self.state, engine=chosen, batch_size=batch_size)
         if stream is None:
-            return np.asarray(run(x))
+            return self.target.undo(np.asarray(run(x)))
         values = STREAMED_BATCHES * batch_size * math.prod(self.input_shape)
-        return np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)])
+        return self.target.undo(np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)]))
 
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The class of each sample (the label as it was given in training), or the value for regression."""
@@ -170,7 +178,8 @@ class Model:
 
         z, a and δ of every layer and the gradients of all parameters: BP1 δᴸ, BP2 δ of each layer from the next,
         BP3 and BP4 the gradients of biases and weights (lecture 003). The network is taken as it is in training, but
-        without dropout; batch normalization uses the batch's statistics.
+        without dropout; batch normalization uses the batch's statistics. Targets are standardized where the model was
+        trained so, and z and a are what the network itself computes.
 
         Example
         -------
@@ -190,6 +199,7 @@ class Model:
             output_activation=self.last_activation.name,
             classes=self.target.classes if self.target_is_known else None,
         )
+        y = self.target.scale(y)
         state = tree.map(Tensor, self.state)
 
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -227,6 +237,10 @@ class Model:
         if function.pair != activation.name or body is self.net:
             return self.net, function, None
         return body, function, activation
+
+    def inputs(self, x: Any) -> Any:
+        """The columns of a data frame as the array they were prepared to in training; other data as it is."""
+        return self.preparation(x) if self.preparation is not None and hasattr(x, "columns") else x
 
     def prepare(self, x: Array) -> Any:
         """The inputs as the network gets them: standardized if the training data was, in the model's precision."""

@@ -31,6 +31,9 @@ def save_model(model: Model, path: str | Path) -> None:
         "target": asdict(model.target),
     }
     tensors = flatten({"params": model.params, "state": model.state})
+    if model.preparation is not None:
+        recipe["preparation"], arrays = model.preparation.to_parts()
+        tensors |= flatten({"preparation": arrays})
     if model.standardizer is not None:
         tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
     write_atomic(path, save(tensors, {"chainrule": json.dumps(recipe)}))
@@ -58,7 +61,7 @@ def load_model(path: str | Path) -> Model:
     try:
         net = Layer.from_dict(recipe["net"])
         values = unflatten(tensors)
-        arrays = values.get("standardizer")
+        arrays, prepared = values.get("standardizer"), recipe.get("preparation")
         return Model(
             net,
             tuple(recipe["input_shape"]),
@@ -66,6 +69,7 @@ def load_model(path: str | Path) -> Model:
             params=values.get("params", {}),
             state=values.get("state", {}),
             standardizer=Standardizer.from_arrays(arrays) if arrays else None,
+            preparation=_preparation(prepared, values.get("preparation", {})) if prepared else None,
             target=Target(**_tuples(recipe["target"])),
         )
     except UnknownNameError as error:
@@ -75,6 +79,12 @@ def load_model(path: str | Path) -> Model:
         raise FileError(f"{path} is damaged: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
+
+
+def _preparation(plain: dict[str, Any], arrays: dict[str, Any]) -> Any:
+    from chainrule.tables.preparation import Preparation  # pandas and scikit-learn come with it
+
+    return Preparation.from_parts(plain, arrays)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -22,9 +22,9 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
 from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
-from chainrule.training.prepare import prepare, unpack
+from chainrule.training.prepare import arranged, prepare, unpack
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, start
+from chainrule.training.state import Recipe, Unit, start
 from chainrule.training.streaming import Streamed
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
@@ -44,6 +44,7 @@ def fit(
     l2: float = 0.0,
     augment: Any = None,
     normalize: bool = True,
+    normalize_target: bool = False,
     early_stopping: EarlyStopping | bool | None = None,
     callbacks: Callback | Sequence[Callback] = (),
     call_every: int | None = None,
@@ -69,7 +70,7 @@ def fit(
         A layer (mostly `Sequential` or `mlp`), or a `Model` to go on from its weights.
     data
         ``(x, y)``, a `Dataset`, or for data larger than memory a `chainrule.data.stream` (a `numpy.memmap` as x is
-        streamed too). y: integer or text labels, one-hot rows, 0/1 columns, or numbers to predict.
+        streamed too), or a `Table`, which is split and prepared as `Table.prepare` says. y: integer or text labels, one-hot rows, 0/1 columns, or numbers to predict.
     loss
         A name, an object, or a function ``(a, y) -> cost of each sample``. "auto" follows the output layer:
         softmax and categorical cross-entropy, sigmoid and binary cross-entropy, linear and quadratic cost.
@@ -87,6 +88,9 @@ def fit(
     normalize
         Subtract the training part's mean and divide by its deviation (per feature; per channel for images); kept
         with the model and applied to everything it predicts.
+    normalize_target
+        For regression with linear outputs: learn (y − mean) / deviation, with those of the training targets. The loss
+        is then that of standardized targets; predictions and the mean absolute error are in the target's own unit.
     early_stopping
         An `EarlyStopping` (True: with its defaults). Needs validation data unless it monitors training data.
     callbacks
@@ -153,9 +157,12 @@ def fit(
     if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
     root = random.key(seed)
+    data, validation, preparation = arranged(data, validation, net, root)
     x, y = unpack(data)
     model = _model(net, x.shape[1:], seed, precision)
-    prepared = prepare(x, y, model, validation, normalize, sample_weight, class_weight, root)
+    prepared = prepare(
+        x, y, model, validation, preparation, normalize, normalize_target, sample_weight, class_weight, root
+    )
     n = len(prepared.train.x)
     recipe, state = start(
         model,
@@ -166,6 +173,7 @@ def fit(
         epochs=epochs,
         key=random.fold_in(root, STEPS),
         task=prepared.target.task,
+        units=tuple(Unit(size) for size in prepared.target.deviation),
         l1=float(l1),
         l2=float(l2),
         micro_batches=micro_batches,
@@ -244,6 +252,7 @@ def _describe(
         "batch_size": batch_size,
         "validation": validation if isinstance(validation, float | int) else None,
         "normalize": normalize,
+        "normalize_target": bool(recipe.units) or None,
         "l1": recipe.l1,
         "l2": recipe.l2,
         "seed": seed,

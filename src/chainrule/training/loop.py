@@ -295,6 +295,7 @@ class Loop:
             params=params,
             state=layers,
             standardizer=self.prepared.standardizer,
+            preparation=self.prepared.preparation,
             target=self.prepared.target,
         )
 

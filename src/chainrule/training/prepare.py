@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from chainrule.settings import check_number
 from chainrule.training.run import as_batch
 from chainrule.training.step import Batch
 
+if TYPE_CHECKING:
+    from chainrule.tables.preparation import Preparation
+
 #: The random stream that draws the validation part (layers fold in small numbers).
 SPLIT = 2**32 - 2
 
@@ -28,7 +31,25 @@ class Prepared:
     train: Batch
     validation: Batch | None
     standardizer: Standardizer | None
+    preparation: Preparation | None
     target: Target
+
+
+def arranged(data: Any, validation: Any, net: Any, root: Any) -> tuple[Any, Any, Preparation | None]:
+    """Data and validation data as they are trained on, and what made them of the columns of a table.
+
+    A `Table` is split and prepared here; a `Dataset` may have been, and may have a validation part of its own.
+    """
+    if type(data).__module__ == "chainrule.tables.table":
+        share = 0.0 if validation is None else validation
+        known = net.preparation if isinstance(net, Model) else None
+        data = data.prepare(validation=share, key=random.fold_in(root, SPLIT), preparation=known).data
+        validation = None
+    if not isinstance(data, Dataset):
+        return data, validation, None
+    if validation is None and data.validation is not None:
+        validation = (data.x_validation, data.labels(data.validation[1]))
+    return data, validation, data.preparation
 
 
 def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, np.ndarray]:
@@ -47,7 +68,9 @@ def prepare(
     y: np.ndarray,
     model: Model,
     validation: Any,
+    preparation: Preparation | None,
     normalize: bool,
+    normalize_target: bool,
     sample_weight: Any,
     class_weight: Any,
     root: Any,
@@ -58,6 +81,11 @@ def prepare(
     encoded, target = encode_target(y, units=units, output_activation=activation, classes=known)
     if model.target_is_known and known is None:  # a trained model goes on with its task, however the new rows look
         target = model.target
+    if normalize_target and target.task == "regression" and activation != "linear":
+        raise SettingError(
+            f"normalize_target needs linear outputs, which can take any value; these are {activation}: "
+            "write Dense(units) without an activation, or normalize_target=False."
+        )
     weight = _sample_weights(sample_weight, len(y))
     held_out: tuple[Any, np.ndarray] | None = None
     if isinstance(validation, bool):
@@ -78,8 +106,11 @@ def prepare(
             xv,
             encode_target(yv, units=units, output_activation=activation, classes=target.classes)[0],
         )
+    if normalize_target and target.task == "regression" and not model.target_is_known:
+        target = target.standardized(encoded)
     standardizer = model.standardizer
-    if standardizer is None and normalize and not model.target_is_known:  # a trained model's inputs stay as they were
+    if standardizer is None and normalize and preparation is None and not model.target_is_known:
+        # The inputs of a trained model stay as they were; those that were made of a table are scaled already.
         standardizer = Standardizer.fit(x)
 
     def batch(x: Any, y: np.ndarray, weight: Any) -> Batch:
@@ -90,9 +121,10 @@ def prepare(
         return as_batch(x, y, weight, model.precision)
 
     return Prepared(
-        train=batch(x, encoded, weight * _class_weights(encoded, target, class_weight)),
-        validation=batch(*held_out, None) if held_out else None,
+        train=batch(x, target.scale(encoded), weight * _class_weights(encoded, target, class_weight)),
+        validation=batch(held_out[0], target.scale(held_out[1]), None) if held_out else None,
         standardizer=standardizer,
+        preparation=model.preparation or preparation,
         target=target,
     )
 

@@ -95,7 +95,7 @@ def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "
     )
     steps = -(-len(x) // EVALUATION_BLOCK)
     chosen = choose(engine, precision=model.precision, steps=steps, work=lambda: model.work() * EVALUATION_BLOCK)
-    batch = as_batch(model.prepare(x), encoded, None, model.precision)
+    batch = as_batch(model.prepare(x), model.target.scale(encoded), None, model.precision)
     params, layers = chosen.place(model.params), chosen.place(model.state)
     measure = programs(recipe, chosen).measure
     settings = {"recipe": values(recipe)}

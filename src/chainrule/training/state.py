@@ -18,6 +18,13 @@ Array = Any
 
 
 @dataclass(frozen=True)
+class Unit:
+    """How much 1 is, of an output whose targets are standardized, in the target's own unit."""
+
+    size: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What one training step depends on besides the state: the network, the cost, and how weights move.
 
@@ -32,6 +39,7 @@ class Recipe:
     threshold : outputs above it count as 1 in the binary tasks
     micro_batches : parts of a batch whose gradients are added up one after the other
     augment : a function (x, key) -> x applied to training inputs, or None
+    units : for standardized targets the deviation of each output, by which the mean absolute error is multiplied
     compute : the data type of products and activations in training where it is not that of the weights ("bfloat16")
     """
 
@@ -45,6 +53,7 @@ class Recipe:
     threshold: float = 0.5
     micro_batches: int = 1
     augment: Any = None
+    units: tuple[Unit, ...] = ()
     compute: str | None = None
 
 
@@ -60,7 +69,7 @@ def recipe_of(
         fused=activation is not None,
         task=task or model.target.task,
         threshold=model.threshold if activation is None else 0.0,
-        **rest,
+        **{"units": tuple(Unit(size) for size in model.target.deviation)} | rest,
     )
 
 

@@ -116,7 +116,7 @@ def evaluate(
         out = ops.astype(out, batch.weight.dtype)
     costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
     costs = check_costs(type(recipe.loss).__name__, costs, out)
-    return costs, score(recipe.task, unwrap(out), batch.y, recipe.threshold), layers
+    return costs, score(recipe, unwrap(out), batch.y), layers
 
 
 def count(scores: Array, weight: Array) -> tuple[Array, Array]:
@@ -125,15 +125,18 @@ def count(scores: Array, weight: Array) -> tuple[Array, Array]:
     return (scores * present).sum(), present.sum()
 
 
-def score(task: str, out: Array, y: Array, threshold: Any) -> Array:
+def score(recipe: Recipe, out: Array, y: Array) -> Array:
     """1 for each sample whose class is right, 0 for others; for regression the mean absolute error."""
     xp = namespace(out)
-    if task == "regression":
-        return xp.abs(out - y).reshape(len(out), -1).mean(axis=1)
-    if task == "classification":
+    if recipe.task == "regression":
+        error = xp.abs(out - y).reshape(len(out), -1)
+        if recipe.units:
+            error = error * xp.asarray([unit.size for unit in recipe.units], error.dtype)
+        return error.mean(axis=1)
+    if recipe.task == "classification":
         labels = y if y.ndim < out.ndim else y.argmax(axis=-1)
         return (out.argmax(axis=-1) == labels).astype(out.dtype)
-    return ((out > threshold) == (y > 0.5)).reshape(len(out), -1).all(axis=1).astype(out.dtype)
+    return ((out > recipe.threshold) == (y > 0.5)).reshape(len(out), -1).all(axis=1).astype(out.dtype)
 
 
 def add_penalty(gradients: Any, params: Any, l1: Any, l2: Any, samples: Any) -> Any:
