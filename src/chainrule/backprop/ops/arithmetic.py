@@ -358,7 +358,7 @@ def maximum(xp, a, b):
     return xp.maximum(a, b)
 
 
-maximum.derivatives(lambda y, a, b: _chosen(a, b, y), lambda y, a, b: _chosen(b, a, y))
+maximum.derivatives(lambda y, a, b: _chosen(y, a, b, greater), lambda y, a, b: _chosen(y, b, a, greater))
 
 
 @primitive
@@ -367,11 +367,15 @@ def minimum(xp, a, b):
     return xp.minimum(a, b)
 
 
-minimum.derivatives(lambda y, a, b: _chosen(a, b, y), lambda y, a, b: _chosen(b, a, y))
+minimum.derivatives(lambda y, a, b: _chosen(y, a, b, less), lambda y, a, b: _chosen(y, b, a, less))
 
 
-def _chosen(this, other, y):
-    return where(equal(this, other), 0.5, table["ones_like"](y) * equal(this, y))
+# Never by comparison with the result: a compiled program may compute an argument anew, with another rounding, and
+# where none equals the result the gradient would be lost.
+
+
+def _chosen(y, this, other, wins):
+    return where(equal(this, other), 0.5, table["ones_like"](y) * wins(this, other))
 
 
 @primitive
@@ -392,8 +396,13 @@ def _clip(xp, x, low, high):
     return xp.clip(x, low, high)
 
 
+def _inside(x, low, high):
+    above = True if low is None else greater_equal(x, low)
+    return above if high is None else logical_and(above, less_equal(x, high))
+
+
 _clip.derivatives(
-    lambda y, x, low, high: equal(x, y),
+    lambda y, x, low, high: _inside(x, low, high),
     lambda y, x, low, high: less(x, low),
     lambda y, x, low, high: greater(x, high),
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import operator
+import math
 
 import numpy as np
 
-from chainrule.backprop.ops.arithmetic import equal
+from chainrule.backprop.ops.arithmetic import equal, where
 from chainrule.backprop.ops.reductions import mean, sum
-from chainrule.backprop.ops.shaping import astype, pad
+from chainrule.backprop.ops.shaping import pad
 from chainrule.backprop.tensor import primitive, shape
 from chainrule.engine import convolution as geometry
 from chainrule.engine import lowering
@@ -94,11 +94,26 @@ def _max_pool2d(xp, x, *, size, stride):
     return functools.reduce(xp.maximum, _each_place(patches, size))
 
 
+@primitive
+def _winner(xp, x, *, size, stride):
+    """The number of the place under each window that has the largest value, the first of equal ones.
+
+    Told place by place and not by which value equals the result: a compiled program may compute x anew, with another
+    rounding, and where none is equal the gradient would be lost.
+    """
+    best, *others = _each_place(geometry.windows(xp, x, size, stride, (1, 1), ((0, 0), (0, 0))), size)
+    at = xp.zeros(best.shape, np.int32)
+    for number, value in enumerate(others, 1):
+        at = xp.where(value > best, number, at)
+        best = xp.maximum(best, value)
+    return at
+
+
 def _to_largest(g, y, x, *, size, stride):
-    patches = _windows(x, size=size, stride=stride, dilation=(1, 1))
-    chosen = astype(equal(patches, y[:, :, :, None, None, :]), y.dtype)
-    share = g / functools.reduce(operator.add, _each_place(chosen, size))
-    return _fold(chosen * share[:, :, :, None, None, :], image=shape(x)[1:3], stride=stride, dilation=(1, 1))
+    places = np.arange(math.prod(size), dtype=np.int32).reshape(*size, 1)
+    chosen = equal(_winner(x, size=size, stride=stride)[:, :, :, None, None, :], places)
+    spread = where(chosen, g[:, :, :, None, None, :], 0.0)
+    return _fold(spread, image=shape(x)[1:3], stride=stride, dilation=(1, 1))
 
 
 _max_pool2d.gradients(_to_largest)
@@ -110,7 +125,7 @@ def _each_place(patches, size):
 
 
 def max_pool2d(x, size=2, stride=None, padding="same"):
-    """The largest value under each window; equal largest values share the gradient. The border never wins."""
+    """The largest value under each window; of equal ones the first takes the gradient. The border never wins."""
     size, stride, border = _pooling("max_pool2d", x, size, stride, padding)
     if border != ((0, 0), (0, 0)):
         x = pad(x, ((0, 0), *border, (0, 0)), constant_values=-np.inf)

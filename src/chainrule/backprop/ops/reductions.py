@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
-from chainrule.backprop.ops.arithmetic import equal, exp, sqrt
+from chainrule.backprop.ops.arithmetic import equal, exp, logical_or, sqrt
 from chainrule.backprop.ops.shaping import (
     astype,
     broadcast_to,
@@ -77,13 +78,25 @@ def min(xp, x, axis=None, *, keepdims=False):
     return xp.asarray(x).min(axis=axis, keepdims=keepdims)
 
 
-def _to_extremes(g, y, x, axis=None, *, keepdims=False):
-    chosen = equal(x, spread(y, x, axis, keepdims))
+@primitive
+def _first(xp, x, *, axis, position):
+    """Whether a value is where argmax or argmin stands: true for exactly one value along the axes."""
+    axes = axes_of(axis, x.ndim)
+    last = range(-len(axes), 0)
+    moved = xp.moveaxis(x, axes, last)
+    rows = moved.reshape(*moved.shape[: x.ndim - len(axes)], math.prod(x.shape[a] for a in axes))
+    chosen = getattr(xp, position)(rows, axis=-1)[..., None] == xp.arange(rows.shape[-1])
+    return xp.moveaxis(chosen.reshape(moved.shape), last, axes)
+
+
+def _to_extremes(position, g, y, x, axis=None, *, keepdims=False):
+    # A compiled program may compute x anew, with another rounding, and then no value equals y: the first one has it.
+    chosen = logical_or(equal(x, spread(y, x, axis, keepdims)), _first(x, axis=axis, position=position))
     return spread(g, x, axis, keepdims) * chosen / sum(astype(chosen, y.dtype), axis=axis, keepdims=True)
 
 
-max.gradients(_to_extremes)
-min.gradients(_to_extremes)
+max.gradients(functools.partial(_to_extremes, "argmax"))
+min.gradients(functools.partial(_to_extremes, "argmin"))
 
 
 @primitive
