@@ -8,6 +8,7 @@ Float32, batch 128, the best of three measurements. Writes bench/results/lowerin
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,10 @@ from jax import lax
 
 from chainrule.engine.convolution import resolve_padding
 from chainrule.engine.lowering import DIRECTIONS, LOWERINGS, choose
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+
+from report import processor
 
 RESULTS = Path(__file__).parent / "results" / "lowering.md"
 BATCH = 128
@@ -66,7 +71,7 @@ def main() -> None:
     lines = [
         "# Lowerings of a convolution",
         "",
-        f"Written by `python bench/lowering.py` on {jax.devices()[0].device_kind} ({platform}), jax {jax.__version__}.",
+        f"Written by `python bench/lowering.py` on {platform}, jax {jax.__version__}. Machine: {processor()}.",
         f"Milliseconds inside a compiled loop, float32, batch {BATCH}; the best in bold, the rule's choice marked *.",
     ]
     for direction in DIRECTIONS:
@@ -99,7 +104,7 @@ def main() -> None:
                     continue  # seconds a turn
                 else:
                     found[name] = milliseconds(lambda x, g, f=function, z=size, how=how: f(jnp, x, g, z, *how), x, g)
-            best, chosen = min(found, key=found.__getitem__), choose(direction, platform, size, c, stride)
+            best, chosen = min(found, key=found.__getitem__), choose(direction, platform, (*size, c, filters), stride)
             cells = []
             for name in names:
                 text = f"{found[name]:.1f}" if name in found else "> 400"

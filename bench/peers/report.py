@@ -135,17 +135,20 @@ def three(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
-def machine(device: str) -> str:
-    """What the figures depend on."""
+def processor() -> str:
+    """The kind of processor, its cores and the system."""
     cpu, info = platform.machine(), Path("/proc/cpuinfo")
     if info.exists():
         text = info.read_text(encoding="utf-8")
         cpu = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), cpu)
         cpu += next((f" with {kind}" for kind in ("AVX-512", "AVX2") if kind.replace("-", "").lower() in text), "")
+    return f"{cpu}, {os.cpu_count()} cores; {platform.system()}"
+
+
+def machine(device: str) -> str:
+    """What the figures depend on."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
-    text = (
-        f"Machine: {cpu}, {os.cpu_count()} cores; {platform.system()}.\nPython {platform.python_version()}, {versions}."
-    )
+    text = f"Machine: {processor()}.\nPython {platform.python_version()}, {versions}."
     if device == "gpu":
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         text += f"\nGPU: {subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()}."

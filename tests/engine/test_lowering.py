@@ -13,17 +13,21 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.engine import convolution, lowering
+from chainrule.engine.compiled import JaxEngine
 from chainrule.errors import UnknownNameError
 
 CASES = [(direction, name) for direction, all_ in lowering.LOWERINGS.items() for name in all_]
 
 
 @st.composite
-def convolutions(draw: Any) -> tuple[Any, ...]:
-    """Image, kernels, and (stride, dilation, padding) with which at least one position exists."""
-    size = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+def convolutions(draw: Any, winograd: bool = False) -> tuple[Any, ...]:
+    """Image, kernels, and (stride, dilation, padding) with which at least one position exists.
+
+    With ``winograd``, only those that its algorithm is for; of all others few are.
+    """
+    size = draw(st.tuples(st.just(3) if winograd else st.integers(1, 3), st.integers(1, 3)))
+    stride = (1, 1) if winograd else draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    dilation = (1, 1) if winograd else draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
     padding = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
     least = [max(1, (k - 1) * d + 1 - sum(p)) for k, d, p in zip(size, dilation, padding, strict=True)]
     image = tuple(n + draw(st.integers(0, 5)) for n in least)
@@ -36,6 +40,17 @@ def convolutions(draw: Any) -> tuple[Any, ...]:
 @settings(max_examples=25, deadline=None)
 @given(case=convolutions())
 def test_each_lowering_computes_what_numpy_computes(direction: str, name: str, case: tuple[Any, ...]) -> None:
+    agrees(direction, name, case)
+
+
+@pytest.mark.parametrize("direction", lowering.DIRECTIONS)
+@settings(max_examples=15, deadline=None)
+@given(case=convolutions(winograd=True))
+def test_winograds_algorithm_computes_what_numpy_computes(direction: str, case: tuple[Any, ...]) -> None:
+    agrees(direction, "winograd", case)
+
+
+def agrees(direction: str, name: str, case: tuple[Any, ...]) -> None:
     x, w, how, rng = case
     y = convolution.convolve(np, x, w, *how)
     g = rng.normal(size=y.shape)
@@ -43,35 +58,90 @@ def test_each_lowering_computes_what_numpy_computes(direction: str, name: str, c
     with jax.enable_x64(True):
         jx, jw, jg = jnp.asarray(x), jnp.asarray(w), jnp.asarray(g)
         if direction == "forward":
-            want, found = y, function(jnp, jx, jw, *how)
+            want, found = y, jax.jit(lambda x, w: function(jnp, x, w, *how))(jx, jw)
         elif direction == "input":
             want = convolution.input_gradient(np, g, w, x.shape[1:3], *how)
-            found = function(jnp, jg, jw, x.shape[1:3], *how)
+            found = jax.jit(lambda g, w: function(jnp, g, w, x.shape[1:3], *how))(jg, jw)
         else:
             want = convolution.weight_gradient(np, x, g, w.shape[:2], *how)
-            found = function(jnp, jx, jg, w.shape[:2], *how)
+            found = jax.jit(lambda x, g: function(jnp, x, g, w.shape[:2], *how))(jx, jg)
         assert found.shape == want.shape
         np.testing.assert_allclose(found, want, rtol=1e-10, atol=1e-10)
+
+
+def test_winograd_in_float32_is_nearly_as_exact_as_a_sum_of_products() -> None:
+    rng = np.random.default_rng(0)
+    x, w = np.maximum(rng.normal(size=(8, 12, 12, 64)), 0), rng.normal(size=(3, 3, 64, 32))
+    how = ((1, 1), (1, 1), ((1, 1), (1, 1)))
+    y = convolution.convolve(np, x, w, *how)
+    g = rng.normal(size=y.shape)
+    to_input, to_weight = (
+        convolution.input_gradient(np, g, w, (12, 12), *how),
+        convolution.weight_gradient(np, x, g, (3, 3), *how),
+    )
+    jx, jw, jg = (jnp.asarray(a, jnp.float32) for a in (x, w, g))
+    found = [lowering.LOWERINGS[direction]["winograd"] for direction in lowering.DIRECTIONS]
+    for want, have in [
+        (y, found[0](jnp, jx, jw, *how)),
+        (to_input, found[1](jnp, jg, jw, (12, 12), *how)),
+        (to_weight, found[2](jnp, jx, jg, (3, 3), *how)),
+    ]:
+        assert have.dtype == np.float32
+        assert np.abs(have - want).max() < 1e-5 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("samples", [6, 7])  # three blocks; a prime number of samples stays one
+def test_winograds_weight_gradient_in_blocks(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowering, "BLOCK_VALUES", 2 * 5 * 6 * 2)
+    rng = np.random.default_rng(0)
+    x, w, how = rng.normal(size=(samples, 5, 6, 2)), np.zeros((3, 3, 2, 2)), ((1, 1), (1, 1), ((1, 1), (1, 1)))
+    agrees("weight", "winograd", (x, w, how, rng))
+
+
+def test_winograd_leaves_numbers_of_16_bits_to_others() -> None:
+    x, w = jnp.ones((2, 8, 8, 2), jnp.bfloat16), jnp.ones((3, 3, 2, 2), jnp.bfloat16)
+    with lowering.lowering(forward="winograd"):
+        winograd = text(lambda x, w: cr.ops.conv2d(x, w), x, w)
+    with lowering.lowering(forward="split"):
+        assert winograd == text(lambda x, w: cr.ops.conv2d(x, w), x, w)
 
 
 @pytest.mark.parametrize("direction", lowering.DIRECTIONS)
 @pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
 @given(
     size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
-    channels=st.integers(1, 600),
+    width=st.tuples(st.integers(1, 600), st.integers(1, 600)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
 )
 def test_the_rule_picks_an_existing_lowering(
-    direction: str, platform: str, size: tuple[int, int], channels: int, stride: tuple[int, int]
+    direction: str, platform: str, size: tuple[int, int], width: tuple[int, int], stride: tuple[int, int]
 ) -> None:
-    name = lowering.choose(direction, platform, size, channels, stride)
+    name = lowering.choose(direction, platform, (*size, *width), stride)
     assert name in lowering.LOWERINGS[direction]
     # Inside a loop on the CPU, XLA's own weight gradient is a hundred times slower than the others.
     assert (direction, platform, name) != ("weight", "cpu", "native")
 
 
 def test_other_platforms_use_their_own_convolution() -> None:
-    assert {lowering.choose(d, "gpu", (3, 3), 64, (1, 1)) for d in lowering.DIRECTIONS} == {"native"}
+    assert {lowering.choose(d, "gpu", (3, 3, 64, 64), (1, 1)) for d in lowering.DIRECTIONS} == {"native"}
+
+
+def test_the_rule_follows_the_platform_that_the_engine_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w = np.ones((2, 5, 5, 40), np.float32), np.ones((3, 3, 40, 2), np.float32)
+
+    def lowered_on(platform: str) -> str:
+        monkeypatch.setattr(JaxEngine, "platform", platform)
+        found = []
+
+        def f(x: Any, w: Any) -> Any:
+            found.append(text(lambda x, w: cr.ops.conv2d(x, w), x, w))
+            return x
+
+        JaxEngine().compile(f)(x, w)
+        return found[0]
+
+    assert "conv_general_dilated" in lowered_on("gpu")
+    assert "conv_general_dilated" not in lowered_on("cpu")
 
 
 def text(f: Any, *args: Any) -> str:

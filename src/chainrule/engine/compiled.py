@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import tree
+from chainrule.engine import lowering
 from chainrule.engine.cache import use_compilation_cache
 from chainrule.engine.devices import Layout
 from chainrule.engine.eager import Body, Every
@@ -31,11 +32,16 @@ class JaxEngine:
         use_compilation_cache()
 
     @property
-    def turns_matrices(self) -> bool:
-        """Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`)."""
+    def platform(self) -> str:
+        """What the programs run on, as JAX names it: "cpu", "gpu" or "tpu"."""
         import jax
 
-        return bool((self.layout.platform if self.layout is not None else jax.default_backend()) == "cpu")
+        return str(self.layout.platform if self.layout is not None else jax.default_backend())
+
+    @property
+    def turns_matrices(self) -> bool:
+        """Whether narrow weight matrices are faster on their side (see `chainrule.training.layout`)."""
+        return self.platform == "cpu"
 
     @property
     def shards(self) -> int:
@@ -77,7 +83,8 @@ class JaxEngine:
         @functools.wraps(f)
         def traced(*args: Any) -> Any:
             self.traces[f.__name__] += 1  # runs while JAX traces, not when the program runs
-            return f(*args)
+            with lowering.on(self.platform):
+                return f(*args)
 
         compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole)
 

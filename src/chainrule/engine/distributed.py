@@ -29,7 +29,7 @@ START_TIMEOUT, HEARTBEAT_TIMEOUT = 60, 30
 PARTING = 2.0
 
 LOST = (
-    "Another process of this run has ended or cannot be reached. What was saved up to the last finished epoch is kept: "
+    "Another process of this run has ended or cannot be reached. What was saved up to the last checkpoint is kept: "
     "start all processes again to go on from there (resume=True, or --resume DIR)"
 )
 
@@ -186,6 +186,19 @@ def check_same(what: Mapping[str, str]) -> None:
                 f"This process was given {name} = {value}, and process 0 {first.get(name)}: all processes of a run "
                 "take the same settings and data."
             )
+
+
+def gathered(*numbers: int) -> list[tuple[int, ...]]:
+    """The numbers that every process gives, in the order of the processes: [those given here] for an ordinary run."""
+    if place()[1] == 1:
+        return [numbers]
+    from jax.experimental import multihost_utils
+
+    try:
+        found = multihost_utils.process_allgather(np.array(numbers, np.int32))
+    except Exception as error:  # of several kinds, as the moment has it
+        raise PeerError(f"{LOST}.\n(JAX says: {str(error).splitlines()[0][:200]})") from None
+    return [tuple(int(n) for n in row) for row in np.asarray(found).reshape(-1, len(numbers))]
 
 
 @contextlib.contextmanager

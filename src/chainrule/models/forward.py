@@ -18,8 +18,8 @@ from chainrule.layers import Layer
 
 Array = Any
 
-#: Numbers that the inputs and activations of a block may take (float32: 8 MB, so that they stay in the cache).
-BLOCK_VALUES = 2**21
+#: Numbers that the inputs and activations of a block may take (float32: 32 MB; never all of them are kept at once).
+BLOCK_VALUES = 2**23
 
 #: Blocks that may be on their way at once.
 IN_FLIGHT = 2
