@@ -91,6 +91,13 @@ def dropped(p: Any, x: Any) -> Any:
     return x * (mask > 0) / 0.6
 
 
+def embedding(p: Any, x: Any) -> Any:
+    import jax.numpy as jnp
+
+    first, second = (jnp.clip(jnp.rint(x[:, 2 + j]), 0, n - 1).astype(int) for j, n in enumerate((2, 3)))
+    return jnp.concatenate([x[:, :2], p["column_1"]["weight"][first], p["column_2"]["weight"][second]], axis=1)
+
+
 CASES = [
     Case(cr.Dense(3, "tanh"), (4,), lambda p, x: jax_tanh(x @ p["weight"] + p["bias"])),
     Case(cr.Dense(3, bias=False), (2, 4), lambda p, x: x @ p["weight"]),
@@ -108,6 +115,7 @@ CASES = [
     Case(cr.GlobalAvgPool2D(), (3, 4, 2), lambda p, x: x.mean(axis=(1, 2))),
     Case(cr.Flatten(), (2, 3, 2), lambda p, x: x.reshape(len(x), 12)),
     Case(cr.Reshape((3, -1)), (2, 6), lambda p, x: x.reshape(len(x), 3, 4)),
+    Case(cr.layers.Embedding((2, 3), (4, 2)), (4,), embedding),
     Case(cr.Activation("tanh"), (2, 3), lambda p, x: jax_tanh(x)),
     Case(cr.Maxout(3, pieces=2), (4,), lambda p, x: (x @ p["weight"] + p["bias"]).reshape(len(x), 3, 2).max(-1)),
     Case(cr.Dropout(0.4), (3, 4), dropped),

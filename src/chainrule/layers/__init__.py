@@ -4,6 +4,7 @@ from chainrule.layers.base import Layer
 from chainrule.layers.containers import Concat, Residual, Sequential, mlp, split_output
 from chainrule.layers.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.dense import Dense, Maxout
+from chainrule.layers.embedding import Embedding
 from chainrule.layers.normalization import BatchNorm, Dropout, LayerNorm
 from chainrule.layers.shaping import Activation, Flatten, Reshape
 
@@ -15,6 +16,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
     "Layer",

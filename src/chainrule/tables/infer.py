@@ -1,0 +1,459 @@
+"""What the columns of a table are, told from the training rows, and what will be done with each.
+
+=============  ======================================================================================================
+boolean        true and false, yes and no, t and f, y and n, 1 and 0: both occur, and nothing else
+number         at least `MOST` of the cells are numbers; the others count as missing, and so do infinite ones
+date           at least `MOST` of the cells are dates, or all are days such as 20200131
+category       text that repeats itself: at most `FEW` different values, or fewer than half as many as rows. Whole
+               numbers with leading zeros are codes, not numbers, and so are those of a column that is called an id
+identifier     nearly all values differ: one word each, or the whole numbers of a sequence, or called an id. Left out
+text           many different values of several words. Left out
+constant       a single value. Left out
+=============  ======================================================================================================
+
+A column of many different texts that is often empty (a cabin number) is a category nevertheless: what counts is whether
+there is a value, and the rare ones become one.
+
+Numbers are filled by their median, truth values by the more frequent one; from `INDICATOR` missing values on, a further
+input tells that one was missing. Numbers beyond `CLIP` quartile distances outside the quartiles are clipped to that.
+Categories are one-hot up to `FEW` different values, above embedded. Of dates those parts are used that vary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.tables.columns import KINDS, Column, find_column
+from chainrule.tables.look import MOST, Look, has_decimal_commas, shown
+from chainrule.tables.numeric import CLIP, LARGEST
+from chainrule.tables.selection import CHOICES, INPUTS, PARTS
+from chainrule.tables.values import (
+    EITHER_WAY,
+    NO,
+    UNITS,
+    YES,
+    as_boolean,
+    as_date,
+    as_number,
+    as_text,
+    booleans,
+    categories,
+    dates,
+)
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["FEW", "INDICATOR", "MOST", "infer_columns"]
+
+Array = NDArray[Any]
+
+#: So many different values are few: of a category for one-hot inputs, of whole numbers for classes.
+FEW = 20
+
+#: From this share of missing values on, an input tells that the value was missing.
+INDICATOR = 0.01
+
+#: From this share of missing values on, a column of many different texts tells something by being empty.
+OFTEN_EMPTY = 0.05
+
+#: Whole numbers in rows of which at least so many differ from all others are told to be a sequence by their range.
+SEQUENCE = 50
+
+_ID_NAME = re.compile(r"(?:.*[\W_])?(?:id|ids|uid|uuid|guid|rowid)|index|idx|key|rownames?")
+_ID_CASED = re.compile(r".*[a-z](?:Id|ID)")  # PassengerId, but not "paid"
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+_DAY = re.compile(r"(?:19|20)[0-9]{6}")
+
+_SETTINGS: dict[str, tuple[Any, ...]] = {
+    "kind": (*KINDS, "ignore"),
+    "use": (True, False),
+    "fill": CHOICES["fill"],
+    "indicator": (True, False),
+    "outliers": CHOICES["outliers"],
+    "scale": CHOICES["scale"],
+    "encode": CHOICES["encode"],
+    "parts": PARTS,
+    "decimal": (".", ","),
+    "unit": ("", *UNITS),
+    "day_first": (True, False),
+}
+
+
+def infer_columns(
+    train_frame: DataFrame, *, target: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> tuple[Column, ...]:
+    """The plan for every column of a table (but ``target``), by the rules above.
+
+    Parameters
+    ----------
+    train_frame
+        The training rows alone, as `chainrule.tables.read.read_table` gives them.
+    overrides
+        What you know better, by column name: a kind (``"category"``), False or ``"ignore"`` to leave the column out,
+        True to use it, or fields of `Column`: ``{"kind": "number", "scale": "quantile"}``.
+
+    Raises
+    ------
+    DataError
+        There are no rows or columns, a name in ``overrides`` is none of a column (the nearest is offered), or no cell
+        of a column can be read as the kind that was asked for.
+    UnknownNameError, SettingError
+        A kind or another choice that there is none of; choices that contradict each other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from chainrule.tables.infer import infer_columns
+    >>> cells = {"age": ["31", "44", None], "member": ["yes", "no", "yes"], "town": ["Bonn", "Ulm", "Ulm"]}
+    >>> frame = pd.DataFrame(cells)
+    >>> [(column.name, column.kind) for column in infer_columns(frame)]
+    [('age', 'number'), ('member', 'boolean'), ('town', 'category')]
+    >>> infer_columns(frame, overrides={"town": False})[2].use
+    False
+    """
+    names = [str(name) for name in train_frame.columns]
+    places = [j for j, name in enumerate(names) if name != target]
+    if not len(train_frame):
+        raise DataError("There are no training rows to tell from what the columns are.")
+    if not places:
+        raise DataError("There are no columns besides the target: nothing to learn from.")
+    asked = {
+        find_column([n for n in names if n != target], name): _asked(name, given)
+        for name, given in (overrides or {}).items()
+    }
+    block = (
+        train_frame.to_numpy() if all(kind == "O" for kind in train_frame.dtypes) else None
+    )  # quicker than column by column
+    series = {j: block[:, j] if block is not None else train_frame.iloc[:, j] for j in places}
+    semicolons = train_frame.attrs.get("separator") == ";"
+    commas = any(has_decimal_commas(column) for column in series.values())
+    return tuple(
+        _column(names[j], Look(column, commas, semicolons), asked.get(names[j], {})) for j, column in series.items()
+    )
+
+
+# What was asked for
+
+
+def _asked(name: str, given: Any) -> dict[str, Any]:
+    """An override as fields of `Column`, checked."""
+    if isinstance(given, str):
+        given = {"kind": given}
+    elif isinstance(given, bool):
+        given = {"use": given}
+    elif isinstance(given, Column):
+        given = {key: value for key, value in given.to_dict().items() if key in _SETTINGS}
+    if not isinstance(given, Mapping):
+        raise SettingError(
+            f"The column {name!r}: expected a kind ({', '.join(KINDS)}), True, False or a table of settings, got "
+            f"{given!r}."
+        )
+    fields = dict(given)
+    for key, value in fields.items():
+        if key not in _SETTINGS:
+            raise unknown_name(f"setting of the column {name!r}:", key, _SETTINGS)
+        if key == "parts":
+            fields[key] = value = tuple(value) if isinstance(value, list | tuple) else (value,)
+        for one in value if key == "parts" else (value,):
+            if isinstance(one, bool) != isinstance(_SETTINGS[key][0], bool) or one not in _SETTINGS[key]:
+                if isinstance(_SETTINGS[key][0], bool):
+                    raise SettingError(f"The column {name!r}: {key} is true or false, got {one!r}.")
+                raise unknown_name(f"{key} of the column {name!r}:", one, _SETTINGS[key])
+    if fields.get("kind") == "ignore":
+        del fields["kind"]
+        fields["use"] = False
+    if fields.get("use") and fields.get("kind") in ("text", "identifier", "constant"):
+        raise SettingError(
+            f"The column {name!r} cannot be used as {fields['kind']}: say whether it is a number, boolean, "
+            "category or date."
+        )
+    return fields
+
+
+def _column(name: str, column: Look, asked: dict[str, Any]) -> Column:
+    """The plan for a column: what it is told to be or found to be, and what follows from that."""
+    base = Column(name, "category", missing=column.rows - len(column), distinct=column.distinct, example=column.example)
+    kind = asked.get("kind")
+    if not len(column) and (asked.get("use") or kind in INPUTS):
+        raise DataError(f"The column {name!r} has no value in any training row, so it cannot be used. Leave it out.")
+    if kind is None:
+        found = _told(base, column, asked)
+        if asked.get("use") and not found.use:  # left out by the rules, but wanted
+            tried = number_plan(base, column, asked)
+            found = tried if tried is not None else _category(base, column)
+            found = dataclasses.replace(found, reason=f"{found.reason}; used as you asked")
+    else:
+        found = _as_asked(base, column, kind, asked)
+    changes = {key: value for key, value in asked.items() if key != "kind"}
+    if changes.get("use") is False:
+        changes["reason"] = "left out as you asked"
+    return dataclasses.replace(found, **changes)
+
+
+def _as_asked(base: Column, column: Look, kind: str, asked: dict[str, Any]) -> Column:
+    if kind in ("text", "identifier", "constant"):
+        return dataclasses.replace(base, kind=kind, use=False, reason=f"{kind}, as you said")
+    found: Column | None
+    if kind == "number":
+        found = number_plan(base, column, asked, least=0.0)
+    elif kind == "date":
+        found = date_plan(base, column, asked, least=0.0)
+    elif kind == "boolean":
+        found = _boolean(base, column, least=0.0)
+    else:
+        found = _category(base, column)
+    if found is None:
+        raise DataError(
+            f"The column {base.name!r} cannot be used as a {kind}: no cell can be read as one. The first has "
+            f"{base.example!r}."
+        )
+    return dataclasses.replace(found, reason=f"{found.reason}, as you said" if found.reason else "as you said")
+
+
+def _told(base: Column, column: Look, asked: dict[str, Any]) -> Column:
+    """What a column is by the rules."""
+    left_out = dataclasses.replace(base, use=False)
+    if not len(column):
+        return dataclasses.replace(left_out, kind="constant", reason="no value in any training row")
+    if column.odd is not None:
+        return dataclasses.replace(
+            left_out, kind="text", reason=f"holds values of the kind {type(column.odd).__name__}"
+        )
+    if column.distinct < 10 and len({as_text(text) for text in column.texts}) == 1:
+        if base.missing < OFTEN_EMPTY * column.rows:
+            return dataclasses.replace(left_out, kind="constant", distinct=1, reason="a single value")
+        return dataclasses.replace(base, distinct=1, reason="a single value, or missing")
+    return (
+        _boolean(base, column)
+        or day_numbers_plan(base, column, asked)
+        or _number_or_identifier(base, column, asked)
+        or (date_plan(base, column, asked) if not column.typed or column.dtype_kind == "M" else None)
+        or _category_or_text(base, column)
+    )
+
+
+def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
+    if column.odd is not None or (least == 1.0 and column.distinct > len(YES) + len(NO) + 10):
+        return None
+    found = {text: as_boolean(as_text(text)) for text in column.texts}
+    truths = {value for value in found.values() if not math.isnan(value)}
+    bad = [text for text, value in found.items() if math.isnan(value) and text != "None"]
+    if not truths or (least == 1.0 and (len(truths) < 2 or bad)):
+        return None
+    missing = int(np.isnan(booleans(column.values)).sum())
+    reason = _counted(column, bad, "no truth values")
+    return _filled(base, column, missing, kind="boolean", fill="most_frequent", distinct=len(truths), reason=reason)
+
+
+def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
+    """A number, unless its whole numbers are a sequence, or names for things."""
+    found = number_plan(base, column, asked)
+    if found is None:
+        return None
+    values = column.numbers(found.decimal, found.unit)
+    values = values[~np.isnan(values)]
+    if are_codes(column):
+        return None
+    if len(values) < 3 or (values != np.floor(values)).any():
+        return found
+    different = found.distinct / len(values)
+    named = _is_id(base.name)
+    if named and different > 0.5:
+        return dataclasses.replace(base, kind="identifier", use=False, reason="called an id, and most values differ")
+    if named:
+        return _category(base, column, "called an id: numbers that name things")
+    spread = values.max() - values.min() + 1
+    if different == 1 and len(values) >= SEQUENCE and spread <= 2 * len(values):
+        return dataclasses.replace(base, kind="identifier", use=False, reason="counts the rows: every value differs")
+    return found
+
+
+def _is_id(name: str) -> bool:
+    return bool(_ID_NAME.fullmatch(name.lower()) or _ID_CASED.fullmatch(name))
+
+
+def are_codes(column: Look) -> bool:
+    """Whether whole numbers are written with leading zeros, as postal codes are."""
+    if column.typed:
+        return False
+    with_zero = sum(count for text, count in column.texts.items() if _LEADING_ZERO.fullmatch(text))
+    if not with_zero:
+        return False
+    lengths = {len(text) for text in column.texts}
+    return with_zero >= (1 - MOST) * len(column) or (len(lengths) == 1 and all(map(str.isdecimal, column.texts)))
+
+
+def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
+    """The plan for numbers, if at least this share of the cells are some."""
+    if column.odd is not None or column.dtype_kind == "M":
+        return None
+    decimal, unit = column.number_style() if not column.typed else (".", "")
+    decimal, unit = asked.get("decimal", decimal), asked.get("unit", unit)
+    values = column.numbers(decimal, unit)
+    present = ~np.isnan(values)
+    infinite = 0
+    bad: list[str] = []
+    if column.typed:
+        infinite = len(column) - int(present.sum())
+    elif present.sum() < len(column):
+        none = {text: as_number(text, decimal, unit) for text in column.texts}
+        infinite = sum(column.texts[text] for text, value in none.items() if math.isinf(value))
+        bad = [text for text, value in none.items() if math.isnan(value) and text != "None"]
+    if not present.any() or present.sum() + infinite < least * (len(column) - column.nones):
+        return None
+    reasons = []
+    if decimal == ",":
+        reasons.append("decimal commas")
+    elif not column.typed and any("," in text for text in column.texts):
+        reasons.append("commas separate thousands")
+    if unit:
+        reasons.append(f"without the sign {unit!r}")
+    if bad:
+        reasons.append(_counted(column, bad, "no numbers"))
+    if infinite:
+        reasons.append(f"{infinite:,} infinite, taken for missing")
+    values = values[present]
+    return _filled(
+        base,
+        column,
+        column.rows - len(values),
+        kind="number",
+        distinct=len(np.unique(values)),
+        decimal=decimal,
+        unit=unit,
+        outliers="clip" if _has_outliers(values) else "keep",
+        reason="; ".join(reasons),
+    )
+
+
+def _has_outliers(values: Array) -> bool:
+    """Whether values lie beyond `CLIP` quartile distances; not where half of the values are the same."""
+    values = np.clip(values, -LARGEST, LARGEST)
+    first, third = np.quantile(values, [0.25, 0.75])
+    reach = CLIP * (third - first)
+    return bool(reach > 0 and (values.min() < first - reach or values.max() > third + reach))
+
+
+def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
+    """The plan for days written as 20200131."""
+    if len(column.texts) < 3 or not all(_DAY.fullmatch(text) and as_date(text) for text in column.texts):
+        return None
+    return date_plan(base, column, asked)
+
+
+def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
+    """The plan for dates, if at least this share of the cells are some."""
+    if column.odd is not None:
+        return None
+    sample = list(column.texts)[:50]
+    if least > 0 and sum(as_date(text) is not None for text in sample) < len(sample) / 2:
+        return None
+    day_first, order = _order(column.texts)
+    if "day_first" in asked:
+        day_first, order = asked["day_first"], ""
+    days = dates(column.values, day_first=day_first)
+    present = days[~np.isnat(days)]
+    if not len(present) or len(present) < least * (len(column) - column.nones):
+        return None
+    bad: list[str] = []
+    if not column.typed and len(present) < len(column):
+        bad = [text for text in column.texts if as_date(text, day_first) is None and text != "None"]
+    return _filled(
+        base,
+        column,
+        column.rows - len(present),
+        kind="date",
+        distinct=len(np.unique(present)),
+        day_first=day_first,
+        parts=_parts(present),
+        reason="; ".join(part for part in (order, _counted(column, bad, "no dates")) if part),
+    )
+
+
+def _order(texts: Mapping[str, int]) -> tuple[bool, str]:
+    """Whether the day comes before the month in 03/04/2020, told by all dates; and what to say about it."""
+    found = [match for match in map(EITHER_WAY.fullmatch, texts) if match and match["sep"] != "."]
+    if not found:
+        return False, ""
+    days_first = sum(int(match["first"]) > 12 for match in found)
+    months_first = sum(int(match["then"]) > 12 for match in found)
+    if days_first > months_first:
+        return True, "day before month"
+    if months_first:
+        return False, "month before day"
+    return False, "day and month cannot be told apart: read as month before day (day_first = true changes that)"
+
+
+def _parts(days: Array) -> tuple[str, ...]:
+    """The parts of dates that differ from row to row, and the days since the first where there is more than one."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(days)
+    found = {part: getattr(index, part) for part in ("year", "month", "day", "day_of_week", "hour", "minute")}
+    found["weekday"] = found.pop("day_of_week")
+    varying = tuple(part for part, values in found.items() if values.nunique() > 1)
+    return (*varying, "elapsed") if {"year", "month", "day"} & set(varying) else varying or ("elapsed",)
+
+
+def _category(base: Column, column: Look, reason: str = "") -> Column:
+    texts = categories(column.values)
+    distinct = len({text for text in texts if text is not None})
+    return dataclasses.replace(
+        base,
+        kind="category",
+        distinct=distinct,
+        encode="one_hot" if distinct <= FEW else "embedding",
+        reason=reason or f"{distinct:,} different value{'s' * (distinct != 1)}",
+    )
+
+
+def _category_or_text(base: Column, column: Look) -> Column:
+    found = _category(base, column)
+    mixed = _mixed(column)
+    several_words = 2 * sum(" " in text for text in column.texts) > len(column.texts)
+    all_differ = found.distinct == len(column) and len(column) > 2
+    if (
+        not all_differ
+        and (found.distinct <= FEW or 2 * found.distinct < len(column))
+        and not (_is_id(base.name) and 2 * found.distinct > len(column))
+    ):
+        return dataclasses.replace(found, reason=found.reason + mixed)
+    share = f"{found.distinct:,} different values in {len(column):,} rows"
+    if base.missing >= OFTEN_EMPTY * column.rows:
+        return dataclasses.replace(found, encode="one_hot", reason=f"{share}: mostly whether there is one")
+    nearly_all = found.distinct >= MOST * len(column)
+    kind = "text" if several_words or not (nearly_all or _is_id(base.name)) else "identifier"
+    reason = f"{share}{mixed}" if kind == "text" else f"{'' if all_differ else 'nearly '}every value differs{mixed}"
+    return dataclasses.replace(found, kind=kind, use=False, encode="one_hot", reason=reason)
+
+
+def _mixed(column: Look) -> str:
+    """What to say where many cells, but not enough, are numbers."""
+    decimal, unit = column.number_style()
+    some = sum(count for text, count in column.texts.items() if not math.isnan(as_number(text, decimal, unit)))
+    share = some / len(column)
+    return f"; only {share:.0%} of the cells are numbers" if 0.5 <= share < MOST else ""
+
+
+def _filled(base: Column, column: Look, missing: int, **fields: Any) -> Column:
+    return dataclasses.replace(
+        base, missing=missing, indicator=missing >= INDICATOR * column.rows and missing > 0, **fields
+    )
+
+
+def _counted(column: Look, bad: Sequence[str], what: str) -> str:
+    """Cells of another kind, as they are reported."""
+    if not bad:
+        return ""
+    count = sum(column.texts[text] for text in bad)
+    cells_are = f"{count:,} cells are" if count > 1 else "1 cell is"
+    return f"{cells_are} {what} ({shown(bad[0])!r}), taken for missing"

@@ -1,0 +1,362 @@
+"""From the columns of a table to the numbers that a network takes: learnt from the training rows, kept with the model.
+
+What is done, in this order:
+
+=========  =========================================================================================================
+number     an outlier beyond the fences is moved to the fence (``outliers="clip"``: `CLIP` quartile distances outside
+           the quartiles), a missing value is filled, then it is scaled
+boolean    +1 for yes and -1 for no; a missing one is filled; not scaled
+date       year and elapsed days as numbers above; month, day, weekday, hour and minute turn in a circle, so each
+           becomes a sine and a cosine, both 0 where the date is missing
+category   one input per category, 1 for the one it is and 0 for others ("one_hot"), or its number ("embedding"), for
+           which the network learns a vector. A missing value is a category of its own where training rows have it.
+           Categories in few training rows (`rare_below`) count as one, which unseen ones join. Without rare ones an
+           unseen category is a row of zeros; of embedded ones it is the code 0.
+=========  =========================================================================================================
+
+A column with ``indicator`` gets a further input, 1 where its value is missing, if that happens in the training rows.
+Every value that is no finite number of a column's kind counts as missing (`Preparation.notes` says so). What has only
+one value in the training rows gives the same number for every row. No input is beyond ±`LIMIT`.
+
+Each row is prepared for itself, so that a file in pieces gives what it gives as a whole (principal components to the
+last bits only, which the library for matrix products rounds by the number of rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.tables import transformers
+from chainrule.tables.columns import Column
+from chainrule.tables.encoding import Categories, rare_below
+from chainrule.tables.numeric import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
+from chainrule.tables.selection import check_kind, check_plan, select, unreadable
+from chainrule.tables.values import values_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["CLIP", "LIMIT", "Preparation", "rare_below"]
+
+Array = NDArray[Any]
+
+#: No input of a network is larger, so that sums of squares stay finite in float32.
+LIMIT = 1e12
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What makes inputs for a network of the columns of a table; see the top of this file for what it does.
+
+    Made by `fit` from training rows. Called with a table it gives a float32 array (rows, features): all the numbers,
+    then inputs that tell what is missing, then those of one-hot categories (or the principal components of all these),
+    then the codes of embedded categories.
+
+    Attributes
+    ----------
+    columns : the plan, for every column of the training table
+    numbers : the numbers, by treatment
+    flagged : columns with an input that tells whether the value is missing
+    one_hot, ordinal : categories with one input for each, and with codes
+    reduction : scikit-learn's PCA, or None
+    origins : the day from which a date's elapsed days are counted, in days since 1970
+    tolerated : columns in which training rows had cells of another kind
+    version : of scikit-learn, when it was fitted
+    inputs : names of the columns that it needs
+    feature_names : what each input is
+    embedded : (column, number of codes) of the embedded categories; their codes are the last inputs, in this order
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from chainrule.tables.columns import Column
+    >>> train = pd.DataFrame({"age": ["20", "40", None], "city": ["Rome", "Oslo", "Rome"]})
+    >>> plan = (Column("age", "number", indicator=True), Column("city", "category"))
+    >>> preparation = Preparation.fit(train, plan)
+    >>> preparation.feature_names
+    ('age', 'age missing', 'city=Oslo', 'city=Rome')
+    >>> preparation(pd.DataFrame({"city": ["Paris", "Oslo"], "age": [30, None]}))
+    array([[0., 0., 0., 0.],
+           [0., 1., 1., 0.]], dtype=float32)
+    """
+
+    columns: tuple[Column, ...]
+    numbers: tuple[Numbers, ...]
+    flagged: tuple[str, ...]
+    one_hot: Categories
+    ordinal: Categories
+    reduction: Any
+    origins: Mapping[str, float]
+    tolerated: tuple[str, ...]
+    version: str
+    inputs: tuple[str, ...] = field(init=False)
+    feature_names: tuple[str, ...] = field(init=False)
+    embedded: tuple[tuple[str, int], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        dense = [name for block in self.numbers for name in block.names]
+        dense += [f"{name} missing" for name in self.flagged]
+        dense += self.one_hot.titles
+        if self.reduction is not None:
+            dense = [f"component {i + 1}" for i in range(int(self.reduction.n_components_))]
+        codes = [(name, len(kept) + 1) for name, kept in zip(self.ordinal.names, self.ordinal.kept, strict=True)]
+        object.__setattr__(self, "inputs", tuple(column.name for column in self.columns if column.use))
+        object.__setattr__(self, "feature_names", (*dense, *self.ordinal.names))
+        object.__setattr__(self, "embedded", tuple(codes))
+
+    @classmethod
+    def fit(cls, frame: DataFrame, columns: Iterable[Column], *, components: int | float | None = None) -> Self:
+        """Learn from the training rows what the plan asks for.
+
+        Parameters
+        ----------
+        frame
+            The training rows alone.
+        columns
+            What each column is and what is to be done with it (`chainrule.tables.infer`).
+        components
+            Put so many principal components in the place of all numbers and one-hot inputs (not of embedded
+            categories); a share below 1 takes as many as keep that share of the variance.
+
+        Raises
+        ------
+        DataError
+            No rows, no column to use, or a column that the table does not have.
+        SettingError
+            A plan that cannot be carried out, or more components than inputs or rows.
+        """
+        import sklearn
+
+        columns = tuple(columns)
+        used = [column for column in columns if column.use]
+        if not used:
+            raise DataError("No column is left to learn from: the plan leaves all of them out.")
+        for column in used:
+            check_plan(column)
+        frame = select(frame, used)
+        if not len(frame):
+            raise DataError("The training part of the table has no rows.")
+        found = [(c, cells, values_of(cells, c)) for c, (_, cells) in zip(used, frame.items(), strict=True)]
+        values = [v for _, _, v in found]
+        origins = {column.name: first_day(v) for column, _, v in found if column.kind == "date"}
+        made = cls(
+            columns,
+            tuple(fit_numbers(used, measure(used, values, origins))),
+            tuple(c.name for c, _, v in found if c.indicator and c.kind != "category" and is_missing(v).any()),
+            Categories.fit(*_texts(used, values, "one_hot"), codes=False),
+            Categories.fit(*_texts(used, values, "embedding"), codes=True),
+            None,
+            origins,
+            tuple(c.name for c, cells, v in found if len(unreadable(cells, v, c.kind)[0])),
+            sklearn.__version__,
+        )
+        return made if components is None else replace(made, reduction=_reduction(made._dense(values), components))
+
+    def __call__(self, frame: DataFrame) -> Array:
+        """The inputs for the network, float32 (rows, features).
+
+        Columns are found by name, in any order; other ones are ignored (`extra` names them).
+
+        Raises `DataError` for columns that are missing, and for a column in which no cell can be read as what it was in
+        the training rows (text in the place of numbers).
+        """
+        frame = select(frame, self._used)
+        if not len(frame):
+            return np.zeros((0, len(self.feature_names)), np.float32)
+        values = []
+        for column, (_, cells) in zip(self._used, frame.items(), strict=True):
+            values.append(values_of(cells, column))
+            if column.name not in self.tolerated:
+                check_kind(cells, values[-1], column)
+        dense = self._dense(values)
+        if self.reduction is not None:
+            dense = self.reduction.transform(dense)
+        codes = self.ordinal(_texts(self._used, values, "embedding")[1])
+        return np.concatenate([np.clip(dense, -LIMIT, LIMIT), codes], axis=1).astype(np.float32)
+
+    def extra(self, frame: DataFrame) -> tuple[str, ...]:
+        """Columns of a table that the training table did not have: they are ignored."""
+        known = {column.name for column in self.columns}
+        return tuple(str(name) for name in frame.columns if str(name) not in known)
+
+    def notes(self, frame: DataFrame) -> tuple[str, ...]:
+        """What is unusual about a table, as sentences: extra columns, cells that cannot be read, unseen categories."""
+        notes = []
+        if extra := self.extra(frame):
+            more = f" and {len(extra) - 5:,} more" if len(extra) > 5 else ""
+            notes.append(f"Columns that the training table did not have are ignored: {', '.join(extra[:5])}{more}.")
+        frame = select(frame, self._used)
+        for column, (_, cells) in zip(self._used, frame.items(), strict=True):
+            notes += self._notes(column, cells)
+        return tuple(notes)
+
+    def _notes(self, column: Column, cells: Any) -> Iterable[str]:
+        values = values_of(cells, column)
+        if column.kind == "category":
+            known = self.lookup(column.name)[0]
+            unseen = [value for value in values if value is not None and value not in known]
+            if unseen:
+                yield f"{column.name}: {_count(unseen)} with a category that is new, the first {unseen[0]!r}."
+            return
+        rows, cell = unreadable(cells, values, column.kind)
+        if len(rows):
+            yield (
+                f"{column.name}: {_count(rows)} counted as missing, being no finite {column.kind}; the first is in row "
+                f"{int(rows[0]):,}: {cell!r}."
+            )
+        missing = np.flatnonzero(is_missing(values))
+        if not column.missing and len(missing) > len(rows):
+            yield f"{column.name}: {_count(missing)} without a value; in the training rows all had one."
+
+    def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
+        """Of a category column: the code (or the place among its inputs) of each category, and that of unseen ones.
+
+        The category None is a missing value; the place None is a row of zeros.
+        """
+        for categories in (self.one_hot, self.ordinal):
+            if name in categories.names:
+                return categories.lookup(name)
+        raise unknown_name("category column", name, (*self.one_hot.names, *self.ordinal.names))
+
+    def __repr__(self) -> str:
+        return f"Preparation({len(self.inputs):,} columns to {len(self.feature_names):,} inputs)"
+
+    # --- steps ------------------------------------------------------------------------------------------------
+
+    @property
+    def _used(self) -> list[Column]:
+        return [column for column in self.columns if column.use]
+
+    def _dense(self, values: Sequence[Array]) -> Array:
+        """The inputs that are no codes, float64, before principal components are taken."""
+        used = self._used
+        by_name = {column.name: found for column, found in zip(used, values, strict=True)}
+        measured = measure(used, values, self.origins)
+        parts = [block(measured) for block in self.numbers]
+        parts += [is_missing(by_name[name])[:, None] for name in self.flagged]
+        parts.append(self.one_hot(_texts(used, values, "one_hot")[1]))
+        return np.concatenate(parts, axis=1, dtype=np.float64)
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All of it as plain values (for JSON) and arrays; nothing in them is code."""
+        arrays: dict[str, Array] = {}
+
+        def keep(name: str, transformer: Any) -> Any:
+            if transformer is None:
+                return None
+            plain, own = transformers.to_parts(transformer)
+            arrays.update({f"{name}.{place}": array for place, array in own.items()})
+            return plain
+
+        numbers = []
+        for i, block in enumerate(self.numbers):
+            fences = {"at": np.array(block.at, np.int64), "low": block.low, "high": block.high}
+            arrays |= {f"numbers.{i}.{place}": array for place, array in fences.items()}
+            parts = {part: keep(f"numbers.{i}.{part}", getattr(block, part)) for part in ("imputer", "scaler")}
+            numbers.append({"names": list(block.names), **parts})
+        plain = {
+            "format": FORMAT,
+            "scikit-learn": self.version,
+            "columns": [column.to_dict() for column in self.columns],
+            "numbers": numbers,
+            "flagged": list(self.flagged),
+            "one_hot": keep("one_hot", self.one_hot.encoder),
+            "ordinal": keep("ordinal", self.ordinal.encoder),
+            "reduction": keep("reduction", self.reduction),
+            "origins": dict(self.origins),
+            "tolerated": list(self.tolerated),
+        }
+        return plain, arrays
+
+    @classmethod
+    def from_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """The preparation that `to_parts` described; it gives the same numbers to the last bit.
+
+        Raises `DataError` for parts that are missing, damaged or contradict each other: the preparation is tried out on
+        a row without values.
+        """
+        import pandas as pd
+
+        try:
+            found = cls._from_parts(plain, arrays)
+            tried = found(pd.DataFrame(np.full((1, len(found.inputs)), None), columns=list(found.inputs)))
+            if tried.shape != (1, len(found.feature_names)) or not np.isfinite(tried).all():
+                raise DataError("its parts contradict each other.")
+        except Exception as error:  # whatever scikit-learn makes of damaged values
+            version = plain.get("scikit-learn", "?") if isinstance(plain, Mapping) else "?"
+            raise DataError(
+                f"The stored preparation of the table cannot be used (made with scikit-learn {version}): {error}"
+            ) from None
+        return found
+
+    @classmethod
+    def _from_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        def read(name: str, part: Any) -> Any:
+            own = {key.removeprefix(f"{name}."): v for key, v in arrays.items() if key.startswith(f"{name}.")}
+            return None if part is None else transformers.from_parts(part, own)
+
+        if plain["format"] != FORMAT:
+            raise DataError(f"its format {plain['format']!r} is unknown (known: {FORMAT}); use a newer chainrule.")
+        columns = tuple(Column.from_dict(column) for column in plain["columns"])
+        for column in columns:
+            check_plan(column)
+        numbers = []
+        for i, block in enumerate(plain["numbers"]):
+            names = tuple(str(name) for name in block["names"])
+            at, low, high = (np.asarray(arrays[f"numbers.{i}.{place}"]) for place in ("at", "low", "high"))
+            if not at.shape == low.shape == high.shape == (len(names),) or not (low <= high).all():
+                raise DataError(f"the fences of the numbers {names} are damaged.")
+            imputer, scaler = (read(f"numbers.{i}.{part}", block[part]) for part in ("imputer", "scaler"))
+            numbers.append(Numbers(names, tuple(int(place) for place in at), low, high, imputer, scaler))
+        return cls(
+            columns,
+            tuple(numbers),
+            tuple(str(name) for name in plain["flagged"]),
+            Categories(_encoded(columns, "one_hot"), read("one_hot", plain["one_hot"])),
+            Categories(_encoded(columns, "embedding"), read("ordinal", plain["ordinal"])),
+            read("reduction", plain["reduction"]),
+            {str(name): float(day) for name, day in plain["origins"].items()},
+            tuple(str(name) for name in plain["tolerated"]),
+            str(plain["scikit-learn"]),
+        )
+
+
+def _encoded(columns: Sequence[Column], encode: str) -> tuple[str, ...]:
+    """The names of the category columns with an encoding."""
+    return tuple(c.name for c in columns if c.use and c.kind == "category" and c.encode == encode)
+
+
+def _texts(used: Sequence[Column], values: Sequence[Array], encode: str) -> tuple[tuple[str, ...], Array]:
+    """Names and texts, (rows, columns), of the category columns with an encoding."""
+    names = _encoded(used, encode)
+    wanted = set(names)
+    parts = [found for column, found in zip(used, values, strict=True) if column.name in wanted]
+    return names, np.stack(parts, axis=1) if parts else np.zeros((len(values[0]), 0), object)
+
+
+def _reduction(dense: Array, components: Any) -> Any:
+    from sklearn.decomposition import PCA
+
+    rows, inputs = dense.shape
+    whole = isinstance(components, int) and not isinstance(components, bool) and 1 <= components <= min(rows, inputs)
+    share = isinstance(components, float) and 0 < components < 1
+    if not whole and not share:
+        raise SettingError(
+            f"components is a whole number from 1 to {min(rows, inputs):,} ({inputs:,} inputs, {rows:,} rows), "
+            f"or a share of the variance between 0 and 1; got {components!r}."
+        )
+    return PCA(components, random_state=0).fit(dense)
+
+
+def _count(some: Sequence[Any] | Array) -> str:
+    return f"{len(some):,} cell{'s' * (len(some) > 1)}"

@@ -1,0 +1,243 @@
+"""Which rows train, which ones validate, and which ones are kept for the test (lecture 003)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import random
+from chainrule.data import stratified_split
+from chainrule.errors import DataError, SettingError
+from chainrule.tables.values import categories, cells, dates, numbers
+
+__all__ = ["PARTS", "Split", "split_rows"]
+
+Rows = NDArray[np.intp]
+
+#: What the cells of a split column may say, in upper or lower case.
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The row numbers of each part, in rising order. No row is in two parts."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+    def __repr__(self) -> str:
+        return f"Split({len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test)"
+
+
+def split_rows(
+    n: int,
+    target: Any = None,
+    *,
+    validation: float = 0.1,
+    test: float = 0.2,
+    group: Any = None,
+    time: Any = None,
+    column: Any = None,
+    key: Any,
+) -> Split:
+    """Divide n rows into training, validation and test rows.
+
+    The same key gives the same split, on every machine. Without `group`, `time` or `column` the rows are drawn by lot,
+    and each class keeps its share (`stratified_split`): a class with one member trains, one with two trains and is
+    tested. What the rows hold besides has no influence.
+
+    Parameters
+    ----------
+    n
+        The number of rows.
+    target
+        The class of each row, to draw in proportion to; None where there are no classes (regression). Groups, times
+        and a split column are not drawn by class.
+    validation, test
+        Shares of all n rows, at least 0 and together below 1; 0 leaves the part empty. A part has
+        ``round(n * share)`` rows, with groups and times the nearest size that whole groups and times allow.
+    group
+        A value for each row: rows with the same one stay together. The groups are drawn by lot.
+    time
+        A number or date for each row: the latest rows are the test, those before them validate, the oldest train. Rows
+        of the same time stay together.
+    column
+        The name of its part for each row: train, validation (val, valid, dev) or test. If none validates, the share
+        ``validation`` of all rows is drawn from the training rows (at most half of them).
+    key
+        A key of `chainrule.random`.
+
+    Raises
+    ------
+    DataError
+        A part would be empty, too few groups or different times, a missing group, time or part, a name of no part.
+    SettingError
+        Shares out of range, or more than one of `group`, `time` and `column`.
+
+    Examples
+    --------
+    >>> from chainrule import random
+    >>> from chainrule.tables.split import split_rows
+    >>> split_rows(100, ["a"] * 80 + ["b"] * 20, key=random.key(0))
+    Split(70 train, 10 validation, 20 test)
+    >>> split_rows(5, time=[2001, 2004, 2003, 2002, 2005], validation=0.2, test=0.2, key=random.key(0)).test
+    array([4])
+    """
+    given = {name: v for name, v in (("group", group), ("time", time), ("column", column)) if v is not None}
+    if len(given) > 1:
+        raise SettingError(f"Split by one of group, time and column, got {' and '.join(given)}.")
+    for name, values in (*given.items(), ("target", target)):
+        if values is not None and len(values) != n:
+            raise DataError(f"The {name} for the split has {len(values):,} values, and there are {n:,} rows.")
+    _check_shares(validation, test)
+    sizes = {"test": _size(n, test, "test"), "validation": _size(n, validation, "validation")}
+    if column is not None:
+        return _by_column(column, target, validation, key)
+    if n <= sum(sizes.values()):
+        raise DataError(
+            f"{n:,} {'row is' if n == 1 else 'rows are'} too few for validation={validation:g} and test={test:g}: "
+            "no row would be left for training."
+        )
+    if group is not None:
+        return _by_group(group, sizes, key)
+    if time is not None:
+        return _by_time(time, sizes)
+    test_key, validation_key = random.split(key, 2)
+    target = None if target is None else np.asarray(target)
+    rest, tested = _draw(np.arange(n), target, sizes["test"], test_key)
+    train, validated = _draw(rest, target, sizes["validation"], validation_key)
+    return Split(train, validated, tested)
+
+
+def _check_shares(validation: Any, test: Any) -> None:
+    for name, share in (("validation", validation), ("test", test)):
+        number = isinstance(share, int | float | np.number) and not isinstance(share, bool)
+        if not number or not 0 <= share < 1:
+            raise SettingError(f"{name} is the share of the rows, at least 0 and below 1, got {share!r}.")
+    if validation + test >= 1:
+        raise SettingError(f"validation={validation:g} and test={test:g} leave no rows for training.")
+
+
+def _size(n: int, share: float, name: str) -> int:
+    size = int(n * float(share) + 0.5)
+    if share > 0 and size == 0:
+        raise DataError(
+            f"{name}={share:g} of {n:,} {'row' if n == 1 else 'rows'} is less than one row. Give a larger share, or 0."
+        )
+    return size
+
+
+def _draw(rows: Rows, target: Any, size: int, key: Any) -> tuple[Rows, Rows]:
+    """The rows without ``size`` of them, and these, in proportion to the classes."""
+    if size == 0:
+        return rows, rows[:0]
+    classes = np.zeros(len(rows), np.int64) if target is None else target[rows]
+    left, taken = stratified_split(classes, size / len(rows), key)
+    return rows[left], rows[taken]
+
+
+def _by_group(group: Any, sizes: dict[str, int], key: Any) -> Split:
+    """Groups in random order; one goes to a part if that brings its size nearer to what is wanted."""
+    names = categories(group)
+    _require_all(names == None, names, group, "group")  # noqa: E711 - elementwise
+    numbers_of_groups = np.unique(names.astype(str), return_inverse=True)[1].reshape(-1)
+    counts = np.bincount(numbers_of_groups)
+    wanted = [part for part, size in sizes.items() if size]
+    if len(counts) <= len(wanted):
+        raise DataError(
+            f"There are {len(counts)} groups, and each part needs one of its own: training, {' and '.join(wanted)}."
+        )
+    waiting = np.asarray(random.permutation(key, len(counts))).tolist()
+    part_of_group = np.zeros(len(counts), int)
+    for at, part in enumerate(wanted):
+        size, limit = 0, len(waiting) - (len(wanted) - at)  # the parts to come need a group each, and so does training
+        taken: list[int] = []
+        for one in waiting:
+            nearer = abs(size + counts[one] - sizes[part]) < abs(size - sizes[part])
+            if nearer and len(taken) < limit:
+                taken.append(one)
+                size += int(counts[one])
+        taken = taken or [min(waiting, key=lambda g: counts[g])]
+        part_of_group[taken] = 1 + list(sizes).index(part)
+        waiting = [one for one in waiting if one not in set(taken)]
+    part_of_row = part_of_group[numbers_of_groups]
+    return Split(np.flatnonzero(part_of_row == 0), np.flatnonzero(part_of_row == 2), np.flatnonzero(part_of_row == 1))
+
+
+def _by_time(time: Any, sizes: dict[str, int]) -> Split:
+    """Cut the rows in order of time, between different times, where the sizes come nearest to what is wanted."""
+    when = _times(time)
+    order = np.argsort(when, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(when[order]) > 0])  # where another time begins
+    wanted = [part for part, size in sizes.items() if size]
+    if len(starts) <= len(wanted):
+        raise DataError(
+            f"There are {len(starts)} different times, and each part needs one of its own: training, "
+            f"{' and '.join(wanted)}."
+        )
+    parts, end = {"test": order[:0], "validation": order[:0]}, len(order)
+    for at, part in enumerate(wanted):
+        possible = starts[(starts < end) & (np.arange(len(starts)) >= len(wanted) - at)]
+        start = int(possible[np.argmin(np.abs(end - possible - sizes[part]))])
+        parts[part], end = order[start:end], start
+    return Split(np.sort(order[:end]), np.sort(parts["validation"]), np.sort(parts["test"]))
+
+
+def _times(time: Any) -> NDArray[np.float64]:
+    """Numbers that are in order as the times are: the numbers themselves, or microseconds."""
+    readings = [numbers(time)]
+    if np.isnan(readings[0]).any():
+        for day_first in (False, True):
+            read = dates(time, day_first=day_first)
+            readings.append(np.where(np.isnat(read), np.nan, read.astype(np.int64).astype(np.float64)))
+    found = min(readings, key=lambda reading: int(np.isnan(reading).sum()))
+    _require_all(np.isnan(found), cells(time), time, "time")
+    return found
+
+
+def _by_column(column: Any, target: Any, validation: float, key: Any) -> Split:
+    names = categories(column)
+    _require_all(names == None, names, column, "part")  # noqa: E711 - elementwise
+    words = [name.lower() for name in names]
+    for row, word in enumerate(words):
+        if word not in PARTS:
+            raise DataError(
+                f"The split column says {names[row]!r} in row {row:,}, which names no part. Known: {', '.join(PARTS)}."
+            )
+    part_of_row = np.array([PARTS[word] for word in words], dtype=object)
+    train, validated, tested = (np.flatnonzero(part_of_row == part) for part in ("train", "validation", "test"))
+    if not len(train):
+        raise DataError("The split column has no row for training: none says 'train'.")
+    if not len(validated) and validation > 0:
+        if len(train) < 2:
+            raise DataError("The split column has one row for training, and validation rows are drawn from these too.")
+        size = min(max(1, int(len(words) * validation + 0.5)), len(train) // 2)
+        train, validated = _draw(train, None if target is None else np.asarray(target), size, key)
+    return Split(train, validated, tested)
+
+
+def _require_all(missing: Any, values: Any, given: Any, what: str) -> None:
+    """Every row must say where it belongs."""
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        row = int(rows[0])
+        found = "is empty" if values[row] is None else f"is {values[row]!r}, neither a number nor a date"
+        name = getattr(given, "name", None)
+        raise DataError(
+            f"{len(rows):,} {'row has' if len(rows) == 1 else 'rows have'} no {what}"
+            + (f" in the column {name!r}" if name is not None else "")
+            + f": in row {row:,} it {found}. Fill it, or leave these rows out."
+        )

@@ -1,0 +1,236 @@
+"""A table with a target: split, prepared on its training rows alone, and ready to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from chainrule.data import Dataset
+from chainrule.errors import DataError
+from chainrule.tables.columns import Column
+from chainrule.tables.infer import infer_columns
+from chainrule.tables.leaks import duplicates, leaks
+from chainrule.tables.preparation import Preparation
+from chainrule.tables.read import read_table
+from chainrule.tables.split import Split, split_rows
+from chainrule.tables.target import infer_target, read_target, target_column
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: Columns of these names are taken for the split if all their values name parts.
+SPLIT_NAMES = ("split", "subset", "partition", "fold")
+PARTS = ("train", "training", "validation", "valid", "val", "dev", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of named columns, one of which is to be predicted.
+
+    Attributes
+    ----------
+    name
+        What it is called in reports.
+    frame
+        All columns, as they were read.
+    target
+        The column to predict.
+    columns
+        What you know better than the rules of `infer_columns`: a kind for each column's name, or a table of fields of
+        `Column`: ``{"Cabin": "category", "Ticket": {"use": False}}``.
+    task
+        ``"classification"`` or ``"regression"``; None: by the target's values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import chainrule as cr
+    >>> frame = pd.DataFrame({"age": [4, 30, 5, 41] * 5, "pet": ["cat", "dog", "cat", "dog"] * 5})
+    >>> table = cr.Table.read(frame, target="pet")
+    >>> run = cr.fit(cr.Dense(2, "softmax"), table, optimizer=cr.Adam(lr=0.1), progress=False)
+    >>> run.model.predict(pd.DataFrame({"age": [3, 35]})).tolist()
+    ['cat', 'dog']
+    """
+
+    name: str
+    frame: DataFrame
+    target: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+
+    @classmethod
+    def read(
+        cls,
+        source: Any,
+        target: str,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        name: str | None = None,
+    ) -> Self:
+        """Read a table: a ``.csv``, ``.tsv`` or ``.parquet`` file, a pandas DataFrame or a PyArrow Table.
+
+        Raises `FileError` for what cannot be read and `DataError` for a target that is not there (with the nearest
+        names).
+        """
+        frame = read_table(source)
+        known = Path(source).stem if isinstance(source, str | Path) else "table"
+        return cls(name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}: {len(self):,} rows, {len(self.frame.columns):,} columns, target {self.target!r})"
+
+    def prepare(
+        self,
+        *,
+        validation: float = 0.1,
+        test: float = 0.0,
+        group: str | None = None,
+        time: str | None = None,
+        split: str | None = None,
+        components: int | float | None = None,
+        preparation: Preparation | None = None,
+        key: Any,
+    ) -> PreparedTable:
+        """Split the rows, look at the training rows, and make numbers of all of them.
+
+        What happens to a column (`infer_columns`), its mean, its categories: everything is learnt from the training
+        rows alone, so that nothing that validation or test rows hold can change it.
+
+        Parameters
+        ----------
+        validation, test
+            Shares of the rows, drawn in proportion to the classes; 0 for none.
+        group
+            A column: rows with the same value stay together.
+        time
+            A column: the latest rows are for the test, those before them for validation.
+        split
+            A column that names the part of each row: train, validation, test. A column that is called "split" and
+            holds nothing else is taken for it.
+        components
+            Reduce the inputs to so many principal components (a share below 1: as many as keep that share of the
+            variance).
+        preparation
+            One that was fitted before, to go on with.
+        key
+            A key of `chainrule.random`.
+        """
+        notes: list[str] = []
+        frame = self.frame
+        for name in (split, group, time):
+            if name is not None:
+                target_column(frame.columns, name, what="column")
+        if split is None and group is None and time is None and (split := split_column(frame)):
+            notes.append(f"The column {split!r} names the parts, so the rows are split by it.")
+        task, found, frame = self._target(frame, split, notes)
+        rows = split_rows(
+            len(frame),
+            None if task == "regression" else found,
+            validation=validation,
+            test=test,
+            group=None if group is None else frame[group],
+            time=None if time is None else frame[time],
+            column=None if split is None else frame[split],
+            key=key,
+        )
+        features = frame.drop(columns=[name for name in (split, group) if name is not None])
+        training = features.iloc[rows.train]
+        if preparation is None:
+            columns = infer_columns(training, overrides=self.columns)
+            notes += leaks(training, columns, found[rows.train], task)
+            preparation = Preparation.fit(training, columns, components=components)
+        for part, name in ((rows.validation, "validation"), (rows.test, "test")):
+            if len(part) and (same := duplicates(training, features.iloc[part])):
+                notes.append(
+                    f"{same:,} of the {len(part):,} {name} rows stand in the training rows, too: the score on them "
+                    "says little about new rows."
+                )
+        data = self._dataset(features, found, rows, task, preparation)
+        return PreparedTable(data, preparation.columns, rows, features, tuple(notes))
+
+    def _target(self, frame: Any, split: str | None, notes: list[str]) -> tuple[str, np.ndarray, Any]:
+        """What the target is, its values, and the other columns, of the rows that have one.
+
+        Rows that a column says are for the test have no say in what it is.
+        """
+        column = frame[self.target]
+        told = column if split is None else column[frame[split].astype(str).str.strip().str.lower() != "test"]
+        task, _, note = infer_target(told, self.task)
+        if note:
+            notes.append(note)
+        values = read_target(column, task)
+        present = ~np.isnan(values) if task == "regression" else np.array([value is not None for value in values])
+        features = frame.drop(columns=self.target)
+        if present.all():
+            return task, values, features
+        return task, np.array(values[present].tolist()), features[present]
+
+    def _dataset(self, features: Any, found: np.ndarray, rows: Split, task: str, preparation: Preparation) -> Dataset:
+        classes = None if task == "regression" else tuple(np.unique(found[np.r_[rows.train, rows.validation]]).tolist())
+        parts: list[np.ndarray | None] = []
+        for part, name in ((rows.train, "training"), (rows.validation, "validation"), (rows.test, "test")):
+            values = found[part]
+            if classes is not None:
+                unknown = ~np.isin(values, np.asarray(classes))
+                if unknown.any():
+                    raise DataError(
+                        f"{self.name}: the {name} rows have the {self.target} {values[unknown][0]!r}, which no "
+                        "training row has. Leave these rows out, or split otherwise."
+                    )
+                values = np.searchsorted(np.asarray(classes), values).astype(np.int32)
+            present = len(part) > 0 or name == "training"
+            parts += [preparation(features.iloc[part]), values] if present else [None, None]
+        x, y, x_validation, y_validation, x_test, y_test = parts
+        assert x is not None
+        assert y is not None
+        return Dataset(
+            self.name,
+            x,
+            y,
+            x_test,
+            y_test,
+            classes,
+            tuple(preparation.feature_names),
+            "regression" if task == "regression" else "classification",
+            x_validation,
+            y_validation,
+            preparation,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTable:
+    """What `Table.prepare` made.
+
+    Attributes
+    ----------
+    data : the arrays, a `Dataset` with the parts that there are
+    columns : what was found in each column, and what was done with it
+    rows : the row numbers of each part
+    features : the columns before they were prepared, without the target
+    notes : what the user should know: suspected leaks, rows without a target, how it was split
+    """
+
+    data: Dataset
+    columns: tuple[Column, ...]
+    rows: Split
+    features: DataFrame
+    notes: tuple[str, ...]
+
+
+def split_column(frame: Any) -> str | None:
+    """The column that names the part of each row, if there is one."""
+    for name in frame.columns:
+        if str(name).strip().lower() in SPLIT_NAMES:
+            words = frame[name].dropna().astype(str).str.strip().str.lower().unique()
+            if len(words) > 1 and set(words) <= set(PARTS):
+                return str(name)
+    return None

@@ -1,0 +1,161 @@
+"""From a data frame to arrays: parts, leaks, and what `fit` makes of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import chainrule as cr
+from chainrule import random
+from chainrule.errors import DataError
+from chainrule.tables.table import Table
+from chainrule.training import fit
+
+KEY = random.key(0)
+
+
+def frame(n: int = 120, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    return pd.DataFrame(
+        {
+            "x": y + rng.normal(size=n),
+            "town": rng.choice(["Rome", "Oslo", "Lima"], n),
+            "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.permutation(n), unit="D"),
+            "owner": rng.integers(0, 20, n),
+            "part": rng.choice(["train", "val", "test"], n, p=[0.6, 0.2, 0.2]),
+            "y": np.where(y > 0, "good", "bad"),
+        }
+    )
+
+
+def net(units: int = 2) -> cr.Sequential:
+    return cr.Sequential(cr.Dense(8, "relu"), cr.Dropout(0.2), cr.Dense(units, "softmax"))
+
+
+def test_parts_make_up_the_whole_and_keep_the_classes_shares() -> None:
+    table = Table.read(frame(), "y").prepare(validation=0.1, test=0.2, key=KEY)
+    parts = (table.rows.train, table.rows.validation, table.rows.test)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(120))
+    assert [len(part) for part in parts] == [84, 12, 24]
+    data = table.data
+    assert data.classes == ("bad", "good")
+    assert data.x.dtype == np.float32
+    assert data.validation is not None
+    assert abs(data.y.mean() - data.validation[1].mean()) < 0.05
+
+
+def test_groups_stay_together_and_do_not_become_an_input() -> None:
+    table = Table.read(frame(), "y").prepare(test=0.2, group="owner", key=KEY)
+    owners = frame()["owner"].to_numpy()
+    assert not set(owners[table.rows.train]) & set(owners[table.rows.test])
+    assert "owner" not in table.data.preparation.inputs
+
+
+def test_the_latest_rows_are_the_test() -> None:
+    table = Table.read(frame(), "y").prepare(test=0.2, time="when", key=KEY)
+    when = frame()["when"].to_numpy()
+    assert when[table.rows.train].max() < when[table.rows.validation].min()
+    assert when[table.rows.validation].max() < when[table.rows.test].min()
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+def test_noise_in_the_test_rows_changes_nothing_that_is_learnt(engine: str) -> None:
+    """The leak test: neither the preparation nor the weights know anything of the test rows."""
+    clean, noisy = frame(), frame()
+    test = np.flatnonzero(clean["part"] == "test")
+    rng = np.random.default_rng(5)
+    noisy["x"] = noisy["x"].astype(object)
+    noisy.loc[test, "x"] = rng.choice(["1e30", "rubbish", "-7"], len(test))
+    noisy.loc[test, "town"] = [f"nowhere {i}" for i in test]
+    noisy.loc[test, "y"] = rng.choice(["good", "bad"], len(test))
+    runs = []
+    for given in (clean, noisy):
+        table = Table.read(given, "y").prepare(split="part", key=KEY)
+        data = table.data
+        runs.append((data.preparation.to_parts(), fit(net(), data, epochs=3, engine=engine, progress=False)))
+    (parts, run), (other_parts, other) = runs
+    assert parts[0] == other_parts[0]
+    for name, values in parts[1].items():
+        np.testing.assert_array_equal(values, other_parts[1][name])
+    for layer, params in run.model.params.items():
+        for name, values in params.items():
+            np.testing.assert_array_equal(values, other.model.params[layer][name])
+
+
+def test_validation_rows_have_no_part_in_the_preparation() -> None:
+    clean = frame()
+    rows = Table.read(clean, "y").prepare(split="part", key=KEY).rows.validation
+    noisy = frame()
+    noisy.loc[rows, "x"] = 1e6
+    a, b = (Table.read(f, "y").prepare(split="part", key=KEY).data.preparation.to_parts() for f in (clean, noisy))
+    assert a[0] == b[0]
+
+
+def test_a_model_predicts_from_frames_before_and_after_it_was_saved(tmp_path: Path) -> None:
+    run = fit(net(), Table.read(frame(), "y"), epochs=2, validation=0.2, progress=False)
+    assert "val_accuracy" in run.history.columns
+    new = frame(30, seed=9)
+    before = run.model.predict_proba(new)
+    run.model.save(tmp_path / "m.safetensors")
+    loaded = cr.load_model(tmp_path / "m.safetensors")
+    shuffled = new[["when", "town", "part", "owner", "x"]].rename(columns={"x": "x"})
+    np.testing.assert_array_equal(loaded.predict_proba(shuffled), before)
+    assert set(loaded.predict(new)) <= {"good", "bad"}
+    with pytest.raises(DataError, match="town"):
+        loaded.predict(new.drop(columns="town"))
+
+
+def test_training_goes_on_with_the_first_preparation() -> None:
+    run = fit(net(), Table.read(frame(), "y"), epochs=1, progress=False)
+    other = fit(run.model, Table.read(frame(200, seed=3), "y"), epochs=1, progress=False)
+    assert other.model.preparation is run.model.preparation
+
+
+def test_many_categories_are_embedded() -> None:
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 60, 1500)
+    given = pd.DataFrame({"shop": [f"shop {i}" for i in shop], "x": rng.normal(size=1500), "y": np.sin(shop) + 2})
+    data = Table.read(given, "y").prepare(key=KEY).data
+    ((name, count),) = data.preparation.embedded
+    assert name == "shop"
+    layers = cr.Sequential(cr.Embedding((count,)), cr.Dense(32, "relu"), cr.Dense(1))
+    run = fit(layers, data, epochs=60, optimizer=cr.Adam(lr=0.01), normalize_target=True, progress=False)
+    assert run.history["val_mae"][-1] < 0.25  # 0.64 without the shops
+
+
+def test_rows_without_a_target_are_left_out() -> None:
+    given = frame()
+    given.loc[:9, "y"] = None
+    table = Table.read(given, "y").prepare(validation=0.0, key=KEY)
+    assert len(table.data.x) == 110
+    assert any("10 rows" in note for note in table.notes)
+
+
+def test_a_copy_of_the_target_is_suspected() -> None:
+    given = frame()
+    given["copy"] = np.where(given["y"] == "good", 1.5, 7.25)
+    assert any("copy" in note for note in Table.read(given, "y").prepare(key=KEY).notes)
+    assert not any("town" in note for note in Table.read(frame(), "y").prepare(key=KEY).notes)
+
+
+def test_rows_that_stand_in_two_parts_are_counted() -> None:
+    given = frame(60)
+    notes = Table.read(pd.concat([given, given]), "y").prepare(test=0.2, key=KEY).notes
+    assert any("stand in the training rows, too" in note for note in notes)
+
+
+def test_an_arrow_table_is_read_like_a_frame() -> None:
+    pa = pytest.importorskip("pyarrow")
+    a, b = (Table.read(f, "y").prepare(key=KEY).data for f in (frame(), pa.table(frame())))
+    np.testing.assert_array_equal(a.x, b.x)
+
+
+def test_a_class_that_only_the_test_has_is_refused() -> None:
+    given = frame()
+    given.loc[given["part"] == "test", "y"] = "ugly"
+    with pytest.raises(DataError, match="ugly"):
+        Table.read(given, "y").prepare(split="part", key=KEY)
