@@ -58,7 +58,7 @@ class Settings:
     def __repr__(self) -> str:
         given: list[str] = []
         in_place = True  # until a setting is left out or can only be given by its name
-        for field in _fields(self):
+        for field in sorted(_fields(self), key=lambda field: bool(field.kw_only)):
             value = getattr(self, field.name)
             default = field.default
             left_out = default is not dataclasses.MISSING and type(value) is type(default) and value == default

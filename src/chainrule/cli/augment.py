@@ -1,0 +1,18 @@
+"""``chainrule augment``: a picture of what an augmentation does to the images of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.augment import preview
+from chainrule.cli.data import load_data
+from chainrule.cli.messages import say
+
+
+def augment(
+    name: str, given: str, *, out: Path, rows: int, versions: int, seed: int, data_dir: str | Path | None
+) -> None:
+    """Write the picture and say where it is."""
+    data = load_data(name, data_dir)
+    preview(data.x, given, rows=rows, versions=versions, seed=seed, path=out)
+    say(f"Each row of {out} is an image of {data.name} and {versions} versions of it after {given}.")
