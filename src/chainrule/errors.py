@@ -50,6 +50,20 @@ class PeerError(ChainruleError):
     """Another process of a run on several hosts has ended, or has not arrived in time."""
 
 
+class UnsavedError(FileError):
+    """A run has ended well and could not be saved: the disk is full, or its folder cannot be written to.
+
+    Attributes
+    ----------
+    run : object
+        The run, which is not lost: ``run.model.save(path)`` writes its model elsewhere.
+    """
+
+    def __init__(self, message: str, *, run: object = None) -> None:
+        super().__init__(message)
+        self.run = run
+
+
 class DivergedError(ChainruleError):
     """The cost became NaN or infinite while training.
 

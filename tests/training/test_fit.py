@@ -245,7 +245,7 @@ class TestWeights:
         weight = np.ones(60)
         weight[:10] = 2.0
         twice = (np.concatenate([x, x[:10]]), np.concatenate([y, y[:10]]))
-        whole = {"optimizer": cr.SGD(0.5), "normalize": False}
+        whole = {"optimizer": cr.SGD(0.5)}
         weighted = fit(sample_weight=weight, batch_size=60, **whole)
         repeated = fit(data=twice, batch_size=70, **whole)
         np.testing.assert_allclose(weighted.history["loss"], repeated.history["loss"], rtol=1e-12)
@@ -254,7 +254,7 @@ class TestWeights:
 
     def test_a_sample_of_weight_zero_does_not_count(self) -> None:
         weight = np.repeat([1.0, 0.0], 30)
-        whole = {"optimizer": cr.SGD(0.5), "normalize": False}
+        whole = {"optimizer": cr.SGD(0.5)}
         some = fit(data=(x[:30], y[:30]), batch_size=30, **whole)
         weighted = fit(sample_weight=weight, batch_size=60, **whole)
         np.testing.assert_allclose(weighted.history["loss"], some.history["loss"], rtol=1e-12)
@@ -262,8 +262,9 @@ class TestWeights:
     def test_class_weights_multiply_sample_weights(self) -> None:
         weight = np.linspace(1, 2, 60)
         labels = np.array(["no", "yes"])[y]
-        both = fit(data=(x, labels), sample_weight=weight, class_weight={"yes": 3.0})
-        by_hand = fit(data=(x, labels), sample_weight=weight * np.where(y == 1, 3.0, 1.0))
+        # Inputs are standardized by the samples' weights alone, whatever their classes weigh.
+        both = fit(data=(x, labels), sample_weight=weight, class_weight={"yes": 3.0}, normalize=False)
+        by_hand = fit(data=(x, labels), sample_weight=weight * np.where(y == 1, 3.0, 1.0), normalize=False)
         assert same(both.model.params, by_hand.model.params)
 
     def test_a_batch_without_any_weight_is_no_division_by_zero(self) -> None:

@@ -143,10 +143,15 @@ def test_bad_input(tmp_path: Path) -> None:
         fit(tmp_path / "run", l2=3.0, resume=True)
     with pytest.raises(FileError, match="started with another seed"):
         fit(tmp_path / "run", seed=1, resume=True)
-    checkpoint = tmp_path / "run" / "checkpoints" / "last.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:200])
-    with pytest.raises(FileError, match=r"last\.safetensors is not a readable safetensors file"):
-        fit(tmp_path / "run", resume=True)
+    with pytest.raises(SettingError, match="was started with precision = float32, and is to go on with float64"):
+        fit(tmp_path / "run", precision="float64", resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(FileError, match="There is no run to go on with in"):
+        fit(tmp_path / "other", resume=True)
+    for wrong in ({"checkpoint_every": 0}, {"checkpoint_minutes": 0.0}, {"keep": 0}):
+        with pytest.raises(SettingError, match=next(iter(wrong))):
+            fit(tmp_path / "run", resume=True, **wrong)
 
 
 def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
@@ -156,21 +161,3 @@ def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="cannot be written to a file"):
             fit(tmp_path / "run", callbacks=lambda event: pytest.fail("it was trained"), **settings)
         assert not (tmp_path / "run").exists()
-
-
-def test_an_interrupt_waits_until_what_belongs_together_is_written() -> None:
-    import signal
-
-    from chainrule.files import uninterrupted
-
-    written = []
-
-    def write() -> None:
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            written.append("both")
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert written == ["both"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

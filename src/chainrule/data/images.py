@@ -209,14 +209,14 @@ def _pixels(path: Path, size: tuple[int, int], channels: int) -> NDArray[Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A picture; whatever goes wrong with it is said with its name."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise FileError(f"{path} is larger than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first.") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise FileError(f"{path} cannot be read: it is neither a PNG nor a JPEG file.") from None
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise FileError(f"{path} cannot be read: {error or type(error).__name__}.") from None

@@ -43,9 +43,10 @@ class Standardizer:
     deviation: NDArray[Any]
 
     @classmethod
-    def fit(cls, x: Any) -> Self:
+    def fit(cls, x: Any, weight: Any = None) -> Self:
         """Mean and deviation (divided by n) of each feature of (n, features), or channel of (n, h, w, c).
 
+        With a weight for each sample, a weight of 2 is as if the sample were there twice, and 0 as if it were not.
         ``x`` may also be `chainrule.data.rows.Rows`, which are read once, from start to end. Sums are taken in float64;
         the result has the dtype of ``x``. A feature that never changes has deviation 1, so that it becomes 0 and not
         NaN.
@@ -59,17 +60,24 @@ class Standardizer:
         # The mean and the sum of squares around it, merged block by block (Chan, Golub and LeVeque 1979). For images
         # over the samples first, then over the pixels (the variance of all is the mean of the variances plus the
         # variance of the means): NumPy is several times faster at sums over the first axis of long rows.
-        count = 0
+        count, done = 0.0, 0
         means, squares, low, high = (np.full(math.prod(x.shape[1:]), v) for v in (0.0, 0.0, np.inf, -np.inf))
         for block in blocks:
-            rows = block.reshape(len(block), -1)
+            rows, size, w = block.reshape(len(block), -1), float(len(block)), None
+            if weight is not None:
+                w = np.asarray(weight[done : done + len(block)], np.float64)
+                rows, w, done = rows[w > 0], w[w > 0], done + len(block)
+                if not len(w):
+                    continue
+                size = w.sum()
             low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
             rows = rows.astype(np.float64)
-            mean = rows.mean(axis=0)
+            mean = rows.mean(axis=0) if w is None else w @ rows / size
             rows -= mean
-            shift, total = mean - means, count + len(rows)
-            means = means + shift * (len(rows) / total)
-            squares = squares + np.square(rows, out=rows).sum(axis=0) + shift**2 * (count * len(rows) / total)
+            shift, total = mean - means, count + size
+            means = means + shift * (size / total)
+            around = np.square(rows, out=rows)
+            squares = squares + (around.sum(axis=0) if w is None else w @ around) + shift**2 * (count * size / total)
             count = total
         pixels, dtype = (-1, x.shape[-1]), x.dtype
         means, variances = means.reshape(pixels), (squares / count).reshape(pixels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -43,10 +43,10 @@ class Target:
     task: Literal["classification", "binary", "multilabel", "regression"]
     classes: tuple[Any, ...] | None
     outputs: int
-    mean: tuple[float, ...] = ()
-    deviation: tuple[float, ...] = ()
+    mean: tuple[float, ...] = field(default=(), repr=False)
+    deviation: tuple[float, ...] = field(default=(), repr=False)
 
-    def standardized(self, y: Any) -> Self:
+    def standardized(self, y: Any, weight: Any = None) -> Self:
         """This target, to be learnt as (y − mean) / deviation with those of the training targets ``y``, (n, outputs).
 
         >>> import numpy as np
@@ -55,7 +55,7 @@ class Target:
         >>> price.scale(np.array([[300.0]])), price.undo(np.array([[0.0]]))
         (array([[1.]]), array([[200.]]))
         """
-        scale = Standardizer.fit(np.asarray(y, np.float64))
+        scale = Standardizer.fit(np.asarray(y, np.float64), weight)
         return replace(self, mean=tuple(scale.mean.tolist()), deviation=tuple(scale.deviation.tolist()))
 
     def scale(self, y: Any) -> Any:

@@ -1,77 +1,232 @@
-"""The state of a run in a file, after every epoch: enough to go on to bit-identical weights."""
+"""Checkpoints: the whole state of a run in a file, from which it goes on to bit-identical weights.
+
+``checkpoints/step-00001234.safetensors`` holds the state after 1234 steps: weights, statistics, moments and the random
+key; where in its epoch the run is, and the sums of the epoch's metrics so far; the history, the probes, and the best
+weights so far. Each file is complete by itself and carries a checksum of all that is in it, so that a damaged one is
+known, and the one before it is taken.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
-from chainrule.models.saving import flatten, read_tensors
+from chainrule.models.saving import flatten
 from chainrule.training.history import History
-from chainrule.training.probe import Probes
 from chainrule.training.state import State
 
+FORMAT = 1
 
-def save(
-    path: Path, state: State, history: History, probes: Probes | None, best: Any, identity: dict[str, str]
-) -> None:
-    """Write the state, the history so far, and the best weights so far."""
+#: Where the checkpoints lie in the folder of a run.
+FOLDER = "checkpoints"
+
+_NAME = re.compile(r"step-(\d+)\.safetensors")
+
+_NOTHING = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass
+class Place:
+    """Where a run is.
+
+    Attributes
+    ----------
+    epoch : the one it is in, from 1
+    done : its steps that are done
+    sums : of their metrics: costs, weights, scores, and their number
+    since : the same since callbacks were last called
+    lr : the learning rate of the last step
+    seconds : spent on the epoch so far
+    """
+
+    epoch: int = 1
+    done: int = 0
+    sums: tuple[float, ...] = _NOTHING
+    since: tuple[float, ...] = _NOTHING
+    lr: float = 0.0
+    seconds: float = 0.0
+
+
+class Checkpoint(NamedTuple):
+    """A run at one moment.
+
+    Attributes
+    ----------
+    state : `State`, in NumPy arrays
+    place : where it is
+    history : `History` so far
+    probes : {"steps": ..., "rows": ...} of `Probes` so far
+    best : weights and statistics of the best epoch so far
+    best_epoch : that epoch, 0 before the first has ended
+    """
+
+    state: State
+    place: Place
+    history: History
+    probes: Mapping[str, Any]
+    best: Any
+    best_epoch: int
+
+
+def name(step: int) -> str:
+    """The file of the state after so many steps."""
+    return f"step-{step:08d}.safetensors"
+
+
+def files(run: Path) -> list[tuple[int, Path]]:
+    """The checkpoints in a run's folder, newest first: steps and file."""
+    try:
+        found = [(m, path) for path in (run / FOLDER).iterdir() if (m := _NAME.fullmatch(path.name))]
+    except OSError:
+        return []
+    return sorted(((int(m[1]), path) for m, path in found), reverse=True)
+
+
+def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
+    """Write a checkpoint; ``identity`` is what must be the same for the run to be gone on with."""
     from safetensors.numpy import save as to_bytes
 
-    tensors = flatten({"state": _arrays(state), "best": best})
-    recipe = {
-        "format": 1,
-        "records": history.records,
-        "steps": history.steps,
-        "probes": {"steps": probes.steps, "rows": probes.rows} if probes is not None else {"steps": [], "rows": []},
-        "settings": state.settings,
-        "step": int(np.asarray(state.step)),
-        "identity": identity,
+    state, own = what.state, (what.state.params, what.state.layers)
+    best_is_own = all(a is b for a, b in zip(tree.leaves(what.best), tree.leaves(own), strict=True))
+    parts = {
+        "state": _arrays(state),
+        "best": None if best_is_own else what.best,
+        "steps": {name: np.asarray(values, np.float64) for name, values in what.history.steps.items()},
+        "probes": {
+            "steps": np.asarray(what.probes["steps"], np.int64),
+            "rows": np.asarray(what.probes["rows"], np.float64),
+        },
     }
-    write_atomic(path, to_bytes(tensors, {"chainrule": json.dumps(recipe)}))
+    step = int(np.asarray(state.step))
+    recipe = {
+        "format": FORMAT,
+        "kind": "checkpoint",
+        "step": step,
+        "place": asdict(what.place),
+        "records": what.history.records,
+        "settings": state.settings,
+        "best_epoch": what.best_epoch,
+        "identity": dict(identity),
+    }
+    tensors, text = flatten(parts), json.dumps(recipe)
+    path = run / FOLDER / name(step)
+    write_atomic(path, to_bytes(tensors, {"chainrule": text, "checksum": checksum(text, tensors)}))
+    return path
 
 
-def load(path: Path, like: State, identity: dict[str, str]) -> tuple[State, History, dict[str, Any], Any]:
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the recipe in a checkpoint, if it is as it was written; else a `FileError`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FileError(f"{path} is not a readable safetensors file: {error}.") from None
+    text = metadata.get("chainrule", "")
+    if metadata.get("checksum") != checksum(text, tensors):
+        raise FileError(f"{path} is damaged: what it holds is not what was written.")
+    recipe: dict[str, Any] = json.loads(text)
+    if recipe["format"] > FORMAT:
+        raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
+    return tensors, recipe
+
+
+def newest(run: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint of a run that is whole, and what is wrong with those that are newer.
+
+    None if there is no checkpoint at all; a `FileError` if there are some, all damaged.
+    """
+    wrong: list[str] = []
+    for _, path in files(run):
+        try:
+            read(path)
+            return path, wrong
+        except FileError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise FileError(
+            "\n".join([f"No checkpoint of {run} can be read, so there is nothing to go on from.", *wrong])
+            + "\nStart a new run in another folder."
+        )
+    return None, wrong
+
+
+def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
     """Read what `save` wrote.
 
     ``like`` is the run's initial state, whose shapes it must have; ``identity`` is what must be as it was, such as
     the settings of the optimizer (only the number of epochs may change).
     """
-    if not path.is_file():
-        raise FileError(f"There is no run to go on with in {path.parent.parent}: start it without resume=True.")
-    tensors, recipe = read_tensors(path)
-    for name, now in identity.items():
-        before = recipe.get("identity", {}).get(name)
+    tensors, recipe = read(path)
+    run = path.parent.parent
+    for what, now in identity.items():
+        before = recipe["identity"].get(what)
+        if before != now and what.startswith("data: "):
+            raise SettingError(
+                f"The run in {run} was started on other data: {what.removeprefix('data: ')} was {before}, and is "
+                f"{now}. Resume with the same data in the same order, or start a new run in another folder."
+            )
         if before != now:
             raise SettingError(
-                f"The run in {path.parent.parent} was started with {name} = {before}, and is to go on with {now}. "
+                f"The run in {run} was started with {what} = {before}, and is to go on with {now}. "
                 "Resume with what it was started with, or start a new run in another folder."
             )
-    template = {"state": _arrays(like), "best": (like.params, like.layers)}
 
     def stored(keys: tuple[str, ...], leaf: Any) -> np.ndarray:
-        name = "/".join(keys)
-        if name not in tensors or tensors[name].shape != np.shape(leaf):
+        at = "/".join(keys)
+        if at not in tensors or tensors[at].shape != np.shape(leaf):
             raise FileError(
-                f"{path} is of another run: {name} should have shape {np.shape(leaf)}, "
-                f"{'it has ' + str(tensors[name].shape) if name in tensors else 'it is missing'}. "
+                f"{path} is of another run: {at} should have shape {np.shape(leaf)}, "
+                f"{'it has ' + str(tensors[at].shape) if at in tensors else 'it is missing'}. "
                 "Resume with the network and optimizer that the run was started with."
             )
-        return tensors[name]
+        return tensors[at]
 
-    values = tree.map_with_path(stored, template)
-    if not np.array_equal(values["state"]["key"], like.key):
+    values = tree.map_with_path(stored, {"state": _arrays(like)})["state"]
+    if not np.array_equal(values["key"], like.key):
         raise FileError(f"{path} is of another run: it was started with another seed. Resume with that seed.")
-    run = like.settings["run"]
-    settings = {"recipe": recipe["settings"]["recipe"], "run": run}
-    state = State(settings=settings, step=recipe["step"], **values["state"])
-    return state, History(recipe["records"], recipe["steps"]), recipe["probes"], values["best"]
+    best = (values["params"], values["layers"])
+    if any(at.startswith("best/") for at in tensors):
+        best = tree.map_with_path(stored, {"best": best})["best"]
+    settings = {"recipe": recipe["settings"]["recipe"], "run": like.settings["run"]}
+    place: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["place"].items()}
+    steps = {at.removeprefix("steps/"): v.tolist() for at, v in tensors.items() if at.startswith("steps/")}
+    return Checkpoint(
+        State(settings=settings, step=recipe["step"], **values),
+        Place(**place),
+        History(recipe["records"], _as_in(("loss", "accuracy", "mae", "lr"), steps)),
+        {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
+        best,
+        recipe["best_epoch"],
+    )
+
+
+def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of everything in a checkpoint: the recipe, and names, types, shapes and values of the arrays."""
+    found = hashlib.sha256(text.encode())
+    for at in sorted(tensors):
+        values = np.ascontiguousarray(tensors[at])
+        found.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
+        found.update(values.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def _arrays(state: State) -> dict[str, Any]:
     return {"params": state.params, "layers": state.layers, "moments": state.moments, "key": state.key}
+
+
+def _as_in(order: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """The same dict with its keys in an order (a safetensors file has one of its own)."""
+    return {key: values[key] for key in (*(k for k in order if k in values), *(k for k in values if k not in order))}

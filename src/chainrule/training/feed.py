@@ -31,6 +31,7 @@ class Piece(NamedTuple):
     data : targets and weights (steps, batch, …); inputs likewise, or as they lie, (n, …), if there is an order
     order : for each step the rows of its inputs, (steps, batch), or None
     steps : how many steps to run; there may be room for more
+    before : steps of the epoch that come before it
 
     Samples that only fill a batch up have the weight 0.
     """
@@ -38,16 +39,24 @@ class Piece(NamedTuple):
     data: Batch
     order: Array | None
     steps: int
+    before: int = 0
 
 
 class Feed(Protocol):
-    """Training data, epoch by epoch."""
+    """Training data, epoch by epoch.
+
+    ``shuffled`` says what is put in order, which is part of what the order depends on.
+    """
 
     samples: int
     batch_size: int
+    shuffled: str
 
-    def epoch(self, number: int) -> Iterator[Piece]:
-        """The pieces of an epoch (from 1), in an order that follows from the run's key and the number alone."""
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Piece]:
+        """The pieces of an epoch (from 1), in an order that follows from the run's key and the number alone.
+
+        Those that lie within the first ``skip`` steps, which are done, are left out.
+        """
         ...
 
 
@@ -57,13 +66,15 @@ class Resident:
     With several devices each has all inputs, and the order of its part of every batch.
     """
 
+    shuffled = "all samples"
+
     def __init__(self, data: Batch, batch_size: int, key: Array, engine: Engine) -> None:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.key, self.engine = key, engine
         with fitting_data(data.x):
             self.x, self.y, self.weight = engine.place(data.x), data.y, data.weight
 
-    def epoch(self, number: int) -> Iterator[Piece]:
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Piece]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         y, weight = self.y[order], self.weight[order]
         weight.reshape(-1)[self.samples :] = 0.0
@@ -77,6 +88,8 @@ class Blocks:
     The order is that of `Resident`. Each process of a run reads only its columns of every batch.
     """
 
+    shuffled = "all samples"
+
     def __init__(
         self, data: Batch, batch_size: int, key: Array, engine: Engine, block_bytes: int = BLOCK_BYTES
     ) -> None:
@@ -86,19 +99,19 @@ class Blocks:
         each = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in data) * (self.own.stop - (self.own.start or 0))
         self.room = max(1, block_bytes // each)  # steps in a block
 
-    def epoch(self, number: int) -> Iterator[Piece]:
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Piece]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         counts = np.arange(order.size).reshape(order.shape) < self.samples
-        yield from ahead(self._pieces(order[:, self.own], counts[:, self.own]))
+        yield from ahead(self._pieces(order[:, self.own], counts[:, self.own], skip))
 
-    def _pieces(self, order: np.ndarray, counts: np.ndarray) -> Iterator[Piece]:
+    def _pieces(self, order: np.ndarray, counts: np.ndarray, skip: int) -> Iterator[Piece]:
         room = min(self.room, len(order))
-        for first in range(0, len(order), room):
+        for first in range(skip // room * room, len(order), room):
             steps = min(room, len(order) - first)
             at = np.resize(order[first : first + steps], (room, order.shape[1]))  # all blocks have one shape
             x, y, weight = (a[at] for a in self.data)
             weight[:steps] *= counts[first : first + steps]
-            yield Piece(Batch(*self.engine.place((x, y, weight), split=True)), None, steps)
+            yield Piece(Batch(*self.engine.place((x, y, weight), split=True)), None, steps, first)
 
 
 def ahead(pieces: Iterator[Any]) -> Iterator[Any]:

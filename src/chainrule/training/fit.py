@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import optimizers, random
+from chainrule.augment import preview
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS, choose, distributed
 from chainrule.engine.devices import check_split
@@ -20,6 +21,7 @@ from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
+from chainrule.training.fingerprint import fingerprint
 from chainrule.training.folder import RunFolder
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import arranged, prepare, unpack
@@ -59,6 +61,9 @@ def fit(
     precision: str = "float32",
     out: str | Path | None = None,
     resume: bool = False,
+    checkpoint_every: int | None = None,
+    checkpoint_minutes: float | None = 10.0,
+    keep: int = 3,
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -70,7 +75,8 @@ def fit(
         A layer (mostly `Sequential` or `mlp`), or a `Model` to go on from its weights.
     data
         ``(x, y)``, a `Dataset`, or for data larger than memory a `chainrule.data.stream` (a `numpy.memmap` as x is
-        streamed too), or a `Table`, which is split and prepared as `Table.prepare` says. y: integer or text labels, one-hot rows, 0/1 columns, or numbers to predict.
+        streamed too), or a `Table`, which is split and prepared as `Table.prepare` says. y: integer or text labels,
+        one-hot rows, 0/1 columns, or numbers to predict.
     loss
         A name, an object, or a function ``(a, y) -> cost of each sample``. "auto" follows the output layer:
         softmax and categorical cross-entropy, sigmoid and binary cross-entropy, linear and quadratic cost.
@@ -82,9 +88,11 @@ def fit(
         ``(x, y)`` (or a `Dataset` or stream), or a fraction of the training data, drawn at random and in proportion to
         the classes.
     l1, l2
-        λ of the penalties λ/n Σ|w| and λ/(2n) Σw² on weights (not biases); n is the number of training samples.
+        λ of the penalties λ/n Σ|w| and λ/(2n) Σw² on weights (not biases); n is the number of training samples
+        (the sum of their weights).
     augment
-        A function ``(x, key) -> x`` applied to the inputs of every training batch.
+        Changes training samples at random, anew in every epoch: names with strengths (``"shift:2,rotation:10"``), an
+        object (``cr.augment.Mixup(0.2)``), a function ``(x, key) -> x``, or several in a list; see `chainrule.augment`.
     normalize
         Subtract the training part's mean and divide by its deviation (per feature; per channel for images); kept
         with the model and applied to everything it predicts.
@@ -121,8 +129,13 @@ def fit(
         and update in float32 (Micikevicius et al., 2018). It is meant for GPUs: XLA's bfloat16 products on the CPU are
         slower than its float32 ones. Needs the JAX engine.
     out, resume
-        A folder to write the run to; with ``resume`` go on from its last finished epoch. Of several processes only
-        the first needs and writes it.
+        A folder to write the run to; with ``resume`` go on from its last checkpoint, to the same bits as without the
+        interruption (on the same machine and engine). Of several processes only the first needs and writes it.
+    checkpoint_every, checkpoint_minutes, keep
+        Write a checkpoint after every so many steps, and when the last one is so many minutes old (None: not by it),
+        besides those at the end of epochs. The last ``keep`` stay, and the best model. The first Ctrl-C (or SIGTERM)
+        ends the run after the step it is at, with a checkpoint, as `KeyboardInterrupt` (`SystemExit`); the second at
+        once.
     progress
         Show the epochs on standard error.
     config
@@ -154,6 +167,10 @@ def fit(
     probe_every = None if probe_every is None else _count("probe_every", probe_every)
     check_number("fit", "l1", l1, 0.0)
     check_number("fit", "l2", l2, 0.0)
+    checkpoint_every = None if checkpoint_every is None else _count("checkpoint_every", checkpoint_every)
+    if checkpoint_minutes is not None:
+        check_number("fit", "checkpoint_minutes", checkpoint_minutes, 0.0, open_low=True)
+    keep = _count("keep", keep)
     if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
     root = random.key(seed)
@@ -180,6 +197,9 @@ def fit(
         augment=augment,
         compute="bfloat16" if precision == "bfloat16" else None,
     )
+    state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
+    if recipe.augment is not None and preparation is not None:
+        recipe.augment.check(model.input_shape, codes=len(preparation.embedded))
     if probe_every is not None:
         state.settings["run"]["probe_every"] = probe_every
     stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
@@ -209,9 +229,17 @@ def fit(
         described = config or _describe(
             model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, devices, class_weight
         )
-        return RunFolder(out, resume=resume)
+        folder = RunFolder(out, resume=resume)
+        if recipe.augment is not None and len(model.input_shape) == 3:
+            some = x.read(0, min(n, 256)) if isinstance(x, Rows) else x[:256]
+            preview(some, recipe.augment, seed=seed, normalize=normalize, path=folder.path / "augment.png")
+        return folder
 
     folder = distributed.on_first(make_folder)
+    given: dict[str, str] = {}
+    if out is not None or distributed.place()[1] > 1:
+        given = _identity(x, y, validation, sample_weight)
+        given |= {"normalize": str(prepared.standardizer is not None), "class_weight": repr(class_weight)}
     feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
     if isinstance(prepared.train.x, Rows):
         feed = Streamed
@@ -228,6 +256,10 @@ def fit(
         record_steps=record_steps,
         probe_every=probe_every,
         folder=folder,
+        checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        keep=keep,
+        given=given,
     )
     with distributed.losing_a_peer():
         return loop.run(state, resume, progress and distributed.is_first(), described)
@@ -268,7 +300,7 @@ def _describe(
         "class_weight": {str(k): v for k, v in class_weight.items()}
         if isinstance(class_weight, Mapping)
         else class_weight,
-        "augment": getattr(recipe.augment, "__qualname__", repr(recipe.augment)) if recipe.augment else None,
+        "augment": recipe.augment.to_dict() if recipe.augment is not None else None,
     }
 
 
@@ -315,6 +347,15 @@ def _callbacks(given: Any) -> tuple[Callback, ...]:
         if not callable(callback):
             raise SettingError(f"A callback is a function of one event, got {callback!r}.")
     return callbacks
+
+
+def _identity(x: Any, y: Any, validation: Any, sample_weight: Any) -> dict[str, str]:
+    """What the data is known by when the run is gone on with."""
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    if validation is None or isinstance(validation, float | int | np.number):
+        return fingerprint(**parts) | {"validation": repr(validation)}
+    held_out = zip(("x of the validation", "y of the validation"), unpack(validation), strict=True)
+    return fingerprint(**parts, **dict(held_out))
 
 
 def _count(name: str, value: Any) -> int:

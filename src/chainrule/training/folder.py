@@ -1,8 +1,8 @@
 """The run folder: everything about a run in plain files, each of which appears whole or not at all.
 
 ``config.toml`` (every setting), ``metrics.jsonl`` (one line per epoch), ``model.safetensors`` (enough to predict),
-``checkpoints/`` (the state after the last epoch, to go on from), ``environment.json``; and from the command line
-``result.json`` (how it ended, the test). `read_folder` reads them again.
+``checkpoints/`` (the states to go on from, see `chainrule.training.checkpoint`), ``environment.json``; and from the
+command line ``result.json`` (how it ended, the test). `read_folder` reads them again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError
-from chainrule.files import write_atomic
+from chainrule.files import PART, held, remove_parts, write_atomic
 
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "safetensors")
 
@@ -31,22 +31,33 @@ class RunFolder:
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
         self.path = Path(path)
-        if (self.path / "config.toml").exists() and not resume:
+        holds_one = (self.path / "config.toml").exists()
+        if holds_one and not resume:
             raise FileError(f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True.")
+        if resume and not holds_one and not self._is_empty():
+            raise FileError(f"There is no run to go on with in {self.path}: start it without resume=True.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"Could not make the folder {self.path}: {error.strerror}.") from None
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state after the last epoch is kept."""
-        return self.path / "checkpoints" / "last.safetensors"
+    def _is_empty(self) -> bool:
+        """Whether the folder is there, and was left before anything was written."""
+        return self.path.is_dir() and all(path.name.endswith(PART) for path in self.path.iterdir())
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """For as long as the run goes on: no other process may write to the folder."""
+        with held(self.path):
+            for folder in (self.path, self.path / "checkpoints"):
+                remove_parts(folder)
+            yield
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Write the settings and the environment."""
-        write_config(self.path, config)
+        """Write the settings and the environment; how the run ended is open again."""
+        (self.path / "result.json").unlink(missing_ok=True)
         write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        write_config(self.path, config)
 
     def write_metrics(self, records: list[dict[str, float]]) -> None:
         """Write all records, one per line (JSON has no NaN: it is written as null)."""

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine import Engine
-from chainrule.engine.distributed import check_same, file_of_first
-from chainrule.errors import DivergedError, SettingError
-from chainrule.files import uninterrupted
+from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered
+from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
 from chainrule.schedules import Schedule
 from chainrule.settings import replace, values, with_values
 from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event, apply_settings
+from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.divergence import blame, first_bad_step
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Feed, Piece, batch_of
 from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
+from chainrule.training.keeper import Keeper, set_aside
 from chainrule.training.memory import fitting_step
+from chainrule.training.pace import Pace
 from chainrule.training.prepare import Prepared
 from chainrule.training.probe import Probes
 from chainrule.training.probe import names as probe_names
+from chainrule.training.progress import Show
 from chainrule.training.progress import progress as show_progress
 from chainrule.training.run import Run, added, named_metrics
+from chainrule.training.signals import Asked, asked_to_end, ended
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
 from chainrule.tree import leaves_with_path
@@ -50,6 +57,8 @@ class Loop:
     record_steps : keep the metrics of every step, not only their means over an epoch
     probe_every : probe the layers on every so many steps
     folder : where the run is written
+    checkpoint_every, checkpoint_minutes, keep : see `chainrule.training.keeper.Keeper`
+    given : what else must be the same for the run to be gone on with, such as the data's fingerprint
     """
 
     def __init__(
@@ -67,6 +76,10 @@ class Loop:
         record_steps: bool = False,
         probe_every: int | None = None,
         folder: RunFolder | None = None,
+        checkpoint_every: int | None = None,
+        checkpoint_minutes: float | None = None,
+        keep: int = 3,
+        given: Mapping[str, str] | None = None,
     ) -> None:
         self.model, self.recipe, self.prepared = model, recipe, prepared
         self.engine, self.feed, self.epochs = engine, feed, epochs
@@ -79,41 +92,78 @@ class Loop:
         self.program = programs(recipe, engine, probes=len(self.probes.names) if self.probes is not None else 0)
         self.validation = evaluated(prepared.validation, engine) if prepared.validation is not None else None
         self.traced = engine.traces.copy()
-        self.history = History()
+        self.history, self.place = History(), Place()
+        self.best: Any = None
+        self.steps = 0  # that are done, of the whole run
+        self.steps_per_epoch = -(-feed.samples // feed.batch_size)
+        self.pace, self.asked, self.given = Pace(), Asked(), dict(given or {})
+        self.keeper: Keeper | None = None
+        if folder is not None:
+            self.keeper = Keeper(folder, self._identity, every=checkpoint_every, minutes=checkpoint_minutes, keep=keep)
+        #: The column that says which epoch is the best one; None: the last one is.
+        self.watched = stopping.monitor if stopping else "val_loss" if self.validation is not None else None
+        self.best_epoch = 0
         # The state is given away to every call of the program; what others keep is a copy of it: `kept`.
         self.state: State
         self.kept: State
 
     def run(self, start: State, resume: bool, progress: bool, config: Mapping[str, Any]) -> Run:
-        """Train until the last epoch, a decision to stop, or divergence."""
-        stopped, best = None, (start.params, start.layers)
+        """Train until the last epoch, a decision to stop, a signal, or divergence."""
         check_same(self._identity | {"epochs": str(self.epochs), "seed": str(start.key), "resume": str(resume)})
-        if resume:
-            with file_of_first(self.folder.checkpoint if self.folder is not None else None) as path:
-                start, self.history, probed, best = checkpoint.load(path, start, self._identity)
-            if self.probes is not None:
-                self.probes.steps, self.probes.rows = probed["steps"], probed["rows"]
-            if self.stopping is not None and len(self.history):
-                stopped = self.stopping.decide(self.history[self.stopping.monitor])
-        if self.folder is not None:
-            self.folder.start(config)
-        self.state = self._place(start)
-        self._keep()
-        with show_progress(self.epochs, progress) as show:
-            for epoch in () if stopped else range(len(self.history) + 1, self.epochs + 1):
-                before = time.perf_counter()
-                seen, stopped = self._epoch(epoch)
-                record = {"epoch": epoch, **self._measured(seen), "seconds": time.perf_counter() - before}
-                self.history.records.append(record)
-                show(record)
-                stopped = self._decide() or stopped
-                if self._is_best(epoch):
-                    best = (self.kept.params, self.kept.layers)
-                if self.folder is not None:
-                    self._save(self.folder, best)
-                if stopped:
-                    break
-        return self._finish(best, stopped)
+        with contextlib.ExitStack() as stack:
+            if self.folder is not None:
+                stack.enter_context(self.folder.opened())
+            self.asked = stack.enter_context(asked_to_end())
+            found = self._found(start) if resume else None
+            stopped = None if found is None else self._go_on_from(found)
+            if self.keeper is not None:
+                self.keeper.start(config, found)
+            start = start if found is None else found.state
+            self.state, self.steps = self._place(start), int(np.asarray(start.step))
+            self.best = (start.params, start.layers) if found is None else found.best
+            self._keep()
+            with show_progress(self.epochs, progress) as show:
+                while not stopped and self.place.epoch <= self.epochs:
+                    stopped = self._epoch(show)
+            return self._finish(stopped)
+
+    def _found(self, start: State) -> Checkpoint | None:
+        """The newest checkpoint that is whole, of the folder of process 0; None if the run never came to one."""
+
+        def find() -> str:
+            assert self.folder is not None
+            path, wrong = checkpoint.newest(self.folder.path)
+            set_aside(self.folder.path, wrong)
+            if path is None:
+                print(
+                    f"There is no checkpoint in {self.folder.path} yet: starting from the beginning.", file=sys.stderr
+                )
+            return str(path or "")
+
+        path = from_first(find)
+        if not path:
+            return None
+        with file_of_first(Path(path)) as own:
+            return checkpoint.load(own, start, self._identity)
+
+    def _go_on_from(self, found: Checkpoint) -> str | None:
+        """Take over what a checkpoint has; the reason why the run does not go on, if early stopping has one."""
+        self.history, self.place, self.best_epoch = found.history, found.place, found.best_epoch
+        if self.place.done and self.place.epoch > self.epochs:
+            raise SettingError(
+                f"The run is in epoch {self.place.epoch} already, and epochs={self.epochs} would end it before: "
+                f"ask for epochs={self.place.epoch} at least."
+            )
+        if self.probes is not None:
+            self.probes.steps, self.probes.rows = list(found.probes["steps"]), list(found.probes["rows"])
+        if self.stopping is None or not len(self.history):
+            return None
+        if (now := self.stopping.best_epoch(self.history[self.stopping.monitor])) != self.best_epoch:
+            raise SettingError(
+                f"By this early stopping the best epoch is {now}, but the weights that were kept are those of epoch "
+                f"{self.best_epoch}. Resume with the early stopping that the run was started with."
+            )
+        return self.stopping.decide(self.history[self.stopping.monitor])
 
     def _place(self, start: State) -> State:
         """A state of the run's own where the engine works on it."""
@@ -131,58 +181,126 @@ class Loop:
     def _identity(self) -> dict[str, str]:
         """What must be the same for a run to be gone on with."""
         recipe = {f.name: repr(getattr(self.recipe, f.name)) for f in dataclasses.fields(self.recipe)}
-        sizes = {"batch_size": str(self.feed.batch_size), "training samples": str(self.feed.samples)}
-        return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in (recipe | sizes).items()}
+        sizes = {
+            "batch_size": str(self.feed.batch_size),
+            "training samples": str(self.feed.samples),
+            "shuffled": self.feed.shuffled,
+            "precision": self.model.precision,
+        }
+        return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in (self.given | recipe | sizes).items()}
 
-    def _epoch(self, epoch: int) -> tuple[list[Metrics], str | None]:
-        """One pass over the training data: the metrics of its steps, and the reason to stop within it, if any."""
-        seen: list[Metrics] = []
-        kept_at = done = called = 0
-        for piece in self.feed.epoch(epoch):
-            for first, last in _parts(piece.steps, done, self.call_every):
-                if self.call_every and done + first > 0 and (done + first) % self.call_every == 0:
-                    self._keep()
-                    kept_at = done + first
-                    if reason := self._call(epoch, self._means(seen[called:]), end_of_epoch=False):
-                        return seen, reason
-                    called = len(seen)
-                with fitting_step(self.kept.params, self.feed.batch_size, self.recipe.micro_batches):
-                    found = self._train(self.state, piece, first, last)
-                    metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
-                if first_bad_step(metrics) is not None or not found.finite:
-                    raise self._diverged(epoch, kept_at, done + last)
-                if self.probes is not None:
-                    self.probes.add(int(found.state.step) - (last - first), self.engine.fetch(found.probed)[first:last])
-                self.state = found.state._replace(settings=self.state.settings)
-                seen.append(metrics)
-            done += piece.steps
+    def _epoch(self, show: Show) -> str | None:
+        """An epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""
+        before = time.perf_counter() - self.place.seconds
+        stopped = self._pass(before)
         self._keep()
-        return seen, None
+        record = {"epoch": self.place.epoch, **self._means(self.place.sums), **self._validated(), "lr": self.place.lr}
+        self.history.records.append(record | {"seconds": time.perf_counter() - before})
+        show(self.history.records[-1])
+        stopped = self._decide() or stopped
+        epoch, self.place = self.place.epoch, Place(self.place.epoch + 1)
+        if self._is_best(epoch):
+            self.best, self.best_epoch = (self.kept.params, self.kept.layers), epoch
+        if self.keeper is not None and (stopped or epoch == self.epochs or self.keeper.is_due(self.steps, True)):
+            self._save(self.keeper)
+        return stopped
+
+    def _pass(self, start: float) -> str | None:
+        """The steps of an epoch that are left, in calls of the program: the reason to stop within it, if any.
+
+        ``start`` is the time at which the epoch began.
+        """
+        place, kept_at = self.place, self.place.done
+        for piece in self.feed.epoch(place.epoch, place.done):
+            while place.done < piece.before + piece.steps:
+                first = place.done - piece.before
+                last = first + self._together(min(self._room(), piece.steps - first))
+                self._run(piece, first, last, kept_at)
+                place.seconds = time.perf_counter() - start
+                if place.done == self.steps_per_epoch:
+                    break
+                if self.call_every and place.done % self.call_every == 0:
+                    self._keep()
+                    kept_at = place.done
+                    if reason := self._call(place.epoch, self._means(place.since), end_of_epoch=False):
+                        return reason
+                    place.since = Place.since
+                if self.keeper is not None and self.keeper.is_due(self.steps, end_of_epoch=False):
+                    self._keep()
+                    kept_at = place.done
+                    self._save(self.keeper)
+        return None
+
+    def _room(self) -> int:
+        """How many steps the next call may take: callbacks, checkpoints and signals wait until it returns."""
+        room = self.pace.steps
+        if self.call_every:
+            room = min(room, self.call_every - self.place.done % self.call_every)
+        if self.keeper is not None and self.keeper.every is not None:
+            room = min(room, self.keeper.every - self.steps % self.keeper.every)
+        return room
+
+    def _together(self, room: int) -> int:
+        """The steps of the next call, as all processes of the run agree; if one was asked to end, all do so here."""
+        (room, _), *_ = found = gathered(room, self.asked.signal)
+        if number := max(number for _, number in found):
+            self.asked.heeded = True
+            where = "There is no folder that keeps the run (out=)."
+            if self.keeper is not None:
+                self._keep()
+                kept = self._save(self.keeper)
+                where = f"It could not be saved in {self.keeper.folder.path}."
+                if kept:
+                    where = f"{self.keeper.folder.path} keeps it. To go on: the same call of fit with resume=True."
+            raise ended(number, f"The training was ended after step {self.steps}, in epoch {self.place.epoch}. {where}")
+        return room
+
+    def _run(self, piece: Piece, first: int, last: int, kept_at: int) -> None:
+        """One call of the program: some steps of a piece, and their metrics."""
+        before = time.perf_counter()
+        with fitting_step(self.kept.params, self.feed.batch_size, self.recipe.micro_batches):
+            found = self._train(self.state, piece, first, last)
+            metrics = Metrics(*(v[first:last] for v in self.engine.fetch(found.metrics)))
+        self.pace.took(last - first, time.perf_counter() - before)
+        if first_bad_step(metrics) is not None or not found.finite:
+            raise self._diverged(kept_at, piece.before + last)
+        if self.probes is not None:
+            self.probes.add(self.steps, self.engine.fetch(found.probed)[first:last])
+        if self.record_steps:
+            self.history.add_steps([named_metrics(self.recipe, *step) | {"lr": lr} for *step, lr in _each(metrics)])
+        self.state, place = found.state._replace(settings=self.state.settings), self.place
+        self.steps += last - first
+        place.done += last - first
+        place.sums = _added(place.sums, metrics)
+        if self.call_every:
+            place.since = _added(place.since, metrics)
+        place.lr = _plain(metrics.lr[-1])
 
     def _train(self, state: State, piece: Piece, first: int, last: int) -> Any:
         """Steps of a piece of the epoch; the state is given away."""
         values = (piece.data, piece.order, first, last)
         return self.program.train(state._replace(settings=None), state.settings, *values)
 
-    def _means(self, seen: list[Metrics]) -> dict[str, float]:
+    def _means(self, sums: Sequence[float]) -> dict[str, float]:
         """The means of steps under the names of the history."""
-        return named_metrics(self.recipe, *added(metrics[:4] for metrics in seen))
+        return named_metrics(self.recipe, *sums)
 
-    def _measured(self, seen: list[Metrics]) -> dict[str, float]:
-        """An epoch's means on training data and, if there is any, on validation data."""
-        record = self._means(seen)
-        if self.validation is not None:
-            params, layers, settings = self.kept.params, self.kept.layers, self.kept.settings
-            sums = (self.program.measure(params, layers, settings, blocks) for blocks in self.validation)
-            found = named_metrics(self.recipe, *added(self.engine.fetch(s) for s in sums))
-            record |= {f"val_{name}": value for name, value in found.items()}
-        if self.record_steps:
-            self.history.add_steps([named_metrics(self.recipe, *step) | {"lr": lr} for *step, lr in _each(seen)])
-        return record | {"lr": _plain(seen[-1].lr[-1])}
+    def _validated(self) -> dict[str, float]:
+        """Means on validation data, if there is any."""
+        if self.validation is None:
+            return {}
+        params, layers, settings = self.kept.params, self.kept.layers, self.kept.settings
+        sums = (self.program.measure(params, layers, settings, blocks) for blocks in self.validation)
+        found = named_metrics(self.recipe, *added(self.engine.fetch(s) for s in sums))
+        return {f"val_{name}": value for name, value in found.items()}
 
     def _is_best(self, epoch: int) -> bool:
-        stopping = self.stopping
-        return stopping is None or stopping.best_epoch(self.history[stopping.monitor]) == epoch
+        if self.stopping is not None:
+            return self.stopping.best_epoch(self.history[self.stopping.monitor]) == epoch
+        if self.watched is None or not self.best_epoch:
+            return True
+        now, best = (self.history.records[at - 1][self.watched] for at in (epoch, self.best_epoch))
+        return now < best or best != best
 
     def _decide(self) -> str | None:
         """Let early stopping, the schedule and the callbacks act after an epoch: the reason to stop, if any."""
@@ -229,46 +347,58 @@ class Loop:
         self.state = apply_settings(self.state, changes)
         self.kept = self.kept._replace(settings=self.state.settings)
 
-    def _save(self, folder: RunFolder, best: Any) -> None:
-        kept, best_weights = self.engine.fetch((self.kept._replace(settings=None), best))
-        with uninterrupted():  # both files, or neither: they belong to the same epoch
-            checkpoint.save(
-                folder.checkpoint,
-                kept._replace(settings=self.kept.settings),
+    def _save(self, keeper: Keeper) -> bool:
+        """Write the state as it is kept: whether that was done."""
+        kept, best = self.engine.fetch((self.kept._replace(settings=None), self.best))
+        if self.best_epoch == 0 or (self.best[0] is self.kept.params and self.best[1] is self.kept.layers):
+            best = (kept.params, kept.layers)
+        probes = self.probes
+        return keeper.save(
+            Checkpoint(
+                kept._replace(settings=self.kept.settings, step=self.steps),
+                self.place,
                 self.history,
-                self.probes,
-                best_weights,
-                self._identity,
-            )
-            folder.write_metrics(self.history.records)
+                {"steps": probes.steps if probes else [], "rows": probes.rows if probes else []},
+                best,
+                self.best_epoch,
+            ),
+            best=(lambda: self._model(self.best)) if self.watched else None,
+        )
 
-    def _finish(self, best: Any, stopped: str | None) -> Run:
+    def _finish(self, stopped: str | None) -> Run:
         """The run as it ended: with the weights of the best epoch, where they are asked for."""
-        restore = self.stopping is not None and self.stopping.restore_best
-        monitored = self.history[self.stopping.monitor] if self.stopping is not None and len(self.history) else []
+        restore = self.stopping is not None and self.stopping.restore_best and stopped != "diverged"
         run = Run(
-            self._model(best if restore else (self.kept.params, self.kept.layers)),
+            self._model(self.best if restore else (self.kept.params, self.kept.layers)),
             self.history,
             self.recipe,
-            best_epoch=self.stopping.best_epoch(monitored) if self.stopping and restore else len(self.history),
+            best_epoch=self.best_epoch if restore else len(self.history),
             stopped=stopped,
             engine=self.engine.name,
             probes=self.probes,
             traces=dict(self.engine.traces - self.traced),
             folder=self.folder.path if self.folder is not None else None,
         )
-        if self.folder is not None:
+        if self.folder is None:
+            return run
+        try:
+            self.folder.write_metrics(self.history.records)
             run.model.save(self.folder.path / "model.safetensors")
+        except FileError as error:
+            message = f"The run has ended, but could not be saved. {error}"
+            if stopped != "diverged":
+                raise UnsavedError(message, run=run) from None
+            print(f"warning: {message}", file=sys.stderr, flush=True)
         return run
 
-    def _diverged(self, epoch: int, start: int, bad: int) -> DivergedError:
+    def _diverged(self, start: int, bad: int) -> DivergedError:
         """Find the step and the layer, keep the weights from before it, and say what to try.
 
         The same samples in the same order give the same numbers again, so nothing had to be kept but the state at the
         step ``start`` of this epoch; somewhere before the step ``bad`` something is not finite.
         """
-        good = self.kept
-        for piece, i in itertools.islice(_steps(self.feed.epoch(epoch)), start, bad):
+        good, epoch = self.kept, self.place.epoch
+        for piece, i in itertools.islice(_steps(self.feed.epoch(epoch, start), start), bad - start):
             found = self._train(self._copy(good), piece, i, i + 1)
             if not (found.finite and np.isfinite(self.engine.fetch(found.metrics.cost)[i])):
                 break
@@ -282,7 +412,7 @@ class Loop:
             "optimizer.",
             step=number,
             layer=layer,
-            run=self._finish((good.params, good.layers), "diverged"),
+            run=self._finish("diverged"),
         )
 
     def _model(self, chosen: Any) -> Model:
@@ -300,23 +430,22 @@ class Loop:
         )
 
 
-def _parts(steps: int, done: int, every: int | None) -> Iterator[tuple[int, int]]:
-    """The steps of a piece that begins after ``done`` steps of the epoch, cut where callbacks are called."""
-    cuts = [i for i in range(1, steps) if every and (done + i) % every == 0]
-    yield from zip([0, *cuts], [*cuts, steps], strict=True)
-
-
-def _steps(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, int]]:
-    """Every step of an epoch, as its piece and its number there."""
+def _steps(pieces: Iterator[Piece], start: int) -> Iterator[tuple[Piece, int]]:
+    """Every step of an epoch from its step ``start`` on, as its piece and its number there."""
     for piece in pieces:
-        for i in range(piece.steps):
+        for i in range(max(0, start - piece.before), piece.steps):
             yield piece, i
 
 
-def _each(seen: list[Metrics]) -> Iterator[tuple[float, ...]]:
+def _added(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
+    """Sums with those of some steps added, one step after the other: so where an epoch is cut changes no digit."""
+    values = np.column_stack([np.asarray(v, np.float64) for v in metrics[:4]])
+    return tuple(np.add.accumulate(np.vstack([sums, values]), axis=0)[-1].tolist())
+
+
+def _each(metrics: Metrics) -> Iterator[tuple[float, ...]]:
     """The metrics of every step."""
-    for metrics in seen:
-        yield from zip(*(map(_plain, v) for v in metrics), strict=True)
+    return zip(*(map(_plain, v) for v in metrics), strict=True)
 
 
 def _plain(value: Any) -> float:

@@ -92,8 +92,7 @@ def prepare(
         raise SettingError(f"validation is a fraction such as 0.2, or the pair (x, y); got {validation}.")
     if isinstance(validation, float | int | np.number):
         if validation:
-            stratify = target.task in ("classification", "binary")
-            rows, others = stratified_split(encoded, float(validation), random.fold_in(root, SPLIT), stratify=stratify)
+            rows, others = hold_out(encoded, target.task, float(validation), root)
             held_out = (x[others], encoded[others])
             x, encoded, weight = x[rows], encoded[rows], weight[rows]
     elif validation is not None:
@@ -106,12 +105,13 @@ def prepare(
             xv,
             encode_target(yv, units=units, output_activation=activation, classes=target.classes)[0],
         )
+    counts = weight if sample_weight is not None else None  # a sample of weight 2 counts as two, here too
     if normalize_target and target.task == "regression" and not model.target_is_known:
-        target = target.standardized(encoded)
+        target = target.standardized(encoded, counts)
     standardizer = model.standardizer
     if standardizer is None and normalize and preparation is None and not model.target_is_known:
         # The inputs of a trained model stay as they were; those that were made of a table are scaled already.
-        standardizer = Standardizer.fit(x)
+        standardizer = Standardizer.fit(x, counts)
 
     def batch(x: Any, y: np.ndarray, weight: Any) -> Batch:
         if isinstance(x, Rows):
@@ -121,12 +121,18 @@ def prepare(
         return as_batch(x, y, weight, model.precision)
 
     return Prepared(
-        train=batch(x, target.scale(encoded), weight * _class_weights(encoded, target, class_weight)),
+        train=batch(x, target.scale(encoded), weight * _class_weights(encoded, target, class_weight, weight)),
         validation=batch(held_out[0], target.scale(held_out[1]), None) if held_out else None,
         standardizer=standardizer,
         preparation=model.preparation or preparation,
         target=target,
     )
+
+
+def hold_out(encoded: np.ndarray, task: str, fraction: float, root: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that a run with this key trains on, and those it validates on, where validation is a fraction."""
+    stratify = task in ("classification", "binary")
+    return stratified_split(encoded, fraction, random.fold_in(root, SPLIT), stratify=stratify)
 
 
 def _sample_weights(given: Any, n: int) -> np.ndarray:
@@ -142,7 +148,7 @@ def _sample_weights(given: Any, n: int) -> np.ndarray:
     return weight.astype(float)
 
 
-def _class_weights(y: np.ndarray, target: Target, class_weight: Any) -> np.ndarray:
+def _class_weights(y: np.ndarray, target: Target, class_weight: Any, weight: np.ndarray) -> np.ndarray:
     """The weight that its class gives each training sample."""
     if class_weight is None:
         return np.ones(len(y))
@@ -152,8 +158,8 @@ def _class_weights(y: np.ndarray, target: Target, class_weight: Any) -> np.ndarr
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise SettingError(f'class_weight is "balanced" or {{label: weight}}, got {class_weight!r}.')
-        counts = np.bincount(labels, minlength=len(target.classes))
-        factors = len(labels) / (len(target.classes) * np.maximum(counts, 1))
+        counts = np.bincount(labels, weight, minlength=len(target.classes))
+        factors = weight.sum() / (len(target.classes) * np.where(counts > 0, counts, 1.0))
     else:
         for value in class_weight.values():
             check_number("fit", "class_weight", value, 0.0)
@@ -163,5 +169,5 @@ def _class_weights(y: np.ndarray, target: Target, class_weight: Any) -> np.ndarr
         factors = np.array([float(class_weight.get(label, 1.0)) for label in target.classes])
         if not factors[labels].any():
             raise SettingError("class_weight gives every training sample the weight 0.")
-    weight: np.ndarray = factors[labels]
-    return weight
+    found: np.ndarray = factors[labels]
+    return found

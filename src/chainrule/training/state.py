@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from chainrule import augment as augmentations
 from chainrule import optimizers, random, tree
+from chainrule.augment import Augmentation
 from chainrule.backprop import Tensor
 from chainrule.layers import Layer
 from chainrule.losses import Loss
@@ -38,7 +40,7 @@ class Recipe:
     task : "classification", "binary", "multilabel" or "regression": how outputs are scored
     threshold : outputs above it count as 1 in the binary tasks
     micro_batches : parts of a batch whose gradients are added up one after the other
-    augment : a function (x, key) -> x applied to training inputs, or None
+    augment : what changes training samples at random, or None
     units : for standardized targets the deviation of each output, by which the mean absolute error is multiplied
     compute : the data type of products and activations in training where it is not that of the weights ("bfloat16")
     """
@@ -52,15 +54,24 @@ class Recipe:
     task: str = "classification"
     threshold: float = 0.5
     micro_batches: int = 1
-    augment: Any = None
+    augment: Augmentation | None = None
     units: tuple[Unit, ...] = ()
     compute: str | None = None
 
 
 def recipe_of(
-    model: Model, loss: Any = "auto", optimizer: Any = "sgd", *, task: str | None = None, **rest: Any
+    model: Model,
+    loss: Any = "auto",
+    optimizer: Any = "sgd",
+    *,
+    task: str | None = None,
+    augment: Any = None,
+    **rest: Any,
 ) -> Recipe:
     """The recipe that trains (or evaluates) a model: its network and the loss, fused where they are a pair."""
+    if augment is not None:
+        augment = augmentations.get(augment)
+        augment.check(model.input_shape)
     net, function, activation = model.pair(loss, task)
     return Recipe(
         net=net,
@@ -69,6 +80,7 @@ def recipe_of(
         fused=activation is not None,
         task=task or model.target.task,
         threshold=model.threshold if activation is None else 0.0,
+        augment=augment,
         **{"units": tuple(Unit(size) for size in model.target.deviation)} | rest,
     )
 

@@ -103,19 +103,22 @@ def evaluate(
 
     The score is 1 for a correct class and 0 for a wrong one; for regression it is the absolute error.
     """
-    x, y = Tensor(batch.x), Tensor(batch.y)
+    x, blend = Tensor(batch.x), None
+    present = (batch.weight > 0).astype(batch.weight.dtype) if train else None
     if train and recipe.augment is not None:
         key, own = fold_in(key, 0), fold_in(key, 1)
-        x = recipe.augment(x, own)
+        x, blend = recipe.augment.apply(x, own, present)
     if train and recipe.compute is not None:
         params, x = tree.map(lambda v: ops.astype(v, recipe.compute), (params, x))
-    with counting((batch.weight > 0).astype(batch.weight.dtype) if train else None):
+    with counting(present):
         out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
     out = out if isinstance(out, Tensor) else Tensor(out)
     if train and recipe.compute is not None:
         out = ops.astype(out, batch.weight.dtype)
-    costs = recipe.loss.from_logits(out, y) if recipe.fused else recipe.loss(out, y)
-    costs = check_costs(type(recipe.loss).__name__, costs, out)
+    cost = recipe.loss.from_logits if recipe.fused else recipe.loss
+    costs = check_costs(type(recipe.loss).__name__, cost(out, Tensor(batch.y)), out)
+    if blend is not None:
+        costs = blend.costs(costs, cost(out, Tensor(batch.y[blend.partner])), batch.weight)
     return costs, score(recipe, unwrap(out), batch.y), layers
 
 

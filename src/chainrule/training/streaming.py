@@ -58,13 +58,19 @@ class Streamed:
             1, min(block_bytes // (self.batch_size * row_bytes(data.x)), -(-self.samples // self.batch_size))
         )
 
-    def epoch(self, number: int) -> Iterator[Piece]:
-        return ahead(self._pieces(random.fold_in(self.key, number)))
+        self.shuffled = f"blocks of {self.steps} batches"
 
-    def _pieces(self, key: Array) -> Iterator[Piece]:
-        rows = self.steps * self.batch_size
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Piece]:
+        return ahead(self._pieces(random.fold_in(self.key, number), skip))
+
+    def _pieces(self, key: Array, skip: int) -> Iterator[Piece]:
+        rows, before = self.steps * self.batch_size, 0
         for i in random.permutation(key, -(-self.samples // rows)).tolist():
-            yield self._piece(random.fold_in(key, i), i * rows, min((i + 1) * rows, self.samples))
+            start, stop = i * rows, min((i + 1) * rows, self.samples)
+            steps = -(-(stop - start) // self.batch_size)
+            if before + steps > skip:
+                yield self._piece(random.fold_in(key, i), start, stop)._replace(before=before)
+            before += steps
 
     def _piece(self, key: Array, start: int, stop: int) -> Piece:
         """The batches of the rows from ``start`` to before ``stop``."""
