@@ -265,15 +265,19 @@ class Model:
         """Print the layers with their output shapes and numbers of parameters."""
         print(self)
 
-    def __str__(self) -> str:
-        rows = [("layer", "recipe", "output shape", "parameters")]
-        shape = self.input_shape
-        rows.append(("input", "", str(shape), ""))
-        key = random.key(0)
+    def layers(self) -> list[tuple[str, str, tuple[int, ...], int]]:
+        """For each layer its name, its recipe on one line, the shape of its output, and its number of parameters."""
+        found = []
+        key, shape = random.key(0), self.input_shape
         for name, layer in zip(self.net.names, self.net.layers, strict=True):
             params, _, shape = layer.build(key, shape)
             size = sum(int(np.size(leaf)) for leaf in tree.leaves(params))
-            rows.append((name, _short(layer), str(tuple(shape)), f"{size:,}" if size else ""))
+            found.append((name, _short(layer), tuple(shape), size))
+        return found
+
+    def __str__(self) -> str:
+        rows = [("layer", "recipe", "output shape", "parameters"), ("input", "", str(self.input_shape), "")]
+        rows += [(name, recipe, str(shape), f"{n:,}" if n else "") for name, recipe, shape, n in self.layers()]
         widths = [max(len(r[i]) for r in rows) for i in range(4)]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r[:3], widths, strict=False)) for r in rows]
         lines = [f"{line}  {r[3]:>{widths[3]}}".rstrip() for line, r in zip(lines, rows, strict=True)]

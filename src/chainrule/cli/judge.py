@@ -1,0 +1,70 @@
+"""At the end of a run: judge it beside simpler rules, and write the page about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.cli.data import Part
+from chainrule.cli.messages import say
+from chainrule.data import Dataset
+from chainrule.presets import TrainSettings
+from chainrule.report import gather, write_evaluation, write_report
+from chainrule.report.judge import encoded
+from chainrule.tables.table import PreparedTable
+from chainrule.training import Run
+from chainrule.training.prepare import hold_out
+
+
+def judge_and_report(
+    run: Run, data: Dataset, part: Part, test: Part | None, settings: TrainSettings, table: PreparedTable | None
+) -> Path | None:
+    """Judge a finished run on its test part (else on the validation part) and write its page; give the page's path.
+
+    What goes wrong here is told and no more: the run itself is in its folder already.
+    """
+    assert run.folder is not None
+    try:
+        write_evaluation(run.folder, judge(run, data, part, test, settings, table))
+        return write_report(run.folder)
+    except KeyboardInterrupt:
+        say("Interrupted: the run is saved, its report is left out.")
+    except Exception as error:
+        say(f"warning: the report could not be written: {type(error).__name__}: {error}")
+    return None
+
+
+def judge(
+    run: Run, data: Dataset, part: Part, test: Part | None, settings: TrainSettings, table: PreparedTable | None
+) -> dict[str, Any]:
+    """What the page shows of a run of the command line."""
+    rows, held_out = np.arange(len(part.x)), np.arange(0)
+    if data.validation is None and settings.validation:
+        root = random.key(settings.seed)
+        rows, held_out = hold_out(encoded(run.model, part.y), run.recipe.task, settings.validation, root)
+    name, judged, numbers = "training", (part.x, part.y), part.rows
+    if test is not None:
+        name, judged, numbers = "test", (test.x, test.y), test.rows
+    elif data.validation is not None:
+        x, y = data.validation
+        name, judged, numbers = "validation", (x, data.labels(y)), np.arange(len(x))
+    elif len(held_out):
+        name, judged, numbers = "validation", (part.x[held_out], part.y[held_out]), part.rows[held_out]
+    validation = len(held_out) if data.validation is None else len(data.validation[0])
+    parts = {"training": len(rows), "validation": validation, "test": 0 if test is None else len(test.x)}
+    shown: dict[str, Any] = {"names": data.feature_names, "numbers": numbers}
+    if table is not None:
+        numbers = {"test": table.rows.test, "validation": table.rows.validation}.get(name, table.rows.train)
+        shown = {"rows": table.features.iloc[numbers], "columns": table.columns, "notes": table.notes}
+    return gather(
+        run,
+        train=(part.x, part.y),
+        judged=judged,
+        part=name,
+        train_rows=rows,
+        parts={part: n for part, n in parts.items() if n},
+        **shown,
+    )

@@ -1,0 +1,11 @@
+"""``chainrule report``: the page about a run."""
+
+from __future__ import annotations
+
+from chainrule.cli.models import find_folder
+from chainrule.report import write_report
+
+
+def report(run: str) -> None:
+    """Write the page again from the files of the run, and print where it is."""
+    print(write_report(find_folder(run)))

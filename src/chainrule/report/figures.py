@@ -1,0 +1,256 @@
+"""The figures, as Plotly's plain dicts. A colour "--accent" is a variable of the page's style sheet: the page puts in
+what it is in light and in dark."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.report.text import clean, escape, percent, value_of
+from chainrule.report.verdict import Curves, words
+
+Figure = dict[str, Any]
+
+#: A curve is drawn with so many points at most.
+POINTS = 800
+
+
+def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
+    """All figures that there is something to show for, by the id of their place in the page."""
+    found: dict[str, Figure] = {}
+    epochs = thinned(curves)
+    if len(curves.epochs) > 0:
+        found["loss"] = curve(curves, epochs, "loss", "loss")
+        if curves.score is not None:
+            found["score"] = curve(curves, epochs, curves.score, words(curves.score))
+        if len({e.get("lr") for e in curves.epochs}) > 1:
+            found["lr"] = learning_rate(curves, epochs)
+    if facts.get("calibration"):
+        found["calibration"] = calibration(facts["calibration"])
+    for i, output in enumerate(facts.get("outputs", [])):
+        found[f"predicted-{i}"] = predicted(output)
+        if output["errors"]["counts"]:
+            found[f"errors-{i}"] = errors(output)
+    return found
+
+
+def thinned(curves: Curves) -> list[int]:
+    """Places of the epochs to draw: all, or of each stretch the lowest and the highest; first, last and best always."""
+    n = len(curves.epochs)
+    if n <= POINTS:
+        return list(range(n))
+    values, size = curves.column(curves.watched), math.ceil(2 * n / (POINTS - 3))
+    kept = {0, n - 1} | ({curves.best - 1} if curves.best else set())
+    for start in range(0, n, size):
+        stretch = [i for i in range(start, min(start + size, n)) if math.isfinite(values[i])]
+        if stretch:
+            kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
+    return sorted(kept)
+
+
+def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
+    """A metric over the epochs, in training and in validation, with the best epoch."""
+    share = name == "accuracy"
+    traces = []
+    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", "validation", "--accent")):
+        if column.startswith("val_") and not curves.validated:
+            continue
+        values = curves.column(column)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if len(epochs) <= 30 else "lines",
+                "name": label,
+                "x": [i + 1 for i in epochs],
+                "y": [plain(values[i]) for i in epochs],
+                "line": {"color": colour, "width": 2},
+                "marker": {"color": colour, "size": 5},
+                "hovertemplate": f"epoch %{{x}}: %{{y:{'.2%' if share else '.4g'}}}<extra>{label}</extra>",
+            }
+        )
+    figure: Figure = {
+        "data": traces,
+        "layout": layout("epoch", title, legend=True) | {"hovermode": "closest"},
+    }
+    axis = figure["layout"]["yaxis"]
+    if share:
+        axis["tickformat"] = ".1%" if _narrow(traces) else ".0%"
+    if len(curves.epochs) <= 10:
+        figure["layout"]["xaxis"] |= {"tickvals": [i + 1 for i in epochs]}
+    if curves.best is not None and len(curves.epochs) > 1:
+        figure["layout"]["shapes"] = [
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": curves.best,
+                "x1": curves.best,
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": "--ink", "width": 1, "dash": "dot"},
+            }
+        ]
+        right = curves.best > len(curves.epochs) / 2
+        figure["layout"]["annotations"] = [
+            {
+                "x": curves.best,
+                "xref": "x",
+                "yref": "paper",
+                "y": 1,
+                "yanchor": "bottom",
+                "xanchor": "right" if right else "left",
+                "text": f"best epoch {curves.best:,}",
+                "showarrow": False,
+                "font": {"color": "--ink", "size": 12},
+            }
+        ]
+    return figure
+
+
+def _narrow(traces: list[dict[str, Any]]) -> bool:
+    values = [v for trace in traces for v in trace["y"] if v is not None]
+    return bool(values) and max(values) - min(values) < 0.05
+
+
+def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
+    """The learning rate of the last step of each epoch."""
+    values = curves.column("lr")
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [i + 1 for i in epochs],
+        "y": [plain(values[i]) for i in epochs],
+        "line": {"color": "--accent", "width": 2},
+        "hovertemplate": "epoch %{x}: %{y:.4g}<extra></extra>",
+    }
+    made = layout("epoch", "learning rate")
+    made["yaxis"] |= {"exponentformat": "power"}
+    return {"data": [trace], "layout": made}
+
+
+def calibration(found: Mapping[str, Any]) -> Figure:
+    """What came true, against the probability that was said."""
+    bins = found["bins"]
+    most = max(b["rows"] for b in bins)
+    points = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [b["probability"] for b in bins],
+        "y": [b["share"] for b in bins],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, b["interval"][1] - b["share"]) for b in bins],
+            "arrayminus": [max(0.0, b["share"] - b["interval"][0]) for b in bins],
+            "color": "--accent",
+            "thickness": 1,
+            "width": 3,
+        },
+        "marker": {"color": "--accent", "size": [6 + 12 * math.sqrt(b["rows"] / most) for b in bins]},
+        "line": {"color": "--accent", "width": 1},
+        "text": [f"{b['rows']:,} answers" for b in bins],
+        "hovertemplate": "said %{x:.1%}, came true %{y:.1%}<br>%{text}<extra></extra>",
+    }
+    made = layout("probability that was said", "share that came true")
+    for axis in ("xaxis", "yaxis"):
+        made[axis] |= {"range": [-0.03, 1.03], "tickformat": ".0%", "dtick": 0.25}
+    return {"data": [diagonal(0, 1), points], "layout": made}
+
+
+def predicted(output: Mapping[str, Any]) -> Figure:
+    """Predicted against true numbers."""
+    points = [p for p in output["points"] if None not in p]
+    true, said = ([p[i] for p in points] for i in (0, 1))
+    low, high = (min([*true, *said], default=0.0), max([*true, *said], default=1.0))
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": true,
+        "y": said,
+        "marker": {"color": "--accent", "size": 5, "opacity": 0.55 if len(true) > 200 else 0.8},
+        "hovertemplate": "true %{x:.5~g}, predicted %{y:.5~g}<extra></extra>",
+    }
+    return {"data": [diagonal(low, high), trace], "layout": layout("true", "predicted")}
+
+
+def errors(output: Mapping[str, Any]) -> Figure:
+    """How often errors of each size occur."""
+    edges, counts = output["errors"]["edges"], output["errors"]["counts"]
+    trace = {
+        "type": "bar",
+        "x": [(a + b) / 2 for a, b in itertools.pairwise(edges)],
+        "y": counts,
+        "width": [b - a for a, b in itertools.pairwise(edges)],
+        "marker": {"color": "--accent", "line": {"color": "--surface", "width": 1}},
+        "customdata": [[a, b] for a, b in itertools.pairwise(edges)],
+        "hovertemplate": "%{customdata[0]:.4~g} to %{customdata[1]:.4~g}: %{y} rows<extra></extra>",
+    }
+    made = layout("error (predicted − true)", "rows")
+    return {"data": [trace], "layout": made | {"bargap": 0}}
+
+
+def diagonal(low: float, high: float) -> dict[str, Any]:
+    """Where predictions would be right."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [low, high],
+        "y": [low, high],
+        "line": {"color": "--quiet", "width": 1, "dash": "dash"},
+        "hoverinfo": "skip",
+    }
+
+
+def layout(x: str, y: str, legend: bool = False) -> dict[str, Any]:
+    """What all figures have in common."""
+
+    def axis(title: str) -> dict[str, Any]:
+        return {
+            "title": {"text": escape(clean(title)), "font": {"size": 13}, "standoff": 10},
+            "gridcolor": "--line",
+            "linecolor": "--line",
+            "zeroline": False,
+            "automargin": True,
+            "ticks": "",
+            "separatethousands": True,
+        }
+
+    return {
+        "xaxis": axis(x),
+        "yaxis": axis(y),
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "font": {"size": 13}},
+        "margin": {"l": 12, "r": 12, "t": 26, "b": 12},
+        "height": 320,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "--muted", "family": "system-ui, sans-serif", "size": 12},
+        "hoverlabel": {"bgcolor": "--surface", "bordercolor": "--line", "font": {"color": "--ink"}},
+        "dragmode": False,
+    }
+
+
+def plain(value: float) -> float | None:
+    """A number for JSON."""
+    return value if math.isfinite(value) else None
+
+
+def in_words(curves: Curves, name: str) -> str:
+    """A curve for those who cannot see it."""
+    parts = []
+    for column, label in ((name, "training"), (f"val_{name}", "validation")):
+        values = curves.column(column)
+        if column.startswith("val_") and not curves.validated:
+            continue
+        parts.append(f"{label} from {value_of(column, values[0])} to {value_of(column, values[-1])}")
+    best = f"; lowest {curves.watched.replace('val_', 'validation ')} after epoch {curves.best}" if curves.best else ""
+    return f"{words(name)} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
+
+
+def calibration_in_words(found: Mapping[str, Any]) -> str:
+    """The calibration for those who cannot see it."""
+    return "Said and came true: " + "; ".join(
+        f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in found["bins"]
+    )

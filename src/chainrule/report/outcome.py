@@ -1,0 +1,128 @@
+"""What came of the run: the verdict, the key figures, the simpler rules beside it, the curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.report.elements import Page, n, place, row, score, table
+from chainrule.report.figures import in_words, thinned
+from chainrule.report.text import Html, is_number, join, number, seconds, tag, value_of
+from chainrule.report.verdict import Curves, findings, headline, rows_of, words
+
+#: Rows of the table of epochs.
+EPOCHS = 60
+
+
+def verdict(page: Page) -> Html:
+    """The result in a sentence, and what else can be said."""
+    bounds = ""
+    if interval := page.facts.get("interval"):
+        low, high = (score(page.facts, interval[side]) for side in ("low", "high"))
+        bounds = tag("p", f"95 % interval: {low} to {high} ({interval['method']}).", class_="interval")
+    items = [
+        tag("li", tag("strong", f"{found.lead} "), found.text, class_=found.sign)
+        for found in findings(page.facts, page.record)
+    ]
+    return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
+
+
+def key_figures(page: Page) -> Html:
+    """The numbers one looks for first, with their exact values in data-value."""
+    record, facts, curves = page.record, page.facts, page.curves
+    cells: list[Html] = []
+
+    def cell(key: str, title: str, value: Any, shown: str, note: str | None = None) -> None:
+        exact = repr(value) if is_number(value) else None
+        small = tag("dd", note, class_="note") if note else None
+        cells.append(tag("div", tag("dt", title), tag("dd", shown, data_key=key, data_value=exact), small))
+
+    test = record.result.get("test") or {}
+    for part, measured in (("test", test), (facts.get("part"), {} if test else facts.get("metrics", {}))):
+        for name, value in reversed(measured.items()):  # the score before the loss
+            cell(f"{part}.{name}", f"{str(part).capitalize()} {words(name)}", value, value_of(name, value))
+    if len(facts.get("outputs", ())) == 1:
+        r2 = facts["outputs"][0]["r2"]
+        cell(f"{facts['part']}.r2", f"{facts['part'].capitalize()} R²", r2, number(r2), "1 is perfect, 0 the mean")
+    done, asked, best = len(curves.epochs), record.config.get("epochs"), curves.best
+    if best is not None:
+        at = curves.epochs[best - 1]
+        cell("best_epoch", "Best epoch", best, f"{best:,} of {done:,}", f"lowest {curves.watched_in_words}")
+        for name in (f"val_{curves.score}", "val_loss"):
+            if name in at:
+                title = f"Validation {words(name)}"
+                cell(f"best.{name}", title, at[name], value_of(name, at[name]), f"after epoch {best:,}")
+    if done:
+        last = curves.epochs[-1].get("loss")
+        cell("last.loss", "Training loss", last, number(last), f"after epoch {done:,}")
+        spent = sum(s for s in curves.column("seconds") if s == s)
+        cell("seconds", "Training time", spent, seconds(spent), f"{seconds(spent / done)} an epoch")
+    if is_number(asked) and done != asked:
+        cell("epochs", "Epochs done", done, f"{done:,} of {asked:,}")
+    parameters = facts.get("network", {}).get("parameters", record.result.get("parameters"))
+    if parameters is not None:
+        cell("parameters", "Parameters", parameters, f"{parameters:,}")
+    for name, rows in facts.get("parts", {}).items():
+        cell(f"rows.{name}", f"{name.capitalize()} rows", rows, f"{rows:,}")
+    return tag("dl", *cells, class_="keys")
+
+
+def baselines(page: Page) -> Html | None:
+    """The network among simpler rules on the same rows, the best first."""
+    facts = page.facts
+    if not facts:
+        return None
+    regression = facts["task"] == "regression"
+    own = facts["metrics"][facts["score"]]
+    rows = [(own, row("this network", n(score(facts, own)), tag("td"), own=True))]
+    for rule in facts["baselines"]:
+        said = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
+        about = " ".join(part for part in (f"{rule['about']}.", rule["note"]) if part)
+        name = join([tag("div", rule["name"]), tag("div", about, class_="sub")])
+        rows.append((rule["value"], row(name, n(score(facts, rule["value"])), tag("td", said), wrap=True)))
+    last = float("inf") if regression else float("-inf")
+    rows.sort(key=lambda pair: pair[0] if is_number(pair[0]) else last, reverse=not regression)
+    title = "mean absolute error" if regression else "right"
+    note = "The linear model is fitted on the training rows, with the inputs that the network gets. “Undecided”: " + (
+        "the 95 % interval of the difference of the errors, row by row, holds 0."
+        if regression
+        else "by McNemar's test, chance makes such a difference more often than in 5 of 100 cases."
+    )
+    head = [f"on {rows_of(facts)}", (title, "n"), "than the network"]
+    return join([table(head, [made for _, made in rows]), tag("p", note, class_="about")])
+
+
+def curves(page: Page) -> Html | None:
+    """Loss and score over the epochs, and the learning rate."""
+    found = page.curves
+    if not found.epochs:
+        return None
+    shown = []
+    for name, column in (("loss", "loss"), ("score", found.score)):
+        if name in page.figures and column:
+            shown.append(place(name, words(column).capitalize(), in_words(found, column), log=name == "loss"))
+    if "lr" in page.figures:
+        shown.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
+    notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
+    rates = {epoch.get("lr") for epoch in found.epochs}
+    if len(rates) == 1 and is_number(rate := next(iter(rates))):
+        notes.append(f"The learning rate was {number(rate)} throughout.")
+    drawn = len(thinned(found))
+    if drawn < len(found.epochs):
+        notes.append(f"Drawn: {drawn:,} of {len(found.epochs):,} epochs, with the lowest and highest of each stretch.")
+    return join([tag("div", *shown, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(found)])
+
+
+def _epochs(found: Curves) -> Html:
+    """The curves as a table; of many epochs, some."""
+    count = len(found.epochs)
+    step = -(-count // EPOCHS)
+    chosen = sorted({*range(0, count, step), count - 1} | ({found.best - 1} if found.best else set()))
+    names = [name for name in found.epochs[0] if name != "epoch"]
+    rows = []
+    for i in chosen:
+        measured = [(name, found.epochs[i].get(name)) for name in names]
+        cells = [n(seconds(v) if name == "seconds" else value_of(name, v)) for name, v in measured]
+        rows.append(row(f"{i + 1:,}", *cells, own=i + 1 == found.best))
+    head = ["epoch", *((name.replace("_", " "), "n") for name in names)]
+    title = "The epochs as a table" if step == 1 else f"The epochs as a table (one of {step:,})"
+    return tag("details", tag("summary", title), table(head, rows))

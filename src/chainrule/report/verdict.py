@@ -1,0 +1,284 @@
+"""The verdict in plain words, built by the rules below. It says nothing that the figures do not show:
+
+- A difference to a baseline counts where McNemar's test (for numbers: the interval of the paired difference) makes it
+  less likely than 5 % by chance; else it is called undecided.
+- Overfitting is said where the validation loss has risen by `ROSE` above its lowest while the training loss fell on, or
+  where training is better than validation by more than chance makes it at these numbers of rows.
+- More epochs are advised where the loss still fell by `FALLS` over the last fifth of the epochs.
+- Probabilities are called too high or too low where they lie outside the 95 % interval of what came true, by `OFF` or
+  more.
+- A class is called weak where the interval of its recall lies wholly below the share of right answers in all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.report import intervals
+from chainrule.report.text import number, percent, value_of
+from chainrule.training.folder import Record
+
+ROSE, FALLS, FEWEST_EPOCHS = 0.05, 0.02, 5
+
+#: Fewer judged rows, or rows of a class, than these are too few to say much.
+FEW_ROWS, FEW_OF_A_CLASS = 100, 10
+
+#: Probabilities that are off by less on average are as good as right.
+OFF = 0.02
+
+#: For numbers, whose spread over the rows is not kept, validation is called worse than training from this ratio on.
+RATIO = 1.25
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A few words in bold, what they rest on, and whether that is "good" or "bad" (None: neither)."""
+
+    lead: str
+    text: str
+    sign: str | None = None
+
+
+def headline(facts: Mapping[str, Any], record: Record) -> str:
+    """What is the result, in one sentence."""
+    if record.result.get("state") == "diverged":
+        return "The run diverged: the cost became infinite or undefined."
+    if not facts:
+        last = record.epochs[-1] if record.epochs else {}
+        for name in ("val_accuracy", "val_mae", "accuracy", "mae"):
+            if name in last:
+                part = "validation" if name.startswith("val_") else "training"
+                return f"After {_epochs(len(record.epochs))}, {part} {words(name)} is {value_of(name, last[name])}."
+        return "No epoch is finished yet."
+    value, rows = facts["metrics"][facts["score"]], rows_of(facts)
+    if facts["task"] == "regression":
+        return f"The mean absolute error on {rows} is {number(value)}."
+    every = "with all labels " if facts["task"] == "multilabel" else ""
+    return f"{percent(value)} of {rows} are {every}right."
+
+
+def findings(facts: Mapping[str, Any], record: Record) -> list[Finding]:
+    """What else can be said, the most important first."""
+    found = _ended(record)
+    if facts:
+        found += _baselines(facts)
+    curves = Curves(record.epochs)
+    found += _fit(curves, facts, record) + _more(curves, record)
+    if facts:
+        found += _sure(facts) + _weak(facts) + _caveats(facts)
+        found += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
+    return found
+
+
+def rows_of(facts: Mapping[str, Any]) -> str:
+    """The judged rows in words."""
+    n = facts["judged_rows"]
+    return f"{n:,} {facts['part']} {'row' if n == 1 else 'rows'}"
+
+
+def words(name: str) -> str:
+    """The name of a metric."""
+    return name.removeprefix("val_").replace("mae", "mean absolute error")
+
+
+class Curves:
+    """What was measured after each epoch, with the numbers that are finite."""
+
+    def __init__(self, epochs: list[dict[str, Any]]) -> None:
+        self.epochs = epochs
+        names = epochs[0] if epochs else {}
+        self.validated = "val_loss" in names
+        self.watched = "val_loss" if self.validated else "loss"
+        self.score = next((name for name in ("accuracy", "mae") if name in names), None)
+
+    def column(self, name: str) -> list[float]:
+        """One value per epoch, NaN where there is none."""
+        return [float(v) if isinstance(v := e.get(name), int | float) else math.nan for e in self.epochs]
+
+    @property
+    def watched_in_words(self) -> str:
+        """What the best epoch is the lowest of."""
+        return self.watched.replace("val_", "validation ").replace(
+            "loss", "loss" if self.validated else "training loss"
+        )
+
+    @property
+    def best(self) -> int | None:
+        """The epoch (from 1) with the lowest validation loss; without validation, training loss."""
+        values = [v if math.isfinite(v) else math.inf for v in self.column(self.watched)]
+        return values.index(min(values)) + 1 if values and min(values) < math.inf else None
+
+
+def _ended(record: Record) -> list[Finding]:
+    state, reason = record.result.get("state"), record.result.get("reason")
+    if state == "diverged":
+        text = (
+            f"The cost became infinite or undefined in epoch {len(record.epochs) + 1}; the model has the last good "
+            "weights. A smaller learning rate or clip_norm helps most often."
+        )
+        return [Finding("Diverged.", text, "bad")]
+    if state == "stopped early" and reason:
+        return [Finding("Stopped early:", f"{reason}.")]
+    return [] if record.has_model else [Finding("Not finished.", "What is shown is what there is so far.")]
+
+
+def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
+    """The linear model first: it is the one to beat."""
+    found = []
+    for rule in reversed(facts["baselines"]):
+        name, test = rule["name"], rule["test"]
+        if facts["task"] == "regression":
+            value = f"has a mean absolute error of {number(rule['value'])}"
+            low, high = test.get("low"), test.get("high")
+            how = "" if low is None else f" The network's is higher by {number(low, 3)} to {number(high, 3)}"
+            if low is not None and high < 0:
+                how = f" The network's is lower by {number(-high, 3)} to {number(-low, 3)}"
+            elif low is not None and low <= 0:
+                how = f" The difference lies between {number(low, 3)} and {number(high, 3)}"
+            how += " (95 % interval)." if how else ""
+        else:
+            value = f"gets {percent(rule['value'])} right"
+            how = (
+                f" Of the rows that only one of the two gets right, the network has {test['ours']:,} and this rule "
+                f"{test['theirs']:,} (McNemar p {_p(test['p'])})."
+            )
+        lead, sign = {
+            True: (f"Better than {name},", "good"),
+            False: (f"Worse than {name},", "bad"),
+            None: (f"Undecided against {name},", None),
+        }[rule["better"]]
+        found.append(Finding(lead, f"which {value}.{how}", sign))
+    return found
+
+
+def _fit(curves: Curves, facts: Mapping[str, Any], record: Record) -> list[Finding]:
+    """Whether the network has learnt its training rows rather than the rule behind them."""
+    best, n = curves.best, len(curves.epochs)
+    if best is None or not curves.validated:
+        if curves.epochs and not curves.validated:
+            return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
+        return []
+    kept = record.result.get("best_epoch") or facts.get("best_epoch") or n
+    validation, training = curves.column("val_loss"), curves.column("loss")
+    rise = validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
+    if best < n and rise > ROSE and training[-1] < training[best - 1]:
+        kept_text = (
+            "The model has the weights of that epoch."
+            if kept == best
+            else f"The model has the weights of epoch {kept}: early stopping would keep those of epoch {best}."
+        )
+        return [
+            Finding(
+                "Overfitting:",
+                f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss went on "
+                f"falling. {kept_text}",
+                None if kept == best else "bad",
+            )
+        ]
+    return _gap(curves, facts, min(kept, n))
+
+
+def _gap(curves: Curves, facts: Mapping[str, Any], kept: int) -> list[Finding]:
+    if curves.score is None:
+        return []
+    training, validation = curves.column(curves.score)[kept - 1], curves.column(f"val_{curves.score}")[kept - 1]
+    shown = f"(training {value_of(curves.score, training)}, validation {value_of(curves.score, validation)})"
+    if not (math.isfinite(training) and math.isfinite(validation)):
+        return []
+    if curves.score == "mae":
+        if training > 0 and validation / training > RATIO:
+            m = facts.get("parts", {}).get("validation")
+            chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
+            return [Finding("Overfitting is possible:", f"validation is worse than training {shown}{chance}.")]
+        return [Finding("No sign of overfitting:", f"validation is about as good as training {shown}.")]
+    n, m = (facts.get("parts", {}).get(part) for part in ("training", "validation"))
+    if not n or not m:
+        return []
+    reach = intervals.DEVIATIONS * math.sqrt(
+        sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(validation, m), m)))
+    )
+    chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
+    if training - validation > reach:
+        return [Finding("Overfitting is likely:", f"training is better than validation {shown}; {chance}.", "bad")]
+    return [Finding("No sign of overfitting:", f"training and validation agree {shown}; {chance}.")]
+
+
+def _inside(share: float, n: int) -> float:
+    """A share a little away from 0 and 1, so that its spread is not taken for nothing."""
+    return min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
+
+
+def _more(curves: Curves, record: Record) -> list[Finding]:
+    """Whether more epochs would help."""
+    n, best = len(curves.epochs), curves.best
+    if n < FEWEST_EPOCHS or best is None or record.result.get("state") in ("stopped early", "diverged"):
+        return []
+    last = max(1, n // 5)
+    values = curves.column(curves.watched)
+    before, after = sum(values[-2 * last : -last]) / last, sum(values[-last:]) / last
+    if not (best > n - last and before > 0 and (before - after) / before > FALLS):
+        return []
+    part = "validation" if curves.validated else "training"
+    span = "in the last epoch" if last == 1 else f"over the last {last} epochs"
+    return [
+        Finding(
+            "More epochs are worth a try:",
+            f"the {part} loss was still falling at the end, by {percent((before - after) / before, 0)} {span}.",
+        )
+    ]
+
+
+def _sure(facts: Mapping[str, Any]) -> list[Finding]:
+    found = facts.get("calibration")
+    if not found or facts["task"] != "classification":
+        return []
+    n = facts["judged_rows"]
+    low, high = intervals.wilson(round(found["share"] * n), n)
+    if low <= found["mean_probability"] <= high or abs(found["mean_probability"] - found["share"]) < OFF:
+        return []
+    lead = "Surer than it should be:" if found["mean_probability"] > high else "Less sure than it could be:"
+    text = (
+        f"the probability of its answers is {percent(found['mean_probability'], 1)} on average, and "
+        f"{percent(found['share'], 1)} of them are right."
+    )
+    return [Finding(lead, text)]
+
+
+def _weak(facts: Mapping[str, Any]) -> list[Finding]:
+    if facts["task"] not in ("classification", "binary"):
+        return []
+    overall = facts["metrics"]["accuracy"]
+    weak = []
+    for row in facts["per_class"]:
+        n = row["support"]
+        if n >= FEW_OF_A_CLASS and intervals.wilson(round(row["recall"] * n), n)[1] < overall:
+            weak.append(row)
+    weak.sort(key=lambda row: row["recall"])
+    shown = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])
+    more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
+    return [Finding("Found less often than the others:", f"{shown}{more}.")] if weak else []
+
+
+def _caveats(facts: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    if facts["part"] == "training":
+        found.append(Finding("Trained on these rows:", "they say nothing about new ones.", "bad"))
+    if facts["part"] == "validation":
+        text = "the validation rows may have chosen the epoch, so new rows may do worse."
+        found.append(Finding("No test part:", text))
+    if facts["judged_rows"] < FEW_ROWS:
+        found.append(Finding(f"{facts['judged_rows']:,} rows are few:", "others could say something else."))
+    if not facts["network"].get("finite", True):
+        found.append(Finding("Some weights are infinite or undefined.", "", "bad"))
+    return found
+
+
+def _epochs(n: int) -> str:
+    return "1 epoch" if n == 1 else f"{n:,} epochs"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -1,0 +1,240 @@
+"""The page: everything in one file, whatever the run was like."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from plotly import graph_objects
+
+import chainrule as cr
+from chainrule.errors import FileError
+from chainrule.report import write_evaluation, write_report
+from chainrule.report.figures import POINTS
+from chainrule.training.folder import write_result
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Parsed(HTMLParser):
+    """The text outside of scripts, the scripts, the attributes, and whether all elements are closed in order."""
+
+    VOID = ("meta", "link", "img", "br", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.scripts: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.ids: list[str] = []
+        self.keys: dict[str, tuple[str | None, str]] = {}
+        self.cell: tuple[str, str | None] | None = None
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value) for name, value in attributes]
+        found = dict(attributes)
+        self.ids += [found["id"]] if found.get("id") else []
+        self.cell = (found["data-key"], found.get("data-value")) if found.get("data-key") else None
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        elif not self.open or self.open[-1] != "style":
+            self.text.append(data)
+            if self.cell is not None:
+                self.keys[self.cell[0]] = (self.cell[1], data)
+                self.cell = None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return json.loads(self.scripts[0])
+
+
+def page(folder: Path) -> Parsed:
+    parsed = Parsed((folder / "report.html").read_text())
+    assert len(parsed.ids) == len(set(parsed.ids))
+    for tag, name, value in parsed.attributes:
+        assert not name.startswith("on")
+        if name in ("src", "href"):
+            assert value is not None
+            assert value.startswith(("data:", "#")), (tag, value)
+    places = {value for _, name, value in parsed.attributes if name == "data-figure"}
+    assert places == set(parsed.figures)
+    for figure in parsed.figures.values():
+        plain = re.sub(r'"--\w+"', '"#000"', json.dumps(figure))
+        graph_objects.Figure(json.loads(plain))  # Plotly knows every setting
+    return parsed
+
+
+def said(parsed: Parsed) -> str:
+    return " ".join(" ".join(parsed.text).split())
+
+
+def test_key_figures_are_those_of_the_files(finish: Any, made: Any) -> None:
+    facts = finish(cr.Dense(3, "softmax"), *made(), epochs=4)
+    keys = page(facts["folder"]).keys
+    result = json.loads((facts["folder"] / "result.json").read_text())
+    epochs = [json.loads(line) for line in (facts["folder"] / "metrics.jsonl").read_text().splitlines()]
+    for name, value in result["test"].items():
+        assert float(keys[f"test.{name}"][0]) == value
+    best = min(epochs, key=lambda epoch: epoch["val_loss"])
+    assert int(keys["best_epoch"][0]) == best["epoch"]
+    assert float(keys["best.val_loss"][0]) == best["val_loss"]
+    assert float(keys["best.val_accuracy"][0]) == best["val_accuracy"]
+    assert float(keys["last.loss"][0]) == epochs[-1]["loss"]
+    assert keys["test.accuracy"][1] == f"{100 * result['test']['accuracy']:.2f}\u00a0%"
+    assert int(keys["parameters"][0]) == facts["run"].model.count() == 15
+
+
+def test_every_text_of_the_data_is_escaped(finish: Any, made: Any) -> None:
+    x, y = made()
+    labels = np.array([EVIL, '"><img src=x onerror=alert(1)>', "{{plotly}} </script> %{x} \u202e"])[y]
+    cut = 2 * len(x) // 3
+    rows = pd.DataFrame({f"<b>{i}": x[cut:, i] for i in range(3)} | {EVIL: [EVIL] * (len(x) - cut)})
+    facts = finish(cr.Dense(3, "softmax"), x, labels, rows=rows, notes=[EVIL])
+    parsed = page(facts["folder"])
+    text = said(parsed)
+    assert text.count(EVIL) > 20
+    assert "{{plotly}} </script> %{x} �" in text
+    assert len(parsed.scripts) == 3
+    assert "<" not in parsed.scripts[0]
+    names = [name for tag, name, _ in parsed.attributes if tag == "img"]
+    assert "onerror" not in names
+
+
+def test_the_policy_allows_this_pages_scripts_and_nothing_from_outside(finish: Any, made: Any) -> None:
+    import base64
+    import hashlib
+
+    parsed = page(finish(cr.Dense(3, "softmax"), *made())["folder"])
+    policy = next(value for _, name, value in parsed.attributes if name == "content" and "default-src" in str(value))
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    assert "http" not in policy
+    own = base64.b64encode(hashlib.sha256(parsed.scripts[2].encode()).digest()).decode()
+    assert f"'sha256-{own}'" in policy
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_short_run(finish: Any, made: Any, epochs: int) -> None:
+    parsed = page(finish(cr.Dense(3, "softmax"), *made(), epochs=epochs)["folder"])
+    assert parsed.keys["best_epoch"][1].endswith(f"of {epochs}")
+
+
+def test_no_validation_part(finish: Any, made: Any) -> None:
+    parsed = page(finish(cr.Dense(3, "softmax"), *made(), validation=0.0)["folder"])
+    assert "No validation part" in said(parsed)
+    assert [trace["name"] for trace in parsed.figures["loss"]["data"]] == ["training"]
+
+
+def test_labels_at_once_one_unit_and_several_numbers(finish: Any, made: Any, tmp_path: Path) -> None:
+    x, y = made(classes=2)
+    one = page(finish(cr.Dense(1, "sigmoid"), x, y, out=tmp_path / "one")["folder"])
+    assert "calibration" in one.figures
+    several = page(finish(cr.Dense(3, "sigmoid"), x, (x[:, :3] > 0).astype(int), out=tmp_path / "several")["folder"])
+    assert "with all labels right" in said(several)
+    numbers = page(finish(cr.Dense(2), x, x[:, :2] * 3, out=tmp_path / "numbers")["folder"])
+    assert {"predicted-0", "errors-0", "predicted-1", "errors-1"} <= set(numbers.figures)
+
+
+def test_a_thousand_classes_show_the_weakest_and_the_most_confused(finish: Any, made: Any) -> None:
+    folder = finish(cr.Dense(1000, "softmax"), *made(n=4000, classes=1000), epochs=1)["folder"]
+    text = said(page(folder))
+    assert "The pairs that were confused most often, of 1,000 classes" in text
+    assert "The 15 classes with the lowest F1" in text
+    assert (folder / "report.html").stat().st_size < 3_000_000
+
+
+def test_figures_that_are_not_finite(finish: Any, made: Any) -> None:
+    folder = finish(cr.Dense(3, "softmax"), *made(), epochs=4)["folder"]
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    broken = [lines[0], lines[1].replace('"val_loss": ', '"val_loss": null, "was": '), lines[2]]
+    broken += [re.sub(r'"(val_)?(loss|accuracy)": [0-9.e-]+', r'"\1\2": Infinity', lines[3])]
+    (folder / "metrics.jsonl").write_text("\n".join(broken))
+    write_result(folder, {"state": "finished", "test": {"loss": None, "accuracy": None}})
+    write_report(folder)
+    parsed = page(folder)
+    assert "Infinity" not in parsed.scripts[0]
+    assert parsed.keys["test.loss"] == (None, "not a number")
+    assert parsed.figures["loss"]["data"][1]["y"][1] is None
+
+
+def test_a_run_that_diverged(tmp_path: Path, made: Any) -> None:
+    x, y = made()
+    y = y * 1e3
+    with pytest.raises(cr.errors.DivergedError) as caught:
+        cr.fit(cr.Dense(1), (x, y.astype(float)), optimizer=cr.SGD(lr=10.0), epochs=50, out=tmp_path, progress=False)
+    write_result(tmp_path, {"state": "diverged", "reason": "diverged", "test": None})
+    write_report(tmp_path)
+    assert caught.value.run is not None
+    assert "The run diverged" in said(page(tmp_path))
+
+
+def test_a_run_of_fit_has_curves_and_settings(tmp_path: Path, made: Any) -> None:
+    cr.fit(cr.Dense(3, "softmax"), made(), epochs=3, validation=0.2, out=tmp_path, progress=False)
+    assert write_report(tmp_path) == tmp_path / "report.html"
+    parsed = page(tmp_path)
+    assert set(parsed.figures) == {"loss", "score"}
+    assert "After 3 epochs, validation accuracy is" in said(parsed)
+    assert "learning_rate" in said(parsed) or "lr =" in said(parsed)
+
+
+def test_many_epochs_are_thinned_and_extremes_stay(tmp_path: Path, made: Any) -> None:
+    cr.fit(cr.Dense(3, "softmax"), made(), epochs=2, validation=0.2, out=tmp_path, progress=False)
+    random = np.random.default_rng(0)
+    values = 1 / np.arange(1, 10_001) + 0.001 * random.random(10_000)
+    values[1234], values[7000] = 9.0, -1.0
+    names = ("loss", "val_loss", "accuracy", "val_accuracy")
+    rest = {"lr": 0.1, "seconds": 0.1}
+    lines = [json.dumps({"epoch": i + 1} | dict.fromkeys(names, v) | rest) for i, v in enumerate(values)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    write_report(tmp_path)
+    parsed = page(tmp_path)
+    trace = parsed.figures["loss"]["data"][1]
+    assert len(trace["x"]) <= POINTS
+    assert {1, 1235, 7001, 10_000} <= set(trace["x"])
+    assert parsed.keys["best_epoch"][0] == "7001"
+    assert (tmp_path / "report.html").stat().st_size < 2_500_000
+
+
+def test_the_report_is_written_again_from_the_files_alone(finish: Any, made: Any) -> None:
+    folder = finish(cr.Dense(3, "softmax"), *made())["folder"]
+    first = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    write_report(folder)
+    assert (folder / "report.html").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "evaluation.json is damaged"), ("[]", "evaluation.json is damaged"), ('{"format": 1}', "is damaged")],
+)
+def test_a_damaged_evaluation_is_told(finish: Any, made: Any, content: str, message: str) -> None:
+    folder = finish(cr.Dense(3, "softmax"), *made())["folder"]
+    (folder / "evaluation.json").write_text(content)
+    with pytest.raises(FileError, match=message):
+        write_report(folder)
+
+
+def test_an_evaluation_of_another_version_is_told(finish: Any, made: Any) -> None:
+    facts = finish(cr.Dense(3, "softmax"), *made())
+    write_evaluation(facts["folder"], {"format": 99})
+    with pytest.raises(FileError, match="another version"):
+        write_report(facts["folder"])

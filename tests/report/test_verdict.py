@@ -1,0 +1,133 @@
+"""The verdict says what the figures show, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chainrule.report.verdict import findings, headline
+from chainrule.training.folder import Record
+
+
+def record(val_loss: list[float] | None, loss: list[float], **result: Any) -> Record:
+    epochs = []
+    for i, value in enumerate(loss):
+        epoch = {"epoch": i + 1, "loss": value, "accuracy": 0.9}
+        epochs.append(epoch | ({} if val_loss is None else {"val_loss": val_loss[i], "val_accuracy": 0.9}))
+    return Record(Path("run"), {}, epochs, {"state": "finished"} | result, {}, True)
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    plain = {
+        "task": "classification",
+        "part": "test",
+        "judged_rows": 1000,
+        "score": "accuracy",
+        "metrics": {"accuracy": 0.9, "loss": 0.3},
+        "parts": {"training": 4000, "validation": 500, "test": 1000},
+        "baselines": [],
+        "per_class": [],
+        "network": {"finite": True},
+        "best_epoch": 10,
+    }
+    return plain | more
+
+
+def rule(better: bool | None, ours: int, theirs: int, p: float) -> dict[str, Any]:
+    test = {"method": "McNemar", "ours": ours, "theirs": theirs, "p": p}
+    return {"name": "logistic regression", "value": 0.88, "better": better, "test": test, "about": "", "note": ""}
+
+
+FALLING = [1 / (i + 1) for i in range(10)]
+FLAT = [1.0, 0.5, *[0.4] * 8]
+
+
+def said(found: list[Any]) -> str:
+    return "\n".join(f"{one.lead} {one.text}" for one in found)
+
+
+def test_the_headline_counts_the_judged_rows() -> None:
+    assert headline(facts(), record(FLAT, FLAT)).replace("\u00a0", " ") == "90.00 % of 1,000 test rows are right."
+    numbers = facts(task="regression", score="mae", metrics={"mae": 2.5, "loss": 1.0}, judged_rows=1, part="validation")
+    assert headline(numbers, record(FLAT, FLAT)) == "The mean absolute error on 1 validation row is 2.5."
+    assert "diverged" in headline({}, record(FLAT, FLAT, state="diverged"))
+
+
+@pytest.mark.parametrize(
+    ("better", "lead", "sign"),
+    [(True, "Better than", "good"), (False, "Worse than", "bad"), (None, "Undecided against", None)],
+)
+def test_the_comparison_follows_the_test(better: bool | None, lead: str, sign: str | None) -> None:
+    found = findings(facts(baselines=[rule(better, 30, 10, 0.002)]), record(FLAT, FLAT))
+    assert found[0].lead == f"{lead} logistic regression,"
+    assert found[0].sign == sign
+    assert "the network has 30 and this rule 10 (McNemar p = 0.002)" in found[0].text
+
+
+def test_rising_validation_loss_is_overfitting_and_the_kept_epoch_is_named() -> None:
+    rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
+    text = said(findings(facts(best_epoch=10), record(rising, FALLING)))
+    assert "Overfitting: after epoch 3 the validation loss rose by 100" in text
+    assert "early stopping would keep those of epoch 3" in text
+    kept = said(findings(facts(best_epoch=3), record(rising, FALLING)))
+    assert "The model has the weights of that epoch." in kept
+    assert "Overfitting" not in said(findings(facts(), record(rising, rising)))  # training got worse, too
+
+
+def test_a_gap_counts_only_where_chance_does_not_make_it() -> None:
+    def of(training: float, validation: float, rows: int) -> str:
+        run = record(FLAT, FLAT)
+        run.epochs[-1].update(accuracy=training, val_accuracy=validation)
+        return said(findings(facts(parts={"training": 8 * rows, "validation": rows}), run))
+
+    assert "Overfitting is likely" in of(0.99, 0.90, 500)
+    assert "No sign of overfitting" in of(0.92, 0.90, 500)
+    assert "No sign of overfitting" in of(0.99, 0.90, 20)
+
+
+def test_for_numbers_a_gap_is_no_proof() -> None:
+    run = record(FLAT, FLAT)
+    for epoch in run.epochs:
+        epoch.update(mae=1.0, val_mae=1.5)
+        del epoch["accuracy"], epoch["val_accuracy"]
+    numbers = facts(task="regression", score="mae", metrics={"mae": 1.5, "loss": 1.0})
+    assert "Overfitting is possible: validation is worse" in said(findings(numbers, run))
+    for epoch in run.epochs:
+        epoch.update(val_mae=1.1)
+    assert "No sign of overfitting" in said(findings(numbers, run))
+
+
+def test_more_epochs_are_advised_only_while_the_loss_falls() -> None:
+    assert "More epochs are worth a try: the validation loss" in said(findings(facts(), record(FALLING, FALLING)))
+    assert "the training loss" in said(findings(facts(), record(None, FALLING)))
+    assert "More epochs" not in said(findings(facts(), record(FLAT, FLAT)))
+    assert "More epochs" not in said(findings(facts(), record(FALLING, FALLING, state="stopped early", reason="x")))
+    assert "More epochs" not in said(findings(facts(), record(FALLING[:3], FALLING[:3])))
+
+
+def test_probabilities_are_too_high_only_beyond_the_interval() -> None:
+    def of(mean: float) -> str:
+        return said(findings(facts(calibration={"share": 0.9, "mean_probability": mean}), record(FLAT, FLAT)))
+
+    assert "Surer than it should be" in of(0.98)
+    assert "Less sure" in of(0.8)
+    assert "sure" not in of(0.91).lower()
+
+
+def test_a_class_is_weak_only_beyond_its_interval() -> None:
+    def of(recall: float, support: int) -> str:
+        row = {"class": "cow", "recall": recall, "support": support, "f1": recall, "precision": 1.0}
+        return said(findings(facts(per_class=[row]), record(FLAT, FLAT)))
+
+    assert "Found less often than the others: “cow”" in of(0.6, 100)
+    assert "cow" not in of(0.8, 10)
+    assert "cow" not in of(0.2, 5)
+
+
+def test_it_says_what_the_rows_cannot_show() -> None:
+    assert "they say nothing about new ones" in said(findings(facts(part="training"), record(FLAT, FLAT)))
+    assert "may have chosen the epoch" in said(findings(facts(part="validation"), record(FLAT, FLAT)))
+    assert "30 rows are few" in said(findings(facts(judged_rows=30), record(FLAT, FLAT)))
+    assert "cannot be seen" in said(findings(facts(), record(None, FLAT)))
