@@ -1,0 +1,69 @@
+"""``chainrule export``: a trained network as an ONNX file, or its weights for PyTorch."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from chainrule.cli.messages import say, table
+from chainrule.cli.models import Found, find_folder, find_model
+from chainrule.cli.predict import blocks_to_predict
+from chainrule.errors import SettingError
+from chainrule.export import check_onnx, save_torch_weights, to_onnx
+
+#: What is written, by the file's ending.
+KINDS = (".onnx", ".safetensors")
+
+
+def export(run: str, *, out: Path | None, check: str | None, opset: int | None, data_dir: Path | None) -> None:
+    """Write the file, run it beside the network, and say what goes in and what comes out."""
+    found = find_model(run)
+    folder = find_folder(run)
+    path = out or (folder if folder.is_dir() else folder.parent) / "model.onnx"
+    if path.suffix.lower() not in KINDS:
+        raise SettingError(f"--out must end with .onnx or, for PyTorch, with .safetensors; got {path}.")
+    if path.suffix.lower() == ".safetensors":
+        save_torch_weights(found.model, path)
+        say(f"Written to {path}: weights under the names and in the layout of PyTorch (docs/pytorch.md).")
+        if found.model.preparation is not None:
+            say("What is done to the table's columns is not in it; an .onnx file holds that, too.")
+        return
+    written = to_onnx(found.model, path, **({} if opset is None else {"opset": opset}))
+    say(f"Written to {path}")
+    say()
+    rows = [*_rows("input", written.graph.input), *_rows("output", written.graph.output)]
+    say(table([("", "name", "values", "shape"), *rows], left=range(4)))
+    say()
+    _compare(found, path, check, data_dir)
+
+
+def _compare(found: Found, path: Path, check: str | None, data_dir: Path | None) -> None:
+    if importlib.util.find_spec("onnxruntime") is None:
+        say("Not checked: that needs the package onnxruntime, pip install 'chainrule[all]'.")
+        return
+    rows = None if check is None else next(blocks_to_predict(found, check, data_dir)).x
+    result = check_onnx(found.model, path, rows)
+    of = f"{result.rows:,} {'random rows' if check is None else f'rows of {check}'}"
+    if not result.ok:
+        labels = "" if result.labels_agree else ", and its labels do not fit them"
+        say(
+            f"error: {path} does not predict what the network predicts: on {of} its outputs differ by up to "
+            f"{result.max_difference:.2g}{labels}. Do not use it, and please report this."
+        )
+        raise typer.Exit(1)
+    say(f"Checked with onnxruntime on {of}: its outputs differ by {result.max_difference:.2g} at most.")
+
+
+def _rows(what: str, values: Any) -> list[tuple[str, str, str, str]]:
+    """Name, kind and shape of each input or output."""
+    import onnx
+
+    found = []
+    for value in values:
+        kind = value.type.tensor_type
+        shape = ", ".join(axis.dim_param or str(axis.dim_value) for axis in kind.shape.dim)
+        found.append((what, value.name, onnx.TensorProto.DataType.Name(kind.elem_type).lower(), f"({shape})"))
+    return found
