@@ -1,0 +1,280 @@
+"""What both estimators share: their parameters, and how a call of scikit-learn's becomes a run of ours."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule import layers
+from chainrule.activations import Activation
+from chainrule.data import Standardizer, Target
+from chainrule.engine import PRECISIONS
+from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.estimators.continued import Continued
+from chainrule.estimators.frames import is_table, learned, prepared
+from chainrule.estimators.parameters import Parameters
+from chainrule.layers import Layer
+from chainrule.losses import Loss
+from chainrule.models import Model
+from chainrule.optimizers import Optimizer
+from chainrule.tables.preparation import Preparation
+from chainrule.training import EarlyStopping, Run
+from chainrule.training.callbacks import Callback
+from chainrule.training.fit import fit
+
+#: The share of the rows that early stopping watches where none is given, as in scikit-learn's own networks.
+WATCHED = 0.1
+
+
+class Net(Parameters):
+    """A network as an estimator; what the outputs mean is the matter of `NetClassifier` and `NetRegressor`."""
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (128, 64),
+        *,
+        net: Layer | Callable[[int], Layer] | None = None,
+        activation: str | Activation = "relu",
+        dropout: float = 0.0,
+        columns: Mapping[str, Any] | None = None,
+        loss: str | Loss = "auto",
+        optimizer: str | Optimizer | Any = "adam",
+        epochs: int = 50,
+        batch_size: int = 32,
+        validation: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        augment: Any = None,
+        normalize: bool = True,
+        normalize_target: bool = True,
+        early_stopping: EarlyStopping | bool | None = None,
+        callbacks: Callback | Sequence[Callback] = (),
+        call_every: int | None = None,
+        record_steps: bool = False,
+        probe_every: int | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        micro_batches: int = 1,
+        seed: int = 0,
+        random_state: Any = None,
+        engine: str = "auto",
+        devices: str | int | None = None,
+        precision: str = "auto",
+        out: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: int | None = None,
+        checkpoint_minutes: float | None = 10.0,
+        keep: int = 3,
+        progress: bool = False,
+    ) -> None:
+        self.hidden = hidden
+        self.net = net
+        self.activation = activation
+        self.dropout = dropout
+        self.columns = columns
+        self.loss = loss
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation = validation
+        self.l1 = l1
+        self.l2 = l2
+        self.augment = augment
+        self.normalize = normalize
+        self.normalize_target = normalize_target
+        self.early_stopping = early_stopping
+        self.callbacks = callbacks
+        self.call_every = call_every
+        self.record_steps = record_steps
+        self.probe_every = probe_every
+        self.class_weight = class_weight
+        self.micro_batches = micro_batches
+        self.seed = seed
+        self.random_state = random_state
+        self.engine = engine
+        self.devices = devices
+        self.precision = precision
+        self.out = out
+        self.resume = resume
+        self.checkpoint_every = checkpoint_every
+        self.checkpoint_minutes = checkpoint_minutes
+        self.keep = keep
+        self.progress = progress
+
+    # The rows
+
+    def _validated(self, X: Any, y: Any = "no_validation", *, reset: bool, numeric: bool = False) -> Any:
+        """Inputs (and targets) as arrays, checked as scikit-learn's estimators do; a table as the frame it is."""
+        if is_table(X) if reset else self.model_.preparation is not None:
+            if not hasattr(X, "iloc"):
+                raise DataError(
+                    f"{type(self).__name__} was fitted on a data frame that is not all numbers; give a data frame with "
+                    f"the same columns here, too, not {type(X).__name__}."
+                )
+            if isinstance(y, str):
+                return validate_data(self, X, reset=reset, skip_check_array=True)
+            y = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+            check_consistent_length(X, y)
+            return validate_data(self, X, reset=reset, skip_check_array=True), y
+        rules: dict[str, Any] = {"accept_sparse": True, "dtype": (np.float64, np.float32), "order": "C"}
+        rules["allow_nd"] = self.net is not None  # images, for a network that takes them
+        if isinstance(y, str):
+            return _dense(validate_data(self, X, reset=reset, **rules))
+        X, y = validate_data(self, X, y, reset=reset, multi_output=True, y_numeric=numeric, **rules)
+        return _dense(X), _dense(y)
+
+    def _weighted(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """The rows that count: one with the weight 0 is as if it were not there."""
+        if sample_weight is None:
+            return X, y, None
+        weight = np.asarray(sample_weight)
+        if weight.shape != (len(y),) or weight.dtype.kind not in "biuf":
+            raise DataError(
+                f"sample_weight needs one number for each of the {len(y):,} samples, got {weight.dtype} of shape "
+                f"{weight.shape}."
+            )
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise DataError(f"sample_weight holds numbers from {weight.min()} to {weight.max()}; none may be below 0.")
+        rows = np.flatnonzero(weight)
+        if not len(rows):
+            raise DataError("sample_weight is zero for all samples: there is nothing to learn from.")
+        if len(rows) < len(y):
+            X, y, weight = (X.iloc[rows] if hasattr(X, "iloc") else X[rows]), y[rows], weight[rows]
+        return X, y, weight.astype(float)
+
+    # Training
+
+    def _train(self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str) -> Run:
+        """A run from the start on rows that are checked."""
+        settings = self._settings() | {"validation": self._validation(), "precision": self._precision(X)}
+        if not is_table(X):
+            return fit(self._network(outputs, activation), (X, y), sample_weight=sample_weight, **settings)
+        share = settings.pop("validation")
+        data, sample_weight = prepared(X, y, sample_weight, self.columns, share, settings["seed"])
+        net = self._network(outputs, activation, data.preparation)
+        return fit(net, data, sample_weight=sample_weight, **settings)
+
+    def _train_on(
+        self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str, classes: Any = None
+    ) -> Run:
+        """One more pass over rows that are checked."""
+        if self.early_stopping:
+            raise SettingError("partial_fit makes one pass over the rows it gets; use fit for early stopping.")
+        if isinstance(self.class_weight, str):
+            raise SettingError(
+                f"class_weight={self.class_weight!r} needs to see all rows; with partial_fit write "
+                "{label: weight}, or give sample_weight."
+            )
+        if hasattr(self, "model_"):
+            model = self.model_
+        else:
+            model = self._initial(X, sample_weight, outputs, activation, classes)
+        if not hasattr(self, "_continued"):
+            self._continued = Continued(self._seed())
+        return self._continued.train(model, model.inputs(X), y, sample_weight, self._settings())
+
+    def _initial(self, X: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
+        """The model before the first pass; how inputs are prepared is learned from the rows of that pass."""
+        precision = self._precision(X)
+        preparation = learned(X, self.columns) if is_table(X) else None
+        X = X if preparation is None else preparation(X)
+        make = functools.partial(
+            Model,
+            self._network(outputs, activation, preparation),
+            X.shape[1:],
+            seed=self._seed(),
+            precision=PRECISIONS[precision],
+            preparation=preparation,
+            standardizer=Standardizer.fit(X, sample_weight) if self.normalize and preparation is None else None,
+        )
+        model = make()
+        if classes is None:
+            return model
+        units = model.output_shape[-1]
+        return make(target=Target("binary" if units == 1 else "classification", tuple(classes.tolist()), units))
+
+    def _keep(self, run: Run, *, further: bool = False) -> Self:
+        """What is known after training."""
+        self.run_, self.model_ = run, run.model
+        before: list[float] = getattr(self, "loss_curve_", []) if further else []
+        self.loss_curve_: list[float] = [*before, *run.history["loss"]]
+        self.n_iter_ = len(self.loss_curve_)
+        if not further and hasattr(self, "_continued"):
+            del self._continued
+        return self
+
+    # The settings
+
+    def _network(self, outputs: int, activation: str, preparation: Preparation | None = None) -> Layer:
+        """The network given, or dense layers with the outputs that the target needs."""
+        if isinstance(self.net, Layer):
+            return self.net
+        if self.net is not None:
+            made = self.net(outputs) if callable(self.net) else self.net
+            if not isinstance(made, Layer):
+                raise SettingError(
+                    "net is a layer, such as cr.Sequential(...), or a function of the number of outputs that returns "
+                    f"one; got {made!r}."
+                )
+            return made
+        hidden: Any = self.hidden
+        widths = (int(hidden),) if isinstance(hidden, numbers.Integral) else tuple(hidden)
+        codes = tuple(number for _, number in preparation.embedded) if preparation is not None else ()
+        parts: list[Layer] = [layers.Embedding(codes)] if codes else []
+        for units in widths:
+            parts.append(layers.Dense(units, self.activation))
+            if self.dropout:
+                parts.append(layers.Dropout(self.dropout))
+        return layers.Sequential(*parts, layers.Dense(outputs, activation))
+
+    def _settings(self) -> dict[str, Any]:
+        """The parameters that are settings of `fit`."""
+        of_fit, own = inspect.signature(fit).parameters, set(self._get_param_names()) - {"net"}
+        return {name: getattr(self, name) for name in of_fit if name in own} | {"seed": self._seed()}
+
+    def _seed(self) -> int:
+        """The seed of the run: ``random_state`` where it is given."""
+        if self.random_state is None:
+            return self.seed
+        if isinstance(self.random_state, numbers.Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _validation(self) -> Any:
+        """Validation data, or a share of the rows if early stopping watches some and none are given."""
+        stopping = EarlyStopping() if self.early_stopping is True else self.early_stopping
+        watched = isinstance(stopping, EarlyStopping) and stopping.monitor.startswith("val_")
+        return WATCHED if watched and self.validation is None else self.validation
+
+    def _precision(self, X: Any) -> str:
+        """The precision of the run: with "auto" that of the inputs, as everywhere in scikit-learn."""
+        if self.precision != "auto":
+            if self.precision not in PRECISIONS:
+                raise unknown_name("precision", self.precision, (*PRECISIONS, "auto"))
+            return self.precision
+        return "float64" if getattr(X, "dtype", None) == np.float64 else "float32"
+
+    # Predictions
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """The network's outputs for inputs of whatever kind `fit` took."""
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        return self.model_.predict_proba(X, engine=self.engine)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _dense(values: Any) -> np.ndarray:
+    """A sparse matrix with its zeros."""
+    return values.toarray() if hasattr(values, "toarray") else values

@@ -1,0 +1,92 @@
+"""Training that goes on with every call of `partial_fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule import optimizers, random
+from chainrule.engine import choose
+from chainrule.models import Model
+from chainrule.training import Run
+from chainrule.training.feed import Resident
+from chainrule.training.fit import SHUFFLE, STEPS
+from chainrule.training.loop import Loop
+from chainrule.training.prepare import prepare
+from chainrule.training.state import State, Unit, start
+
+
+class Continued:
+    """The state of a run between its passes: the weights move on, and so do the optimizer's moments and the step.
+
+    Parameters
+    ----------
+    seed : for the order of the rows and for layers that draw random numbers
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.root = random.key(seed)
+        self.passes = 0
+        self.state: State | None = None
+
+    def train(self, model: Model, x: Any, y: np.ndarray, sample_weight: Any, settings: Mapping[str, Any]) -> Run:
+        """One pass over some rows, by the settings of `fit` that concern the step."""
+        prepared = prepare(
+            x,
+            y,
+            model,
+            validation=None,
+            preparation=None,
+            normalize=settings["normalize"],
+            normalize_target=settings["normalize_target"],
+            sample_weight=sample_weight,
+            class_weight=settings["class_weight"],
+            root=self.root,
+        )
+        n, batch_size = len(y), settings["batch_size"]
+        lengths = {"samples": n, "batch_size": batch_size, "epochs": settings["epochs"]}
+        low = settings["precision"] == "bfloat16"
+        recipe, first = start(
+            model,
+            settings["loss"],
+            settings["optimizer"],
+            **lengths,
+            key=random.fold_in(self.root, STEPS),
+            task=prepared.target.task,
+            units=tuple(Unit(size) for size in prepared.target.deviation),
+            l1=settings["l1"],
+            l2=settings["l2"],
+            micro_batches=settings["micro_batches"],
+            augment=settings["augment"],
+            compute="bfloat16" if low else None,
+        )
+        if recipe.augment is not None and model.preparation is not None:
+            recipe.augment.check(model.input_shape, codes=len(model.preparation.embedded))
+        state = first if self.state is None else self.state._replace(settings=first.settings)
+        state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))
+        engine = choose(
+            "jax" if isinstance(recipe.optimizer, optimizers.Optax) else settings["engine"],
+            devices=settings["devices"],
+            precision="bfloat16" if low else model.precision,
+            steps=-(-n // batch_size),
+            work=lambda: model.work() * (3 * min(batch_size, n)),
+        )
+        order = random.fold_in(random.fold_in(self.root, SHUFFLE), self.passes)
+        callbacks = settings["callbacks"]
+        loop = Loop(
+            model,
+            recipe,
+            prepared,
+            engine,
+            Resident(prepared.train, batch_size, order, engine),
+            epochs=1,
+            callbacks=tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,),
+            call_every=settings["call_every"],
+            record_steps=settings["record_steps"],
+        )
+        run = loop.run(state, False, settings["progress"], {})
+        self.state = engine.fetch(loop.kept._replace(settings=None))
+        self.passes += 1
+        return run

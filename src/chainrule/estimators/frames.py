@@ -1,0 +1,58 @@
+"""Data frames that are no plain array of numbers: they are prepared as a table is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.data import Dataset, stratified_split
+from chainrule.errors import DataError
+from chainrule.tables.infer import infer_columns
+from chainrule.tables.preparation import Preparation
+from chainrule.training.prepare import SPLIT
+
+
+def is_table(X: Any) -> bool:
+    """Whether it is a data frame with columns that are no numbers, or with missing values."""
+    if not all(hasattr(X, name) for name in ("iloc", "columns", "dtypes")):
+        return False
+    from pandas.api.types import is_numeric_dtype
+
+    return not all(is_numeric_dtype(kind) for kind in X.dtypes) or bool(X.isna().to_numpy().any())
+
+
+def learned(X: Any, columns: Mapping[str, Any] | None) -> Preparation:
+    """What makes numbers of the columns, learned from these rows."""
+    return Preparation.fit(X, infer_columns(X, overrides=columns or {}))
+
+
+def prepared(
+    X: Any, y: np.ndarray, weight: Any, columns: Mapping[str, Any] | None, validation: Any, seed: int
+) -> tuple[Dataset, Any]:
+    """The rows as numbers, with what made them, split before anything is learned from them; and their weights."""
+    held_out: tuple[Any, Any] | None = None
+    if isinstance(validation, tuple | list):
+        held_out = (validation[0], np.asarray(validation[1]))
+        if not hasattr(held_out[0], "columns"):
+            raise DataError("validation is (x, y) with x an array, and the training rows are a data frame: give one.")
+    elif validation:
+        key = random.fold_in(random.key(seed), SPLIT)
+        rows, others = stratified_split(y, float(validation), key, stratify=y.dtype.kind != "f")
+        held_out = (X.iloc[others], y[others])
+        X, y, weight = X.iloc[rows], y[rows], None if weight is None else weight[rows]
+    preparation = learned(X, columns)
+    x_validation = None if held_out is None else preparation(held_out[0])
+    y_validation = None if held_out is None else held_out[1]
+    data = Dataset(
+        "the data frame",
+        preparation(X),
+        y,
+        feature_names=preparation.feature_names,
+        x_validation=x_validation,
+        y_validation=y_validation,
+        preparation=preparation,
+    )
+    return data, weight
