@@ -30,6 +30,7 @@ _HOME = {
         "Conv2D",
         "Dense",
         "Dropout",
+        "Embedding",
         "Flatten",
         "GlobalAvgPool2D",
         "Layer",
@@ -45,13 +46,17 @@ _HOME = {
     "chainrule.models": ("Model", "Perceptron", "load_model"),
     "chainrule.training": ("Decision", "EarlyStopping", "Event", "History", "Run", "descend", "fit"),
     "chainrule.data": ("Dataset",),
+    "chainrule.estimators": ("NetClassifier", "NetRegressor"),
+    "chainrule.tables.table": ("Table",),
     "chainrule.errors": ("ChainruleError",),
 }
 _MODULES = {
     "activations": "chainrule.activations",
+    "augment": "chainrule.augment",
     "data": "chainrule.data",
     "distributed": "chainrule.training.distributed",
     "errors": "chainrule.errors",
+    "export": "chainrule.export",
     "initializers": "chainrule.initializers",
     "layers": "chainrule.layers",
     "losses": "chainrule.losses",
@@ -86,8 +91,10 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule import activations as activations
+    from chainrule import augment as augment
     from chainrule import data as data
     from chainrule import errors as errors
+    from chainrule import export as export
     from chainrule import initializers as initializers
     from chainrule import layers as layers
     from chainrule import losses as losses
@@ -105,6 +112,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.data import Dataset as Dataset
     from chainrule.engine.lowering import lowering as lowering
     from chainrule.errors import ChainruleError as ChainruleError
+    from chainrule.estimators import NetClassifier as NetClassifier
+    from chainrule.estimators import NetRegressor as NetRegressor
     from chainrule.layers import Activation as Activation
     from chainrule.layers import AvgPool2D as AvgPool2D
     from chainrule.layers import BatchNorm as BatchNorm
@@ -112,6 +121,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.layers import Conv2D as Conv2D
     from chainrule.layers import Dense as Dense
     from chainrule.layers import Dropout as Dropout
+    from chainrule.layers import Embedding as Embedding
     from chainrule.layers import Flatten as Flatten
     from chainrule.layers import GlobalAvgPool2D as GlobalAvgPool2D
     from chainrule.layers import Layer as Layer
@@ -131,6 +141,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.optimizers import Adam as Adam
     from chainrule.optimizers import AdamW as AdamW
     from chainrule.optimizers import RMSProp as RMSProp
+    from chainrule.tables.table import Table as Table
     from chainrule.training import Decision as Decision
     from chainrule.training import EarlyStopping as EarlyStopping
     from chainrule.training import Event as Event

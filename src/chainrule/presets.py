@@ -6,10 +6,17 @@ fills every gap, so that a run's ``config.toml`` holds what was really used.
 ==========  =================================================================================================
 preset      what it is
 ==========  =================================================================================================
-auto        cnn for colour images of 16 x 16 pixels and more; mlp for everything else, which it learns sooner
+auto        table for rows of features; cnn for images of 16 x 16 pixels and more; mlp for smaller ones
+table       learned vectors (`Embedding`) for columns of many categories, then two Dense layers, ReLU: below 5,000
+            training rows 128 and 64 units with dropout of 0.3, else 256 and 128 with dropout of 0.1; AdamW with a
+            weight decay of 0.01 in batches of at least 32, the learning rate going from 0.002 (0.004) to 0 along a
+            cosine, for about 8,000 steps (at least 20 epochs, at most 60). From 5,000 rows on the weights are those of
+            the epoch with the least validation cost, and training stops after a quarter of the epochs without a better
+            one; below, so few rows validate that their cost says little of the best epoch
 mlp         Flatten (for images), Dense layers of 128 and 64 units, ReLU; 30 epochs of Adam
 cnn         two blocks of convolution (16 and 32 filters; 5 x 5, or 3 x 3 for images below 20 pixels) and 2 x 2
-            max pooling, then a Dense layer of 128 units, ReLU; 10 epochs of Adam
+            max pooling, then a Dense layer of 128 units, ReLU; 10 epochs of Adam, the learning rate going from 0.002 to
+            0 along a cosine
 linear      no hidden layer: softmax regression or linear regression; 30 epochs of Adam
 nielsen     the first networks of Nielsen's book (lecture 003): 30 hidden sigmoid units, sigmoid outputs, quadratic
             cost, weights and biases from N(0, 1), pixels as they are; 30 epochs of SGD with a learning rate of
@@ -17,8 +24,9 @@ nielsen     the first networks of Nielsen's book (lecture 003): 30 hidden sigmoi
 ==========  =================================================================================================
 
 Whatever the preset: classes get one softmax output each, numbers linear outputs; the loss is the one that fits the
-output. A batch is the power of two up to a hundredth of the rows, but at least 16 and at most 128. A tenth of the
-training rows is for validation. Bundled data without a test part of its own gives a fifth of its rows for the test.
+output; numbers to predict are standardized (and predicted in their own unit). A batch is the power of two up to a
+hundredth of the rows, but at least 16 and at most 128. A tenth of the training rows is for validation. Tables and
+bundled data without a test part of their own give a fifth of their rows for the test.
 """
 
 from __future__ import annotations
@@ -30,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import activations, layers, losses
+from chainrule import activations, augment, layers, losses
 from chainrule.data import Dataset
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError, unknown_name
@@ -43,7 +51,8 @@ __all__ = ["PRESETS", "TrainSettings", "complete", "network", "optimizer", "spel
 #: What each preset decides. A learning rate of None is the optimizer's own default.
 PRESETS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": (128, 64)},
-    "cnn": {"hidden": (128,), "epochs": 10},
+    "table": {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine"},
+    "cnn": {"hidden": (128,), "epochs": 10, "lr": 0.002, "schedule": "cosine"},
     "linear": {"hidden": ()},
     "nielsen": {
         "hidden": (30,),
@@ -57,7 +66,23 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-_ALL: dict[str, Any] = {"activation": "relu", "init": "auto", "optimizer": "adam", "epochs": 30, "normalize": True}
+_ALL: dict[str, Any] = {
+    "activation": "relu",
+    "init": "auto",
+    "dropout": 0.0,
+    "optimizer": "adam",
+    "schedule": "constant",
+    "epochs": 30,
+    "early_stopping": 0,
+    "normalize": True,
+    "normalize_target": True,
+}
+
+#: From so many training rows on, the preset "table" takes the larger network.
+LARGE_TABLE = 5_000
+
+#: Steps that the preset "table" trains for, about.
+TABLE_STEPS = 8_000
 
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
 
@@ -68,7 +93,12 @@ class TrainSettings:
 
     Attributes
     ----------
-    data, data_dir : a name or path for `chainrule.data.load`
+    data, data_dir : a name or path for `chainrule.data.load`, or the path of a table
+    target : the column of a table that is to be predicted
+    columns : kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`)
+    task : "classification" or "regression", for a table whose target could be either
+    group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
+    components : principal components to reduce a table's inputs to
     test : the share of the rows held out for the test, where the data has no test part of its own
     validation : the share of the training rows for validation; 0 for none
     preset : a key of `PRESETS`, or "auto"
@@ -78,8 +108,13 @@ class TrainSettings:
     dropout : the rate of a Dropout layer after each hidden Dense layer; 0 for none
     loss, optimizer, schedule : a name, or a table with ``type`` and settings
     lr, momentum : settings of the optimizer (the start of the schedule)
+    augment : names with strengths, such as "shift:2,rotation:10", or a table (see `chainrule.augment`)
     early_stopping : epochs without improvement of the validation cost; 0 to train to the end
+    class_weight : "balanced", or a weight for each class by its name
+    weight_decay : of the optimizer
+    normalize_target : learn numbers to predict as standardized ones
     epochs, batch_size, l1, l2, normalize, seed, engine, devices, precision : as in `fit`
+    checkpoint_every, checkpoint_minutes, keep : as in `fit`
 
     Example
     -------
@@ -90,6 +125,13 @@ class TrainSettings:
 
     data: str | None = None
     data_dir: str | None = None
+    target: str | None = None
+    columns: Mapping[str, Any] | None = None
+    task: str | None = None
+    group: str | None = None
+    time: str | None = None
+    split: str | None = None
+    components: float | None = None
     test: float | None = None
     validation: float = 0.1
     preset: str = "auto"
@@ -98,28 +140,37 @@ class TrainSettings:
     activation: str | None = None
     output: str | None = None
     init: str | None = None
-    dropout: float = 0.0
+    dropout: float | None = None
     loss: str | Mapping[str, Any] | None = None
     optimizer: str | Mapping[str, Any] | None = None
     lr: float | None = None
     momentum: float | None = None
-    schedule: str | Mapping[str, Any] = "constant"
+    weight_decay: float | None = None
+    schedule: str | Mapping[str, Any] | None = None
     epochs: int | None = None
     batch_size: int | None = None
     l1: float = 0.0
     l2: float = 0.0
     normalize: bool | None = None
-    early_stopping: int | Mapping[str, Any] = 0
+    normalize_target: bool | None = None
+    class_weight: str | Mapping[str, Any] | None = None
+    augment: str | Mapping[str, Any] | None = None
+    early_stopping: int | Mapping[str, Any] | None = None
     seed: int = 0
     engine: str = "auto"
     devices: str | int | None = None
     precision: str = "float32"
+    checkpoint_every: int | None = None
+    checkpoint_minutes: float = 10.0
+    keep: int = 3
 
     def __post_init__(self) -> None:
         if self.preset not in (*PRESETS, "auto"):
             raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
         if self.seed < 0:
             raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
+        if self.augment is not None:
+            augment.get(self.augment)
         for name in ("test", "validation"):
             if not 0 <= (getattr(self, name) or 0.0) < 1:
                 raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
@@ -132,19 +183,24 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     >>> from chainrule.presets import TrainSettings, complete
     >>> settings = complete(TrainSettings(data="iris"), cr.data.load("iris"))
     >>> settings.preset, settings.hidden, settings.loss, settings.lr, settings.batch_size
-    ('mlp', (128, 64), 'cross_entropy', 0.001, 16)
+    ('table', (128, 64), 'cross_entropy', 0.002, 32)
     """
     preset = _choose(data) if given.preset == "auto" else given.preset
-    rules: dict[str, Any] = _ALL | PRESETS[preset] | {"preset": preset}
+    rules: dict[str, Any] = {"batch_size": _batch_size(len(data.x))} | _ALL
     if given.net is not None:  # it says what a preset would say about the network
         rules = {k: v for k, v in rules.items() if k not in _OF_THE_NETWORK} | {"loss": "auto"}
     else:
         _check_fits(preset, data)
-        rules.setdefault("output", _output(data))
-    rules.setdefault("batch_size", _batch_size(len(data.x)))
+        rules |= {"preset": preset, "output": _output(data)} | PRESETS[preset]
+        if preset == "table":
+            rules |= _for_table(len(data.x), given.batch_size or max(32, rules["batch_size"]), bool(given.validation))
+        if given.optimizer not in (None, rules["optimizer"]):  # what is right for one is wrong for another
+            rules = {k: v for k, v in rules.items() if k not in ("lr", "weight_decay")}
     rules["test"] = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
     chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
     settings = dataclasses.replace(given, **(rules | chosen))
+    if data.task != "regression" or settings.output != "linear":
+        settings = dataclasses.replace(settings, normalize_target=False)
     if settings.loss is None:
         fitting = losses.auto(activations.get(settings.output), data.task)
         settings = dataclasses.replace(settings, loss=fitting.name)
@@ -158,7 +214,7 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
     >>> from chainrule.presets import TrainSettings, complete, network
     >>> iris = cr.data.load("iris")
     >>> network(complete(TrainSettings(hidden=(8,)), iris), iris)
-    Sequential(Dense(8, 'relu'), Dense(3, 'softmax'))
+    Sequential(Dense(8, 'relu'), Dropout(0.3), Dense(3, 'softmax'))
     """
     if settings.net is not None:
         return Layer.from_dict(dict(settings.net))
@@ -170,6 +226,8 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
             parts += [layers.Conv2D(filters, size, settings.activation, **words), layers.MaxPool2D(2)]
     if data.x.ndim > 2:
         parts.append(layers.Flatten())
+    if embedded := getattr(data.preparation, "embedded", ()):
+        parts.append(layers.Embedding(tuple(count for _, count in embedded)))
     if settings.preset == "nielsen":
         words["bias_init"] = "normal"
     for units in settings.hidden or ():
@@ -189,10 +247,11 @@ def optimizer(settings: TrainSettings) -> Optimizer:
     plain = _table(settings.optimizer or "adam")
     if settings.lr is not None:
         plain["lr"] = settings.lr
-    if settings.momentum is not None:
-        plain["momentum"] = settings.momentum
+    for name in ("momentum", "weight_decay"):
+        if getattr(settings, name) is not None:
+            plain[name] = getattr(settings, name)
     made = Optimizer.from_dict(plain)
-    plain = _table(settings.schedule)
+    plain = _table(settings.schedule or "constant")
     if plain["type"] == "constant":
         return made
     if plain["type"] not in Schedule.registry:
@@ -202,8 +261,9 @@ def optimizer(settings: TrainSettings) -> Optimizer:
 
 
 def _choose(data: Dataset) -> str:
-    large_and_coloured = data.x.ndim == 4 and data.x.shape[3] > 1 and min(data.x.shape[1:3]) >= 16
-    return "cnn" if large_and_coloured else "mlp"
+    if data.x.ndim == 2:
+        return "table"
+    return "cnn" if data.x.ndim == 4 and min(data.x.shape[1:3]) >= 16 else "mlp"
 
 
 def _check_fits(preset: str, data: Dataset) -> None:
@@ -225,6 +285,20 @@ def _output(data: Dataset) -> str:
     return "softmax" if data.y.ndim == 1 else "sigmoid"
 
 
+def _for_table(rows: int, batch_size: int, validated: bool) -> dict[str, Any]:
+    """What the preset "table" decides by the number of rows."""
+    epochs = min(60, max(20, TABLE_STEPS // -(-rows // batch_size)))
+    rules = {"batch_size": batch_size, "epochs": epochs, "early_stopping": 0}
+    if rows < LARGE_TABLE:
+        return rules | {"hidden": (128, 64), "dropout": 0.3, "lr": 0.002}
+    return rules | {
+        "hidden": (256, 128),
+        "dropout": 0.1,
+        "lr": 0.004,
+        "early_stopping": epochs // 4 if validated else 0,
+    }
+
+
 def _batch_size(rows: int) -> int:
     return min(128, max(16, 2 ** ((rows // 100).bit_length() - 1)))
 
@@ -233,7 +307,7 @@ def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
     """The learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
     if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
         return 0.5 if settings.loss == "binary_cross_entropy" else 3.0
-    rate = optimizer(settings).lr
+    rate = optimizer(dataclasses.replace(settings, schedule="constant")).lr
     return rate if isinstance(rate, int | float) else None
 
 

@@ -25,8 +25,9 @@ def built(data: Dataset, **given: Any) -> tuple[TrainSettings, cr.Model]:
 def test_auto_takes_convolutions_for_large_colour_images() -> None:
     assert complete(TrainSettings(), images(16, channels=3)).preset == "cnn"
     assert complete(TrainSettings(), images(15, channels=3)).preset == "mlp"
-    assert complete(TrainSettings(), images(28)).preset == "mlp"
-    assert complete(TrainSettings(), load("wine")).preset == "mlp"
+    assert complete(TrainSettings(), images(28)).preset == "cnn"
+    assert complete(TrainSettings(), images(8)).preset == "mlp"
+    assert complete(TrainSettings(), load("wine")).preset == "table"
 
 
 def test_mlp_flattens_images() -> None:
@@ -54,6 +55,31 @@ def test_nielsen_is_the_network_of_the_book() -> None:
     assert complete(TrainSettings(preset="nielsen", optimizer="adam"), images(28)).lr == 0.001
 
 
+def test_table_grows_with_the_rows() -> None:
+    def rows(n: int, classes: int = 2) -> Dataset:
+        return Dataset.from_arrays("rows", np.zeros((n, 3)), np.arange(n) % classes)
+
+    small, large = (complete(TrainSettings(), rows(n)) for n in (4_999, 5_000))
+    assert (small.hidden, small.dropout, large.hidden, large.dropout) == ((128, 64), 0.3, (256, 128), 0.1)
+    assert (small.optimizer, small.weight_decay, small.schedule, small.lr) == ("adamw", 0.01, "cosine", 0.002)
+    assert complete(TrainSettings(), rows(100)).epochs == 60
+    assert complete(TrainSettings(), rows(1_000_000)).epochs == 20
+    stopping = (small, large, complete(TrainSettings(validation=0.0), rows(5_000)))
+    assert [settings.early_stopping for settings in stopping] == [0, 12, 0]
+
+
+def test_what_a_preset_says_of_its_optimizer_is_not_said_of_another() -> None:
+    settings = complete(TrainSettings(optimizer="sgd"), load("wine"))
+    assert settings.weight_decay is None
+    assert settings.lr == cr.SGD().lr
+
+
+def test_a_network_of_one_s_own_is_trained_as_fit_would() -> None:
+    net = cr.Sequential(cr.Dense(3, "softmax")).to_dict()
+    settings = complete(TrainSettings(net=net, optimizer={"type": "adam", "lr": 0.5}), load("wine"))
+    assert (optimizer(settings).lr, settings.schedule, settings.dropout) == (0.5, "constant", 0.0)
+
+
 def test_linear_has_no_hidden_layer() -> None:
     _, model = built(load("wine"), preset="linear")
     assert len(model.net) == 1
@@ -75,18 +101,15 @@ def test_outputs_and_loss_follow_the_target() -> None:
 def test_complete_settings_stay_as_they_are(preset: str) -> None:
     settings = complete(TrainSettings(data="digits", preset=preset), load("digits"))
     assert complete(settings, load("digits")) == settings
-    assert {name for name, value in vars(settings).items() if value is None} == {
-        "data_dir",
-        "net",
-        "momentum",
-        "devices",
-    }
+    decided = "hidden output activation init dropout loss optimizer schedule lr epochs batch_size early_stopping test"
+    assert [name for name in decided.split() if getattr(settings, name) is None] == []
 
 
 @pytest.mark.parametrize(("rows", "size"), [(40, 16), (3199, 16), (3200, 32), (12799, 64), (70000, 128)])
 def test_batches_grow_with_the_data(rows: int, size: int) -> None:
     data = Dataset.from_arrays("rows", np.zeros((rows, 1)), np.arange(rows) % 2)
-    assert complete(TrainSettings(), data).batch_size == size
+    assert complete(TrainSettings(preset="mlp"), data).batch_size == size
+    assert complete(TrainSettings(preset="table"), data).batch_size == max(32, size)
 
 
 def test_every_schedule_starts_from_the_learning_rate() -> None:

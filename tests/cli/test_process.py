@@ -81,19 +81,38 @@ def test_a_reader_that_goes_away_gets_no_traceback(trained: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another signal there")
-def test_after_an_interrupt_the_run_goes_on_from_its_last_epoch() -> None:
-    words = [*COMMAND, "train", "iris", "--epochs", "100000", "--engine", "numpy", "--out", "long"]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_after_an_interrupt_the_run_goes_on_from_its_last_step(number: int, code: int) -> None:
+    words = [*COMMAND, "train", "iris", "--epochs", "100000", "--engine", "numpy", "--out", "long", "--keep", "2"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment()) as process:
         end = time.monotonic() + 60
         while not Path("long/metrics.jsonl").exists() and time.monotonic() < end:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in said
     done = len(Path("long/metrics.jsonl").read_text().splitlines())
     assert "To go on: chainrule train --resume long" in said
-    resumed = run("train", "--resume", "long", "--epochs", done + 2)
+    assert "unfinished" in run("runs", ".").stdout
+    resumed = run("train", "--resume", "long", "--epochs", done + 2, "--checkpoint-every", 3, "--keep", 1)
     assert resumed.returncode == 0
     assert f"Going on with long after epoch {done}." in resumed.stderr
     assert len(Path("long/metrics.jsonl").read_text().splitlines()) == done + 2
+    assert len(list(Path("long/checkpoints").glob("step-*"))) == 1
+
+
+def test_a_run_that_cannot_be_saved_fails() -> None:
+    code = (
+        "import os, errno, sys\nfrom chainrule.cli import main\nreplace = os.replace\n"
+        "def full(source, target):\n"
+        "    if str(target).endswith('.safetensors'): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "    replace(source, target)\n"
+        "os.replace = full\nsys.argv[0] = 'chainrule'\nmain()"
+    )
+    words = [sys.executable, "-c", code, "train", "iris", "--epochs", "2", "--engine", "numpy", "--out", "full"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 1
+    assert "warning: Could not write full/checkpoints/step-" in done.stderr
+    assert "error: The run has ended, but could not be saved. Could not write full/model.safetensors" in done.stderr
+    assert "Traceback" not in done.stderr

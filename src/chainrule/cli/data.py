@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chainrule import random
 from chainrule.cli.messages import show_log
 from chainrule.data import Dataset, load, stratified_split
-from chainrule.data.npz import read_npz_features
+from chainrule.errors import SettingError
+from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
+from chainrule.tables.read import read_table, table_columns
+from chainrule.tables.table import PreparedTable, Table
+from chainrule.tables.target import read_target, target_column
 
 #: The random stream of the test part, apart from those of `fit`.
 TEST = 2**32 - 4
+
+#: The share of a table's rows for the test.
+TABLE_TEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,39 @@ class Part:
     y: np.ndarray
     text: str
 
+    def of(self, data: Dataset) -> Dataset:
+        """These rows of the training part of a data set, to be trained on."""
+        return dataclasses.replace(data, x=data.x[self.rows], y=data.y[self.rows], x_test=None, y_test=None)
+
 
 def load_data(name: str, data_dir: str | Path | None) -> Dataset:
     """The data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this machine."""
     show_log()
     return load(name, data_dir, download=True)
+
+
+def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:
+    """The table that settings name, split and prepared as they say."""
+    assert settings.data is not None
+    if settings.target is None:
+        names = table_columns(settings.data)
+        raise SettingError(
+            f"Which column of {settings.data} is to be predicted? Name it: --target {names[-1]!r}, or another of "
+            f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}."
+        )
+    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task)
+    test = TABLE_TEST if settings.test is None else settings.test
+    components = settings.components
+    return table.prepare(
+        validation=settings.validation * (1 - test),
+        test=test,
+        group=settings.group,
+        time=settings.time,
+        split=settings.split,
+        components=int(components) if components is not None and components >= 1 else components,
+        preparation=preparation,
+        key=random.fold_in(random.key(settings.seed), TEST),
+    )
 
 
 def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part | None]:
@@ -49,6 +85,28 @@ def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part |
     )
     held_out = f"held out at random (seed {settings.seed}): {data.name} has no test part of its own"
     return _part(data, rows, "the rest"), _part(data, test, held_out)
+
+
+def judged_table(given: str, model: Model, settings: TrainSettings | None, target: str | None) -> tuple[Part, Any]:
+    """The rows of a table to judge a trained network on, and their columns as they were read."""
+    settings = settings or TrainSettings()
+    if settings.data is not None and _is_same(settings.data, given) and target in (None, settings.target):
+        table = training_table(settings, model.preparation)
+        if len(table.rows.test):
+            part = own_test(table.data)
+            return dataclasses.replace(part, rows=table.rows.test), table.features.iloc[table.rows.test]
+    target = target or settings.target
+    if target is None:
+        raise SettingError(f"Which column of {given} holds the target? Name it: --target NAME.")
+    frame = read_table(given)
+    y = read_target(
+        frame[target_column(frame.columns, target)],
+        "regression" if model.target.task == "regression" else "classification",
+    )
+    rows = np.flatnonzero(~np.isnan(y) if y.dtype.kind == "f" else np.array([value is not None for value in y]))
+    text = "all of them" if len(rows) == len(y) else f"without {len(y) - len(rows):,} that have no {target}"
+    frame = frame.iloc[rows]
+    return Part(rows, model.inputs(frame), np.array(y[rows].tolist()), text), frame
 
 
 def judged(data: Dataset, given: str, settings: TrainSettings | None) -> Part:
@@ -77,14 +135,3 @@ def _is_same(data: str, other: str) -> bool:
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
     return Part(rows, data.x[rows], data.labels(data.y[rows]), text)
-
-
-def features_to_predict(
-    given: str, data_dir: str | Path | None, settings: TrainSettings | None
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """The numbers and features of the rows to predict, and how to call them; an .npz file needs no targets."""
-    if Path(given).suffix.lower() == ".npz":
-        x, name = read_npz_features(given)
-        return np.arange(len(x)), x, f"its array {name!r}"
-    part = judged(load_data(given, data_dir), given, settings)
-    return part.rows, part.x, part.text

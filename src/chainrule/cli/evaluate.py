@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import judged, load_data
+from chainrule.cli.data import judged, judged_table, load_data
 from chainrule.cli.messages import percent, say, table
 from chainrule.cli.models import find_model
 from chainrule.cli.train import find_loss
+from chainrule.tables.read import is_table
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.evaluation import evaluate as evaluate_model
 
@@ -17,11 +18,14 @@ from chainrule.training.evaluation import evaluate as evaluate_model
 MOST_CLASSES = 20
 
 
-def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None) -> None:
+def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None) -> None:
     """Evaluate the test part of the data (or all of it) and print what was found."""
     found = find_model(run)
     loss: Any = find_loss(found.settings) if found.settings is not None and found.settings.loss else "auto"
-    part = judged(load_data(data, data_dir), data, found.settings)
+    if is_table(data):
+        part, _ = judged_table(data, found.model, found.settings, target)
+    else:
+        part = judged(load_data(data, data_dir), data, found.settings)
     say(f"{data}: {len(part.x):,} rows, {part.text}")
     evaluation = evaluate_model(found.model, part.x, part.y, loss)
     print(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 def say(text: str = "") -> None:
@@ -25,12 +25,12 @@ def show_log() -> None:
         logger.addHandler(_ToStandardError())
 
 
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Rows of cells as aligned columns: the first ``left`` columns to the left, the others to the right."""
+def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]

@@ -23,9 +23,7 @@ class Found:
 
 def find_model(run: str) -> Found:
     """The model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
-    path = Path(run).expanduser()
-    if not path.exists() and (RUNS / run).is_dir():
-        path = RUNS / run
+    path = _path(run)
     if path.is_file():
         return Found(load_model(path), None)
     if not path.is_dir():
@@ -38,6 +36,19 @@ def find_model(run: str) -> Found:
     return Found(
         load_model(path / "model.safetensors"), TrainSettings(**read_settings(config)) if config.exists() else None
     )
+
+
+def find_folder(run: str) -> Path:
+    """The folder of a run (also by its name in ``runs/``)."""
+    path = _path(run)
+    if not path.exists():
+        raise FileError(f"There is no run {run!r}{_nearest(path)}")
+    return path
+
+
+def _path(run: str) -> Path:
+    path = Path(run).expanduser()
+    return RUNS / run if not path.exists() and (RUNS / run).is_dir() else path
 
 
 def _nearest(path: Path) -> str:

@@ -1,40 +1,109 @@
-"""``chainrule predict``: what a trained network says about data, as CSV."""
+"""``chainrule predict``: what a trained network says about data, as CSV or Parquet."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import features_to_predict
+from chainrule.cli.data import judged, load_data
 from chainrule.cli.messages import say
-from chainrule.cli.models import find_model
-from chainrule.files import write_atomic
+from chainrule.cli.models import Found, find_model
+from chainrule.data.images import is_image_folder, read_images
+from chainrule.data.npz import read_npz_features
+from chainrule.errors import DataError, FileError
+from chainrule.files import writing
 from chainrule.models import Model
+from chainrule.tables.read import is_table, read_chunks
+
+#: Rows of a table that are read, predicted and written at once.
+ROWS = 50_000
+
+
+class Block(NamedTuple):
+    """Some rows to predict: their numbers, what they are called (a picture's file), and their features."""
+
+    index: Any
+    names: list[str] | None
+    x: Any
 
 
 def predict(run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
     found = find_model(run)
-    rows, x, text = features_to_predict(data, data_dir, found.settings)
-    say(f"{data}: predicting {len(x):,} rows, {text}")
-    content = as_csv(found.model, rows, x, probabilities)
-    if out is None:
-        sys.stdout.write(content)
+    if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):
+        raise FileError(f"Predictions are written as .csv or .parquet, not as {out.suffix!r}: --out predictions.csv")
+    blocks = (columns_of(found.model, block, probabilities) for block in blocks_to_predict(found, data, data_dir))
+    if out is not None and out.suffix.lower() == ".parquet":
+        rows = write_parquet(out, blocks)
+    elif out is not None:
+        with writing(out) as file:
+            rows = write_csv(file, blocks)
     else:
-        write_atomic(out, content)
-        say(f"Written to {out}")
+        rows = write_csv(sys.stdout, blocks)
+    if out is not None:
+        say(f"{rows:,} predictions are written to {out}")
 
 
-def as_csv(model: Model, rows: np.ndarray, x: np.ndarray, probabilities: bool) -> str:
-    """The predictions as a table with a header; numbers in as many digits as they have."""
-    outputs = model.predict_proba(x)
+def blocks_to_predict(found: Found, data: str, data_dir: Path | None) -> Iterator[Block]:
+    """The rows to predict, those of a table a stretch at a time; targets are not needed, except for named data."""
+    model = found.model
+    if is_table(data):
+        yield from _of_table(model, data)
+        return
+    if model.preparation is not None:
+        raise DataError(
+            f"The network was trained on a table with the columns {', '.join(model.preparation.inputs[:10])}; "
+            f"expected a .csv, .tsv or .parquet file with these, got {data}."
+        )
+    if Path(data).suffix.lower() == ".npz":
+        x, name = read_npz_features(data)
+        say(f"{data}: predicting {len(x):,} rows, its array {name!r}")
+        yield Block(np.arange(len(x)), None, x)
+    elif len(model.input_shape) == 3 and Path(data).is_dir() and is_image_folder(Path(data)):
+        x, paths = read_images(data, model.input_shape)
+        say(f"{data}: predicting {len(x):,} pictures")
+        yield Block(np.arange(len(x)), [str(path.relative_to(data)) for path in paths], x)
+    else:
+        part = judged(load_data(data, data_dir), data, found.settings)
+        say(f"{data}: predicting {len(part.x):,} rows, {part.text}")
+        yield Block(part.rows, None, part.x)
+
+
+def _of_table(model: Model, data: str) -> Iterator[Block]:
+    done, told = 0, set()
+    for frame in read_chunks(data, ROWS):
+        if model.preparation is not None:
+            for note in model.preparation.notes(frame):
+                if note not in told:
+                    say(f"{data}: {note}")
+                    told.add(note)
+        yield Block(np.arange(done, done + len(frame)), None, frame if model.preparation else _numbers(model, frame))
+        done += len(frame)
+
+
+def _numbers(model: Model, frame: Any) -> np.ndarray:
+    """The columns of a table for a network that was trained on an array: all of them, in their order."""
+    from chainrule.tables.values import numbers
+
+    if model.input_shape != (len(frame.columns),):
+        raise DataError(
+            f"The network takes samples of shape {model.input_shape}, and the table has {len(frame.columns)} columns."
+        )
+    return np.stack([numbers(frame[name]) for name in frame.columns], axis=1).astype(np.float32)
+
+
+def columns_of(model: Model, block: Block, probabilities: bool) -> dict[str, Any]:
+    """The predictions as columns with names."""
+    outputs = model.predict_proba(block.x)
     predicted = model.labels(outputs)
-    columns: dict[str, Any] = {"index": rows}
+    columns: dict[str, Any] = {"index": block.index} | ({} if block.names is None else {"file": block.names})
     if predicted.ndim > 1:
         columns |= {f"prediction_{i}": column for i, column in enumerate(predicted.T)}
     else:
@@ -44,8 +113,38 @@ def as_csv(model: Model, rows: np.ndarray, x: np.ndarray, probabilities: bool) -
         if model.target.task == "binary":  # one output, the probability of the second class
             outputs = np.concatenate([1 - outputs, outputs], axis=1)
         columns |= {f"probability_{c}": column for c, column in zip(classes, outputs.T, strict=True)}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+    return columns
+
+
+def write_csv(file: Any, blocks: Iterable[dict[str, Any]]) -> int:
+    """Write a table with a header; numbers in as many digits as they have. Returns the number of rows."""
+    rows = 0
+    for columns in blocks:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if not rows:
+            writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        file.write(text.getvalue())
+        rows += len(columns["index"])
+    return rows
+
+
+def write_parquet(path: Path, blocks: Iterable[dict[str, Any]]) -> int:
+    """Write a Parquet file, a row group for each block. Returns the number of rows."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise FileError("Parquet files need pyarrow: pip install 'chainrule[all]', or write a .csv file.") from None
+    rows = 0
+    with contextlib.ExitStack() as stack:
+        whole = stack.enter_context(writing(path, binary=True))
+        writer = None
+        for columns in blocks:
+            table = pa.table({name: pa.array(values) for name, values in columns.items()})
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(whole, table.schema))
+            writer.write_table(table)
+            rows += len(table)
+    return rows

@@ -35,7 +35,7 @@ def runs(folder: Path) -> None:
         say(f"No runs in {folder}. Start with: chainrule train digits")
         return
     rows.sort(key=lambda row: (row[0], row[1][0]), reverse=True)
-    print(table([list(HEAD), *(cells for _, cells in rows)], left=3))
+    print(table([list(HEAD), *(cells for _, cells in rows)], left=(0, 1, 2)))
 
 
 def describe(record: Record) -> list[str]:

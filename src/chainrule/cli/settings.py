@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,11 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
     typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     if "hidden" in typed:
         typed["hidden"] = parse_hidden(typed["hidden"])
-    return TrainSettings(**((read_settings(file) if file is not None else {}) | typed))
+    columns = parse_columns(typed.pop("column", ()), typed.pop("drop", ()))
+    settings = (read_settings(file) if file is not None else {}) | typed
+    if columns:
+        settings["columns"] = {**settings.get("columns", {}), **columns}
+    return TrainSettings(**settings)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -59,6 +63,17 @@ def read_settings(path: Path) -> dict[str, Any]:
     except ChainruleError as error:
         raise type(error)(f"{path}: {error}") from None
     return plain
+
+
+def parse_columns(kinds: Iterable[str], dropped: Iterable[str]) -> dict[str, Any]:
+    """``NAME=KIND`` and names to leave out, as `Table` takes them."""
+    columns: dict[str, Any] = {}
+    for text in kinds:
+        name, mark, kind = text.rpartition("=")
+        if not mark or not name or not kind:
+            raise SettingError(f"--column takes a column and what it is, such as Cabin=category, got {text!r}.")
+        columns[name] = kind.strip()
+    return columns | {name: {"use": False} for name in dropped}
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:

@@ -9,22 +9,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import Part, load_data, train_and_test
+from chainrule import augment
+from chainrule.cli.data import TABLE_TEST, Part, load_data, train_and_test, training_table
+from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import percent, say
+from chainrule.cli.messages import table as lined_up
 from chainrule.cli.settings import read_settings, settings_from
 from chainrule.data import Dataset
 from chainrule.engine import distributed
-from chainrule.errors import DivergedError, FileError, SettingError
+from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.models import Model
-from chainrule.models.saving import read_tensors
 from chainrule.presets import TrainSettings, complete, network, optimizer
-from chainrule.training import EarlyStopping, Run, fit
-from chainrule.training.folder import claim_folder, read_folder, write_config, write_result
+from chainrule.report import write_report
+from chainrule.tables.read import is_table
+from chainrule.tables.show import show_columns
+from chainrule.tables.table import PreparedTable
+from chainrule.training import EarlyStopping, Run, checkpoint, fit
+from chainrule.training.folder import claim_folder, read_folder, write_result
+from chainrule.training.signals import Terminated
 
 RUNS = Path("runs")
 
 #: What may be given with --resume: nothing that would make another run of it.
-WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices")
+WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,13 @@ def train_run(
     """Load, build, fit, and evaluate the test part once, at the end."""
     if settings.data is None:
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
-    data = load_data(settings.data, settings.data_dir)
+    table, name = None, settings.data
+    if is_table(name):
+        table = training_table(settings)
+        settings = dataclasses.replace(settings, test=TABLE_TEST if settings.test is None else settings.test)
+        if distributed.is_first():
+            say_table(table)
+    data = table.data if table is not None else load_data(name, settings.data_dir)
     settings = complete(settings, data)
     assert settings.epochs is not None
     assert settings.batch_size is not None
@@ -94,21 +107,21 @@ def train_run(
     with contextlib.ExitStack() as stack:
         claimed = claim_folder(out, RUNS, data.name, resume=resume)
         folder: Path | None = distributed.on_first(lambda: stack.enter_context(claimed))
-        if resume and folder is not None:
-            write_config(folder, dataclasses.asdict(settings))
-            (folder / "result.json").unlink(missing_ok=True)
         try:
             run = fit(
                 net,
-                (part.x, part.y),
+                part.of(data),
                 loss=loss,
                 optimizer=moves,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
-                validation=settings.validation or None,
+                validation=None if data.validation is not None else settings.validation or None,
                 l1=settings.l1,
                 l2=settings.l2,
+                augment=settings.augment,
                 normalize=bool(settings.normalize),
+                normalize_target=bool(settings.normalize_target),
+                class_weight=class_weight(settings, data),
                 early_stopping=stopping,
                 callbacks=callbacks,
                 seed=settings.seed,
@@ -117,15 +130,22 @@ def train_run(
                 precision=settings.precision,
                 out=folder,
                 resume=resume,
+                checkpoint_every=settings.checkpoint_every,
+                checkpoint_minutes=settings.checkpoint_minutes,
+                keep=settings.keep,
                 progress=progress,
                 config=dataclasses.asdict(settings),
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(interrupted(folder) if folder is not None else "Interrupted.") from None
+        except Terminated:
+            raise Terminated(interrupted(folder) if folder is not None else "Terminated.") from None
         except DivergedError as error:
             if folder is None:
                 raise
             write_result(folder, result(error.run, None, None))
+            with contextlib.suppress(ChainruleError):  # the curves up to there; what counts now is the error
+                write_report(folder)
             raise DivergedError(
                 f"{error}\nThe last good weights: {folder / 'model.safetensors'}",
                 step=error.step,
@@ -136,6 +156,7 @@ def train_run(
     if folder is not None:
         scores = run.evaluate(test.x, test.y) if test is not None else None
         write_result(folder, result(run, scores, test))
+        judge_and_report(run, data, part, test, settings, table)
     return Trained(run, settings, data, test, scores)
 
 
@@ -157,19 +178,17 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
             f"{folder} was started in Python, and its data is not known here. Go on with it there: "
             f"fit(..., out={str(folder)!r}, resume=True)."
         )
-    if not (folder / "checkpoints" / "last.safetensors").exists():
-        raise FileError(
-            f"No epoch of {folder} is finished, so there is nothing to go on from. Start anew with its settings: "
-            f"chainrule train --config {folder / 'config.toml'}"
-        )
-    read_tensors(folder / "checkpoints" / "last.safetensors")  # before anything in the folder changes
+    newest, _ = checkpoint.newest(folder)  # before anything in the folder changes
     settings = TrainSettings(**(read_settings(folder / "config.toml") | dict(given)))
-    done = len(record.epochs)
+    place = checkpoint.read(newest)[1]["place"] if newest is not None else {"epoch": 1, "done": 0}
+    done = place["epoch"] - 1
     if record.result.get("state") == "stopped early":
         raise SettingError(f"{folder} has stopped early: {record.result.get('reason')}.")
-    if settings.epochs is not None and done >= settings.epochs:
+    if settings.epochs is not None and done >= settings.epochs and record.result:
         raise SettingError(f"{folder} has done {done} epochs already. To go on, ask for more: --epochs {2 * done}.")
-    say(f"Going on with {folder} after epoch {done}.")
+    if newest is not None:
+        steps = f" ({place['done']:,} steps of epoch {done + 1} are done, too.)" if place["done"] else ""
+        say(f"Going on with {folder} after epoch {done}.{steps}")
     return settings
 
 
@@ -197,6 +216,14 @@ def early_stopping(settings: TrainSettings) -> EarlyStopping | None:
     return EarlyStopping(patience=settings.early_stopping)
 
 
+def class_weight(settings: TrainSettings, data: Dataset) -> Any:
+    """Weights of classes by their labels: in a file the labels are text."""
+    if not isinstance(settings.class_weight, Mapping):
+        return settings.class_weight
+    labels = {str(label): label for label in data.classes or ()}
+    return {labels.get(name, name): weight for name, weight in settings.class_weight.items()}
+
+
 def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> dict[str, Any]:
     """How a run ended, for ``result.json``."""
     diverged, early = run.stopped == "diverged", run.stopped is not None
@@ -213,16 +240,29 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
     }
 
 
+def say_table(table: PreparedTable) -> None:
+    """What was found in each column and what happens to it, before anything is trained."""
+    say(lined_up(show_columns(table.columns, rows=len(table.rows.train)), left=(0, 1, 4, 5)))
+    for note in table.notes:
+        say(f"note: {note}")
+
+
 def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | None, model: Model) -> None:
     """What is about to happen, before it takes its time."""
-    rows = f"{len(part.x):,} rows, {100 * settings.validation:g} % of them for validation"
+    validation = "no validation"
+    if data.validation is not None:
+        validation = f"{len(data.validation[0]):,} more for validation"
+    elif settings.validation:
+        validation = f"{100 * settings.validation:g} % of them for validation"
     say(f"{data.name}: {data.task} of {_shape(data)}")
-    say(f"  training  {rows if settings.validation else f'{len(part.x):,} rows, no validation'}")
+    say(f"  training  {len(part.x):,} rows, {validation}")
     say(f"  test      {f'{len(test.x):,} rows, {test.text}' if test else 'none'}")
     say(f"  network   {describe_net(model.net.to_dict())} ({model.count():,} parameters)")
     moves = optimizer(settings)
     rate = f"{moves.lr:g}" if isinstance(moves.lr, int | float) else repr(moves.lr)
     epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    if settings.augment is not None:
+        say(f"  augment   {settings.augment if isinstance(settings.augment, str) else augment.get(settings.augment)}")
     say(f"  descent   {epochs} of {moves.name}, lr {rate}, batches of {settings.batch_size}")
 
 
@@ -242,14 +282,16 @@ def say_result(trained: Trained) -> None:
         programs = ", ".join(f"{name} {times}" for name, times in sorted(run.traces.items()))
         say(f"Compiled for {run.engine}: {programs}.")
     say(f"The run is in {trained.folder}")
+    if (trained.folder / "report.html").exists():
+        say(f"The report: {trained.folder / 'report.html'}")
 
 
 def interrupted(folder: Path) -> str:
     """After Ctrl-C: what is kept, and how to go on."""
-    done = len(read_folder(folder).epochs) if (folder / "config.toml").exists() else 0
-    if not done:
-        return "Interrupted before the first epoch was done."
-    return f"Interrupted. {folder} keeps the run up to epoch {done}. To go on: chainrule train --resume {folder}"
+    kept = checkpoint.files(folder)
+    if not kept:
+        return "Interrupted before anything was saved."
+    return f"Interrupted. {folder} keeps the run up to step {kept[0][0]:,}. To go on: chainrule train --resume {folder}"
 
 
 def describe_net(net: Mapping[str, Any]) -> str:

@@ -1,0 +1,175 @@
+"""Tables on the command line: from a file to a network and its predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.models import load_model
+
+QUICK = ("--epochs", "3", "--engine", "numpy")
+
+
+@pytest.fixture
+def pets(folder: Path) -> Path:
+    """A table with every kind of column."""
+    rng = np.random.default_rng(0)
+    n = 200
+    dog = rng.random(n) < 0.5
+    rows = {
+        "id": range(1, n + 1),
+        "weight": np.where(rng.random(n) < 0.1, "", np.char.mod("%.1f", np.where(dog, 30, 4) + rng.normal(size=n))),
+        "town": rng.choice(["Rome", "Oslo", "Lima"], n),
+        "indoors": rng.choice(["yes", "no"], n),
+        "born": np.datetime64("2015-01-01") + rng.integers(0, 2000, n),
+        "note": [f"a note number {i} of its own" for i in range(n)],
+        "pet": np.where(dog, "dog", "cat"),
+    }
+    path = folder / "pets.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows)
+        writer.writerows(zip(*rows.values(), strict=True))
+    return path
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_table_needs_nothing_but_its_target(pets: Path, chainrule: Any) -> None:
+    told = chainrule("train", pets, "--target", "pet", "--out", "run").stderr
+    for words in ("identifier", "left out", "one-hot", "standardize", "missing → the median"):
+        assert words in told
+    assert told.index("what happens") < told.index("epoch")  # shown before anything is trained
+    result = json.loads(Path("run/result.json").read_text())
+    assert result["test"]["accuracy"] > 0.9
+    assert result["test_rows"] == 40
+    config = tomllib.loads(Path("run/config.toml").read_text())
+    assert (config["target"], config["preset"], config["test"]) == ("pet", "table", 0.2)
+    model = load_model("run/model.safetensors")
+    assert model.preparation is not None
+    assert model.preparation.inputs == ("weight", "town", "indoors", "born")
+
+
+def test_the_config_of_a_run_repeats_it(pets: Path, chainrule: Any) -> None:
+    chainrule(
+        "train", pets, "--target", "pet", "--out", "one", *QUICK, "--drop", "born", "--column", "indoors=category"
+    )
+    chainrule("train", "--config", "one/config.toml", "--out", "two")
+    one, two = (Path(run, "model.safetensors").read_bytes() for run in ("one", "two"))
+    assert one == two
+    assert "born" not in load_model("one/model.safetensors").preparation.inputs
+
+
+def test_an_interrupted_run_goes_on(pets: Path, chainrule: Any) -> None:
+    chainrule("train", pets, "--target", "pet", "--out", "whole", "--epochs", "4", "--early-stopping", "0")
+    chainrule("train", pets, "--target", "pet", "--out", "part", "--epochs", "4", "--early-stopping", "0")
+    chainrule("train", "--resume", "part", "--epochs", "6")
+    assert len(Path("part/metrics.jsonl").read_text().splitlines()) == 6
+
+
+def test_predictions_are_the_same_however_the_columns_lie(pets: Path, chainrule: Any) -> None:
+    chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+    plain = chainrule("predict", "run", pets, "--probabilities")
+    assert "'pet'" in plain.stderr
+    rows = rows_of(plain.stdout)
+    assert len(rows) == 200
+    assert set(rows[0]) == {"index", "prediction", "probability_cat", "probability_dog"}
+    with pets.open() as file:
+        given = list(csv.DictReader(file))
+    names = ["town", "weight", "born", "extra", "indoors"]
+    with Path("other.tsv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore", delimiter="\t")
+        writer.writeheader()
+        writer.writerows(row | {"extra": "x"} for row in given)
+    assert rows_of(chainrule("predict", "run", "other.tsv", "--probabilities").stdout) == rows
+
+
+def test_predictions_as_parquet(pets: Path, chainrule: Any) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+    chainrule("predict", "run", pets, "--out", "p.parquet")
+    text = rows_of(chainrule("predict", "run", pets).stdout)
+    found = pd.read_parquet("p.parquet")
+    assert found["prediction"].tolist() == [row["prediction"] for row in text]
+
+
+def test_a_large_table_is_predicted_in_stretches(pets: Path, chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+    whole = chainrule("predict", "run", pets, "--probabilities").stdout
+    monkeypatch.setattr("chainrule.cli.predict.ROWS", 33)
+    assert [r["index"] for r in rows_of(chainrule("predict", "run", pets).stdout)] == [str(i) for i in range(200)]
+    for a, b in zip(rows_of(whole), rows_of(chainrule("predict", "run", pets, "--probabilities").stdout), strict=True):
+        assert float(a["probability_cat"]) == pytest.approx(float(b["probability_cat"]), abs=1e-6)
+
+
+def test_evaluate_takes_the_rows_that_were_held_out(pets: Path, chainrule: Any) -> None:
+    chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+    result = json.loads(Path("run/result.json").read_text())
+    found = json.loads(chainrule("evaluate", "run", pets, "--json").stdout)
+    assert found["rows"] == 40
+    assert found["accuracy"] == result["test"]["accuracy"]
+    other = pets.rename(pets.with_name("others.csv"))
+    assert json.loads(chainrule("evaluate", "run", other, "--json").stdout)["rows"] == 200
+
+
+def test_numbers_to_predict_come_in_their_own_unit(folder: Path, chainrule: Any) -> None:
+    rng = np.random.default_rng(1)
+    size = rng.uniform(20, 200, 300)
+    lines = [f"{s:.1f},{3000 * s + rng.normal() * 1000:.0f}" for s in size]
+    Path("flats.csv").write_text("size,price\n" + "\n".join(lines) + "\n")
+    chainrule("train", "flats.csv", "--target", "price", "--out", "run")
+    result = json.loads(Path("run/result.json").read_text())
+    assert result["test"]["mae"] < 5_000
+    Path("new.csv").write_text("size\n100\n")
+    assert float(rows_of(chainrule("predict", "run", "new.csv").stdout)[0]["prediction"]) == pytest.approx(
+        3e5, rel=0.05
+    )
+
+
+def test_a_given_split_is_used(folder: Path, chainrule: Any) -> None:
+    rows = [f"{i % 7},{'ab'[i % 7 > 3]},{'test' if i % 4 == 0 else 'train'}" for i in range(200)]
+    Path("t.csv").write_text("x,y,split\n" + "\n".join(rows) + "\n")
+    told = chainrule("train", "t.csv", "--target", "y", "--out", "run", *QUICK).stderr
+    assert "'split' names the parts" in told
+    assert json.loads(Path("run/result.json").read_text())["test_rows"] == 50
+
+
+class TestBadInput:
+    def test_no_target(self, pets: Path, chainrule: Any) -> None:
+        assert "--target 'pet'" in chainrule("train", pets, code=2).stderr
+
+    def test_an_unknown_target(self, pets: Path, chainrule: Any) -> None:
+        assert "'pet'" in chainrule("train", pets, "--target", "pets", code=2).stderr
+
+    def test_a_date_as_target(self, pets: Path, chainrule: Any) -> None:
+        assert "holds dates" in chainrule("train", pets, "--target", "born", code=2).stderr
+
+    def test_one_class(self, folder: Path, chainrule: Any) -> None:
+        Path("one.csv").write_text("x,y\n" + "1,a\n2,a\n" * 10)
+        chainrule("train", "one.csv", "--target", "y", code=2)
+
+    def test_an_empty_file(self, folder: Path, chainrule: Any) -> None:
+        Path("empty.csv").write_text("")
+        chainrule("train", "empty.csv", "--target", "y", code=2)
+
+    def test_a_missing_column(self, pets: Path, chainrule: Any) -> None:
+        chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+        Path("new.csv").write_text("town,indoors,born\nRome,yes,2016-01-01\n")
+        assert "weight" in chainrule("predict", "run", "new.csv", code=2).stderr
+
+    def test_data_of_another_kind(self, pets: Path, chainrule: Any) -> None:
+        chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+        assert "trained on a table" in chainrule("predict", "run", "digits", code=2).stderr
+
+    def test_a_column_s_kind_is_misspelt(self, pets: Path, chainrule: Any) -> None:
+        assert "category" in chainrule("train", pets, "--target", "pet", "--column", "town=categroy", code=2).stderr
