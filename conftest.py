@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-collect_ignore = ["tests/training/sharing.py"]  # run by test_devices.py in processes of its own
+collect_ignore = ["tests/training/sharing.py", "tests/training/killed.py"]  # run in processes of their own
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # one for all workers, which inherit the variable
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="chainrule-tests-")

@@ -10,9 +10,9 @@ auto        table for rows of features; cnn for images of 16 x 16 pixels and mor
 table       learned vectors (`Embedding`) for columns of many categories, then two Dense layers, ReLU: below 5,000
             training rows 128 and 64 units with dropout of 0.3, else 256 and 128 with dropout of 0.1; AdamW with a
             weight decay of 0.01 in batches of at least 32, the learning rate going from 0.002 (0.004) to 0 along a
-            cosine, for about 8,000 steps (at least 20 epochs, at most 60). From 5,000 rows on the weights are those of
-            the epoch with the least validation cost, and training stops after a quarter of the epochs without a better
-            one; below, so few rows validate that their cost says little of the best epoch
+            cosine, for about 2,500 (8,000) steps, at least 20 and at most 200 (60) epochs. From 5,000 rows on the
+            weights are those of the epoch with the least validation cost, and training stops after a quarter of the
+            epochs without a better one; below, so few rows validate that their cost says little of the best epoch
 mlp         Flatten (for images), Dense layers of 128 and 64 units, ReLU; 30 epochs of Adam
 cnn         two blocks of convolution (16 and 32 filters; 5 x 5, or 3 x 3 for images below 20 pixels) and 2 x 2
             max pooling, then a Dense layer of 128 units, ReLU; 10 epochs of Adam, the learning rate going from 0.002 to
@@ -80,9 +80,6 @@ _ALL: dict[str, Any] = {
 
 #: From so many training rows on, the preset "table" takes the larger network.
 LARGE_TABLE = 5_000
-
-#: Steps that the preset "table" trains for, about.
-TABLE_STEPS = 8_000
 
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
 
@@ -287,11 +284,15 @@ def _output(data: Dataset) -> str:
 
 def _for_table(rows: int, batch_size: int, validated: bool) -> dict[str, Any]:
     """What the preset "table" decides by the number of rows."""
-    epochs = min(60, max(20, TABLE_STEPS // -(-rows // batch_size)))
-    rules = {"batch_size": batch_size, "epochs": epochs, "early_stopping": 0}
+    steps = -(-rows // batch_size)
     if rows < LARGE_TABLE:
-        return rules | {"hidden": (128, 64), "dropout": 0.3, "lr": 0.002}
-    return rules | {
+        epochs = min(200, max(20, 2_500 // steps))
+        small = {"hidden": (128, 64), "dropout": 0.3, "lr": 0.002}
+        return small | {"batch_size": batch_size, "epochs": epochs, "early_stopping": 0}
+    epochs = min(60, max(20, 8_000 // steps))
+    return {
+        "batch_size": batch_size,
+        "epochs": epochs,
         "hidden": (256, 128),
         "dropout": 0.1,
         "lr": 0.004,

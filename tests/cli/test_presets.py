@@ -62,7 +62,7 @@ def test_table_grows_with_the_rows() -> None:
     small, large = (complete(TrainSettings(), rows(n)) for n in (4_999, 5_000))
     assert (small.hidden, small.dropout, large.hidden, large.dropout) == ((128, 64), 0.3, (256, 128), 0.1)
     assert (small.optimizer, small.weight_decay, small.schedule, small.lr) == ("adamw", 0.01, "cosine", 0.002)
-    assert complete(TrainSettings(), rows(100)).epochs == 60
+    assert complete(TrainSettings(), rows(100)).epochs == 200
     assert complete(TrainSettings(), rows(1_000_000)).epochs == 20
     stopping = (small, large, complete(TrainSettings(validation=0.0), rows(5_000)))
     assert [settings.early_stopping for settings in stopping] == [0, 12, 0]

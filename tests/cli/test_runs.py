@@ -26,7 +26,7 @@ def test_runs_are_listed_newest_first(chainrule: Any) -> None:
     assert head.split() == ["run", "data", "network", "epochs", "state", "validation", "test", "when"]
     assert [row.split()[0] for row in rows] == ["new", "old", "python"]
     test = json.loads(Path("runs/old/result.json").read_text())["test"]["accuracy"]
-    assert "mlp 8-4" in rows[1]
+    assert "table 8-4" in rows[1]
     assert "1/1  finished" in rows[1]
     assert f"{100 * test:.2f} %" in rows[1]
     assert "linear" in rows[0]

@@ -51,11 +51,13 @@ def test_a_run_gets_a_folder_with_all_that_was_used_and_measured(chainrule: Any)
         "checkpoints",
         "environment.json",
         "result.json",
+        "evaluation.json",
+        "report.html",
     }
     assert [record["epoch"] for record in metrics(run)] == [1, 2]
     used = config(run)
-    assert (used["data"], used["preset"], used["hidden"]) == ("iris", "mlp", [8])
-    assert (used["loss"], used["optimizer"], used["lr"], used["batch_size"]) == ("cross_entropy", "adam", 0.001, 16)
+    assert (used["data"], used["preset"], used["hidden"]) == ("iris", "table", [8])
+    assert (used["loss"], used["optimizer"], used["lr"], used["batch_size"]) == ("cross_entropy", "adamw", 0.002, 32)
     assert result(run)["state"] == "finished"
     assert done.stdout == ""
     assert str(run) in done.stderr
@@ -175,7 +177,7 @@ def test_a_wrong_file_is_an_error_that_names_it(chainrule: Any, text: str, messa
 
 
 def test_a_run_that_goes_on_is_the_run_that_was_not_interrupted(chainrule: Any) -> None:
-    words = ("iris", "--hidden", 8, "--dropout", 0.3, "--engine", "numpy")
+    words = ("iris", "--hidden", 8, "--dropout", 0.3, "--engine", "numpy", "--schedule", "constant")
     chainrule("train", *words, "--epochs", 4, "--out", "whole")
     chainrule("train", *words, "--epochs", 2, "--out", "parts")
     done = chainrule("train", "--resume", "parts", "--epochs", 4)
@@ -228,7 +230,7 @@ def test_a_run_that_diverges_fails_and_keeps_the_last_good_weights(chainrule: An
         (("iris", "--init", "he_norml"), "Unknown initializer 'he_norml'; did you mean 'he_normal'?"),
         (("iris", "--engine", "nump"), "Unknown engine 'nump'; did you mean 'numpy'?"),
         (("iris", "--precision", "float46"), "Unknown precision 'float46'; did you mean 'float64'?"),
-        (("iris", "--momentum", 0.9), "optimizer 'adam' has no setting 'momentum'"),
+        (("iris", "--momentum", 0.9), "optimizer 'adamw' has no setting 'momentum'"),
         (("iris", "--hidden", "many"), "--hidden takes the units of each hidden layer"),
         (("iris", "--preset", "cnn"), "The preset 'cnn' is for images"),
         (("iris", "--epochs", 0), "epochs must be a whole number of at least 1"),
@@ -262,4 +264,4 @@ def test_every_setting_is_an_option() -> None:
 
     typed = set(inspect.signature(app.train).parameters)
     of_this_start = {"config", "out", "resume", "distributed", *app.MEETING}
-    assert typed - of_this_start == set(FIELDS) - {"net"}
+    assert typed - of_this_start - {"column", "drop"} == set(FIELDS) - {"net", "columns"}

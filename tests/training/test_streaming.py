@@ -120,7 +120,7 @@ def test_it_equals_a_loop_over_the_same_batches_in_memory(engine: str, data: cr.
     run = fit(data, engine=engine, sample_weight=weights, class_weight="balanced", validation=0.2, seed=5)
     root = cr.random.key(5)
     model = cr.Model(NET, (4,), seed=5)
-    ready = prepare(x, y, model, 0.2, True, weights, "balanced", root)  # everything in memory
+    ready = prepare(x, y, model, 0.2, None, True, False, weights, "balanced", root)  # everything in memory
     n = len(ready.train.x)
     recipe, state = cr.training.start(
         model,
