@@ -10,7 +10,7 @@ auto        table for rows of features; cnn for images of 16 x 16 pixels and mor
 table       learned vectors (`Embedding`) for columns of many categories, then two Dense layers, ReLU: below 5,000
             training rows 128 and 64 units with dropout of 0.3, else 256 and 128 with dropout of 0.1; AdamW with a
             weight decay of 0.01 in batches of at least 32, the learning rate going from 0.002 (0.004) to 0 along a
-            cosine, for about 2,500 (8,000) steps, at least 20 and at most 200 (60) epochs. From 5,000 rows on the
+            cosine, for about 1,500 (8,000) steps, at least 20 and at most 200 (60) epochs. From 5,000 rows on the
             weights are those of the epoch with the least validation cost, and training stops after a quarter of the
             epochs without a better one; below, so few rows validate that their cost says little of the best epoch
 mlp         Flatten (for images), Dense layers of 128 and 64 units, ReLU; 30 epochs of Adam
@@ -93,6 +93,7 @@ class TrainSettings:
     data, data_dir : a name or path for `chainrule.data.load`, or the path of a table
     target : the column of a table that is to be predicted
     columns : kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`)
+    encoding, separator : of a table's text, where they cannot be told: "cp1252", ";"
     task : "classification" or "regression", for a table whose target could be either
     group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
     components : principal components to reduce a table's inputs to
@@ -124,6 +125,8 @@ class TrainSettings:
     data_dir: str | None = None
     target: str | None = None
     columns: Mapping[str, Any] | None = None
+    encoding: str | None = None
+    separator: str | None = None
     task: str | None = None
     group: str | None = None
     time: str | None = None
@@ -286,7 +289,7 @@ def _for_table(rows: int, batch_size: int, validated: bool) -> dict[str, Any]:
     """What the preset "table" decides by the number of rows."""
     steps = -(-rows // batch_size)
     if rows < LARGE_TABLE:
-        epochs = min(200, max(20, 2_500 // steps))
+        epochs = min(200, max(20, 1_500 // steps))
         small = {"hidden": (128, 64), "dropout": 0.3, "lr": 0.002}
         return small | {"batch_size": batch_size, "epochs": epochs, "early_stopping": 0}
     epochs = min(60, max(20, 8_000 // steps))
@@ -323,6 +326,8 @@ def _units(settings: TrainSettings, data: Dataset) -> int:
 
 def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
     """What a file may hold for a recipe: its name, or a table with its settings."""
+    if not isinstance(given, str) and "type" not in given:
+        raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(given)}.')
     return {"type": spelt(given)} if isinstance(given, str) else dict(given)
 
 

@@ -242,7 +242,7 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
 
 def say_table(table: PreparedTable) -> None:
     """What was found in each column and what happens to it, before anything is trained."""
-    say(lined_up(show_columns(table.columns, rows=len(table.rows.train)), left=(0, 1, 4, 5)))
+    say(lined_up(show_columns(table.columns, rows=table.looked_at), left=(0, 1, 4, 5)))
     for note in table.notes:
         say(f"note: {note}")
 
@@ -263,7 +263,10 @@ def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | N
     epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     if settings.augment is not None:
         say(f"  augment   {settings.augment if isinstance(settings.augment, str) else augment.get(settings.augment)}")
-    say(f"  descent   {epochs} of {moves.name}, lr {rate}, batches of {settings.batch_size}")
+    decay = f", weight decay {settings.weight_decay:g}" if settings.weight_decay else ""
+    say(f"  descent   {epochs} of {moves.name}, lr {rate}{decay}, batches of {settings.batch_size}")
+    if isinstance(settings.early_stopping, int) and settings.early_stopping:
+        say(f"  stopping  after {settings.early_stopping} epochs without a better validation cost; the best stays")
 
 
 def say_result(trained: Trained) -> None:
