@@ -155,7 +155,21 @@ def test_import_loads_no_heavy_library() -> None:
     code = "import sys, chainrule; print(*{name.split('.')[0] for name in sys.modules})"
     fresh = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=fresh)
-    heavy = {"jax", "jaxlib", "optax", "pandas", "plotly", "pyarrow", "rich", "scipy", "sklearn", "typer"}
+    heavy = {
+        "jax",
+        "jaxlib",
+        "onnx",
+        "onnxruntime",
+        "optax",
+        "pandas",
+        "PIL",
+        "plotly",
+        "pyarrow",
+        "rich",
+        "scipy",
+        "sklearn",
+        "typer",
+    }
     assert set(done.stdout.split()) & heavy == set()
 
 

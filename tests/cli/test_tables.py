@@ -131,9 +131,7 @@ def test_numbers_to_predict_come_in_their_own_unit(folder: Path, chainrule: Any)
     result = json.loads(Path("run/result.json").read_text())
     assert result["test"]["mae"] < 30_000
     Path("new.csv").write_text("size\n100\n")
-    assert float(rows_of(chainrule("predict", "run", "new.csv").stdout)[0]["prediction"]) == pytest.approx(
-        3e5, rel=0.1
-    )
+    assert float(rows_of(chainrule("predict", "run", "new.csv").stdout)[0]["prediction"]) == pytest.approx(3e5, rel=0.1)
 
 
 def test_a_given_split_is_used(folder: Path, chainrule: Any) -> None:
@@ -173,3 +171,43 @@ class TestBadInput:
 
     def test_a_column_s_kind_is_misspelt(self, pets: Path, chainrule: Any) -> None:
         assert "category" in chainrule("train", pets, "--target", "pet", "--column", "town=categroy", code=2).stderr
+
+
+@pytest.fixture
+def written_elsewhere(pets: Path) -> Path:
+    """The same table as some programs write it: no UTF-8, and with as many commas as semicolons in every line."""
+    text = pets.read_text().replace("Rome", "Zürich").replace(",", ";")
+    text = text.replace("note;", ",,,,,,;").replace("a note number", ",,,,,,")
+    pets.with_name("elsewhere.csv").write_bytes(text.encode("cp1252"))
+    return pets.with_name("elsewhere.csv")
+
+
+SPELT = ("--encoding", "cp1252", "--separator", ";")
+
+
+def test_train_takes_an_encoding_and_a_separator(written_elsewhere: Path, chainrule: Any) -> None:
+    assert "encoding" in chainrule("train", written_elsewhere, "--target", "pet", code=2).stderr
+    assert "separator" in chainrule("train", written_elsewhere, "--target", "pet", *SPELT[:2], code=2).stderr
+    chainrule("train", written_elsewhere, "--target", "pet", "--out", "run", *QUICK, *SPELT)
+    config = tomllib.loads(Path("run/config.toml").read_text())
+    assert (config["encoding"], config["separator"]) == ("cp1252", ";")
+    assert "town=Zürich" in load_model("run/model.safetensors").preparation.feature_names
+
+
+def test_predict_takes_an_encoding_and_a_separator(pets: Path, written_elsewhere: Path, chainrule: Any) -> None:
+    pets.write_text(pets.read_text().replace("Rome", "Zürich"), encoding="utf-8")
+    chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
+    assert "encoding" in chainrule("predict", "run", written_elsewhere, code=2).stderr
+    plain = chainrule("predict", "run", pets, "--probabilities").stdout
+    assert chainrule("predict", "run", written_elsewhere, "--probabilities", *SPELT).stdout == plain
+
+
+def test_evaluate_takes_an_encoding_and_a_separator(written_elsewhere: Path, chainrule: Any) -> None:
+    chainrule("train", written_elsewhere, "--target", "pet", "--out", "run", *QUICK, *SPELT)
+    other = written_elsewhere.with_name("other.csv")
+    other.write_bytes(written_elsewhere.read_bytes())
+    assert "encoding" in chainrule("evaluate", "run", other, code=2).stderr
+    assert json.loads(chainrule("evaluate", "run", other, "--json", *SPELT).stdout)["rows"] == 200
+    # The file of the run itself is read as it was then.
+    assert json.loads(chainrule("evaluate", "run", written_elsewhere, "--json").stdout)["rows"] == 40
+    assert len(rows_of(chainrule("predict", "run", written_elsewhere).stdout)) == 200

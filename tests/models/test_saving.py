@@ -117,6 +117,7 @@ class TestDamage:
 
     def rewrite(self, path: Path, tensors: Any = None, **changes: Any) -> None:
         recipe = json.loads(metadata(path)["chainrule"]) | changes
+        recipe.pop("checksum", None)
         save_file(tensors or load_file(path), path, {"chainrule": json.dumps(recipe)})
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ class Augmentation(Settings, family="augmentation"):
             )
         if codes and not self.keeps_values:
             raise SettingError(
-                f"The augmentation {self.name!r} changes numbers, and the inputs end with codes of categories (embedded "
-                f"columns: {codes}), which have no neighbours. Use 'swap', or no embedded columns."
+                f"The augmentation {self.name!r} changes numbers, and the inputs end with codes of categories "
+                f"(embedded columns: {codes}), which have no neighbours. Use 'swap', or no embedded columns."
             )
 
 

@@ -113,6 +113,16 @@ DataOf = Annotated[
 RunOf = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, or a .safetensors model.", show_default=False)
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Of a table that is not UTF-8: cp1252, latin-1, ...", metavar="NAME", show_default=False),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a table's cells, if it cannot be told: ',', ';', '|' or tab.", metavar="CHARACTER", show_default=False
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -149,6 +159,8 @@ def train(
         ),
     ] = None,
     drop: Annotated[list[str] | None, _option("Leave a column out. Can be repeated.", metavar="COLUMN")] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
     group: Annotated[
         str | None, _option("Keep rows with the same value of this column in one part.", metavar="COLUMN")
     ] = None,
@@ -333,6 +345,8 @@ def predict(
     data: DataOf,
     out: Annotated[Path | None, _option("Write to a file instead of standard output.", metavar="FILE")] = None,
     probabilities: Annotated[bool, _option("Add a column for each class.", "--probabilities")] = False,
+    encoding: Encoding = None,
+    separator: Separator = None,
     data_dir: DataDir = None,
 ) -> None:
     """Predict with a trained network: CSV with the columns index and prediction, or Parquet (--out NAME.parquet).
@@ -342,7 +356,8 @@ def predict(
     """
     from chainrule.cli.predict import predict as call
 
-    call(run, data, out=out, probabilities=probabilities, data_dir=data_dir)
+    words = {"encoding": encoding, "separator": separator}
+    call(run, data, out=out, probabilities=probabilities, data_dir=data_dir, **words)
 
 
 @app.command()
@@ -353,6 +368,8 @@ def evaluate(
     target: Annotated[
         str | None, _option("The column of a table with the right answers. [the run's]", metavar="COLUMN")
     ] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
     data_dir: DataDir = None,
 ) -> None:
     """Judge a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
@@ -361,7 +378,7 @@ def evaluate(
     """
     from chainrule.cli.evaluate import evaluate as call
 
-    call(run, data, as_json=json, data_dir=data_dir, target=target)
+    call(run, data, as_json=json, data_dir=data_dir, target=target, encoding=encoding, separator=separator)
 
 
 @app.command()

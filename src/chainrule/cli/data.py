@@ -37,7 +37,7 @@ class Part:
 
     def of(self, data: Dataset) -> Dataset:
         """These rows of the training part of a data set, to be trained on."""
-        return dataclasses.replace(data, x=data.x[self.rows], y=data.y[self.rows], x_test=None, y_test=None)
+        return dataclasses.replace(data, x=_some(data.x, self.rows), y=data.y[self.rows], x_test=None, y_test=None)
 
 
 def load_data(name: str, data_dir: str | Path | None) -> Dataset:
@@ -50,12 +50,13 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
     """The table that settings name, split and prepared as they say."""
     assert settings.data is not None
     if settings.target is None:
-        names = table_columns(settings.data)
+        names = table_columns(settings.data, **spelling(settings.data, settings))
         raise SettingError(
             f"Which column of {settings.data} is to be predicted? Name it: --target {names[-1]!r}, or another of "
             f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}."
         )
-    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task)
+    words = spelling(settings.data, settings)
+    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
     test = TABLE_TEST if settings.test is None else settings.test
     components = settings.components
     return table.prepare(
@@ -75,7 +76,7 @@ def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part |
     everything = _part(data, np.arange(len(data.x)), "all of them")
     if data.x_test is not None:
         return everything, own_test(data)
-    if not settings.test:
+    if not settings.test or isinstance(data.x, np.memmap):  # a table of which no row is named for the test
         return everything, None
     rows, test = stratified_split(
         data.y,
@@ -87,18 +88,36 @@ def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part |
     return _part(data, rows, "the rest"), _part(data, test, held_out)
 
 
-def judged_table(given: str, model: Model, settings: TrainSettings | None, target: str | None) -> tuple[Part, Any]:
+def spelling(
+    given: str, settings: TrainSettings | None, encoding: str | None = None, separator: str | None = None
+) -> dict[str, Any]:
+    """How a table's text is spelt: as it was said, or else as it was when a run was trained on the same file."""
+    same = settings is not None and settings.data is not None and _is_same(settings.data, given)
+    known = {"encoding": settings.encoding, "separator": settings.separator} if same and settings is not None else {}
+    return known | {k: v for k, v in (("encoding", encoding), ("separator", separator)) if v is not None}
+
+
+def judged_table(
+    given: str,
+    model: Model,
+    settings: TrainSettings | None,
+    target: str | None,
+    encoding: str | None = None,
+    separator: str | None = None,
+) -> tuple[Part, Any]:
     """The rows of a table to judge a trained network on, and their columns as they were read."""
-    settings = settings or TrainSettings()
+    words = spelling(given, settings, encoding, separator)
+    settings = dataclasses.replace(settings or TrainSettings(), **words)
     if settings.data is not None and _is_same(settings.data, given) and target in (None, settings.target):
         table = training_table(settings, model.preparation)
         if len(table.rows.test):
             part = own_test(table.data)
-            return dataclasses.replace(part, rows=table.rows.test), table.features.iloc[table.rows.test]
+            frame = None if table.features is None else table.features.iloc[table.rows.test]
+            return dataclasses.replace(part, rows=table.rows.test), frame
     target = target or settings.target
     if target is None:
         raise SettingError(f"Which column of {given} holds the target? Name it: --target NAME.")
-    frame = read_table(given)
+    frame = read_table(given, **words)
     y = read_target(
         frame[target_column(frame.columns, target)],
         "regression" if model.target.task == "regression" else "classification",
@@ -124,7 +143,8 @@ def own_test(data: Dataset) -> Part:
     """The test part that the data came with."""
     assert data.x_test is not None
     assert data.y_test is not None
-    return Part(np.arange(len(data.x_test)), data.x_test, data.labels(data.y_test), f"the test part of {data.name}")
+    text = f"the test part of {data.name}" if data.preparation is None else "held out before anything was learnt"
+    return Part(np.arange(len(data.x_test)), data.x_test, data.labels(data.y_test), text)
 
 
 def _is_same(data: str, other: str) -> bool:
@@ -134,4 +154,9 @@ def _is_same(data: str, other: str) -> bool:
 
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
-    return Part(rows, data.x[rows], data.labels(data.y[rows]), text)
+    return Part(rows, _some(data.x, rows), data.labels(data.y[rows]), text)
+
+
+def _some(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows of x, in rising order; all of them are x itself, which may be larger than memory."""
+    return x if len(rows) == len(x) else x[rows]

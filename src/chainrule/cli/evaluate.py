@@ -18,12 +18,12 @@ from chainrule.training.evaluation import evaluate as evaluate_model
 MOST_CLASSES = 20
 
 
-def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None) -> None:
+def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None, **spelling: Any) -> None:
     """Evaluate the test part of the data (or all of it) and print what was found."""
     found = find_model(run)
     loss: Any = find_loss(found.settings) if found.settings is not None and found.settings.loss else "auto"
     if is_table(data):
-        part, _ = judged_table(data, found.model, found.settings, target)
+        part, _ = judged_table(data, found.model, found.settings, target, **spelling)
     else:
         part = judged(load_data(data, data_dir), data, found.settings)
     say(f"{data}: {len(part.x):,} rows, {part.text}")

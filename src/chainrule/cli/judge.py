@@ -58,7 +58,9 @@ def judge(
     shown: dict[str, Any] = {"names": data.feature_names, "numbers": numbers}
     if table is not None:
         numbers = {"test": table.rows.test, "validation": table.rows.validation}.get(name, table.rows.train)
-        shown = {"rows": table.features.iloc[numbers], "columns": table.columns, "notes": table.notes}
+        read = None if table.features is None else table.features.iloc[numbers]
+        shown |= {"rows": read, "numbers": numbers if read is None else None}
+        shown |= {"columns": table.columns, "notes": table.notes}
     return gather(
         run,
         train=(part.x, part.y),

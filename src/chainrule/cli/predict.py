@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import judged, load_data
+from chainrule.cli.data import judged, load_data, spelling
 from chainrule.cli.messages import say
 from chainrule.cli.models import Found, find_model
 from chainrule.data.images import is_image_folder, read_images
@@ -34,12 +34,16 @@ class Block(NamedTuple):
     x: Any
 
 
-def predict(run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None) -> None:
+def predict(
+    run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None, **given: str | None
+) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
     found = find_model(run)
     if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):
         raise FileError(f"Predictions are written as .csv or .parquet, not as {out.suffix!r}: --out predictions.csv")
-    blocks = (columns_of(found.model, block, probabilities) for block in blocks_to_predict(found, data, data_dir))
+    blocks = (
+        columns_of(found.model, block, probabilities) for block in blocks_to_predict(found, data, data_dir, **given)
+    )
     if out is not None and out.suffix.lower() == ".parquet":
         rows = write_parquet(out, blocks)
     elif out is not None:
@@ -51,11 +55,11 @@ def predict(run: str, data: str, *, out: Path | None, probabilities: bool, data_
         say(f"{rows:,} predictions are written to {out}")
 
 
-def blocks_to_predict(found: Found, data: str, data_dir: Path | None) -> Iterator[Block]:
+def blocks_to_predict(found: Found, data: str, data_dir: Path | None, **given: str | None) -> Iterator[Block]:
     """The rows to predict, those of a table a stretch at a time; targets are not needed, except for named data."""
     model = found.model
     if is_table(data):
-        yield from _of_table(model, data)
+        yield from _of_table(model, data, spelling(data, found.settings, **given))
         return
     if model.preparation is not None:
         raise DataError(
@@ -76,9 +80,9 @@ def blocks_to_predict(found: Found, data: str, data_dir: Path | None) -> Iterato
         yield Block(part.rows, None, part.x)
 
 
-def _of_table(model: Model, data: str) -> Iterator[Block]:
+def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]:
     done, told = 0, set()
-    for frame in read_chunks(data, ROWS):
+    for frame in read_chunks(data, ROWS, **words):
         if model.preparation is not None:
             for note in model.preparation.notes(frame):
                 if note not in told:

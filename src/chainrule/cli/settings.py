@@ -42,7 +42,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, UTF-8, numbers of thousands of digits, deep nesting
         raise FileError(f"{path} is not a readable TOML file: {error}.") from None
     except OSError as error:
         raise FileError(

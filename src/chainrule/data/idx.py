@@ -110,7 +110,11 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
         if len(data) < expected:
             raise FileError(f"{path} is truncated: {what}, found {len(data):,}.")
         raise FileError(f"{path} has trailing bytes: {what}, found at least {len(data):,}.")
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        values = np.frombuffer(data, dtype).reshape(shape)
+    except ValueError as error:  # more dimensions than NumPy has, or beside an empty one such large ones
+        raise FileError(f"{path} is damaged: its shape cannot be: {error}.") from None
+    return values.astype(dtype.newbyteorder("="), copy=False)
 
 
 def read_idx_folder(folder: str | Path) -> Dataset:

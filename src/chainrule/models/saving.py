@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ def save_model(model: Model, path: str | Path) -> None:
     """Write a model to one file; it appears whole or not at all."""
     from safetensors.numpy import save
 
-    recipe = {
+    recipe: dict[str, Any] = {
         "format": FORMAT,
         "net": model.net.to_dict(),
         "input_shape": model.input_shape,
@@ -36,6 +38,7 @@ def save_model(model: Model, path: str | Path) -> None:
         tensors |= flatten({"preparation": arrays})
     if model.standardizer is not None:
         tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
+    recipe["checksum"] = checksum(json.dumps(recipe), tensors)
     write_atomic(path, save(tensors, {"chainrule": json.dumps(recipe)}))
 
 
@@ -62,22 +65,23 @@ def load_model(path: str | Path) -> Model:
         net = Layer.from_dict(recipe["net"])
         values = unflatten(tensors)
         arrays, prepared = values.get("standardizer"), recipe.get("preparation")
-        return Model(
-            net,
-            tuple(recipe["input_shape"]),
-            precision=recipe["precision"],
-            params=values.get("params", {}),
-            state=values.get("state", {}),
-            standardizer=Standardizer.from_arrays(arrays) if arrays else None,
-            preparation=_preparation(prepared, values.get("preparation", {})) if prepared else None,
-            target=Target(**_tuples(recipe["target"])),
-        )
+        with np.errstate(over="raise"):  # numbers that the model's precision does not have
+            return Model(
+                net,
+                tuple(recipe["input_shape"]),
+                precision=recipe["precision"],
+                params=values.get("params", {}),
+                state=values.get("state", {}),
+                standardizer=Standardizer.from_arrays(arrays) if arrays else None,
+                preparation=_preparation(prepared, values.get("preparation", {})) if prepared else None,
+                target=Target(**_tuples(recipe["target"])),
+            )
     except UnknownNameError as error:
         hint = "A class of your own must be imported before the file is loaded."
         raise UnknownNameError(f"{path}: {error} {hint}") from None
     except ChainruleError as error:
         raise FileError(f"{path} is damaged: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
 
 
@@ -97,16 +101,25 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        recipe = json.loads(metadata["chainrule"])
-    except (SafetensorError, OSError) as error:
+        recipe = _parsed(metadata.get("chainrule", ""))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(f"{path} is not a readable safetensors file: {error}.") from None
-    except (KeyError, json.JSONDecodeError):
-        recipe = None
     if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
         raise FileError(f"{path} is a safetensors file, but was not written by chainrule.")
     if recipe["format"] > FORMAT:
         raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
+    written = recipe.pop("checksum", None)  # files of older versions have none
+    if written is not None and written != checksum(json.dumps(recipe), tensors):
+        raise FileError(f"{path} is damaged: what it holds is not what was written.")
     return tensors, recipe
+
+
+def _parsed(text: str) -> Any:
+    """What a text in JSON says; None if it says nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, numbers of thousands of digits, thousands of brackets
+        return None
 
 
 def flatten(values: Any) -> dict[str, np.ndarray]:
@@ -124,6 +137,16 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
             node = node.setdefault(head, {})
         node[last] = leaf
     return root
+
+
+def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of everything in a file: the recipe, and names, types, shapes and values of the arrays."""
+    found = hashlib.sha256(text.encode())
+    for at in sorted(tensors):
+        values = np.ascontiguousarray(tensors[at])
+        found.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
+        found.update(values.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def _tuples(plain: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from chainrule.errors import DataError
@@ -58,7 +58,7 @@ class Column:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for files."""
-        return asdict(self) | {"parts": list(self.parts)}
+        return vars(self) | {"parts": list(self.parts)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

@@ -408,6 +408,7 @@ def _known_encoding(name: str) -> str:
 
 
 def _known_separator(mark: str) -> str:
+    mark = {"\\t": "\t", "tab": "\t"}.get(mark, mark)  # as they are typed on a command line
     if mark not in SEPARATORS:
         known = ", ".join(map(repr, SEPARATORS))
         raise DataError(f"{mark!r} is not read as a separator; expected one of {known}.")

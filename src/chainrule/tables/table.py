@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,15 +71,24 @@ class Table:
         columns: Mapping[str, Any] | None = None,
         task: str | None = None,
         name: str | None = None,
-    ) -> Self:
+        encoding: str | None = None,
+        separator: str | None = None,
+    ) -> Table:
         """Read a table: a ``.csv``, ``.tsv`` or ``.parquet`` file, a pandas DataFrame or a PyArrow Table.
+
+        A file that is large for this machine's memory is read in pieces (`chainrule.tables.large`). ``encoding`` and
+        ``separator`` are those of a text file, as in `chainrule.tables.read.read_table`.
 
         Raises `FileError` for what cannot be read and `DataError` for a target that is not there (with the nearest
         names).
         """
-        frame = read_table(source)
+        from chainrule.tables.large import HEAD, LargeTable, is_large
+
+        large = is_large(source)
+        frame = read_table(source, nrows=HEAD if large else None, encoding=encoding, separator=separator)
         known = Path(source).stem if isinstance(source, str | Path) else "table"
-        return cls(name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
+        given = (name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
+        return LargeTable(*given, Path(source).expanduser(), encoding, separator) if large else cls(*given)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -124,7 +133,25 @@ class Table:
             A key of `chainrule.random`.
         """
         notes: list[str] = []
-        frame = self.frame
+        task, found, features, rows = self._divide(self.frame, validation, test, group, time, split, key, notes)
+        preparation = self._learn(features, rows, found, task, preparation, components, notes)
+        parts = (rows.train, rows.validation, rows.test)
+        inputs = (preparation(features.iloc[part]) if len(part) else None for part in parts)
+        data = self._dataset(inputs, found, rows, task, preparation)
+        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+
+    def _divide(
+        self,
+        frame: DataFrame,
+        validation: float,
+        test: float,
+        group: str | None,
+        time: str | None,
+        split: str | None,
+        key: Any,
+        notes: list[str],
+    ) -> tuple[str, np.ndarray, DataFrame, Split]:
+        """The task, the target of each row that has one, the columns that may be learnt from, and the split."""
         for name in (split, group, time):
             if name is not None:
                 target_column(frame.columns, name, what="column")
@@ -141,7 +168,19 @@ class Table:
             column=None if split is None else frame[split],
             key=key,
         )
-        features = frame.drop(columns=[name for name in (split, group) if name is not None])
+        return task, found, frame.drop(columns=[name for name in (split, group) if name is not None]), rows
+
+    def _learn(
+        self,
+        features: DataFrame,
+        rows: Split,
+        found: np.ndarray,
+        task: str,
+        preparation: Preparation | None,
+        components: int | float | None,
+        notes: list[str],
+    ) -> Preparation:
+        """What the training rows tell, unless it is known; and what is suspicious about the rows."""
         training = features.iloc[rows.train]
         if preparation is None:
             columns = infer_columns(training, overrides=self.columns)
@@ -153,8 +192,7 @@ class Table:
                     f"{same:,} of the {len(part):,} {name} rows stand in the training rows, too: the score on them "
                     "says little about new rows."
                 )
-        data = self._dataset(features, found, rows, task, preparation)
-        return PreparedTable(data, preparation.columns, rows, features, tuple(notes))
+        return preparation
 
     def _target(self, frame: Any, split: str | None, notes: list[str]) -> tuple[str, np.ndarray, Any]:
         """What the target is, its values, and the other columns, of the rows that have one.
@@ -173,9 +211,17 @@ class Table:
             return task, values, features
         return task, np.array(values[present].tolist()), features[present]
 
-    def _dataset(self, features: Any, found: np.ndarray, rows: Split, task: str, preparation: Preparation) -> Dataset:
+    def _dataset(
+        self,
+        inputs: Iterable[np.ndarray | None],
+        found: np.ndarray,
+        rows: Split,
+        task: str,
+        preparation: Preparation,
+    ) -> Dataset:
+        """The data set of the inputs of the three parts, which are not made before the targets are checked."""
         classes = None if task == "regression" else tuple(np.unique(found[np.r_[rows.train, rows.validation]]).tolist())
-        parts: list[np.ndarray | None] = []
+        targets: list[np.ndarray | None] = []
         for part, name in ((rows.train, "training"), (rows.validation, "validation"), (rows.test, "test")):
             values = found[part]
             if classes is not None:
@@ -186,9 +232,9 @@ class Table:
                         "training row has. Leave these rows out, or split otherwise."
                     )
                 values = np.searchsorted(np.asarray(classes), values).astype(np.int32)
-            present = len(part) > 0 or name == "training"
-            parts += [preparation(features.iloc[part]), values] if present else [None, None]
-        x, y, x_validation, y_validation, x_test, y_test = parts
+            targets.append(values if len(part) else None)
+        y, y_validation, y_test = targets
+        x, x_validation, x_test = inputs
         assert x is not None
         assert y is not None
         return Dataset(
@@ -215,15 +261,17 @@ class PreparedTable:
     data : the arrays, a `Dataset` with the parts that there are
     columns : what was found in each column, and what was done with it
     rows : the row numbers of each part
-    features : the columns before they were prepared, without the target
+    features : the columns before they were prepared, without the target; None where they stay in the file
     notes : what the user should know: suspected leaks, rows without a target, how it was split
+    looked_at : the number of training rows that the columns were told from
     """
 
     data: Dataset
     columns: tuple[Column, ...]
     rows: Split
-    features: DataFrame
+    features: DataFrame | None
     notes: tuple[str, ...]
+    looked_at: int
 
 
 def split_column(frame: Any) -> str | None:

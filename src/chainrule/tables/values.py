@@ -363,8 +363,8 @@ def cells(series: Any) -> Array:
     import pandas as pd
 
     series = _series(series)
-    missing = np.asarray(pd.isna(series))
-    found = np.array(series if isinstance(series, np.ndarray) else series.array, object)
+    given = series if isinstance(series, np.ndarray) else series.array
+    missing, found = np.asarray(pd.isna(given)), np.array(given, object)
     for i, (cell, absent) in enumerate(zip(found, missing, strict=True)):
         if absent:
             found[i] = None

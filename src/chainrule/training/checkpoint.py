@@ -8,7 +8,6 @@ known, and the one before it is taken.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
-from chainrule.models.saving import flatten
+from chainrule.models.saving import checksum, flatten
 from chainrule.training.history import History
 from chainrule.training.state import State
 
@@ -211,16 +210,6 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         best,
         recipe["best_epoch"],
     )
-
-
-def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of everything in a checkpoint: the recipe, and names, types, shapes and values of the arrays."""
-    found = hashlib.sha256(text.encode())
-    for at in sorted(tensors):
-        values = np.ascontiguousarray(tensors[at])
-        found.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
-        found.update(values.reshape(-1).view(np.uint8).data)
-    return found.hexdigest()
 
 
 def _arrays(state: State) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any
 from chainrule.errors import FileError
 from chainrule.files import PART, held, remove_parts, write_atomic
 
-PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "safetensors")
+PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
 
 
 class RunFolder:
@@ -156,7 +156,7 @@ def _read(path: Path, parse: Any, default: Any = None) -> Any:
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # of TOML, JSON and UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML, JSON and UTF-8, and of nesting without end
         raise FileError(f"{path} is damaged: {error}.") from None
 
 

@@ -40,7 +40,7 @@ def arranged(data: Any, validation: Any, net: Any, root: Any) -> tuple[Any, Any,
 
     A `Table` is split and prepared here; a `Dataset` may have been, and may have a validation part of its own.
     """
-    if type(data).__module__ == "chainrule.tables.table":
+    if type(data).__module__ in ("chainrule.tables.table", "chainrule.tables.large"):
         share = 0.0 if validation is None else validation
         known = net.preparation if isinstance(net, Model) else None
         data = data.prepare(validation=share, key=random.fold_in(root, SPLIT), preparation=known).data
