@@ -27,9 +27,10 @@ PEERS = HERE / "peers"
 sys.path.insert(0, str(PEERS))
 
 from process import Bench  # noqa: E402
-from report import Row, details, read, shown, summary, write  # noqa: E402
 from settings import Settings, choices, fastest, spelt  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
+
+from report import Row, details, read, shown, summary, write  # noqa: E402
 
 
 def measure(bench: Bench, name: str, sides: list[str], rounds: int, command: str) -> Row:
