@@ -14,6 +14,7 @@ from chainrule.data.streams import open_pair
 from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.settings import check_number
+from chainrule.tables.table import Table
 from chainrule.training.run import as_batch
 from chainrule.training.step import Batch
 
@@ -40,7 +41,7 @@ def arranged(data: Any, validation: Any, net: Any, root: Any) -> tuple[Any, Any,
 
     A `Table` is split and prepared here; a `Dataset` may have been, and may have a validation part of its own.
     """
-    if type(data).__module__ in ("chainrule.tables.table", "chainrule.tables.large"):
+    if isinstance(data, Table):
         share = 0.0 if validation is None else validation
         known = net.preparation if isinstance(net, Model) else None
         data = data.prepare(validation=share, key=random.fold_in(root, SPLIT), preparation=known).data
