@@ -17,6 +17,7 @@ from chainrule.errors import ChainruleError, FileError, UnknownNameError
 from chainrule.files import write_atomic
 from chainrule.layers import Layer
 from chainrule.models.model import Model
+from chainrule.tables.preparation import Preparation
 
 FORMAT = 1
 
@@ -73,7 +74,7 @@ def load_model(path: str | Path) -> Model:
                 params=values.get("params", {}),
                 state=values.get("state", {}),
                 standardizer=Standardizer.from_arrays(arrays) if arrays else None,
-                preparation=_preparation(prepared, values.get("preparation", {})) if prepared else None,
+                preparation=Preparation.from_parts(prepared, values.get("preparation", {})) if prepared else None,
                 target=Target(**_tuples(recipe["target"])),
             )
     except UnknownNameError as error:
@@ -83,12 +84,6 @@ def load_model(path: str | Path) -> Model:
         raise FileError(f"{path} is damaged: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
-
-
-def _preparation(plain: dict[str, Any], arrays: dict[str, Any]) -> Any:
-    from chainrule.tables.preparation import Preparation  # pandas and scikit-learn come with it
-
-    return Preparation.from_parts(plain, arrays)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
