@@ -18,7 +18,7 @@ from chainrule.engine import choose
 from chainrule.errors import DataError, DivergedError, SettingError
 from chainrule.training import streaming
 from chainrule.training.feed import ahead
-from chainrule.training.fit import SHUFFLE
+from chainrule.training.job import SHUFFLE
 from chainrule.training.prepare import prepare
 from chainrule.training.step import Batch
 from chainrule.training.streaming import Streamed, StreamedBlocks

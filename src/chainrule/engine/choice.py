@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -87,10 +88,25 @@ def choose(
     return _engine(engine, PRECISIONS[precision], find_devices(devices) if engine == "jax" else ())
 
 
+def lanes(engine: Engine) -> tuple[tuple[Engine, int], ...]:
+    """Where parts of a population train at the same time: engines, and how many threads call programs of each.
+
+    On the CPU as many threads as there are cores, each program on one of them; one thread for each other device.
+    """
+    if not isinstance(engine, JaxEngine):
+        return ((engine, 1),)
+    if engine.layout is not None and len(engine.layout.devices) > 1:
+        return tuple((_engine("jax", engine.precision, (device,)), 1) for device in engine.layout.devices)
+    if engine.platform == "cpu" and (cores := len(os.sched_getaffinity(0))) > 1:
+        devices = engine.layout.devices if engine.layout is not None else ()
+        return ((_engine("jax", engine.precision, devices, alone=True), cores),)
+    return ((engine, 1),)
+
+
 @functools.cache
-def _engine(name: str, precision: str, devices: tuple[Any, ...]) -> Engine:
+def _engine(name: str, precision: str, devices: tuple[Any, ...], alone: bool = False) -> Engine:
     """One object for each engine, precision and devices, so that compiled programs are found again."""
-    return JaxEngine(precision, devices) if name == "jax" else NumpyEngine(precision)
+    return JaxEngine(precision, devices, alone) if name == "jax" else NumpyEngine(precision)
 
 
 @functools.cache

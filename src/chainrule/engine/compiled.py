@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from chainrule.engine.cache import use_compilation_cache
 from chainrule.engine.devices import Layout
 from chainrule.engine.eager import Body, Every
 
+#: Programs are traced one after the other, also where several threads run them.
+_TRACING = threading.RLock()
+
 
 class JaxEngine:
     """Arrays of JAX. `compile` is ``jax.jit``, `loop` is ``lax.fori_loop``. JAX's gradients are not used."""
@@ -24,8 +28,10 @@ class JaxEngine:
     #: Whether a function is compiled for each shape of its arguments.
     compiles = True
 
-    def __init__(self, precision: str = "float32", devices: tuple[Any, ...] = ()) -> None:
+    def __init__(self, precision: str = "float32", devices: tuple[Any, ...] = (), alone: bool = False) -> None:
         self.precision = precision
+        #: Whether a program on the CPU keeps to the thread that calls it, because several threads call programs.
+        self.alone = alone
         self.layout = Layout(devices) if devices else None
         #: How often each program was traced (and compiled, or found in the cache), by its name.
         self.traces: Counter[str] = Counter()
@@ -82,11 +88,12 @@ class JaxEngine:
 
         @functools.wraps(f)
         def traced(*args: Any) -> Any:
-            self.traces[f.__name__] += 1  # runs while JAX traces, not when the program runs
-            with lowering.on(self.platform):
+            with _TRACING, lowering.on(self.platform):
+                self.traces[f.__name__] += 1  # runs while JAX traces, not when the program runs
                 return f(*args)
 
-        compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole)
+        options = {"xla_cpu_multi_thread_eigen": False} if self.alone and self.platform == "cpu" else None
+        compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole, compiler_options=options)
 
         @functools.wraps(f)
         def run(*args: Any) -> Any:
@@ -134,6 +141,15 @@ class JaxEngine:
         start = jax.numpy.asarray(first, np.int32)
         ended: tuple[Any, Any] = lax.while_loop(lambda at: at[0] < last, stretch, (start, (carry, empty)))[1]
         return ended
+
+    def together(self, f: Callable[..., Any], axes: Sequence[Any]) -> Callable[..., Any]:
+        """The function for many members at once: of the arguments (or parts of them) whose axis is 0, each has its own.
+
+        Those whose axis is None are the same for all.
+        """
+        import jax
+
+        return functools.wraps(f)(jax.vmap(f, in_axes=tuple(axes)))
 
     def rows(self, values: Any, at: Any) -> Any:
         """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""

@@ -114,7 +114,7 @@ class Layout:
 
     Attributes
     ----------
-    shards : parts that a batch is split into, one for each device
+    devices, shards : those given, and into how many parts a batch is split: one for each
     whole : the sharding of an array that every device has all of
     split : the sharding of an array (steps, batch, …) of which every device has some columns
     """
@@ -124,7 +124,7 @@ class Layout:
 
         spec: Any = PartitionSpec
         mesh = Mesh(np.array(devices), ("batch",))
-        self.shards = len(devices)
+        self.devices, self.shards = devices, len(devices)
         self.platform = devices[0].platform
         self.whole = NamedSharding(mesh, spec())
         self.split = NamedSharding(mesh, spec(None, "batch"))

@@ -12,7 +12,7 @@ from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.training import Run
 from chainrule.training.feed import Resident
-from chainrule.training.fit import SHUFFLE, STEPS
+from chainrule.training.job import SHUFFLE, STEPS
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare
 from chainrule.training.state import State, Unit, start

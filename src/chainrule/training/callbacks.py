@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from chainrule import tree
 from chainrule.errors import SettingError, did_you_mean
@@ -28,6 +29,7 @@ class Event:
     probes : what the layers do (`Probes`), where `fit` was asked to ``probe_every`` so many steps
     state : the training state, to read
     model : a function that makes a `Model` of the weights at this moment
+    member : in a population, what makes this member different from the others; else None
 
     >>> import chainrule as cr
     >>> def every_weight(event):
@@ -47,6 +49,7 @@ class Event:
     probes: Probes | None
     state: State
     model: Callable[[], Model]
+    member: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

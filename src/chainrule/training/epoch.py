@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import Engine, lowering, namespace
+from chainrule.engine.compiled import JaxEngine
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
@@ -53,10 +54,25 @@ class Programs(NamedTuple):
     measure: Any
 
 
-def programs(recipe: Recipe, engine: Engine, probes: int = 0) -> Programs:
+class Shared(NamedTuple):
+    """What the members of a population that train together have in common besides the structure of their recipe.
+
+    Attributes
+    ----------
+    order : the samples come to all in the same order
+    validation : all are validated on the same data
+    """
+
+    order: bool
+    validation: bool
+
+
+def programs(recipe: Recipe, engine: Engine, probes: int = 0, shared: Shared | None = None) -> Programs:
     """The programs of a recipe; found again for every recipe that differs in continuous settings only.
 
     ``probes`` is the number of figures that probes take on every ``settings["run"]["probe_every"]``-th step.
+    ``shared`` asks for the programs of many members at once: states, settings and metrics then have a first axis with
+    one entry for each, and so has what of the data is not shared. The inputs lie in one array for all.
     """
     form = structure(recipe)
     try:
@@ -67,11 +83,13 @@ def programs(recipe: Recipe, engine: Engine, probes: int = 0) -> Programs:
             f"({error}). Use a tuple instead, and @dataclass(frozen=True); arrays belong into init(). Got: "
             f"{recipe.net}."
         ) from None
-    return _programs(form, engine, probes, lowering.current())
+    return _programs(form, engine, probes, lowering.current(), shared)
 
 
 @functools.lru_cache(maxsize=128)
-def _programs(form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...]) -> Programs:
+def _programs(
+    form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...], shared: Shared | None
+) -> Programs:
     def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
         recipe = filled(form, settings)
         paths = narrow(state.params) if engine.turns_matrices and not isinstance(form.optimizer, Optax) else frozenset()
@@ -113,7 +131,13 @@ def _programs(form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | 
         sums: tuple[Array, ...] = engine.loop(body, None, len(blocks.x), 0, len(blocks.x))[1]
         return sums
 
-    return Programs(engine.compile(train, donate=(0,)), engine.compile(measure))
+    if shared is None:
+        return Programs(engine.compile(train, donate=(0,)), engine.compile(measure))
+    assert isinstance(engine, JaxEngine)
+    own = None if shared.order else 0
+    many = engine.together(train, (0, 0, Batch(None, own, own), own, None, None))
+    judged = engine.together(measure, (0, 0, 0, None if shared.validation else 0))
+    return Programs(engine.compile(many, donate=(0,)), engine.compile(judged))
 
 
 def _is_finite(values: Any) -> Array:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import optimizers, random
+from chainrule import optimizers
 from chainrule.augment import preview
 from chainrule.data.rows import Rows
-from chainrule.engine import PRECISIONS, choose, distributed
+from chainrule.engine import choose, distributed
 from chainrule.engine.devices import check_split
-from chainrule.errors import SettingError, ShapeError
+from chainrule.errors import SettingError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -23,14 +23,11 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.folder import RunFolder
+from chainrule.training.job import Job, JobSettings, Source, count, job, source, streams
 from chainrule.training.loop import Loop
-from chainrule.training.prepare import arranged, prepare, unpack
+from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, Unit, start
 from chainrule.training.streaming import Streamed
-
-# The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
-SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
 
 
 def fit(
@@ -161,48 +158,37 @@ def fit(
     >>> run.history["val_accuracy"][-1] > 0.9
     True
     """
-    epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
-    micro_batches = _count("micro_batches", micro_batches)
-    call_every = None if call_every is None else _count("call_every", call_every)
-    probe_every = None if probe_every is None else _count("probe_every", probe_every)
-    check_number("fit", "l1", l1, 0.0)
-    check_number("fit", "l2", l2, 0.0)
-    checkpoint_every = None if checkpoint_every is None else _count("checkpoint_every", checkpoint_every)
+    call_every = None if call_every is None else count("call_every", call_every)
+    probe_every = None if probe_every is None else count("probe_every", probe_every)
+    checkpoint_every = None if checkpoint_every is None else count("checkpoint_every", checkpoint_every)
     if checkpoint_minutes is not None:
         check_number("fit", "checkpoint_minutes", checkpoint_minutes, 0.0, open_low=True)
-    keep = _count("keep", keep)
+    keep = count("keep", keep)
     if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
-    root = random.key(seed)
-    data, validation, preparation = arranged(data, validation, net, root)
-    x, y = unpack(data)
-    model = _model(net, x.shape[1:], seed, precision)
-    prepared = prepare(
-        x, y, model, validation, preparation, normalize, normalize_target, sample_weight, class_weight, root
-    )
-    n = len(prepared.train.x)
-    recipe, state = start(
-        model,
-        loss,
-        optimizer,
-        samples=n,
-        batch_size=batch_size,
+    settings = JobSettings(
+        loss=loss,
+        optimizer=optimizer,
         epochs=epochs,
-        key=random.fold_in(root, STEPS),
-        task=prepared.target.task,
-        units=tuple(Unit(size) for size in prepared.target.deviation),
-        l1=float(l1),
-        l2=float(l2),
-        micro_batches=micro_batches,
+        batch_size=batch_size,
+        validation=validation,
+        l1=l1,
+        l2=l2,
         augment=augment,
-        compute="bfloat16" if precision == "bfloat16" else None,
+        normalize=normalize,
+        normalize_target=normalize_target,
+        early_stopping=early_stopping,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        micro_batches=micro_batches,
+        seed=seed,
+        precision=precision,
     )
-    state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
-    if recipe.augment is not None and preparation is not None:
-        recipe.augment.check(model.input_shape, codes=len(preparation.embedded))
+    arranged = source(net, data, validation, seed)
+    todo = job(net, arranged, settings)
+    model, recipe, prepared, n = todo.model, todo.recipe, todo.prepared, len(todo.prepared.train.x)
     if probe_every is not None:
-        state.settings["run"]["probe_every"] = probe_every
-    stopping = _stopping(early_stopping, recipe.task, prepared.validation is not None)
+        todo.state.settings["run"]["probe_every"] = probe_every
     callbacks = _callbacks(callbacks)
     if devices is None and distributed.place()[1] > 1:
         devices = "all"
@@ -210,7 +196,7 @@ def fit(
         engine,
         devices=devices,
         precision="bfloat16" if recipe.compute else model.precision,
-        steps=epochs * -(-n // batch_size),
+        steps=epochs * todo.steps_per_epoch,
         work=lambda: model.work() * (3 * min(batch_size, n)),
     )
     if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
@@ -226,11 +212,10 @@ def fit(
         if out is None:
             return None
         # Described first: a network or loss made of functions cannot be written down.
-        described = config or _describe(
-            model, recipe, epochs, batch_size, validation, normalize, stopping, seed, engine, devices, class_weight
-        )
+        described = config or _describe(todo, arranged.validation, normalize, seed, engine, devices, class_weight)
         folder = RunFolder(out, resume=resume)
         if recipe.augment is not None and len(model.input_shape) == 3:
+            x = arranged.x
             some = x.read(0, min(n, 256)) if isinstance(x, Rows) else x[:256]
             preview(some, recipe.augment, seed=seed, normalize=normalize, path=folder.path / "augment.png")
         return folder
@@ -238,19 +223,19 @@ def fit(
     folder = distributed.on_first(make_folder)
     given: dict[str, str] = {}
     if out is not None or distributed.place()[1] > 1:
-        given = _identity(x, y, validation, sample_weight)
+        given = _identity(arranged, sample_weight)
         given |= {"normalize": str(prepared.standardizer is not None), "class_weight": repr(class_weight)}
     feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
-    if isinstance(prepared.train.x, Rows):
+    if streams(todo):
         feed = Streamed
     loop = Loop(
         model,
         recipe,
         prepared,
         chosen,
-        feed(prepared.train, batch_size, random.fold_in(root, SHUFFLE), chosen),
+        feed(prepared.train, batch_size, todo.order, chosen),
         epochs,
-        stopping=stopping,
+        stopping=todo.stopping,
         callbacks=callbacks,
         call_every=call_every,
         record_steps=record_steps,
@@ -262,26 +247,23 @@ def fit(
         given=given,
     )
     with distributed.losing_a_peer():
-        return loop.run(state, resume, progress and distributed.is_first(), described)
+        return loop.run(todo.state, resume, progress and distributed.is_first(), described)
 
 
 def _describe(
-    model: Model,
-    recipe: Recipe,
-    epochs: int,
-    batch_size: int,
+    todo: Job,
     validation: Any,
     normalize: bool,
-    stopping: EarlyStopping | None,
     seed: int,
     engine: str,
     devices: str | int | None,
     class_weight: Any,
 ) -> dict[str, Any]:
     """The settings of a run as plain values, for ``config.toml``; data and functions are named only."""
+    model, recipe, stopping = todo.model, todo.recipe, todo.stopping
     return {
-        "epochs": epochs,
-        "batch_size": batch_size,
+        "epochs": todo.epochs,
+        "batch_size": todo.batch_size,
         "validation": validation if isinstance(validation, float | int) else None,
         "normalize": normalize,
         "normalize_target": bool(recipe.units) or None,
@@ -304,42 +286,6 @@ def _describe(
     }
 
 
-def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
-    """A model with initial weights; or the one given, to go on from."""
-    if not isinstance(net, Model):
-        if not isinstance(net, Layer):
-            raise SettingError(
-                f"fit trains a layer, such as cr.Sequential(...) or cr.mlp([...]), or a cr.Model; got {net!r}."
-            )
-        return Model(net, input_shape, seed=seed, precision=precision)
-    if precision != "float32" and PRECISIONS.get(precision) != net.precision:
-        raise SettingError(f"The model to go on from is in {net.precision}; make it with precision={precision!r}.")
-    if net.input_shape != input_shape:
-        raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
-    return net
-
-
-def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
-    """The early stopping asked for, if what it watches is measured."""
-    stopping = EarlyStopping() if given is True else given or None
-    if stopping is None:
-        return None
-    if not isinstance(stopping, EarlyStopping):
-        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {given!r}.")
-    if stopping.monitor.startswith("val_") and not validated:
-        raise SettingError(
-            f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
-            'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
-        )
-    score = "mae" if task == "regression" else "accuracy"
-    if stopping.monitor.removeprefix("val_") not in ("loss", score):
-        raise SettingError(
-            f"EarlyStopping watches {stopping.monitor!r}, which is not measured for {task}: "
-            f"watch 'val_loss' or 'val_{score}'."
-        )
-    return stopping
-
-
 def _callbacks(given: Any) -> tuple[Callback, ...]:
     """Callbacks as a tuple; a single one may be given alone."""
     callbacks = tuple(given) if isinstance(given, list | tuple) else (given,)
@@ -349,16 +295,10 @@ def _callbacks(given: Any) -> tuple[Callback, ...]:
     return callbacks
 
 
-def _identity(x: Any, y: Any, validation: Any, sample_weight: Any) -> dict[str, str]:
+def _identity(data: Source, sample_weight: Any) -> dict[str, str]:
     """What the data is known by when the run is gone on with."""
-    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    parts, validation = {"x": data.x, "y": data.y, "sample_weight": sample_weight}, data.validation
     if validation is None or isinstance(validation, float | int | np.number):
         return fingerprint(**parts) | {"validation": repr(validation)}
     held_out = zip(("x of the validation", "y of the validation"), unpack(validation), strict=True)
     return fingerprint(**parts, **dict(held_out))
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
-    return int(value)

@@ -19,10 +19,8 @@ from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
-from chainrule.schedules import Schedule
-from chainrule.settings import replace, values, with_values
-from chainrule.training import checkpoint
-from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event, apply_settings
+from chainrule.training import checkpoint, decisions
+from chainrule.training.callbacks import Callback, EarlyStopping, Event, apply_settings
 from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.divergence import blame, first_bad_step
 from chainrule.training.epoch import programs
@@ -32,16 +30,15 @@ from chainrule.training.history import History
 from chainrule.training.keeper import Keeper, set_aside
 from chainrule.training.memory import fitting_step
 from chainrule.training.pace import Pace
-from chainrule.training.prepare import Prepared
+from chainrule.training.prepare import Prepared, trained
 from chainrule.training.probe import Probes
 from chainrule.training.probe import names as probe_names
 from chainrule.training.progress import Show
 from chainrule.training.progress import progress as show_progress
-from chainrule.training.run import Run, added, named_metrics
+from chainrule.training.run import Run, add_steps, added, named_metrics
 from chainrule.training.signals import Asked, asked_to_end, ended
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
-from chainrule.tree import leaves_with_path
 
 
 class Loop:
@@ -100,8 +97,7 @@ class Loop:
         self.keeper: Keeper | None = None
         if folder is not None:
             self.keeper = Keeper(folder, self._identity, every=checkpoint_every, minutes=checkpoint_minutes, keep=keep)
-        #: The column that says which epoch is the best one; None: the last one is.
-        self.watched = stopping.monitor if stopping else "val_loss" if self.validation is not None else None
+        self.watched = decisions.watched(stopping, self.validation is not None)
         self.best_epoch = 0
         # The state is given away to every call of the program; what others keep is a copy of it: `kept`.
         self.state: State
@@ -199,7 +195,7 @@ class Loop:
         show(self.history.records[-1])
         stopped = self._decide() or stopped
         epoch, self.place = self.place.epoch, Place(self.place.epoch + 1)
-        if self._is_best(epoch):
+        if decisions.is_best(self.history, self.stopping, self.watched, self.best_epoch):
             self.best, self.best_epoch = (self.kept.params, self.kept.layers), epoch
         if self.keeper is not None and (stopped or epoch == self.epochs or self.keeper.is_due(self.steps, True)):
             self._save(self.keeper)
@@ -271,9 +267,9 @@ class Loop:
         self.state, place = found.state._replace(settings=self.state.settings), self.place
         self.steps += last - first
         place.done += last - first
-        place.sums = _added(place.sums, metrics)
+        place.sums = add_steps(place.sums, metrics)
         if self.call_every:
-            place.since = _added(place.since, metrics)
+            place.since = add_steps(place.since, metrics)
         place.lr = _plain(metrics.lr[-1])
 
     def _train(self, state: State, piece: Piece, first: int, last: int) -> Any:
@@ -294,33 +290,22 @@ class Loop:
         found = named_metrics(self.recipe, *added(self.engine.fetch(s) for s in sums))
         return {f"val_{name}": value for name, value in found.items()}
 
-    def _is_best(self, epoch: int) -> bool:
-        if self.stopping is not None:
-            return self.stopping.best_epoch(self.history[self.stopping.monitor]) == epoch
-        if self.watched is None or not self.best_epoch:
-            return True
-        now, best = (self.history.records[at - 1][self.watched] for at in (epoch, self.best_epoch))
-        return now < best or best != best
-
     def _decide(self) -> str | None:
         """Let early stopping, the schedule and the callbacks act after an epoch: the reason to stop, if any."""
-        stopping, schedule = self.stopping, self.recipe.optimizer.lr
+        stopping = self.stopping
         reason = stopping.decide(self.history[stopping.monitor]) if stopping is not None else None
-        if isinstance(schedule, Schedule):
-            current = with_values(schedule, self.state.settings["recipe"]["optimizer"]["lr"])
-            changed = current.after_epoch(self.history["val_loss" if self.validation is not None else "loss"])
-            if changed is not None:
-                new = leaves_with_path(values(changed), ("optimizer", "lr"))
-                self._set({".".join(path): value for path, value in new})
+        validated = self.validation is not None
+        if changes := decisions.scheduled(self.recipe, self.state.settings, self.history, validated):
+            self._set(changes)
         last = self.history.records[-1]
         return reason or self._call(int(last["epoch"]), last, end_of_epoch=True)
 
     def _call(self, epoch: int, metrics: Mapping[str, float], end_of_epoch: bool) -> str | None:
         """Show the callbacks where the run is, and do what they decide: the reason to stop, if any."""
-        reason = None
-        for callback in self.callbacks:
+
+        def event() -> Event:
             seen = self.kept
-            event = Event(
+            return Event(
                 epoch=epoch,
                 epochs=self.epochs,
                 step=int(seen.step),
@@ -329,18 +314,10 @@ class Loop:
                 history=self.history,
                 probes=self.probes,
                 state=seen,
-                model=lambda seen=seen: self._model((seen.params, seen.layers)),  # type: ignore[misc]
+                model=lambda: self._model((seen.params, seen.layers)),
             )
-            decision = callback(event)
-            if decision is None:
-                continue
-            if not isinstance(decision, Decision):
-                raise SettingError(f"A callback returns None or cr.Decision(stop=..., settings=...), got {decision!r}.")
-            self._set(decision.settings)
-            for path, value in decision.settings.items():
-                replace(self.recipe, path, value)  # a value out of its range is an error here
-            reason = reason or decision.stop
-        return reason
+
+        return decisions.ask(self.callbacks, event, self.recipe, self._set)
 
     def _set(self, changes: Mapping[str, float]) -> None:
         """Change continuous settings from here on."""
@@ -416,18 +393,7 @@ class Loop:
         )
 
     def _model(self, chosen: Any) -> Model:
-        params, layers = self.engine.fetch(chosen)
-        model = self.model
-        return Model(
-            model.net,
-            model.input_shape,
-            precision=model.precision,
-            params=params,
-            state=layers,
-            standardizer=self.prepared.standardizer,
-            preparation=self.prepared.preparation,
-            target=self.prepared.target,
-        )
+        return trained(self.model, self.prepared, *self.engine.fetch(chosen))
 
 
 def _steps(pieces: Iterator[Piece], start: int) -> Iterator[tuple[Piece, int]]:
@@ -435,12 +401,6 @@ def _steps(pieces: Iterator[Piece], start: int) -> Iterator[tuple[Piece, int]]:
     for piece in pieces:
         for i in range(max(0, start - piece.before), piece.steps):
             yield piece, i
-
-
-def _added(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
-    """Sums with those of some steps added, one step after the other: so where an epoch is cut changes no digit."""
-    values = np.column_stack([np.asarray(v, np.float64) for v in metrics[:4]])
-    return tuple(np.add.accumulate(np.vstack([sums, values]), axis=0)[-1].tolist())
 
 
 def _each(metrics: Metrics) -> Iterator[tuple[float, ...]]:

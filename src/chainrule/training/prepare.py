@@ -130,6 +130,20 @@ def prepare(
     )
 
 
+def trained(model: Model, prepared: Prepared, params: Any, state: Any) -> Model:
+    """The model of a run with these values, and with what was learned from its data."""
+    return Model(
+        model.net,
+        model.input_shape,
+        precision=model.precision,
+        params=params,
+        state=state,
+        standardizer=prepared.standardizer,
+        preparation=prepared.preparation,
+        target=prepared.target,
+    )
+
+
 def hold_out(encoded: np.ndarray, task: str, fraction: float, root: Any) -> tuple[np.ndarray, np.ndarray]:
     """The rows that a run with this key trains on, and those it validates on, where validation is a fraction."""
     stratify = task in ("classification", "binary")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from chainrule.training.epoch import programs
 from chainrule.training.feed import EVALUATION_BLOCK
 from chainrule.training.history import History
 from chainrule.training.probe import Probes
-from chainrule.training.state import Recipe
+from chainrule.training.state import Metrics, Recipe
 from chainrule.training.step import Batch
 from chainrule.training.streaming import evaluated
 
@@ -119,6 +119,12 @@ def added(parts: Iterable[Any]) -> list[float]:
     """Sums over blocks (or steps) that came in parts, each as one number."""
     found: list[float] = np.sum([totals(part) for part in parts], axis=0).tolist()
     return found
+
+
+def add_steps(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
+    """Sums with those of some steps added, one step after the other: so where an epoch is cut changes no digit."""
+    values = np.column_stack([np.asarray(v, np.float64) for v in metrics[:4]])
+    return tuple(np.add.accumulate(np.vstack([sums, values]), axis=0)[-1].tolist())
 
 
 def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:

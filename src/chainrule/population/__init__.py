@@ -1,0 +1,8 @@
+"""Many networks trained at once: members that differ in seed, data or settings, as one program where they can be."""
+
+from chainrule.population.crew import Crew
+from chainrule.population.fit import fit_population
+from chainrule.population.member import Member
+from chainrule.population.population import Population
+
+__all__ = ["Crew", "Member", "Population", "fit_population"]

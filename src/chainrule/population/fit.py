@@ -1,0 +1,86 @@
+"""`fit_population`: many networks in one call, as one program where they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chainrule.population.crew import Crew
+from chainrule.population.member import listed
+from chainrule.population.population import Population
+from chainrule.population.show import progress as show_progress
+from chainrule.training.callbacks import Callback
+
+
+def fit_population(
+    net: Any,
+    data: Any,
+    members: int | Sequence[Mapping[str, Any]],
+    *,
+    seed: int = 0,
+    engine: str = "auto",
+    devices: str | int | None = None,
+    strategy: str = "auto",
+    callbacks: Callback | Sequence[Callback] = (),
+    progress: bool = True,
+    **settings: Any,
+) -> Population:
+    """Train many networks at once.
+
+    Each member's result is that of `fit` with its settings and seed, up to rounding (float32: about 1e-5 relative).
+    Members that differ in values only (seed, initial weights, order and choice of the samples, learning rate, λ, any
+    other continuous setting) train as one program; those that differ in structure (layers, widths, batch size, kind of
+    optimizer) are grouped. A member that stops early, or diverges, costs nothing from the next epoch on and changes
+    nothing for the others.
+
+    Parameters
+    ----------
+    net, data
+        As for `fit`; ``net`` may also be a function of the `Dataset` that returns a layer.
+    members
+        A number of seeds (``seed``, ``seed`` + 1, …), or for each member a mapping of what makes it different:
+
+        - ``"seed"``, ``"l2"``, ``"optimizer"``, ``"batch_size"``, … : any setting of `fit` that says what is trained;
+        - a dotted path into one: ``"optimizer.lr"``, ``"net.layers.0.units"``, ``"net.layers.1.rate"``;
+        - ``"net"``: another network;
+        - ``"rows"``: positions of the samples it is trained on (a fold, a bootstrap sample, the first thousand), and
+          ``"held_out"``: of those it is validated on.
+    seed
+        Of members that are not given one.
+    engine, devices
+        As for `fit`. Of several devices each trains members of its own.
+    strategy
+        "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one program of all
+        members of a group, "blocks" several, "single" trains one by one.
+    callbacks
+        Called with an `Event` for each member after each of its epochs; they may stop it or change its settings.
+    settings
+        Of `fit`, common to all members: loss, optimizer, epochs, batch_size, validation, l1, l2, augment, normalize,
+        normalize_target, early_stopping, sample_weight, class_weight, micro_batches, precision.
+
+    Returns
+    -------
+    Population
+        ``population[i]`` is the run of member i; a member that diverged has ``stopped == "diverged at step …"``.
+
+    Raises
+    ------
+    ChainruleError
+        For settings that there are not (with the nearest), before anything is trained.
+
+    Example
+    -------
+    >>> import chainrule as cr
+    >>> rates = [{"optimizer.lr": lr} for lr in (0.001, 0.01, 0.1)]
+    >>> runs = cr.fit_population(
+    ...     cr.mlp([4, 16, 3]), cr.data.load("iris"), rates, validation=0.2, epochs=20, progress=False)
+    >>> runs.best().history["val_accuracy"][-1] > 0.9
+    True
+    """
+    crew = Crew(
+        net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
+    )
+    found = crew.enlist(listed(members, seed))
+    with show_progress(found, progress) as watch:
+        crew.train(found, watch=watch)
+    return Population(found)

@@ -1,0 +1,252 @@
+"""One member of a population: what makes it different, and where its training stands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule import augment, losses, optimizers, random
+from chainrule.data import Dataset
+from chainrule.errors import DataError, SettingError, did_you_mean
+from chainrule.models import Model
+from chainrule.population.networks import network
+from chainrule.settings import replace, structure
+from chainrule.tables.table import Table
+from chainrule.training.decisions import watched
+from chainrule.training.history import History
+from chainrule.training.job import Job, JobSettings, Source, job, source, streams
+from chainrule.training.prepare import SPLIT, Prepared, trained
+from chainrule.training.run import Run
+from chainrule.training.state import State
+
+#: What a member may be given besides the settings of `fit` and the paths into its recipe.
+PARTS = ("net", "rows", "held_out")
+
+#: Paths begin with one of these; the others of a name are found in what the name stands for.
+ROOTS = ("net", "loss", "optimizer", "augment", "early_stopping")
+
+JOB_SETTINGS = tuple(f.name for f in dataclasses.fields(JobSettings))
+
+
+@dataclass(eq=False)
+class Member:
+    """A run among others.
+
+    Attributes
+    ----------
+    given : what makes it different from the others, with its seed
+    job : what is trained
+    epoch : epochs done
+    history : `History`
+    stopped : why it ended before its last epoch, or None
+    best_epoch : the best one so far
+    seconds : spent on it: its share of the time of the members that it trained with
+    """
+
+    given: Mapping[str, Any]
+    job: Job
+    engine: str = ""
+    epoch: int = 0
+    history: History = field(default_factory=History)
+    stopped: str | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+    state: State = None  # type: ignore[assignment]  # as NumPy arrays, while no block has it
+    best: Any = None
+
+    def __post_init__(self) -> None:
+        self.state = self.job.state
+        self.best = (self.state.params, self.state.layers)
+        self.validated = self.job.prepared.validation is not None
+        self.watched = watched(self.job.stopping, self.validated)
+
+    def __repr__(self) -> str:
+        return f"Member({dict(self.given)}, {self.epoch} of {self.job.epochs} epochs, stopped={self.stopped!r})"
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.stopped is not None or self.epoch >= self.job.epochs
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its cost became NaN or infinite."""
+        return self.stopped is not None and self.stopped.startswith("diverged")
+
+    @property
+    def program(self) -> Any:
+        """What must be equal for members to train as one program: everything but values and which samples."""
+        work, train, validation = self.job, self.job.prepared.train, self.job.prepared.validation
+        kinds = [(a.shape[1:], a.dtype.str) for a in train]
+        size = min(work.batch_size, len(train.x))
+        sizes = (size, work.steps_per_epoch, validation is None)
+        return structure(work.recipe), work.model.input_shape, work.model.precision, sizes, str(kinds)
+
+    def restores(self) -> bool:
+        """Whether the weights of its best epoch are wanted in the end, and not the last ones."""
+        return self.job.stopping is not None and self.job.stopping.restore_best
+
+    def run(self) -> Run:
+        """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
+        if self.state is None:
+            raise SettingError("The weights of this member were dropped.")
+        restored = self.restores() and not self.diverged and self.best_epoch > 0
+        params, layers = self.best if restored else (self.state.params, self.state.layers)
+        return Run(
+            trained(self.job.model, self.job.prepared, params, layers),
+            self.history,
+            self.job.recipe,
+            best_epoch=self.best_epoch if restored else len(self.history),
+            stopped=self.stopped,
+            engine=self.engine,
+            traces={},
+        )
+
+    def drop_state(self) -> None:
+        """Forget the weights; the history stays. A member that is not done is then stopped."""
+        if not self.done:
+            self.stopped = "dropped"
+        self.state = self.best = None  # type: ignore[assignment]
+
+
+class Recruits:
+    """Makes members of what they are given; data that several have in common is prepared once.
+
+    Parameters
+    ----------
+    net, data : as for `fit`
+    common : settings of `fit` that all have, unless they are given others
+    """
+
+    def __init__(self, net: Any, data: Any, common: JobSettings) -> None:
+        self.net, self.data, self.common = net, data, common
+        self._sources: dict[Any, Source] = {}
+        self._prepared: dict[Any, Prepared] = {}
+
+    def member(self, given: Mapping[str, Any]) -> Member:
+        """A member of its differences; raises `SettingError` for one that there is not."""
+        if not isinstance(given, Mapping):
+            raise SettingError(f'A member is a mapping such as {{"seed": 1, "optimizer.lr": 0.1}}, got {given!r}.')
+        changes = {key: value for key, value in given.items() if key in JOB_SETTINGS}
+        settings = dataclasses.replace(self.common, **changes)
+        net = given.get("net", self.net)
+        for path, value in given.items():
+            if path not in JOB_SETTINGS and path not in PARTS:
+                net, settings = self._set(net, settings, path, value)
+        data, key = self._source(net, settings, given)
+        net = network(net, data.x, data.y, data.preparation)
+        if settings.sample_weight is not None and given.get("rows") is not None:
+            settings = dataclasses.replace(settings, sample_weight=np.asarray(settings.sample_weight)[given["rows"]])
+        return Member(dict(given) | {"seed": settings.seed}, self._job(net, data, settings, key))
+
+    def _set(self, net: Any, settings: JobSettings, path: str, value: Any) -> tuple[Any, JobSettings]:
+        """Network and settings with the setting at a path changed."""
+        root, _, rest = path.partition(".")
+        if root not in ROOTS or not rest:
+            known = [*JOB_SETTINGS, *PARTS, *(f"{name}.…" for name in ROOTS)]
+            raise SettingError(f"A member has no setting {path!r}{did_you_mean(path, known)}")
+        if root == "net":
+            if isinstance(net, Model):
+                raise SettingError(f"{path!r}: a network that goes on from its weights keeps its settings.")
+            return replace(net, rest, value), settings
+        found = getattr(settings, root)
+        if root == "optimizer":
+            found = optimizers.get(found)
+        elif root == "loss" and found != "auto":
+            found = losses.get(found)
+        elif root == "augment" and found is not None:
+            found = augment.get(found)
+        if found is None or isinstance(found, str | bool):
+            raise SettingError(f"{path!r}: {root} is {found!r} here and has no settings: give an object.")
+        return net, dataclasses.replace(settings, **{root: replace(found, rest, value)})
+
+    def _source(self, net: Any, settings: JobSettings, given: Mapping[str, Any]) -> tuple[Source, Any]:
+        """The data of a member, all of it or some rows, and what tells it from that of others."""
+        rows, held_out, validation = given.get("rows"), given.get("held_out"), settings.validation
+        if held_out is not None and rows is None:
+            raise SettingError('A member with "held_out" needs "rows", the samples that it is trained on.')
+        drawn = validation is None or isinstance(validation, float | int | np.number)
+        known = net.preparation if isinstance(net, Model) else None
+        key = (
+            *(None if part is None else np.asarray(part).tobytes() for part in (rows, held_out)),
+            validation if drawn else id(validation),
+            settings.seed if validation and drawn and isinstance(self.data, Table) else None,
+            id(known),
+        )
+        if key not in self._sources:
+            data = self.data
+            if isinstance(data, Table) and rows is None:
+                split = random.fold_in(random.key(settings.seed), SPLIT)
+                data = data.prepare(validation=validation or 0.0, key=split, preparation=known).data
+            elif isinstance(data, Table):
+                data = data.prepare_rows(rows, held_out).data
+            elif rows is not None:
+                data = self._rows(rows, held_out)
+            own = isinstance(self.data, Table) and (rows is None or held_out is not None)
+            if rows is not None and held_out is not None:
+                validation = None
+            self._sources[key] = source(net, data, None if own else validation, settings.seed)
+        return self._sources[key], key
+
+    def _rows(self, rows: Any, held_out: Any) -> Dataset:
+        """Some rows of the data to train on, and others to validate on."""
+        whole = source(None, self.data, None, 0)
+        parts: list[Any] = []
+        for name, part in (("rows", rows), ("held_out", held_out)):
+            at = None if part is None else positions(part, len(whole.x), name)
+            parts += [None, None] if at is None else [whole.x[at], whole.y[at]]
+        x, y, x_validation, y_validation = parts
+        return Dataset("some rows", x, y, x_validation=x_validation, y_validation=y_validation)
+
+    def _job(self, net: Any, data: Source, settings: JobSettings, source_key: Any) -> Job:
+        """The job; what `prepare` makes is made once for all members for whom it must be the same."""
+        drawn = isinstance(data.validation, float | int | np.number) and data.validation
+        last = getattr(net, "layers", (net,))[-1:]
+        key = (
+            source_key,
+            settings.seed if drawn else None,
+            settings.normalize,
+            settings.normalize_target,
+            None if settings.sample_weight is None else np.asarray(settings.sample_weight).tobytes(),
+            repr(settings.class_weight),
+            settings.precision,
+            id(net) if isinstance(net, Model) else repr(last),
+        )
+        found = job(net, data, settings, self._prepared.get(key))
+        if streams(found):
+            raise DataError(
+                "A population is trained on data in memory; this is read from a file while it is used. Train its "
+                "members one after the other with cr.fit, or give a part of the data as arrays."
+            )
+        self._prepared[key] = found.prepared
+        return found
+
+
+def positions(rows: Any, n: int, name: str) -> np.ndarray:
+    """Positions of samples, checked."""
+    found = np.asarray(rows)
+    if found.dtype == bool and found.shape == (n,):
+        found = np.flatnonzero(found)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not found.size:
+        raise DataError(f"{name} are positions of samples, a list of whole numbers; got {rows!r}.")
+    if found.min() < 0 or found.max() >= n:
+        raise DataError(f"{name} are positions from 0 to {n - 1}; got {found.min()} to {found.max()}.")
+    return found
+
+
+def listed(members: int | Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    """The members asked for: a number of seeds, or a list of differences."""
+    if isinstance(members, int | np.integer) and not isinstance(members, bool):
+        if members < 1:
+            raise SettingError(f"members is a number of at least 1, or a list of differences; got {members}.")
+        return [{"seed": seed + i} for i in range(int(members))]
+    if isinstance(members, str | Mapping) or not isinstance(members, Sequence) or not members:
+        raise SettingError(
+            "members is a number of seeds, or a list of what makes each different, such as "
+            f'[{{"seed": 0}}, {{"optimizer.lr": 0.1}}]; got {members!r}.'
+        )
+    return list(members)

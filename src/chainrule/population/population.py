@@ -1,0 +1,111 @@
+"""The result of training many networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import SettingError, unknown_name
+from chainrule.models import Model
+from chainrule.models.ensemble import ensemble
+from chainrule.population.member import Member
+from chainrule.statistics import Summary, summary
+from chainrule.training.history import smaller_is_better
+from chainrule.training.run import Run
+
+
+class Population(Sequence[Run]):
+    """Many finished runs: ``population[i]`` is the `Run` of member i, as `fit` would have given it.
+
+    Attributes
+    ----------
+    members : for each what makes it different, with its seed
+
+    >>> import chainrule as cr
+    >>> runs = cr.fit_population(cr.Dense(3, "softmax"), cr.data.load("iris"), 4, validation=0.2, progress=False)
+    >>> len(runs), runs.summary("val_accuracy").n
+    (4, 4)
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self._members = list(members)
+        self._runs: list[Run | None] = [None] * len(self._members)
+        self.members: list[Mapping[str, Any]] = [member.given for member in members]
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[j] for j in range(len(self))[i]]
+        found = self._runs[i]
+        if found is None:
+            found = self._runs[i] = self._members[i].run()
+        return found
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Run]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        told = ""
+        if (metric := self._metric(None)) is not None:
+            told = f", {metric} {self.summary(metric)}"
+        return f"Population({len(self)} members{told})"
+
+    def scores(self, metric: str | None = None) -> np.ndarray:
+        """A metric of each member at its best epoch (the last one without early stopping and validation data).
+
+        NaN for a member that diverged. Without a name: the accuracy, or mean absolute error, on the validation data;
+        on the training data if there is no validation.
+        """
+        name = self._metric(metric)
+        if name is None:
+            return np.full(len(self), np.nan)
+        found = []
+        for member in self._members:
+            history = member.history
+            if member.diverged or not len(history):
+                found.append(math.nan)
+                continue
+            if name not in history.columns:
+                raise unknown_name("metric", name, [c for c in history.columns if c not in ("epoch", "seconds", "lr")])
+            found.append(history[name][(member.best_epoch if member.restores() else len(history)) - 1])
+        return np.array(found)
+
+    def summary(self, metric: str | None = None) -> Summary:
+        """Mean, deviation and interval of a metric over the members."""
+        return summary(self.scores(metric))
+
+    def best(self, metric: str | None = None) -> Run:
+        """The run of the best member by a metric; raises `SettingError` if all diverged."""
+        name = self._metric(metric)
+        scores = self.scores(name)
+        if name is None or not np.isfinite(scores).any():
+            raise SettingError(f"All {len(self)} members diverged: there is no best one. Try smaller learning rates.")
+        at = np.nanargmin(scores) if smaller_is_better(name) else np.nanargmax(scores)
+        found: Run = self[int(at)]
+        return found
+
+    def ensemble(self) -> Model:
+        """One model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""
+        runs = [run for run, member in zip(self, self._members, strict=True) if not member.diverged]
+        if not runs:
+            raise SettingError(f"All {len(self)} members diverged: there is nothing to average.")
+        return ensemble([run.model for run in runs])
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with one row for each epoch of each member."""
+        import pandas as pd
+
+        rows = [{"member": i, **record} for i, m in enumerate(self._members) for record in m.history]
+        return pd.DataFrame(rows)
+
+    def _metric(self, name: str | None) -> str | None:
+        """The metric asked for, or the one that fits; None if no member has come to the end of an epoch."""
+        if name is not None:
+            return name
+        columns = next((m.history.columns for m in self._members if len(m.history)), [])
+        return next((c for c in ("val_accuracy", "val_mae", "accuracy", "mae") if c in columns), None)

@@ -1,0 +1,68 @@
+"""Progress over the members of a population, on standard error: how many are done, and the best so far."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from chainrule.population.crew import Watch
+from chainrule.population.member import Member
+from chainrule.training.history import smaller_is_better
+from chainrule.training.progress import SECONDS_BETWEEN_LINES, number
+
+
+@contextlib.contextmanager
+def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch | None]:
+    """A function to call with the members that came to the end of an epoch."""
+    if not enabled:
+        yield None
+        return
+    total = sum(member.job.epochs for member in members)
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(line(members), total=total)
+            yield lambda moved: bar.update(task, completed=_done(members), description=line(members))
+        return
+    shown = -math.inf
+
+    def watch(moved: Sequence[Member]) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            print(f"{_done(members) / total:4.0%}  {line(members)}", file=sys.stderr, flush=True)
+
+    try:
+        yield watch
+    finally:
+        print(f"{_done(members) / total:4.0%}  {line(members)}", file=sys.stderr, flush=True)
+
+
+def line(members: Sequence[Member]) -> str:
+    """``12 of 64 done, 1 diverged, best val_accuracy 97.12 % (member 7)``."""
+    diverged = sum(member.diverged for member in members)
+    parts = [f"{sum(member.done for member in members)} of {len(members)} members done"]
+    if diverged:
+        parts.append(f"{diverged} diverged")
+    columns = next((member.history.columns for member in members if len(member.history)), [])
+    name = next((c for c in ("val_accuracy", "val_mae", "accuracy", "mae") if c in columns), None)
+    if name is not None:
+        sign = 1.0 if smaller_is_better(name) else -1.0
+        values = [(sign * v, i) for i, m in enumerate(members) if not m.diverged and len(m.history)
+                  for v in m.history[name] if math.isfinite(v)]  # fmt: skip
+        if values:
+            value, at = min(values)
+            parts.append(f"best {name} {number(name, sign * value)} (member {at})")
+    return ", ".join(parts)
+
+
+def _done(members: Sequence[Member]) -> int:
+    """Epochs that are done, or that no one waits for any more."""
+    return sum(member.job.epochs if member.done else member.epoch for member in members)

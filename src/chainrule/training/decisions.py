@@ -1,0 +1,60 @@
+"""What follows from the record of a run: whether an epoch is the best, and what schedule and callbacks change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chainrule.errors import SettingError
+from chainrule.schedules import Schedule
+from chainrule.settings import replace, values, with_values
+from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event
+from chainrule.training.history import History
+from chainrule.training.state import Recipe
+from chainrule.tree import leaves_with_path
+
+
+def watched(stopping: EarlyStopping | None, validated: bool) -> str | None:
+    """The column that says which epoch is the best one; None: the last one is."""
+    return stopping.monitor if stopping is not None else "val_loss" if validated else None
+
+
+def is_best(history: History, stopping: EarlyStopping | None, column: str | None, best: int) -> bool:
+    """Whether the last epoch of a history is better than the one that was the best before it (0: there is none)."""
+    epoch = len(history)
+    if stopping is not None:
+        return stopping.best_epoch(history[stopping.monitor]) == epoch
+    if column is None or not best:
+        return True
+    now, before = history.records[-1][column], history.records[best - 1][column]
+    return now < before or before != before
+
+
+def scheduled(recipe: Recipe, settings: Any, history: History, validated: bool) -> dict[str, float]:
+    """The settings that the learning rate's schedule changes after an epoch, by their paths."""
+    schedule = recipe.optimizer.lr
+    if not isinstance(schedule, Schedule):
+        return {}
+    current = with_values(schedule, settings["recipe"]["optimizer"]["lr"])
+    changed = current.after_epoch(history["val_loss" if validated else "loss"])
+    if changed is None:
+        return {}
+    return {".".join(path): value for path, value in leaves_with_path(values(changed), ("optimizer", "lr"))}
+
+
+def ask(
+    callbacks: Iterable[Callback], event: Callable[[], Event], recipe: Recipe, change: Callable[[Any], None]
+) -> str | None:
+    """Show each callback where the run is and do what it decides: the reason to stop, if any."""
+    reason = None
+    for callback in callbacks:
+        decision = callback(event())
+        if decision is None:
+            continue
+        if not isinstance(decision, Decision):
+            raise SettingError(f"A callback returns None or cr.Decision(stop=..., settings=...), got {decision!r}.")
+        change(decision.settings)
+        for path, value in decision.settings.items():
+            replace(recipe, path, value)  # a value out of its range is an error here
+        reason = reason or decision.stop
+    return reason

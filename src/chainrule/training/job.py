@@ -1,0 +1,190 @@
+"""What is to be trained: the settings of one run, checked, and everything that follows from them but the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.data.rows import Rows
+from chainrule.engine import PRECISIONS
+from chainrule.errors import SettingError, ShapeError
+from chainrule.layers import Layer
+from chainrule.losses import Loss
+from chainrule.models import Model
+from chainrule.optimizers import Optimizer
+from chainrule.settings import check_number
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.prepare import Prepared, arranged, prepare, unpack
+from chainrule.training.state import Recipe, State, Unit, start
+
+if TYPE_CHECKING:
+    from chainrule.tables.preparation import Preparation
+
+# The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
+SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
+
+
+@dataclass(frozen=True, eq=False)
+class JobSettings:
+    """The settings of `fit` that say what is trained and how (not where, nor what is written); see there."""
+
+    loss: str | Loss = "auto"
+    optimizer: str | Optimizer | Any = "adam"
+    epochs: int = 10
+    batch_size: int = 32
+    validation: Any = None
+    l1: float = 0.0
+    l2: float = 0.0
+    augment: Any = None
+    normalize: bool = True
+    normalize_target: bool = False
+    early_stopping: EarlyStopping | bool | None = None
+    sample_weight: Any = None
+    class_weight: Mapping[Any, float] | str | None = None
+    micro_batches: int = 1
+    seed: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "micro_batches"):
+            count(name, getattr(self, name))
+        for name in ("l1", "l2"):
+            check_number("fit", name, getattr(self, name), 0.0)
+        random.key(self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data as it is trained on: one array of inputs and one of targets, and what made them of a table's columns."""
+
+    x: Any
+    y: np.ndarray
+    validation: Any
+    preparation: Preparation | None
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run before its first step.
+
+    Attributes
+    ----------
+    model : the network with its first weights
+    prepared : the data, split, encoded and standardized
+    recipe, state : what a step depends on
+    epochs, batch_size : as asked for
+    stopping : the early stopping, if any
+    order : the key that the order of the samples follows from
+    """
+
+    model: Model
+    prepared: Prepared
+    recipe: Recipe
+    state: State
+    epochs: int
+    batch_size: int
+    stopping: EarlyStopping | None
+    order: Any
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.prepared.train.x) // self.batch_size)
+
+
+def source(net: Any, data: Any, validation: Any, seed: int) -> Source:
+    """The data of a run; a `Table` is split and prepared here."""
+    data, validation, preparation = arranged(data, validation, net, random.key(seed))
+    return Source(*unpack(data), validation, preparation)
+
+
+def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None = None) -> Job:
+    """A run of these settings. ``prepared`` is that of another job, where it is the same."""
+    root = random.key(settings.seed)
+    model = _model(net, data.x.shape[1:], settings.seed, settings.precision)
+    if prepared is None:
+        prepared = prepare(
+            data.x,
+            data.y,
+            model,
+            data.validation,
+            data.preparation,
+            settings.normalize,
+            settings.normalize_target,
+            settings.sample_weight,
+            settings.class_weight,
+            root,
+        )
+    recipe, state = start(
+        model,
+        settings.loss,
+        settings.optimizer,
+        samples=len(prepared.train.x),
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        key=random.fold_in(root, STEPS),
+        task=prepared.target.task,
+        units=tuple(Unit(size) for size in prepared.target.deviation),
+        l1=float(settings.l1),
+        l2=float(settings.l2),
+        micro_batches=int(settings.micro_batches),
+        augment=settings.augment,
+        compute="bfloat16" if settings.precision == "bfloat16" else None,
+    )
+    state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
+    if recipe.augment is not None and data.preparation is not None:
+        recipe.augment.check(model.input_shape, codes=len(data.preparation.embedded))
+    stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
+    order = random.fold_in(root, SHUFFLE)
+    return Job(model, prepared, recipe, state, int(settings.epochs), int(settings.batch_size), stopping, order)
+
+
+def streams(job: Job) -> bool:
+    """Whether the training data is read from a file while it is used."""
+    return isinstance(job.prepared.train.x, Rows)
+
+
+def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
+    """A model with initial weights; or the one given, to go on from."""
+    if not isinstance(net, Model):
+        if not isinstance(net, Layer):
+            raise SettingError(
+                f"fit trains a layer, such as cr.Sequential(...) or cr.mlp([...]), or a cr.Model; got {net!r}."
+            )
+        return Model(net, input_shape, seed=seed, precision=precision)
+    if precision != "float32" and PRECISIONS.get(precision) != net.precision:
+        raise SettingError(f"The model to go on from is in {net.precision}; make it with precision={precision!r}.")
+    if net.input_shape != input_shape:
+        raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
+    return net
+
+
+def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
+    """The early stopping asked for, if what it watches is measured."""
+    stopping = EarlyStopping() if given is True else given or None
+    if stopping is None:
+        return None
+    if not isinstance(stopping, EarlyStopping):
+        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {given!r}.")
+    if stopping.monitor.startswith("val_") and not validated:
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
+            'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
+        )
+    score = "mae" if task == "regression" else "accuracy"
+    if stopping.monitor.removeprefix("val_") not in ("loss", score):
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, which is not measured for {task}: "
+            f"watch 'val_loss' or 'val_{score}'."
+        )
+    return stopping
+
+
+def count(name: str, value: Any) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
+    return int(value)
