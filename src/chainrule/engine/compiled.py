@@ -142,14 +142,14 @@ class JaxEngine:
         ended: tuple[Any, Any] = lax.while_loop(lambda at: at[0] < last, stretch, (start, (carry, empty)))[1]
         return ended
 
-    def together(self, f: Callable[..., Any], axes: Sequence[Any]) -> Callable[..., Any]:
-        """The function for many members at once: of the arguments (or parts of them) whose axis is 0, each has its own.
+    def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
+        """The function for many members at once: each has its own part of the arguments along the axis that is given.
 
-        Those whose axis is None are the same for all.
+        Arguments, or parts of them, whose axis is None are the same for all. ``out`` are the axes of the results.
         """
         import jax
 
-        return functools.wraps(f)(jax.vmap(f, in_axes=tuple(axes)))
+        return functools.wraps(f)(jax.vmap(f, in_axes=tuple(axes), out_axes=out))
 
     def rows(self, values: Any, at: Any) -> Any:
         """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,10 @@ class NumpyEngine:
             for row, value in zip(tree.leaves(results), tree.leaves(new), strict=True):
                 row[i] = value
         return carry, results
+
+    def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
+        """Members train one by one here."""
+        raise NotImplementedError("NumPy has no programs of many members.")
 
     def rows(self, values: Any, at: Any) -> Any:
         """``values[at]`` for positions that are known to exist."""

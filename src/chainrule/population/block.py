@@ -88,7 +88,7 @@ class Block:
             metrics, finite = self.engine.fetch((found.metrics, found.finite))
             self.pace.took(last - done, time.perf_counter() - start)
             for i in range(len(self.members)):
-                own = Metrics(*(np.asarray(v)[i][done:last] if self.many else v[done:last] for v in metrics))
+                own = Metrics(*(np.asarray(v)[done:last, i] if self.many else v[done:last] for v in metrics))
                 sums[i] = add_steps(sums[i], own)
                 rates[i] = float(str(own.lr[-1]))
                 if bad[i] is None and not np.isfinite(own.cost).all():
@@ -175,7 +175,7 @@ class Block:
             weight.reshape(-1)[len(train.x) :] = 0.0
             found.append((y, weight, order + np.int32(sum(len(p.train.x) for p in self.parts[:part]))))
         steps = len(found[0][0])
-        arrays = found[0] if self.one_order or not self.many else tuple(map(np.stack, zip(*found, strict=True)))
+        arrays = found[0] if self.one_order or not self.many else tuple(np.stack(a, axis=1) for a in zip(*found, strict=True))
         y, weight, order = self.engine.place(arrays)
         return self.placed.inputs(self.parts), y, weight, order, steps
 

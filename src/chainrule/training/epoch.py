@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,10 @@ import numpy as np
 from chainrule import tree
 from chainrule.backprop.tensor import unwrap
 from chainrule.engine import Engine, lowering, namespace
-from chainrule.engine.compiled import JaxEngine
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
-from chainrule.training.layout import narrow, turn
+from chainrule.training.layout import Path, narrow, reading, turn
 from chainrule.training.probe import look
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, advance, count, evaluate
@@ -71,8 +71,9 @@ def programs(recipe: Recipe, engine: Engine, probes: int = 0, shared: Shared | N
     """The programs of a recipe; found again for every recipe that differs in continuous settings only.
 
     ``probes`` is the number of figures that probes take on every ``settings["run"]["probe_every"]``-th step.
-    ``shared`` asks for the programs of many members at once: states, settings and metrics then have a first axis with
-    one entry for each, and so has what of the data is not shared. The inputs lie in one array for all.
+    ``shared`` asks for the programs of many members at once: states and settings then have a first axis with one entry
+    for each; order, targets, weights and metrics an axis for them after that of the steps, where they are not shared.
+    The inputs lie in one array for all.
     """
     form = structure(recipe)
     try:
@@ -91,34 +92,57 @@ def _programs(
     form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...], shared: Shared | None
 ) -> Programs:
     def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
-        recipe = filled(form, settings)
-        paths = narrow(state.params) if engine.turns_matrices and not isinstance(form.optimizer, Optax) else frozenset()
+        turns = engine.turns_matrices and not isinstance(form.optimizer, Optax)
+        beside = frozenset[Path]()
+        if turns and shared is not None and shared.order:
+            beside = reading(state.params, math.prod(data.x.shape[1:] if order is not None else data.x.shape[2:]))
+        paths = narrow(state.params, members=shared is not None) - beside if turns else frozenset[Path]()
 
-        def turned(state: State) -> State:
-            moments = {name: turn(values, paths) for name, values in state.moments.items()} if paths else state.moments
-            return state._replace(params=turn(state.params, paths), moments=moments)
+        def laid(state: State) -> State:
+            """The state as it lies in the loop; of that, the state as it lies everywhere else."""
 
-        def advanced(state: State, batch: Batch, look: Any = None) -> tuple[State, Metrics, Array | None]:
+            def one(path: Path, value: Array) -> Array:
+                if path in beside:
+                    return value.swapaxes(0, 1)
+                return value.swapaxes(-2, -1) if path in paths else value
+
+            if not turns:
+                return state
+            moments = {name: tree.map_with_path(one, values) for name, values in state.moments.items()}
+            return state._replace(params=tree.map_with_path(one, state.params), moments=moments)
+
+        def advanced(
+            state: State, settings: Any, batch: Batch, look: Any = None
+        ) -> tuple[State, Metrics, Array | None]:
             whole = state._replace(settings=settings)
-            new, metrics, seen = advance(recipe, whole, batch, view=lambda params: turn(params, paths), look=look)
+            view = functools.partial(turn, paths=paths)
+            new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, look=look)
             return new._replace(settings=None), metrics, seen
+
+        step = advanced
+        if shared is not None:
+            axes = tree.map_with_path(lambda path, _: 1 if path in beside else 0, state.params)
+            states = State(axes, 0, dict.fromkeys(state.moments, axes), 0, 0, None)
+            own = None if shared.order else 0
+            step = engine.together(advanced, (states, 0, Batch(own, own, own)), (states, 0, 0))
 
         def batch_at(i: Array) -> Batch:
             x = data.x[i] if order is None else engine.rows(data.x, order[i])
             return Batch(x, data.y[i], data.weight[i])
 
         def body(i: Array, carry: State) -> tuple[State, tuple[Metrics, Array | None]]:
-            new, metrics, _ = advanced(carry, batch_at(i))
+            new, metrics, _ = step(carry, settings, batch_at(i))
             return new, (metrics, namespace(metrics.cost).zeros(probes, np.float32) if probes else None)
 
         def probed(i: Array, carry: State) -> tuple[State, tuple[Metrics, Array | None]]:
-            new, metrics, seen = advanced(carry, batch_at(i), look)
+            new, metrics, seen = advanced(carry, settings, batch_at(i), look)
             return new, (metrics, seen)
 
         every = (probed, settings["run"]["probe_every"], state.step - first) if probes else None
-        end, (metrics, seen) = engine.loop(body, turned(state), len(data.y), first, last, every)
-        end = turned(end)
-        return Trained(end, metrics, seen, _is_finite((end.params, end.layers)))
+        end, (metrics, seen) = engine.loop(body, laid(state), len(data.y), first, last, every)
+        end = laid(end)
+        axis = 0 if shared is None else 1
+        return Trained(end, metrics, seen, _is_finite((end.params, end.layers), axis))
 
     def measure(params: Any, layers: Any, settings: Any, blocks: Batch) -> tuple[Array, ...]:
         recipe = filled(form, settings)
@@ -131,16 +155,13 @@ def _programs(
         sums: tuple[Array, ...] = engine.loop(body, None, len(blocks.x), 0, len(blocks.x))[1]
         return sums
 
-    if shared is None:
-        return Programs(engine.compile(train, donate=(0,)), engine.compile(measure))
-    assert isinstance(engine, JaxEngine)
-    own = None if shared.order else 0
-    many = engine.together(train, (0, 0, Batch(None, own, own), own, None, None))
-    judged = engine.together(measure, (0, 0, 0, None if shared.validation else 0))
-    return Programs(engine.compile(many, donate=(0,)), engine.compile(judged))
+    if shared is not None:
+        measure = engine.together(measure, (0, 0, 0, None if shared.validation else 0), 0)
+    return Programs(engine.compile(train, donate=(0,)), engine.compile(measure))
 
 
-def _is_finite(values: Any) -> Array:
-    """Whether all numbers of a tree are finite."""
+def _is_finite(values: Any, axis: int) -> Array:
+    """Whether all numbers of a tree are finite; with ``axis`` 1, for each row of its arrays."""
     xp = namespace(*tree.leaves(values))
-    return xp.stack([xp.isfinite(v).all() for v in tree.leaves(values)]).all()
+    each = [xp.isfinite(v).reshape(*v.shape[:axis], -1).all(axis=-1) for v in tree.leaves(values)]
+    return xp.stack(each).all(axis=0)
