@@ -157,6 +157,15 @@ def see_backprop(found: Any) -> None:
     assert found["seconds"]["numerical"] > 3 * found["seconds"]["backpropagation"]  # extremely slow
 
 
+@shows
+def several_networks(found: Any) -> None:
+    few, many = found["gains"].values()
+    assert many.evident
+    assert min(few.gain, many.gain) > 0.01
+    together, (x, y) = found["together"], found["test"]
+    assert (together.predict(x) == y).mean() == pytest.approx(many.ensemble)
+
+
 @pytest.fixture
 def registries() -> Iterator[None]:
     """What an example registers (an activation of its own, say) is forgotten after it."""

@@ -27,7 +27,7 @@ from safetensors.numpy import save as safetensors_of
 import chainrule as cr
 from chainrule import tree
 from chainrule.cli.settings import read_settings
-from chainrule.cli.train import early_stopping, find_loss
+from chainrule.cli.task import early_stopping, find_loss
 from chainrule.data import Target, read_idx, read_idx_folder, read_image_folder, read_npz
 from chainrule.data.npz import read_npz_features
 from chainrule.errors import ChainruleError

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from child import Finished, environment, run
 from settings import Settings
 from workloads import WORKLOADS
 
@@ -59,9 +56,9 @@ class Bench:
             "epochs": 2 if self.quick else max(3, workload.epochs // 2) if trial else workload.epochs,
         }
         script = HERE / SCRIPTS.get(side, f"{side}_side.py")
-        out, peak_mb, _ = self._process([str(script), json.dumps(job | settings)], name, settings)
-        told = json.loads(out.splitlines()[-1])
-        return Answer(peak_mb=peak_mb, **told | {"warm": statistics.median(told["warm"])})
+        done = self._process([str(script), json.dumps(job | settings)], name, settings)
+        told = json.loads(done.out.splitlines()[-1])
+        return Answer(peak_mb=done.peak_mb, **told | {"warm": statistics.median(told["warm"])})
 
     def _whole(self, name: str, side: str) -> Answer:
         """The time of a whole process that trains on the digits and saves its model."""
@@ -70,35 +67,12 @@ class Bench:
             "chainrule": ["-m", "chainrule", "train", "digits", "--out", str(out)],
             "digits_torch": [str(HERE / "digits_torch.py"), str(out)],
         }[side]
-        _, peak_mb, seconds = self._process(command, name, {})
+        done = self._process(command, name, {})
         result = json.loads((out / "result.json").read_text())
         accuracy = result.get("test", result)["accuracy"]
-        return Answer(seconds, 0.0, None, peak_mb, f"test accuracy {accuracy:.3f}")
+        return Answer(done.seconds, 0.0, None, done.peak_mb, f"test accuracy {accuracy:.3f}")
 
-    def _process(self, arguments: list[str], name: str, settings: Settings) -> tuple[str, float, float]:
-        """Standard output, peak memory in MB, and seconds of a process."""
-        threads = str(settings.get("threads", os.cpu_count()))
-        env = os.environ | {
-            "JAX_PLATFORMS": "cuda" if self.device == "gpu" else "cpu",
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            # caches of compiled programs, empty when a workload starts
-            "XDG_CACHE_HOME": str(self.scratch / f"cache-{name}"),
-            "TORCHINDUCTOR_CACHE_DIR": str(self.scratch / f"cache-{name}" / "inductor"),
-        }
-        limit = LIMIT.get(WORKLOADS[name].task, USUAL_LIMIT)
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-            before = time.perf_counter()
-            child = subprocess.Popen([sys.executable, *arguments], stdout=out, stderr=errors, env=env)
-            alarm = threading.Timer(limit, child.kill)
-            alarm.start()
-            _, status, used = os.wait4(child.pid, 0)
-            seconds = time.perf_counter() - before
-            alarm.cancel()
-            child.returncode = os.waitstatus_to_exitcode(status)
-            out.seek(0)
-            errors.seek(0)
-            if child.returncode:
-                said = [line.strip() for line in errors if line.strip()]
-                raise RuntimeError(f"stopped after {limit:.0f} s" if seconds > limit else said[-1] if said else "died")
-            return out.read(), used.ru_maxrss / 1024, seconds
+    def _process(self, arguments: list[str], name: str, settings: Settings) -> Finished:
+        """The script with these arguments; caches of compiled programs are empty when a workload starts."""
+        env = environment(self.device, self.scratch / f"cache-{name}", settings.get("threads", os.cpu_count()))
+        return run(arguments, env, LIMIT.get(WORKLOADS[name].task, USUAL_LIMIT))

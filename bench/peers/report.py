@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from process import Answer
 from settings import Settings, spelt
@@ -145,9 +146,9 @@ def processor() -> str:
     return f"{cpu}, {os.cpu_count()} cores; {platform.system()}"
 
 
-def machine(device: str) -> str:
+def machine(device: str, packages: tuple[str, ...] = PACKAGES) -> str:
     """What the figures depend on."""
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     text = f"Machine: {processor()}.\nPython {platform.python_version()}, {versions}."
     if device == "gpu":
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
@@ -171,11 +172,11 @@ def write(path: Path, rows: dict[str, Row], device: str) -> None:
     path.write_text(head + text, encoding="utf-8")
 
 
-def read(path: Path) -> dict[str, Row]:
-    """The rows of earlier runs."""
+def read(path: Path, kind: Callable[..., Any] = Answer) -> dict[str, Row]:
+    """The rows of earlier runs; `kind` is what a round is kept in."""
     if not path.with_suffix(".json").exists():
         return {}
     rows = {name: Row(**raw) for name, raw in json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).items()}
     for row in rows.values():
-        row.rounds = {side: [Answer(**raw) for raw in answers] for side, answers in row.rounds.items()}  # type: ignore
+        row.rounds = {side: [kind(**raw) for raw in answers] for side, answers in row.rounds.items()}  # type: ignore
     return rows

@@ -17,6 +17,9 @@ WORDS: Settings = {
     "channels_last": {True: "channels last", False: "channels first"},
     "fused": {True: "fused update", False: "update by tensor"},
     "compile": {"": "eager", "default": "torch.compile", "reduce-overhead": "torch.compile, reduced overhead"},
+    "steps": "{} steps a call",
+    "jobs": "n_jobs={}",
+    "update": "{} update",
     "variant": {"memory": "", "stream": "", "callbacks": "", "probes": ""},
 }
 
@@ -68,5 +71,5 @@ def spelt(settings: Settings) -> str:
     parts = []
     for key, value in settings.items():
         words = WORDS.get(key, "{}")
-        parts.append(words[value] if isinstance(words, dict) else words.format(value))
+        parts.append(words.get(value, value) if isinstance(words, dict) else words.format(value))
     return ", ".join(part for part in parts if part)

@@ -47,6 +47,7 @@ _HOME = {
     "chainrule.training": ("Decision", "EarlyStopping", "Event", "History", "Run", "descend", "fit"),
     "chainrule.data": ("Dataset",),
     "chainrule.estimators": ("NetClassifier", "NetRegressor"),
+    "chainrule.population": ("Crew", "Member", "Population", "fit_population"),
     "chainrule.tables.table": ("Table",),
     "chainrule.errors": ("ChainruleError",),
 }
@@ -141,6 +142,10 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.optimizers import Adam as Adam
     from chainrule.optimizers import AdamW as AdamW
     from chainrule.optimizers import RMSProp as RMSProp
+    from chainrule.population import Crew as Crew
+    from chainrule.population import Member as Member
+    from chainrule.population import Population as Population
+    from chainrule.population import fit_population as fit_population
     from chainrule.tables.table import Table as Table
     from chainrule.training import Decision as Decision
     from chainrule.training import EarlyStopping as EarlyStopping

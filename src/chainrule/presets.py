@@ -66,6 +66,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+#: What the model of a run of several seeds may be.
+SAVED = ("ensemble", "best")
+
 _ALL: dict[str, Any] = {
     "activation": "relu",
     "init": "auto",
@@ -112,6 +115,9 @@ class TrainSettings:
     weight_decay : of the optimizer
     normalize_target : learn numbers to predict as standardized ones
     epochs, batch_size, l1, l2, normalize, seed, engine, devices, precision : as in `fit`
+    seeds : so many networks, with the seeds ``seed``, ``seed`` + 1, …; None or 1: one
+    folds : cross-validate first, with so many folds; None: do not
+    save : what the model of several seeds is: "ensemble" (all of them, averaged) or "best"; None: "ensemble"
     checkpoint_every, checkpoint_minutes, keep : as in `fit`
 
     Example
@@ -157,6 +163,9 @@ class TrainSettings:
     augment: str | Mapping[str, Any] | None = None
     early_stopping: int | Mapping[str, Any] | None = None
     seed: int = 0
+    seeds: int | None = None
+    folds: int | None = None
+    save: str | None = None
     engine: str = "auto"
     devices: str | int | None = None
     precision: str = "float32"
@@ -169,6 +178,14 @@ class TrainSettings:
             raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
         if self.seed < 0:
             raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
+        if self.seeds is not None and self.seeds < 1:
+            raise SettingError(f"seeds is a number of networks of at least 1, got {self.seeds}.")
+        if self.folds is not None and self.folds < 2:
+            raise SettingError(
+                f"folds is a number of at least 2, got {self.folds}: with one fold, nothing is left to train on."
+            )
+        if self.save not in (None, *SAVED):
+            raise unknown_name("model to save", self.save, SAVED)
         if self.augment is not None:
             augment.get(self.augment)
         for name in ("test", "validation"):

@@ -57,6 +57,10 @@ LAYERS: list[tuple[Any, tuple[int, ...]]] = [
     (cr.Residual(cr.Conv2D(2, 3), cr.BatchNorm(), cr.Activation("relu")), (5, 4, 2)),
     (cr.Concat(cr.Conv2D(2, 1), cr.Conv2D(3, 3), cr.MaxPool2D(3, stride=1)), (4, 4, 2)),
     (cr.Concat(cr.Conv2D(2, 3), cr.Dense(2)), (4, 4, 2)),
+    (cr.layers.Average(cr.Conv2D(2, 3), cr.Dense(2), cr.Sequential(cr.Conv2D(2, 1), cr.BatchNorm())), (4, 4, 2)),
+    (cr.layers.Average(cr.Dense(3, "softmax")), (4,)),
+    (cr.layers.Rescale(), (4, 3, 2)),
+    (cr.Sequential(cr.Conv2D(2, 3), cr.layers.Rescale(), cr.MaxPool2D(2)), (4, 4, 2)),
     (cr.Sequential(cr.Dense(3, "tanh"), cr.Sequential(cr.BatchNorm(), cr.Dense(2))), (4,)),
     (cr.Sequential(), (4,)),
 ]

@@ -14,6 +14,7 @@ from chainrule import tree
 from chainrule.data import Standardizer
 from chainrule.errors import SettingError
 from chainrule.export import save_torch_weights, to_torch_state_dict
+from chainrule.models import ensemble
 
 RNG = np.random.default_rng(0)
 
@@ -138,10 +139,29 @@ def test_what_is_flattened_beside_each_other_is_put_in_order_too() -> None:
     compare(model_of(net, (4, 3, 2)), RNG.normal(size=(3, 4, 3, 2)), theirs)
 
 
+def test_an_ensemble_of_networks_that_standardize_differently() -> None:
+    images = RNG.normal(size=(8, 4, 3, 2)) * 5 + 2
+    net = cr.Sequential(cr.Conv2D(2, 3, "relu"), cr.Flatten(), cr.Dense(2))
+    scales = [Standardizer.fit(images[:5]), Standardizer.fit(images[3:])]
+    together = ensemble([model_of(net, (4, 3, 2), standardizer=scale) for scale in scales])
+
+    def theirs(t: Torch, x: Any) -> Any:
+        x = (x - t["standardizer.mean"]) / t["standardizer.deviation"]
+        total = 0.0
+        for name in ("average_1.sequential_1", "average_1.sequential_2"):
+            z = x * t[f"{name}.rescale_1.scale"] + t[f"{name}.rescale_1.shift"]
+            z = relu(t.conv2d(f"{name}.sequential_1.conv2d_1", z))
+            total = total + t.linear(f"{name}.sequential_1.dense_1", flat(z))
+        return total / 2
+
+    compare(together, images, theirs)
+
+
 @pytest.mark.parametrize(
     ("net", "name"),
     [
         (cr.Sequential(cr.Conv2D(2, 3), cr.Flatten()), "The network: Sequential"),
+        (cr.layers.Average(cr.Flatten(), cr.Sequential(cr.Flatten(), cr.Dense(24))), "average_1: Average"),
         (cr.Sequential(cr.Flatten(), cr.Residual(cr.Dense(24)), cr.Dense(2)), "residual_1: Residual"),
         (cr.Sequential(cr.Flatten(), cr.Reshape((4, 6)), cr.Dense(2)), "reshape_1: Reshape"),
         (cr.Sequential(cr.Reshape((4, 6)), cr.Flatten(), cr.Dense(2)), "reshape_1: Reshape"),

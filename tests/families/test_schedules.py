@@ -52,6 +52,7 @@ FORMULAS = [
         lambda t: 0.4 * min(t / 3, math.exp(-0.1 * (t - 3)), 1),
     ),
     (schedules.OneCycle(0.5), one_cycle),
+    (schedules.Ramp(1e-4, 2.0), lambda t: 1e-4 * 2e4 ** (t / 30)),
     (schedules.ReduceOnPlateau(0.4), lambda t: 0.4),
 ]
 CASES = [pytest.param(s, f, id=repr(s)) for s, f in FORMULAS]
@@ -203,6 +204,7 @@ def test_get_and_learning_rate():
         (lambda: schedules.StepDecay(0.1, every=0), "StepDecay: every must be above 0"),
         (lambda: schedules.Warmup(schedules.Cosine), "must be a number or a schedule"),
         (lambda: schedules.Warmup(0.1, epochs=-1.0), "Warmup: epochs must be above 0"),
+        (lambda: schedules.Ramp(0.0, 1.0), "Ramp: low must be above 0"),
         (lambda: schedules.OneCycle(0.1, rise=1.0), "OneCycle: rise must be below 1"),
         (lambda: schedules.OneCycle(0.1, div=0.5), "OneCycle: div must be at least 1"),
         (lambda: schedules.ReduceOnPlateau(0.1, patience=0), "patience must be at least 1"),

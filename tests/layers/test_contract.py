@@ -138,6 +138,18 @@ CASES = [
         lambda p, x: concatenated(conv()(p["conv2d_1"], x), conv()(p["conv2d_2"], x), pool("max", 3, 1, "SAME")(p, x)),
     ),
     Case(
+        cr.layers.Average(cr.Dense(3, "tanh"), cr.Sequential(cr.BatchNorm(), cr.Dropout(0.0), cr.Dense(3, bias=False))),
+        (4,),
+        lambda p, x: (
+            (
+                jax_tanh(x @ p["dense_1"]["weight"] + p["dense_1"]["bias"])
+                + batch_norm(p["sequential_1"]["batch_norm_1"], x) @ p["sequential_1"]["dense_1"]["weight"]
+            )
+            / 2
+        ),
+    ),
+    Case(cr.layers.Rescale(), (3, 2, 4), lambda p, x: x),  # with other numbers: tests/models/test_ensemble.py
+    Case(
         cr.Sequential(cr.Dense(3, "tanh"), cr.Sequential(cr.BatchNorm(), cr.Dense(2))),
         (4,),
         lambda p, x: (

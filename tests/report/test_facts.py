@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import chainrule as cr
 from chainrule.report import baseline as baseline_of
-from chainrule.report import gather, intervals, write_evaluation
+from chainrule.report import gather, write_evaluation
 from chainrule.report.judge import BINS
+from chainrule.statistics import wilson
 
 
 def test_classes_are_judged_as_scikit_learn_judges_them(finish: Any, made: Any) -> None:
@@ -91,7 +92,7 @@ def test_numbers_are_judged_as_scikit_learn_judges_them(finish: Any) -> None:
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (3, 10), (10, 10), (970, 1000)])
 def test_the_interval_of_a_share_is_wilsons(right: int, n: int) -> None:
     expected = stats.binomtest(right, n).proportion_ci(method="wilson")
-    assert intervals.wilson(right, n) == pytest.approx((expected.low, expected.high))
+    assert wilson(right, n) == pytest.approx((expected.low, expected.high))
 
 
 def test_labels_at_once_are_judged_one_by_one(finish: Any, made: Any) -> None:

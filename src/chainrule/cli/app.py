@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from chainrule.cli import options as o
 from chainrule.errors import ChainruleError, DivergedError, PeerError, UnsavedError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -101,200 +102,63 @@ def _every_command(
 #: How the processes of a run find each other; of this start, not of the run.
 MEETING = ("coordinator", "processes", "process_id", "start_timeout", "heartbeat_timeout")
 
-DataOf = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A table (.csv, .tsv, .parquet), an .npz file, a folder of pictures by class or of IDX files, or a name: "
-        "digits, iris, wine, breast_cancer, diabetes, mnist, fashion_mnist.",
-        show_default=False,
-    ),
-]
-RunOf = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder, or a .safetensors model.", show_default=False)
-]
-Encoding = Annotated[
-    str | None,
-    typer.Option(help="Of a table that is not UTF-8: cp1252, latin-1, ...", metavar="NAME", show_default=False),
-]
-Separator = Annotated[
-    str | None,
-    typer.Option(
-        help="Of a table's cells, if it cannot be told: ',', ';', '|' or tab.", metavar="CHARACTER", show_default=False
-    ),
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Where mnist/ and fashion_mnist/ lie (or set CHAINRULE_DATA).", metavar="DIR", show_default=False
-    ),
-]
-
-
-def _option(help: str, *names: str, metavar: str | None = None) -> Any:  # noqa: A002 - typer's word
-    return typer.Option(*names, help=help, metavar=metavar, show_default=False)
-
 
 @app.command()
 def train(
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="A table (.csv, .tsv, .parquet), an .npz file, a folder of pictures by class or of IDX files, or a "
-            "name: digits, iris, wine, breast_cancer, diabetes, mnist, fashion_mnist. Not needed with --resume, or if "
-            "--config names it.",
-            show_default=False,
-        ),
-    ] = None,
-    target: Annotated[str | None, _option("The column of a table that is to be predicted.", metavar="COLUMN")] = None,
-    task: Annotated[
-        str | None, _option("classification or regression. [by the target's values]", metavar="NAME")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        _option(
-            "What a column is, where you know better: number, boolean, category, date, text. Can be repeated.",
-            metavar="NAME=KIND",
-        ),
-    ] = None,
-    drop: Annotated[list[str] | None, _option("Leave a column out. Can be repeated.", metavar="COLUMN")] = None,
-    encoding: Encoding = None,
-    separator: Separator = None,
-    group: Annotated[
-        str | None, _option("Keep rows with the same value of this column in one part.", metavar="COLUMN")
-    ] = None,
-    time: Annotated[
-        str | None, _option("Test on the latest rows by this column, validate on those before.", metavar="COLUMN")
-    ] = None,
-    split: Annotated[
-        str | None,
-        _option("The column that says train, validation or test. [one called split, if it does]", metavar="COLUMN"),
-    ] = None,
-    components: Annotated[
-        float | None,
-        _option(
-            "Reduce a table's inputs to N principal components, or (below 1) to that share of variance.", metavar="N"
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None, _option("auto, table, mlp, cnn, linear or nielsen. [auto: by the data]", metavar="NAME")
-    ] = None,
-    hidden: Annotated[
-        str | None, _option("Units of the hidden dense layers. [by the preset]", metavar="N,N,...")
-    ] = None,
-    activation: Annotated[
-        str | None, _option("Of the hidden layers: relu, tanh, sigmoid, gelu, ... [relu]", metavar="NAME")
-    ] = None,
-    output: Annotated[
-        str | None, _option("Of the last layer. [softmax for classes, linear for numbers]", metavar="NAME")
-    ] = None,
-    init: Annotated[
-        str | None, _option("Initial weights: he_normal, normal, ... [by the activation]", metavar="NAME")
-    ] = None,
-    dropout: Annotated[
-        float | None, _option("Rate after each hidden dense layer. [by the preset]", metavar="RATE")
-    ] = None,
-    loss: Annotated[str | None, _option("cross_entropy, quadratic, huber, ... [by the output]", metavar="NAME")] = None,
-    optimizer: Annotated[
-        str | None, _option("sgd, adagrad, rmsprop, adam or adamw. [by the preset]", metavar="NAME")
-    ] = None,
-    lr: Annotated[float | None, _option("Learning rate. [the preset's, or the optimizer's]")] = None,
-    momentum: Annotated[float | None, _option("For sgd and rmsprop. [none]")] = None,
-    weight_decay: Annotated[
-        float | None, _option("Part of each weight that a step takes away, times the learning rate. [by the preset]")
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        _option("Of the learning rate: constant, cosine, step_decay, one_cycle, ... [by the preset]", metavar="NAME"),
-    ] = None,
-    epochs: Annotated[int | None, _option("Passes over the training data. [by the preset]", metavar="N")] = None,
-    batch_size: Annotated[int | None, _option("Rows per step. [by their number, 16 to 128]", metavar="N")] = None,
-    validation: Annotated[
-        float | None, _option("Share of the training rows for validation, 0 for none. [0.1]", metavar="SHARE")
-    ] = None,
-    test: Annotated[
-        float | None,
-        _option(
-            "Share of the rows for the test, if the data has no test part. [0.2 for tables and bundled data, else 0]",
-            metavar="SHARE",
-        ),
-    ] = None,
-    l1: Annotated[float | None, _option("λ of the penalty λ/n Σ|w|. [0]", metavar="λ")] = None,
-    l2: Annotated[float | None, _option("λ of the penalty λ/(2n) Σw². [0]", metavar="λ")] = None,
-    normalize: Annotated[
-        bool | None,
-        _option("Scale the inputs by the training rows' mean and deviation. [yes]", "--normalize/--no-normalize"),
-    ] = None,
-    augment: Annotated[
-        str | None,
-        _option(
-            "Change training samples at random, anew in every epoch: names and strengths, as in shift:2,rotation:10 "
-            "(shift, crop, rotation, zoom, shear, elastic, horizontal_flip, vertical_flip, brightness, contrast, blur, "
-            "cutout, mixup for images; noise, mixup, swap for tables). [none]",
-            metavar="NAME:X,...",
-        ),
-    ] = None,
-    normalize_target: Annotated[
-        bool | None,
-        _option(
-            "Learn numbers as standardized ones; predictions are in their own unit. [yes]",
-            "--normalize-target/--no-normalize-target",
-        ),
-    ] = None,
-    class_weight: Annotated[
-        str | None, _option("balanced: rare classes count more. [all alike]", metavar="NAME")
-    ] = None,
-    early_stopping: Annotated[
-        int | None,
-        _option(
-            "Stop after N epochs without a better validation cost, keep the best weights; 0: never. [by the preset]",
-            metavar="N",
-        ),
-    ] = None,
-    seed: Annotated[int | None, _option("The whole run follows from it. [0]", metavar="N")] = None,
-    engine: Annotated[str | None, _option("numpy, jax or auto. [auto: the faster one]", metavar="NAME")] = None,
-    precision: Annotated[
-        str | None, _option("float32, bfloat16 (for GPUs) or float64. [float32]", metavar="NAME")
-    ] = None,
-    devices: Annotated[
-        str | None,
-        _option(
-            "Share each batch among them: all, or a number; or one device: cpu, gpu, gpu:2. [one]", metavar="WHICH"
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, _option("Settings from a run's config.toml; options win over it.", metavar="FILE")
-    ] = None,
-    out: Annotated[Path | None, _option("The run's folder, a new one. [runs/NAME-DATE-TIME]", metavar="DIR")] = None,
-    resume: Annotated[
-        Path | None, _option("Go on with an interrupted run, from its last checkpoint.", metavar="DIR")
-    ] = None,
-    checkpoint_every: Annotated[
-        int | None, _option("Write a checkpoint after every N steps, too. [only by time]", metavar="N")
-    ] = None,
-    checkpoint_minutes: Annotated[
-        float | None,
-        _option("Write one when the last is M minutes old, besides those at the end of epochs. [10]", metavar="M"),
-    ] = None,
-    keep: Annotated[
-        int | None, _option("So many checkpoints stay, the last ones, and the best model. [3]", metavar="K")
-    ] = None,
-    data_dir: DataDir = None,
-    distributed: Annotated[
-        bool, _option("Join a run of several processes; the same command is started in each.", "--distributed")
-    ] = False,
-    coordinator: Annotated[
-        str | None, _option("Where process 0 is. [by the cluster's environment]", metavar="HOST:PORT")
-    ] = None,
-    processes: Annotated[int | None, _option("How many there are. [by the environment]", metavar="N")] = None,
-    process_id: Annotated[
-        int | None, _option("Which this is, from 0; 0 writes the run. [by the environment]", metavar="I")
-    ] = None,
-    start_timeout: Annotated[int | None, _option("Seconds until all must have arrived. [60]", metavar="N")] = None,
-    heartbeat_timeout: Annotated[
-        int | None, _option("Seconds without a sign of life until one counts as lost. [30]", metavar="N")
-    ] = None,
+    data: o.Data = None,
+    target: o.Target = None,
+    task: o.Task = None,
+    column: o.Column = None,
+    drop: o.Drop = None,
+    encoding: o.Encoding = None,
+    separator: o.Separator = None,
+    group: o.Group = None,
+    time: o.Time = None,
+    split: o.Split = None,
+    components: o.Components = None,
+    preset: o.Preset = None,
+    hidden: o.Hidden = None,
+    activation: o.Activation = None,
+    output: o.Output = None,
+    init: o.Init = None,
+    dropout: o.Dropout = None,
+    loss: o.Loss = None,
+    optimizer: o.Optimizer = None,
+    lr: o.Lr = None,
+    momentum: o.Momentum = None,
+    weight_decay: o.WeightDecay = None,
+    schedule: o.Schedule = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    validation: o.Validation = None,
+    test: o.Test = None,
+    l1: o.L1 = None,
+    l2: o.L2 = None,
+    normalize: o.Normalize = None,
+    augment: o.Augment = None,
+    normalize_target: o.NormalizeTarget = None,
+    class_weight: o.ClassWeight = None,
+    early_stopping: o.EarlyStopping = None,
+    seed: o.Seed = None,
+    seeds: o.Seeds = None,
+    folds: o.Folds = None,
+    save: o.Save = None,
+    engine: o.Engine = None,
+    precision: o.Precision = None,
+    devices: o.Devices = None,
+    config: o.Config = None,
+    out: o.Out = None,
+    resume: o.Resume = None,
+    checkpoint_every: o.CheckpointEvery = None,
+    checkpoint_minutes: o.CheckpointMinutes = None,
+    keep: o.Keep = None,
+    data_dir: o.DataDir = None,
+    distributed: o.Distributed = False,
+    coordinator: o.Coordinator = None,
+    processes: o.Processes = None,
+    process_id: o.ProcessId = None,
+    start_timeout: o.StartTimeout = None,
+    heartbeat_timeout: o.HeartbeatTimeout = None,
 ) -> None:
     """Train a network; the run gets a folder of its own.
 
@@ -304,6 +168,8 @@ def train(
     chainrule train mnist --preset nielsen
     chainrule train data.npz --hidden 64,32 --dropout 0.2 --early-stopping 5
     chainrule train digits --config runs/digits-20250101-120000/config.toml --lr 0.01
+    chainrule train digits --seeds 8
+    chainrule train people.csv --target income --folds 5 --seeds 2
     chainrule train digits --distributed --coordinator 10.0.0.1:9999 --processes 2 --process-id 0
 
     Ctrl-C (or SIGTERM) ends the run after the step it is at and saves it; pressed twice, it ends at once.
@@ -321,9 +187,100 @@ def train(
     run(given, config=config, out=out, resume=resume)
 
 
+#: What a search is told besides the settings of its trials.
+ASKED = (
+    "space",
+    "trials",
+    "sampler",
+    "stages",
+    "metric",
+    "timeout",
+    "max_epochs",
+    "study",
+    "study_name",
+    "retrain",
+)
+
+
+@app.command()
+def search(
+    data: o.Data = None,
+    target: o.Target = None,
+    space: o.Space = None,
+    trials: o.Trials = None,
+    sampler: o.Sampler = None,
+    stages: o.Stages = None,
+    metric: o.Metric = None,
+    timeout: o.Timeout = None,
+    max_epochs: o.MaxEpochs = None,
+    study: o.Study = None,
+    study_name: o.StudyName = None,
+    retrain: o.Retrain = None,
+    resume: o.ResumeSearch = None,
+    task: o.Task = None,
+    column: o.Column = None,
+    drop: o.Drop = None,
+    encoding: o.Encoding = None,
+    separator: o.Separator = None,
+    group: o.Group = None,
+    time: o.Time = None,
+    split: o.Split = None,
+    components: o.Components = None,
+    preset: o.Preset = None,
+    hidden: o.Hidden = None,
+    activation: o.Activation = None,
+    output: o.Output = None,
+    init: o.Init = None,
+    dropout: o.Dropout = None,
+    loss: o.Loss = None,
+    optimizer: o.Optimizer = None,
+    lr: o.Lr = None,
+    momentum: o.Momentum = None,
+    weight_decay: o.WeightDecay = None,
+    schedule: o.Schedule = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    validation: o.Validation = None,
+    test: o.Test = None,
+    l1: o.L1 = None,
+    l2: o.L2 = None,
+    normalize: o.Normalize = None,
+    augment: o.Augment = None,
+    normalize_target: o.NormalizeTarget = None,
+    class_weight: o.ClassWeight = None,
+    early_stopping: o.EarlyStopping = None,
+    seed: o.Seed = None,
+    engine: o.Engine = None,
+    precision: o.Precision = None,
+    devices: o.Devices = None,
+    config: o.Config = None,
+    out: o.Out = None,
+    data_dir: o.DataDir = None,
+) -> None:
+    """Try many settings at once, and keep the network of the best; the run gets a folder of its own.
+
+    \b
+    chainrule search digits
+    chainrule search people.csv --target income --trials 128 --stages coarse_to_fine
+    chainrule search digits --space "lr=1e-4..1e-1,hidden=64|128,64|256,dropout=0..0.5" --sampler tpe
+    chainrule search --resume runs/search-digits-20250101-120000
+
+    The best trials go to standard output. The run's folder holds the model of the best one, config.toml to train it
+    again, leaderboard.csv, and report.html. All trials share the seed and the rows, so that they differ in nothing but
+    their settings; settings that are given by their own options are the same in all. Ctrl-C keeps what is finished.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    asked = {name: given.pop(name) for name in ASKED if name in given}
+    for name in ("config", "out", "resume"):
+        given.pop(name, None)
+    from chainrule.cli.search import search as run
+
+    run(given, asked, config=config, out=out, resume=resume)
+
+
 @app.command()
 def augment(
-    data: DataOf,
+    data: o.DataOf,
     augment: Annotated[
         str, typer.Option(metavar="NAME:X,...", help="As in train, such as shift:2,rotation:10.", show_default=False)
     ],
@@ -331,7 +288,7 @@ def augment(
     rows: Annotated[int, typer.Option(metavar="N", help="How many images.")] = 6,
     versions: Annotated[int, typer.Option(metavar="N", help="How many versions of each.")] = 8,
     seed: Annotated[int, typer.Option(metavar="N", help="Another number, other versions.")] = 0,
-    data_dir: DataDir = None,
+    data_dir: o.DataDir = None,
 ) -> None:
     """See what an augmentation does: a picture of some images, each beside versions as training may see it."""
     from chainrule.cli.augment import augment as call
@@ -341,13 +298,13 @@ def augment(
 
 @app.command()
 def predict(
-    run: RunOf,
-    data: DataOf,
-    out: Annotated[Path | None, _option("Write to a file instead of standard output.", metavar="FILE")] = None,
-    probabilities: Annotated[bool, _option("Add a column for each class.", "--probabilities")] = False,
-    encoding: Encoding = None,
-    separator: Separator = None,
-    data_dir: DataDir = None,
+    run: o.RunOf,
+    data: o.DataOf,
+    out: Annotated[Path | None, o.option("Write to a file instead of standard output.", metavar="FILE")] = None,
+    probabilities: Annotated[bool, o.option("Add a column for each class.", "--probabilities")] = False,
+    encoding: o.Encoding = None,
+    separator: o.Separator = None,
+    data_dir: o.DataDir = None,
 ) -> None:
     """Predict with a trained network: CSV with the columns index and prediction, or Parquet (--out NAME.parquet).
 
@@ -362,15 +319,15 @@ def predict(
 
 @app.command()
 def evaluate(
-    run: RunOf,
-    data: DataOf,
-    json: Annotated[bool, _option("Print JSON instead of tables.", "--json")] = False,
+    run: o.RunOf,
+    data: o.DataOf,
+    json: Annotated[bool, o.option("Print JSON instead of tables.", "--json")] = False,
     target: Annotated[
-        str | None, _option("The column of a table with the right answers. [the run's]", metavar="COLUMN")
+        str | None, o.option("The column of a table with the right answers. [the run's]", metavar="COLUMN")
     ] = None,
-    encoding: Encoding = None,
-    separator: Separator = None,
-    data_dir: DataDir = None,
+    encoding: o.Encoding = None,
+    separator: o.Separator = None,
+    data_dir: o.DataDir = None,
 ) -> None:
     """Judge a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
 
@@ -393,16 +350,16 @@ def report(
 
 @app.command()
 def export(
-    run: RunOf,
+    run: o.RunOf,
     out: Annotated[
         Path | None,
-        _option(
+        o.option(
             "NAME.onnx; NAME.safetensors writes weights for PyTorch. [model.onnx in the run's folder]", metavar="FILE"
         ),
     ] = None,
-    check: Annotated[str | None, _option("Compare on these data. [on random rows]", metavar="DATA")] = None,
-    opset: Annotated[int | None, _option("Version of ONNX's operations. [18]", metavar="N")] = None,
-    data_dir: DataDir = None,
+    check: Annotated[str | None, o.option("Compare on these data. [on random rows]", metavar="DATA")] = None,
+    opset: Annotated[int | None, o.option("Version of ONNX's operations. [18]", metavar="N")] = None,
+    data_dir: o.DataDir = None,
 ) -> None:
     """Write a trained network to an ONNX file, with all that is done to its data, and check what it predicts."""
     from chainrule.cli.export import export as call
@@ -423,7 +380,7 @@ def runs(
 @app.command()
 def demo(
     seed: Annotated[int, typer.Option(metavar="N", help="Another number, another run.")] = 0,
-    out: Annotated[Path | None, _option("The run's folder, a new one. [runs/digits-DATE-TIME]", metavar="DIR")] = None,
+    out: Annotated[Path | None, o.option("The run's folder, a new one. [runs/digits-DATE-TIME]", metavar="DIR")] = None,
 ) -> None:
     """Watch a network learn handwritten digits, and see what it says about some it has not seen."""
     from chainrule.cli.demo import demo as call

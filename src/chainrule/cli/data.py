@@ -46,8 +46,8 @@ def load_data(name: str, data_dir: str | Path | None) -> Dataset:
     return load(name, data_dir, download=True)
 
 
-def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:
-    """The table that settings name, split and prepared as they say."""
+def read_named_table(settings: TrainSettings) -> Table:
+    """The table that settings name."""
     assert settings.data is not None
     if settings.target is None:
         names = table_columns(settings.data, **spelling(settings.data, settings))
@@ -56,7 +56,12 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
             f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}."
         )
     words = spelling(settings.data, settings)
-    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
+    return Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
+
+
+def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:
+    """The table that settings name, split and prepared as they say."""
+    table = read_named_table(settings)
     test = TABLE_TEST if settings.test is None else settings.test
     components = settings.components
     return table.prepare(

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.cli.data import judged, judged_table, load_data
 from chainrule.cli.messages import percent, say, table
 from chainrule.cli.models import find_model
-from chainrule.cli.train import find_loss
+from chainrule.cli.task import find_loss
 from chainrule.tables.read import is_table
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.evaluation import evaluate as evaluate_model

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.messages import percent, say, table
-from chainrule.cli.train import RUNS, describe_net
+from chainrule.cli.tell import describe_net
+from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
 from chainrule.training.folder import Record, read_folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
     return TrainSettings(**settings)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
     """The settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -48,6 +48,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise FileError(
             f"{path} cannot be read: {error.strerror}. Expected the settings of a run, a config.toml."
         ) from None
+    plain = {name: value for name, value in plain.items() if name not in leave_out}
     for name, value in plain.items():
         if name not in FIELDS:
             raise SettingError(f"{path}: there is no setting {name!r}{did_you_mean(name, FIELDS)}")

@@ -44,6 +44,19 @@ def _concat(graph: Graph, layer: layers.Concat, params: Any, state: Any, x: Valu
     return graph.add("Concat", *parts, axis=feature_axis(parts[0]), shape=shape)
 
 
+@converts(layers.Average, any_layout=True)
+def _average(graph: Graph, layer: layers.Average, params: Any, state: Any, x: Value) -> Value:
+    named = zip(layer.names, layer.layers, strict=True)
+    parts = graph.same_layout([_inner(graph, name, inner, params, state, x) for name, inner in named])
+    return graph.add("Div", graph.add("Sum", *parts), float(len(parts)))
+
+
+@converts(layers.Rescale, any_layout=True)
+def _rescale(graph: Graph, layer: layers.Rescale, params: Any, state: Any, x: Value) -> Value:
+    scaled = graph.add("Mul", x, graph.per_feature(state["scale"], x, "scale"))
+    return graph.add("Add", scaled, graph.per_feature(state["shift"], x, "shift"))
+
+
 def _inner(graph: Graph, name: str, layer: layers.Layer, params: Any, state: Any, x: Value) -> Value:
     with graph.scope(name):
         return graph.layer(layer, params.get(name, {}), state.get(name, {}), x)

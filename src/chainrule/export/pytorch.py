@@ -53,6 +53,7 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
     ``LayerNorm``       ``nn.LayerNorm``                   ``weight`` γ, ``bias`` β
     ``PReLU``           ``nn.PReLU(units)``                ``weight``; of ``dense_1`` it is ``dense_1_prelu.weight``
     ``Swish``           x·sigmoid(β x)                     ``beta``; of ``dense_1`` it is ``dense_1_swish.beta``
+    ``Rescale``         scale · x + shift                  ``scale``, ``shift``
     ``Embedding``       one ``nn.Embedding`` per column    ``embedding_1.column_1.weight``: as here
     standardizer        (x - mean) / deviation             ``standardizer.mean``, ``standardizer.deviation``
     ==================  =================================  =========================================================
@@ -118,6 +119,15 @@ def _collect(found: dict[str, Array], name: str, layer: layers.Layer, params: An
             order = np.concatenate([part.places + start for part, start in zip(parts, starts, strict=False)])
             moved = any(part.order is not None for part in parts)
             return _Place((*parts[0].shape[:-1], int(starts[-1])), order if moved else None)
+        case layers.Average():
+            parts = [inner(part, inside, x) for part, inside in zip(layer.names, layer.layers, strict=True)]
+            if any(not np.array_equal(part.places, parts[0].places) for part in parts):
+                raise _out_of_order(name, layer)
+            return parts[0]
+        case layers.Rescale():
+            wide = (-1, 1, 1) if len(x.shape) == 3 else (-1,)  # channels come first there
+            keep(scale=x(state["scale"]).reshape(wide), shift=x(state["shift"]).reshape(wide))
+            return x
         case layers.Dropout():
             return x
         case layers.BatchNorm():

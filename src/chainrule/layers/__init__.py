@@ -1,5 +1,6 @@
 """Layers: what networks are made of. A layer is a recipe; its values live in a `Model` or a training state."""
 
+from chainrule.layers.average import Average, Rescale
 from chainrule.layers.base import Layer
 from chainrule.layers.containers import Concat, Residual, Sequential, mlp, split_output
 from chainrule.layers.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D
@@ -10,6 +11,7 @@ from chainrule.layers.shaping import Activation, Flatten, Reshape
 
 __all__ = [
     "Activation",
+    "Average",
     "AvgPool2D",
     "BatchNorm",
     "Concat",
@@ -23,6 +25,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool2D",
     "Maxout",
+    "Rescale",
     "Reshape",
     "Residual",
     "Sequential",

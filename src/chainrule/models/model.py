@@ -20,7 +20,7 @@ from chainrule.data.rows import Ready, Rows
 from chainrule.data.streams import streamed
 from chainrule.engine import PRECISIONS, Work, choose
 from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
-from chainrule.layers import Dropout, Flatten, Layer, Reshape, Sequential, split_output
+from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
 
@@ -347,6 +347,9 @@ def _last_activation(net: Layer) -> Activation:
     while isinstance(net, Sequential):
         shaping = (Dropout, Flatten, Reshape)  # they leave the outputs' meaning as it is
         net = next((layer for layer in reversed(net.layers) if not isinstance(layer, shaping)), Flatten())
+    if isinstance(net, Average):  # averages of outputs of one kind are of that kind
+        found = [_last_activation(branch) for branch in net.layers]
+        return found[0] if len({function.name for function in found}) == 1 else activations.get(None)
     return activations.get(getattr(net, "activation", None))
 
 

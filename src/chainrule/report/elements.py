@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.report.figures import Figure
+from chainrule.report.members import Members
 from chainrule.report.text import Html, clean, escape, number, percent, tag
+from chainrule.report.trials import Trials
 from chainrule.report.verdict import Curves
 from chainrule.training.folder import Record
 
@@ -23,6 +25,8 @@ class Page:
     curves : what was measured after each epoch
     figures : by the id of their place
     config : the text of config.toml
+    members : what is known about the networks of several seeds or folds, if there are any
+    trials : what is known about a search, if there was one
     """
 
     record: Record
@@ -30,13 +34,18 @@ class Page:
     curves: Curves
     figures: Mapping[str, Figure]
     config: str
+    members: Members | None = None
+    trials: Trials | None = None
 
 
-def place(name: str, title: str, text: str, *, log: bool = False, caption: bool = False) -> Html:
+def place(
+    name: str, title: str, text: str, *, log: bool = False, caption: bool = False, height: int | None = None
+) -> Html:
     """A place for a figure, with its title, and with what it shows in words for those who cannot see it."""
     box = tag("label", Html(f'<input type="checkbox" data-log-of="{escape(name)}">'), "logarithmic") if log else None
     top = tag("div", tag("h3", title), box, class_="top")
-    plot = tag("div", class_="plot", data_figure=name, role="img", aria_label=clean(text))
+    style = None if height is None else f"height:{height}px"
+    plot = tag("div", class_="plot", style=style, data_figure=name, role="img", aria_label=clean(text))
     return tag("figure", top, plot, tag("figcaption", text) if caption else None)
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import tree
+from chainrule import statistics, tree
 from chainrule.errors import DataError
 from chainrule.files import write_atomic
-from chainrule.report import intervals
 from chainrule.report.baseline import Baseline, codes, fit_baselines
 from chainrule.report.judge import BINS, Judged, encoded, judge
 from chainrule.report.rows import opened
@@ -31,7 +30,7 @@ MOST_CLASSES, MOST_PAIRS, MOST_ROWS_OF_CLASSES, MOST_COLUMNS = 20, 20, 1000, 500
 POINTS, ERROR_BINS, MOST_OUTPUTS = 2000, 40, 6
 
 #: A difference counts where chance makes it less often than this.
-SIGNIFICANT = 1 - intervals.LEVEL
+SIGNIFICANT = 1 - statistics.LEVEL
 
 
 def gather(
@@ -162,9 +161,9 @@ def network(model: Any) -> dict[str, Any]:
 
 def _interval(found: Judged) -> dict[str, Any] | None:
     if found.right is not None:
-        low, high = intervals.wilson(int(found.right.sum()), len(found.right))
+        low, high = statistics.wilson(int(found.right.sum()), len(found.right))
         return {"low": low, "high": high, "method": "Wilson"}
-    bounds = intervals.of_mean(found.score)
+    bounds = statistics.of_mean(found.score)
     return None if bounds is None else {"low": bounds[0], "high": bounds[1], "method": "Student's t"}
 
 
@@ -175,10 +174,10 @@ def _compared(rule: Baseline, found: Judged, i: int) -> dict[str, Any]:
     plain |= {"value": float(other.mean())}
     if found.right is not None:
         ours, theirs = int((found.right & ~other).sum()), int((~found.right & other).sum())
-        p = intervals.mcnemar(ours, theirs)
+        p = statistics.mcnemar(ours, theirs)
         better = None if p >= SIGNIFICANT else ours > theirs
         return plain | {"better": better, "test": {"method": "McNemar", "ours": ours, "theirs": theirs, "p": p}}
-    bounds = intervals.of_mean(found.score - other)
+    bounds = statistics.of_mean(found.score - other)
     better = None if bounds is None or bounds[0] <= 0 <= bounds[1] else bounds[1] < 0
     test = {"method": "paired t", "low": bounds[0], "high": bounds[1]} if bounds else {"method": "paired t"}
     return plain | {"better": better, "test": test}
@@ -268,7 +267,7 @@ def _calibration(found: Judged, task: str, classes: list[str]) -> dict[str, Any]
                 "rows": int(rows[i]),
                 "probability": float(sure[i] / rows[i]),
                 "share": float(right[i] / rows[i]),
-                "interval": list(intervals.wilson(int(right[i]), int(rows[i]))),
+                "interval": list(statistics.wilson(int(right[i]), int(rows[i]))),
             }
             for i in np.flatnonzero(used)
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.report import bands, many
 from chainrule.report.elements import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
 from chainrule.report.text import Html, is_number, join, number, seconds, tag, value_of
@@ -21,7 +22,7 @@ def verdict(page: Page) -> Html:
         bounds = tag("p", f"95 % interval: {low} to {high} ({interval['method']}).", class_="interval")
     items = [
         tag("li", tag("strong", f"{found.lead} "), found.text, class_=found.sign)
-        for found in findings(page.facts, page.record)
+        for found in [*many.findings(page), *findings(page.facts, page.record)]
     ]
     return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
 
@@ -97,15 +98,19 @@ def curves(page: Page) -> Html | None:
     if not found.epochs:
         return None
     shown = []
+    several = page.members if page.members is not None and page.members.kind == "seeds" else None
     for name, column in (("loss", "loss"), ("score", found.score)):
         if name in page.figures and column:
-            shown.append(place(name, words(column).capitalize(), in_words(found, column), log=name == "loss"))
+            text = in_words(found, column) if several is None else bands.curve_in_words(several, column)
+            shown.append(place(name, words(column).capitalize(), text, log=name == "loss"))
     if "lr" in page.figures:
         shown.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
     notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
     rates = {epoch.get("lr") for epoch in found.epochs}
     if len(rates) == 1 and is_number(rate := next(iter(rates))):
         notes.append(f"The learning rate was {number(rate)} throughout.")
+    if several is not None:
+        notes.insert(0, many.BAND.format(many="networks"))
     drawn = len(thinned(found))
     if drawn < len(found.epochs):
         notes.append(f"Drawn: {drawn:,} of {len(found.epochs):,} epochs, with the lowest and highest of each stretch.")

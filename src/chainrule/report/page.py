@@ -13,12 +13,15 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import write_atomic
+from chainrule.report import bands, landscape
 from chainrule.report.circumstances import footer, header
 from chainrule.report.elements import Page
 from chainrule.report.facts import FILE, FORMAT, finite
 from chainrule.report.figures import figures
+from chainrule.report.members import read_facts, read_members
 from chainrule.report.sections import all_sections
 from chainrule.report.text import escape, join
+from chainrule.report.trials import read_trials
 from chainrule.report.verdict import Curves
 from chainrule.training.folder import read_folder
 
@@ -56,7 +59,17 @@ def render(folder: Path) -> str:
     facts = read_evaluation(folder)
     curves = Curves(record.epochs)
     try:
-        page = Page(record, facts, curves, figures(facts, curves), (folder / "config.toml").read_text("utf-8"))
+        members, trials = read_members(folder), read_trials(folder)
+        drawn = figures(facts, curves) | (bands.figures(members) if members else {})
+        drawn |= landscape.figures(trials) if trials else {}
+        if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
+            drawn |= {
+                name: drawn.pop(of)
+                for name, of in (("loss", "members-loss"), ("score", "members-score"))
+                if of in drawn
+            }
+        config = (folder / "config.toml").read_text("utf-8")
+        page = Page(record, facts, curves, drawn, config, members, trials)
         sections = all_sections(page)
         parts: dict[str, str] = {
             "title": escape(f"{record.path.resolve().name} – chainrule"),
@@ -81,17 +94,7 @@ def render(folder: Path) -> str:
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """The facts that `gather` found; {} if there are none."""
     path = folder / FILE
-    if not path.exists():
-        return {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise FileError(f"{path} is damaged: {error}.") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise FileError(f"{path} is damaged, or from another version of chainrule: expected format {FORMAT}.")
-    return facts
+    return read_facts(path, FORMAT) if path.exists() else {}
 
 
 def plotly_script() -> str:

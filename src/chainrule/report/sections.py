@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.report import answers, circumstances, outcome
+from chainrule.report import answers, circumstances, many, outcome
 from chainrule.report.elements import Page
 from chainrule.report.text import Html, tag
 
@@ -13,6 +13,10 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (outcome.verdict, ""),
     (outcome.key_figures, "Key figures"),
     (outcome.baselines, "Beside simpler rules"),
+    (many.members, "The networks of all seeds"),
+    (many.folds, "Cross-validation"),
+    (many.search, "The search"),
+    (many.settings, "Score and settings"),
     (outcome.curves, "Learning curves"),
     (answers.confusion, "What was taken for what"),
     (answers.classes, "Class by class"),
@@ -27,7 +31,7 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
 )
 
 #: Sections that may break across pages of paper.
-LONG = ("classes", "worst", "columns", "configuration", "environment")
+LONG = ("classes", "members", "folds", "search", "settings", "worst", "columns", "configuration", "environment")
 
 
 def all_sections(page: Page) -> list[tuple[str, str, Html]]:

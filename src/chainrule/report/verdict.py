@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.report import intervals
+from chainrule import statistics
 from chainrule.report.text import number, percent, value_of
 from chainrule.training.folder import Record
 
@@ -197,7 +197,7 @@ def _gap(curves: Curves, facts: Mapping[str, Any], kept: int) -> list[Finding]:
     n, m = (facts.get("parts", {}).get(part) for part in ("training", "validation"))
     if not n or not m:
         return []
-    reach = intervals.DEVIATIONS * math.sqrt(
+    reach = statistics.DEVIATIONS * math.sqrt(
         sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(validation, m), m)))
     )
     chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
@@ -236,7 +236,7 @@ def _sure(facts: Mapping[str, Any]) -> list[Finding]:
     if not found or facts["task"] != "classification":
         return []
     n = facts["judged_rows"]
-    low, high = intervals.wilson(round(found["share"] * n), n)
+    low, high = statistics.wilson(round(found["share"] * n), n)
     if low <= found["mean_probability"] <= high or abs(found["mean_probability"] - found["share"]) < OFF:
         return []
     lead = "Surer than it should be:" if found["mean_probability"] > high else "Less sure than it could be:"
@@ -254,7 +254,7 @@ def _weak(facts: Mapping[str, Any]) -> list[Finding]:
     weak = []
     for row in facts["per_class"]:
         n = row["support"]
-        if n >= FEW_OF_A_CLASS and intervals.wilson(round(row["recall"] * n), n)[1] < overall:
+        if n >= FEW_OF_A_CLASS and statistics.wilson(round(row["recall"] * n), n)[1] < overall:
             weak.append(row)
     weak.sort(key=lambda row: row["recall"])
     shown = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])

@@ -25,7 +25,7 @@ from chainrule.schedules.decay import (
     StepDecay,
 )
 from chainrule.schedules.plateau import ReduceOnPlateau
-from chainrule.schedules.rising import OneCycle, Warmup
+from chainrule.schedules.rising import OneCycle, Ramp, Warmup
 from chainrule.settings import find
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Linear",
     "OneCycle",
     "Polynomial",
+    "Ramp",
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",

@@ -1,4 +1,4 @@
-"""Schedules that rise first: a warm-up before another schedule, and the one-cycle policy."""
+"""Schedules that rise: a warm-up before another schedule, the one-cycle policy, and the ramp of a range test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.errors import SettingError
 from chainrule.schedules.base import Schedule, check_rate, half_wave, number, progress, rate_at
 from chainrule.settings import check_number
 
-__all__ = ["OneCycle", "Warmup"]
+__all__ = ["OneCycle", "Ramp", "Warmup"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,28 @@ class OneCycle(Schedule):
         up = half_wave(start, self.peak, ops.minimum(done / self.rise, 1.0))
         down = half_wave(self.peak, start / self.final_div, (done - self.rise) / (1.0 - self.rise))
         return number(ops.where(done < self.rise, up, down))
+
+
+@dataclass(frozen=True)
+class Ramp(Schedule):
+    """η(t) = low · (high/low)^(t/T): by the same factor in every step, through all sizes from low to high.
+
+    Not to train with, but to see which rates a network can be trained with: `cr.find_lr`.
+
+    Source: Smith (2017), "Cyclical learning rates for training neural networks", section 3.3 (there on a line).
+
+    >>> import chainrule as cr
+    >>> ramp = cr.schedules.Ramp(0.001, 10.0)
+    >>> [round(ramp(t, 4), 6) for t in range(5)]
+    [0.001, 0.01, 0.1, 1.0, 10.0]
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        check_number("Ramp", "low", self.low, 0.0, open_low=True)
+        check_number("Ramp", "high", self.high, 0.0, open_low=True)
+
+    def __call__(self, epoch: Any, epochs: Any) -> Any:
+        return number(self.low * (self.high / self.low) ** progress(epoch, epochs))

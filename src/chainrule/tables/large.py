@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import FileError
+from chainrule.errors import DataError, FileError
 from chainrule.files import cache_folder
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import is_table, read_chunks
@@ -122,6 +122,20 @@ class LargeTable(Table):
         inputs = self._second_pass(preparation, [at[part] for part in parts])
         data = self._dataset(inputs, found, rows, task, preparation)
         return PreparedTable(data, preparation.columns, rows, None, tuple(notes), len(looked_at.train))
+
+    def prepare_rows(self, *_: Any, **__: Any) -> PreparedTable:
+        """Not for a table that stays in its file."""
+        raise self._not_in_memory()
+
+    def targets(self, *_: Any, **__: Any) -> tuple[str, Array, Array]:
+        """Not for a table that stays in its file."""
+        raise self._not_in_memory()
+
+    def _not_in_memory(self) -> DataError:
+        return DataError(
+            f"{self.path.name} is large for this machine's memory, and folds and other choices of rows need the table "
+            "in memory. Take a sample of its rows as a data frame, or train on one split of it with fit."
+        )
 
     def _chunks(self) -> Iterator[tuple[int, DataFrame]]:
         """The rows, some at a time, with the number of the first."""

@@ -140,6 +140,73 @@ class Table:
         data = self._dataset(inputs, found, rows, task, preparation)
         return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
 
+    def prepare_rows(
+        self,
+        train: Any,
+        held_out: Any = None,
+        *,
+        components: int | float | None = None,
+        preparation: Preparation | None = None,
+    ) -> PreparedTable:
+        """As `prepare`, with the rows of your choice: a fold, a bootstrap sample, the first thousand.
+
+        Everything (kinds of columns, imputation, categories, classes) is learnt from the rows ``train`` alone. Rows
+        without a target are left out; a column that names the parts of a split is no input.
+
+        Parameters
+        ----------
+        train, held_out
+            Numbers of rows to train on, and of those to validate on (None for none), counted from 0 as in ``frame``. A
+            row that is named twice counts twice.
+        components, preparation
+            As in `prepare`.
+
+        Raises
+        ------
+        DataError
+            A row that the table does not have, no row with a target, or a class that no training row has.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> import chainrule as cr
+        >>> frame = pd.DataFrame({"age": [4, 30, 5, 41] * 5, "pet": ["cat", "dog", "cat", "dog"] * 5})
+        >>> table = cr.Table.read(frame, target="pet")
+        >>> table.prepare_rows(np.arange(16), np.arange(16, 20)).rows
+        Split(16 train, 4 validation, 0 test)
+        """
+        none: list[int] = []
+        parts = [_row_numbers(part, len(self)) for part in (train, none if held_out is None else held_out)]
+        if not len(parts[0]):
+            raise DataError(f"{self.name}: no rows were given to train on.")
+        notes: list[str] = []
+        task, found, present = self.targets(parts[0], notes)
+        split = split_column(self.frame)
+        features = self.frame.drop(columns=[self.target] if split is None else [self.target, split])
+        kept = [part[present[part]] for part in parts]
+        if task == "classification" and (new := set(found[kept[1]].tolist()) - set(found[kept[0]].tolist())):
+            raise DataError(
+                f"{self.name}: rows that are held out have the {self.target} {min(new)!r}, which no training row has. "
+                "Leave these rows out, or hold out others."
+            )
+        rows = Split(kept[0], kept[1], np.zeros(0, np.intp))
+        preparation = self._learn(features, rows, found, task, preparation, components, notes)
+        inputs = (preparation(features.iloc[part]) if len(part) else None for part in (*kept, rows.test))
+        data = self._dataset(inputs, found, rows, task, preparation)
+        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+
+    def targets(self, told: Any = None, notes: list[str] | None = None) -> tuple[str, np.ndarray, np.ndarray]:
+        """The task, the target of every row, and whether it has one (if it has not, its value means nothing).
+
+        The task is told from the rows with the numbers ``told``; None: from all but those for the test.
+        """
+        column = self.frame[self.target]
+        told = _told(self.frame, column, split_column(self.frame)) if told is None else column.iloc[told]
+        task, _, note = infer_target(told, self.task)
+        if note and notes is not None:
+            notes.append(note)
+        return task, *_filled(read_target(column, task), task)
+
     def _divide(
         self,
         frame: DataFrame,
@@ -200,16 +267,12 @@ class Table:
         Rows that a column says are for the test have no say in what it is.
         """
         column = frame[self.target]
-        told = column if split is None else column[frame[split].astype(str).str.strip().str.lower() != "test"]
-        task, _, note = infer_target(told, self.task)
+        task, _, note = infer_target(_told(frame, column, split), self.task)
         if note:
             notes.append(note)
-        values = read_target(column, task)
-        present = ~np.isnan(values) if task == "regression" else np.array([value is not None for value in values])
+        values, present = _filled(read_target(column, task), task)
         features = frame.drop(columns=self.target)
-        if present.all():
-            return task, values, features
-        return task, np.array(values[present].tolist()), features[present]
+        return (task, values, features) if present.all() else (task, values[present], features[present])
 
     def _dataset(
         self,
@@ -272,6 +335,34 @@ class PreparedTable:
     features: DataFrame | None
     notes: tuple[str, ...]
     looked_at: int
+
+
+def _told(frame: Any, target: Any, split: str | None) -> Any:
+    """The targets of the rows that may tell what is to be learnt: those that no column says are for the test."""
+    return target if split is None else target[frame[split].astype(str).str.strip().str.lower() != "test"]
+
+
+def _filled(values: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Targets as an array of one kind, some other row's in the place of a missing one; and which rows have one."""
+    if task == "regression":
+        return values, ~np.isnan(values)
+    present = np.array([value is not None for value in values])
+    if not present.all():
+        values = np.array(np.where(present, values, values[present][0]).tolist())
+    return values, present
+
+
+def _row_numbers(given: Any, n: int) -> np.ndarray:
+    """Numbers of rows, checked."""
+    rows = np.asarray(given)
+    if not rows.size:
+        return np.zeros(0, np.intp)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise DataError(f"Rows are given by their numbers, such as [0, 1, 5], got {rows.dtype} of shape {rows.shape}.")
+    if rows.min() < 0 or rows.max() >= n:
+        wrong = rows.min() if rows.min() < 0 else rows.max()
+        raise DataError(f"There is no row {wrong}: the table's {n:,} rows have the numbers 0 to {n - 1}.")
+    return rows.astype(np.intp)
 
 
 def split_column(frame: Any) -> str | None:

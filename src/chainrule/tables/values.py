@@ -125,6 +125,8 @@ def numbers(series: Any, *, decimal: str = ".", unit: str = "") -> NDArray[np.fl
         found = series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "M":
         return np.full(len(series), np.nan)
+    elif isinstance(series.dtype, pd.StringDtype):
+        return _by_value(series, lambda values: numbers_of_cells(cells(values), decimal, unit), np.nan)
     else:
         return numbers_of_cells(cells(series), decimal, unit)
     found[~np.isfinite(found)] = np.nan
@@ -211,9 +213,9 @@ def categories(series: Any) -> Array:
     if isinstance(series.dtype, pd.CategoricalDtype):
         return _by_category(series, categories, None)
     if series.dtype.kind in "biufM" and len(series) > 100:  # few different values, many times
-        codes, found = pd.factorize(series)
-        texts: Array = np.append(_texts(cells(pd.Series(found))), np.array([None], object))
-        return texts[codes]
+        return _by_value(series, lambda values: _texts(cells(values)), None)
+    if isinstance(series.dtype, pd.StringDtype):
+        return _by_value(series, lambda values: _texts(cells(values)), None)
     return _texts(cells(series))
 
 
@@ -363,6 +365,8 @@ def cells(series: Any) -> Array:
     import pandas as pd
 
     series = _series(series)
+    if isinstance(series.dtype, pd.StringDtype):
+        return _by_value(series, lambda values: cells(values.astype(object)), None)
     given = series if isinstance(series, np.ndarray) else series.array
     missing, found = np.asarray(pd.isna(given)), np.array(given, object)
     for i, (cell, absent) in enumerate(zip(found, missing, strict=True)):
@@ -383,6 +387,15 @@ def _series(given: Any) -> Any:
     if isinstance(given, np.ndarray | pd.api.extensions.ExtensionArray | pd.Index):
         return pd.Series(given)
     return pd.Series(list(given), dtype=object)
+
+
+def _by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
+    """What ``read`` makes of the different values of a series, which most often are few, for each of its cells."""
+    import pandas as pd
+
+    codes, values = pd.factorize(series)
+    found = read(pd.Series(values))
+    return np.append(found, np.array([missing], found.dtype))[codes]
 
 
 def _by_category(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
