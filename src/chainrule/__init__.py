@@ -24,6 +24,7 @@ _HOME = {
     "chainrule.engine.lowering": ("lowering",),
     "chainrule.layers": (
         "Activation",
+        "Average",
         "AvgPool2D",
         "BatchNorm",
         "Concat",
@@ -37,17 +38,25 @@ _HOME = {
         "LayerNorm",
         "MaxPool2D",
         "Maxout",
+        "Rescale",
         "Reshape",
         "Residual",
         "Sequential",
         "mlp",
     ),
     "chainrule.optimizers": ("SGD", "AdaGrad", "Adam", "AdamW", "RMSProp"),
-    "chainrule.models": ("Model", "Perceptron", "load_model"),
+    "chainrule.models": ("Model", "Perceptron", "ensemble", "load_model"),
     "chainrule.training": ("Decision", "EarlyStopping", "Event", "History", "Run", "descend", "fit"),
     "chainrule.data": ("Dataset",),
     "chainrule.estimators": ("NetClassifier", "NetRegressor"),
-    "chainrule.population": ("Crew", "Member", "Population", "fit_population"),
+    "chainrule.population": (
+        "Crew",
+        "Gain",
+        "Member",
+        "Population",
+        "ensemble_gain",
+        "fit_population",
+    ),
     "chainrule.tables.table": ("Table",),
     "chainrule.errors": ("ChainruleError",),
 }
@@ -116,6 +125,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.estimators import NetClassifier as NetClassifier
     from chainrule.estimators import NetRegressor as NetRegressor
     from chainrule.layers import Activation as Activation
+    from chainrule.layers import Average as Average
     from chainrule.layers import AvgPool2D as AvgPool2D
     from chainrule.layers import BatchNorm as BatchNorm
     from chainrule.layers import Concat as Concat
@@ -129,12 +139,14 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.layers import LayerNorm as LayerNorm
     from chainrule.layers import Maxout as Maxout
     from chainrule.layers import MaxPool2D as MaxPool2D
+    from chainrule.layers import Rescale as Rescale
     from chainrule.layers import Reshape as Reshape
     from chainrule.layers import Residual as Residual
     from chainrule.layers import Sequential as Sequential
     from chainrule.layers import mlp as mlp
     from chainrule.models import Model as Model
     from chainrule.models import Perceptron as Perceptron
+    from chainrule.models import ensemble as ensemble
     from chainrule.models import load_model as load_model
     from chainrule.models import networks as networks
     from chainrule.optimizers import SGD as SGD
@@ -143,8 +155,10 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.optimizers import AdamW as AdamW
     from chainrule.optimizers import RMSProp as RMSProp
     from chainrule.population import Crew as Crew
+    from chainrule.population import Gain as Gain
     from chainrule.population import Member as Member
     from chainrule.population import Population as Population
+    from chainrule.population import ensemble_gain as ensemble_gain
     from chainrule.population import fit_population as fit_population
     from chainrule.tables.table import Table as Table
     from chainrule.training import Decision as Decision

@@ -2,7 +2,8 @@
 
 from chainrule.population.crew import Crew
 from chainrule.population.fit import fit_population
+from chainrule.population.gain import Gain, ensemble_gain
 from chainrule.population.member import Member
 from chainrule.population.population import Population
 
-__all__ = ["Crew", "Member", "Population", "fit_population"]
+__all__ = ["Crew", "Gain", "Member", "Population", "ensemble_gain", "fit_population"]

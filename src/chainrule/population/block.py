@@ -175,7 +175,9 @@ class Block:
             weight.reshape(-1)[len(train.x) :] = 0.0
             found.append((y, weight, order + np.int32(sum(len(p.train.x) for p in self.parts[:part]))))
         steps = len(found[0][0])
-        arrays = found[0] if self.one_order or not self.many else tuple(np.stack(a, axis=1) for a in zip(*found, strict=True))
+        arrays = found[0]
+        if self.many and not self.one_order:
+            arrays = tuple(np.stack(values, axis=1) for values in zip(*found, strict=True))
         y, weight, order = self.engine.place(arrays)
         return self.placed.inputs(self.parts), y, weight, order, steps
 

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from chainrule.engine import Engine
+from chainrule.engine.eager import NumpyEngine
 from chainrule.errors import unknown_name
 from chainrule.population.member import Member
 from chainrule.tree import leaves
@@ -37,7 +38,7 @@ def slots(members: list[Member], engine: Engine, lanes: int, strategy: str) -> i
     """
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
-    if not engine.compiles or strategy == "single":
+    if isinstance(engine, NumpyEngine) or strategy == "single":
         return 1
     if strategy == "vectorized":
         return len(members)

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import SettingError, unknown_name
 from chainrule.models import Model
-from chainrule.models.ensemble import ensemble
+from chainrule.models.averaging import ensemble
 from chainrule.population.member import Member
 from chainrule.statistics import Summary, summary
 from chainrule.training.history import smaller_is_better
@@ -91,10 +91,9 @@ class Population(Sequence[Run]):
 
     def ensemble(self) -> Model:
         """One model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""
-        runs = [run for run, member in zip(self, self._members, strict=True) if not member.diverged]
-        if not runs:
+        if all(member.diverged for member in self._members):
             raise SettingError(f"All {len(self)} members diverged: there is nothing to average.")
-        return ensemble([run.model for run in runs])
+        return ensemble(self)
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame with one row for each epoch of each member."""

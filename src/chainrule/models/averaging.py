@@ -1,0 +1,235 @@
+"""Several trained models as one that averages what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import tree
+from chainrule.data import Standardizer, Target
+from chainrule.errors import ChainruleError, SettingError, ShapeError
+from chainrule.layers import Average, Layer, Rescale, Sequential
+from chainrule.models.model import Model
+from chainrule.models.saving import checksum, flatten
+
+Array = NDArray[Any]
+
+#: A layer with its parameters and its state.
+Part = tuple[Layer, dict[str, Any], dict[str, Any]]
+
+
+def ensemble(models: Iterable[Any]) -> Model:
+    """One model that averages several: a(x) = 1/M Σₘ aₘ(x), of probabilities, or of values for regression.
+
+    What comes back is a `Model` like any other (predict, save, export, train on). Its network is one
+    `chainrule.layers.Average` of the members' networks, each with a copy of its weights. Every member counts the same,
+    an ensemble among them as one.
+
+    Networks that differ by chance alone (their initial weights, the order of the samples) make partly different
+    mistakes, which an average evens out. For a convex cost, such as cross-entropy or the quadratic cost, the average
+    never costs more than its members do on average; `chainrule.ensemble_gain` measures by how much less.
+
+    Members may have standardized their inputs or targets by different numbers (they were trained on different parts of
+    the data): the ensemble standardizes by the averages of these, and a `Rescale` layer brings each member what it was
+    trained on. Values are equal to the averages of the members' own up to rounding.
+
+    Parameters
+    ----------
+    models
+        Trained models, or runs (of `fit`, or a whole population). Those that have diverged are left out, with a
+        warning.
+
+    Raises
+    ------
+    SettingError
+        There is no model, or all have diverged; or they differ in precision, task, classes, output activation, or (for
+        models trained on a table) in how they prepare its columns.
+    ShapeError
+        They differ in the shape of their inputs or outputs.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> iris = cr.data.load("iris")
+    >>> nets = [cr.fit(cr.mlp([4, 8, 3]), iris, epochs=2, seed=seed, progress=False).model for seed in range(3)]
+    >>> together = cr.ensemble(nets)
+    >>> average = np.mean([net.predict_proba(iris.x) for net in nets], axis=0)
+    >>> bool(np.allclose(together.predict_proba(iris.x), average, atol=1e-6))
+    True
+
+    Source: lecture 003 (several networks, averaged); Hansen and Salamon, "Neural network ensembles" (1990); Krogh and
+    Vedelsby, "Neural network ensembles, cross validation, and active learning" (1995), for why it helps.
+    """
+    return averaged(usable(models))
+
+
+def averaged(found: Sequence[tuple[int, Model]]) -> Model:
+    """The ensemble of members that can be averaged, each with the number at which it was given."""
+    _check(found)
+    members = [model for _, model in found]
+    standardizer, entrances = _inputs(members)
+    target, exits = _outputs(members)
+    branches = [_branch(*parts) for parts in zip(entrances, members, exits, strict=True)]
+    net, params, state = _joined(Sequential, [_joined(Average, branches)])
+    return Model(
+        net,
+        members[0].input_shape,
+        precision=members[0].precision,
+        params=params,
+        state=state,
+        standardizer=standardizer,
+        preparation=members[0].preparation,
+        target=target if any(model.target_is_known for model in members) else None,
+    )
+
+
+def usable(models: Any) -> list[tuple[int, Model]]:
+    """The models that have not diverged, each with the number at which it was given; a warning names the others."""
+    if isinstance(models, str | Model) or not hasattr(models, "__iter__"):
+        raise SettingError(
+            f"ensemble takes several trained models or runs, got {models!r} ({type(models).__name__}): "
+            "cr.ensemble([first, second])."
+        )
+    found, lost = [], []
+    for at, given in enumerate(models):
+        model = getattr(given, "model", given)
+        if not isinstance(model, Model):
+            raise SettingError(
+                f"ensemble averages trained models or runs, but item {at} is {given!r} ({type(given).__name__})."
+            )
+        stopped = str(getattr(given, "stopped", None) or "")
+        if stopped.startswith("diverged"):
+            lost.append(f"{at} ({stopped})")
+        elif not all(np.isfinite(leaf).all() for leaf in tree.leaves([model.params, model.state])):
+            lost.append(f"{at} (its weights are not finite)")
+        else:
+            found.append((at, model))
+    if not found and not lost:
+        raise SettingError("ensemble needs at least one trained model, got none.")
+    if not found:
+        raise SettingError(
+            f"There is nothing to average: all members have diverged: {', '.join(lost)}. Train them with a smaller "
+            "learning rate."
+        )
+    if lost:
+        warnings.warn(f"Left out of the ensemble, since diverged: member {', '.join(lost)}.", stacklevel=3)
+    return found
+
+
+def _check(members: Sequence[tuple[int, Model]]) -> None:
+    """Raise unless averages of these members' outputs mean something."""
+
+    def same(
+        what: str, of: Callable[[Model], Any], advice: str, error: type[ChainruleError] = SettingError, show: Any = repr
+    ) -> None:
+        first, expected = members[0][0], of(members[0][1])
+        for at, model in members:
+            if (other := of(model)) != expected:
+                raise error(
+                    f"Members of an ensemble need the same {what}: member {first} has {show(expected)}, member {at} "
+                    f"{show(other)}. {advice}"
+                )
+
+    again = "Leave one of them out, or train it again like the others."
+    same("input shape", lambda model: model.input_shape, again, ShapeError)
+    same("output shape", lambda model: model.output_shape, again, ShapeError)
+    same("precision", lambda model: model.precision, "Train them with the same precision=.")
+    same("task", lambda model: model.target.task, again)
+    same(
+        "classes in the same order",
+        lambda model: model.target.classes,
+        "Train them on data that holds every class, so that each output means the same.",
+    )
+    if members[0][1].target.task != "regression":
+        same("output activation", lambda model: model.last_activation.name, again)
+    same(
+        "preparation of a table's columns",
+        _fingerprint,
+        "Each was learnt from its own training rows, and one model has one. So split the table once, and train all of "
+        "them on that: part = table.prepare(validation=0.2, key=cr.random.key(0)).data, then "
+        "cr.fit_population(net, part, 5) or cr.fit(net, part, seed=...).",
+        show=lambda found: "none" if found is None else f"one with the checksum {found[:8]}",
+    )
+
+
+def _fingerprint(model: Model) -> str | None:
+    """What tells preparations apart that do different things; None without one."""
+    if model.preparation is None:
+        return None
+    plain, arrays = model.preparation.to_parts()
+    return checksum(json.dumps(plain), flatten(arrays))
+
+
+def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | None]]:
+    """How the ensemble standardizes its inputs, and what brings each member what it was trained on.
+
+    With u = (x − mean) / deviation of the ensemble, a member's own (x − mᵢ) / dᵢ is u · deviation / dᵢ +
+    (mean − mᵢ) / dᵢ.
+    """
+    scales = [model.standardizer for model in members]
+    given = [scale for scale in scales if scale is not None]
+    if not given:
+        return None, [None] * len(members)
+    if len(given) == len(scales) and all(_equal(scale, given[0]) for scale in given):
+        return given[0], [None] * len(members)
+    features = len(given[0].mean)
+    means = np.array([np.zeros(features) if scale is None else scale.mean for scale in scales], np.float64)
+    deviations = np.array([np.ones(features) if scale is None else scale.deviation for scale in scales], np.float64)
+    kind = np.result_type(*(scale.mean.dtype for scale in given))
+    own = [scale is not None for scale in scales]  # a member without one has no say: it may take numbers of any size
+    shared = Standardizer(means[own].mean(axis=0).astype(kind), deviations[own].mean(axis=0).astype(kind))
+    mean, deviation = shared.mean.astype(np.float64), shared.deviation.astype(np.float64)
+    pairs = zip(means, deviations, strict=True)
+    return shared, [_rescaled(deviation / width, (mean - at) / width) for at, width in pairs]
+
+
+def _equal(one: Standardizer, other: Standardizer) -> bool:
+    return np.array_equal(one.mean, other.mean) and np.array_equal(one.deviation, other.deviation)
+
+
+def _outputs(members: Sequence[Model]) -> tuple[Target, list[Part | None]]:
+    """What the ensemble's outputs mean, and what brings each member's to the ensemble's standardized target.
+
+    A member's value aᵢ · dᵢ + mᵢ is, standardized by the ensemble's numbers, aᵢ · dᵢ / deviation + (mᵢ − mean) /
+    deviation.
+    """
+    targets = [model.target for model in members]
+    first = targets[0]
+    if all((target.mean, target.deviation) == (first.mean, first.deviation) for target in targets):
+        return first, [None] * len(members)
+    means = np.array([target.mean or np.zeros(first.outputs) for target in targets])
+    deviations = np.array([target.deviation or np.ones(first.outputs) for target in targets])
+    mean, deviation = means.mean(axis=0), deviations.mean(axis=0)
+    shared = dataclasses.replace(first, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+    pairs = zip(means, deviations, strict=True)
+    return shared, [_rescaled(width / deviation, (at - mean) / deviation) for at, width in pairs]
+
+
+def _rescaled(scale: Array, shift: Array) -> Part:
+    return Rescale(), {}, {"scale": scale, "shift": shift}
+
+
+def _branch(entrance: Part | None, model: Model, exit_: Part | None) -> Part:
+    """A member's network with what stands before and behind it."""
+    own: Part = (model.net, model.params, model.state)
+    parts = [part for part in (entrance, own, exit_) if part is not None]
+    return parts[0] if len(parts) == 1 else _joined(Sequential, parts)
+
+
+def _joined(kind: Any, parts: Sequence[Part]) -> Part:
+    """Layers with their values in a layer made of layers, which keeps each one's under its name."""
+    joined = kind(*(layer for layer, _, _ in parts))
+    named = list(zip(joined.names, parts, strict=True))
+    params = {name: params for name, (_, params, _) in named if params}
+    state = {name: state for name, (_, _, state) in named if state}
+    return joined, params, state
+
+
+__all__ = ["averaged", "ensemble", "usable"]
