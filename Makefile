@@ -5,17 +5,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_FLAGS ?= -n 2
-BENCHMARKS ?= $(filter-out bench/speed.py,$(sort $(wildcard bench/*.py)))
+BENCHMARKS ?= $(filter-out bench/speed.py bench/population.py,$(sort $(wildcard bench/*.py)))
 BENCH_VENV ?= .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 SPEED_FLAGS ?=
+POPULATION_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-slow lint format types bench bench-speed clean
+.PHONY: help setup demo test test-slow lint format types bench bench-speed bench-population clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## Create the environment in .venv (done by the other targets too)
 
@@ -62,6 +63,9 @@ $(BENCH_READY): pyproject.toml constraints.txt bench/requirements.txt
 
 bench-speed: $(BENCH_READY)  ## Time training beside PyTorch, Keras, Flax and others (SPEED_FLAGS="--quick")
 	@$(BENCH_VENV)/bin/python bench/speed.py $(SPEED_FLAGS)
+
+bench-population: $(BENCH_READY)  ## Time populations and searches beside Optuna with PyTorch, and scikit-learn
+	@$(BENCH_VENV)/bin/python bench/population.py $(POPULATION_FLAGS)
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) $(BENCH_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -51,9 +51,11 @@ _HOME = {
     "chainrule.estimators": ("NetClassifier", "NetRegressor"),
     "chainrule.population": (
         "Crew",
+        "CrossValidation",
         "Gain",
         "Member",
         "Population",
+        "cross_validate",
         "ensemble_gain",
         "fit_population",
     ),
@@ -155,9 +157,11 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.optimizers import AdamW as AdamW
     from chainrule.optimizers import RMSProp as RMSProp
     from chainrule.population import Crew as Crew
+    from chainrule.population import CrossValidation as CrossValidation
     from chainrule.population import Gain as Gain
     from chainrule.population import Member as Member
     from chainrule.population import Population as Population
+    from chainrule.population import cross_validate as cross_validate
     from chainrule.population import ensemble_gain as ensemble_gain
     from chainrule.population import fit_population as fit_population
     from chainrule.tables.table import Table as Table

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 import chainrule as cr
 from chainrule import tree
 from chainrule.errors import ChainruleError, DataError, SettingError
-from chainrule.population.cross_validate import CrossValidation, cross_validate
+from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.population.folds import Fold
 
 rng = np.random.default_rng(0)

@@ -46,7 +46,7 @@ def describe(record: Record) -> list[str]:
     return [
         record.path.name,
         str(record.config.get("data", "(given in Python)")),
-        network_of(record.config),
+        network_of(record.config) + members_of(record.config),
         f"{done}/{asked}",
         str(record.result.get("state", "finished" if ended else "unfinished")),
         best(
@@ -62,6 +62,12 @@ def network_of(config: Mapping[str, Any]) -> str:
     if "net" in config:
         return describe_net(config["net"])
     return " ".join([str(config.get("preset", "?")), "-".join(str(n) for n in config.get("hidden", ()))]).strip()
+
+
+def members_of(config: Mapping[str, Any]) -> str:
+    """How many networks there are, if there are several."""
+    several = [f"{config[name]} {name}" for name in ("folds", "seeds") if config.get(name, 1) != 1]
+    return "".join(f" x {text}" for text in several)
 
 
 def best(measured: list[dict[str, Any]]) -> str:

@@ -167,7 +167,7 @@ class Block:
 
     def _feed(self) -> tuple[Array, Array, Array, Array, int]:
         """Inputs, targets, weights and order of the epoch that comes, and its number of steps."""
-        found = []
+        found: list[Any] = []
         for member, part in list(zip(self.slots, self.part, strict=True))[: 1 if self.one_order else None]:
             train, size = member.job.prepared.train, member.job.batch_size
             order = epoch_order(member.job.order.tobytes(), member.epoch + 1, len(train.x), min(size, len(train.x)))

@@ -110,7 +110,7 @@ def curves(page: Page) -> Html | None:
     if len(rates) == 1 and is_number(rate := next(iter(rates))):
         notes.append(f"The learning rate was {number(rate)} throughout.")
     if several is not None:
-        notes.insert(0, many.BAND.format(many="networks"))
+        notes.insert(0, many.BAND)
     drawn = len(thinned(found))
     if drawn < len(found.epochs):
         notes.append(f"Drawn: {drawn:,} of {len(found.epochs):,} epochs, with the lowest and highest of each stretch.")

@@ -223,8 +223,8 @@ class CrossValidation:
         interval is too narrow. The second term allows for it. It is a rule of thumb (no unbiased estimate of the
         variance exists) and mostly errs on the wide side.
 
-        It is about the choice of rows. The seeds are the same in all splits, so what other seeds would have given is not
-        in it: `seed_deviation` tells how much they matter. NaN where fewer than two splits have a score.
+        It is about the choice of rows. The seeds are the same in all splits, so what other seeds would give is not in
+        it: `seed_deviation` tells how much they matter. NaN where fewer than two splits have a score.
 
         Source: Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52 (2003); for repeated
         k-fold: Bouckaert and Frank, PAKDD (2004).
