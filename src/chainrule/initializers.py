@@ -8,18 +8,16 @@ the activation names.
 
 The lectures disagree about names. Here each name has its standard meaning, with N(mean, variance):
 
-=================  ==========================
-================================================================== name               weights
-in the lectures =================  ==========================
-================================================================== glorot_uniform     U(±√(6/(n_in +
-n_out)))     "Xavier", which 000 prints as N(0, 6/(n_in + n_out)): three times
-                                               the variance 2/(n_in + n_out) of Glorot and Bengio (2010)
-lecun_normal       N(0, 1/n_in)                003 gives it as the better initialization and cites Glorot and
-                                               Bengio; Nielsen's "1/√n weights"
-he_normal          N(0, 2/n_in)                000, and 003 as N(0, 1/(n_in/2)), for ReLU
-normal             N(0, 1)                     003's "ad-hoc" initialization
-=================  ==========================
-==================================================================
+=================  ===========================  ==================================================================
+name               weights                      in the lectures
+=================  ===========================  ==================================================================
+glorot_uniform     U(±√(6/(n_in + n_out)))      "Xavier", which 000 prints as N(0, 6/(n_in + n_out)): three times
+                                                the variance 2/(n_in + n_out) of Glorot and Bengio (2010)
+lecun_normal       N(0, 1/n_in)                 003 gives it as the better initialization and cites Glorot and
+                                                Bengio; Nielsen's "1/√n weights"
+he_normal          N(0, 2/n_in)                 000, and 003 as N(0, 1/(n_in/2)), for ReLU
+normal             N(0, 1)                      003's "ad-hoc" initialization
+=================  ===========================  ==================================================================
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from scipy import stats
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
-from chainrule.population.compare import Comparison, compare
+from chainrule.population.comparison import Comparison, compare
 
 NAN = math.nan
 NET = cr.mlp([4, 8, 3])
