@@ -102,23 +102,19 @@ class Block:
         for i, member in enumerate(self.members):
             member.seconds += seconds
             if (at := bad[i]) is not None:
-                self._diverge(member, self._row(kept, i), at)
+                self._diverge(member, self._row(kept._replace(settings=None), i), at)
                 continue
             metrics_ = named_metrics(member.job.recipe, *sums[i])
             record = {"epoch": member.epoch + 1, **metrics_, **validated[i], "lr": rates[i], "seconds": seconds}
             improved[i] = self._record(member, record, i)
         if self.restores and improved.any():
             self.best = self._improved(improved)
-        for i, member in enumerate(self.members):
-            if member.done and not member.diverged:
-                self._settle(member, i)
+        self._settle([i for i, member in enumerate(self.members) if member.done and not member.diverged])
         return True
 
     def settle(self) -> None:
         """Give every member its state back."""
-        for i, member in enumerate(self.members):
-            if not member.done:
-                self._settle(member, i)
+        self._settle([i for i, member in enumerate(self.members) if not member.done])
 
     def _record(self, member: Member, record: dict[str, float], i: int) -> bool:
         """Take an epoch's record, and let early stopping, schedule and callbacks act: whether it is the best one."""
@@ -137,7 +133,7 @@ class Block:
             change(changes)
 
         def event() -> Event:
-            state = self._row(self.state, i)._replace(settings=member.state.settings)
+            state = self._row(self.state._replace(settings=None), i)._replace(settings=member.state.settings)
             return Event(
                 epoch=member.epoch,
                 epochs=job.epochs,
@@ -160,10 +156,16 @@ class Block:
         member.stopped = f"diverged at step {step} (epoch {member.epoch + 1})"
         member.state = state._replace(settings=member.state.settings)
 
-    def _settle(self, member: Member, i: int) -> None:
-        member.state = self._row(self.state, i)._replace(settings=member.state.settings)
-        member.state = member.state._replace(step=int(np.asarray(member.state.step)))
-        member.best = self._row(self.best, i) if self.best is not None else (member.state.params, member.state.layers)
+    def _settle(self, places: Sequence[int]) -> None:
+        """Give the members at these places their state back, as NumPy arrays of their own."""
+        if not places:
+            return
+        fetched = self.engine.fetch((self.state._replace(settings=None), self.best))
+        for i in places:
+            member = self.members[i]
+            state, best = self._row(fetched, i)
+            member.state = state._replace(settings=member.state.settings, step=int(np.asarray(state.step)))
+            member.best = best if best is not None else (member.state.params, member.state.layers)
 
     def _feed(self) -> tuple[Array, Array, Array, Array, int]:
         """Inputs, targets, weights and order of the epoch that comes, and its number of steps."""
@@ -222,10 +224,7 @@ class Block:
 
     def _row(self, values: Any, i: int) -> Any:
         """What belongs to one member, as NumPy arrays of its own."""
-        fetched = self.engine.fetch(values._replace(settings=None) if isinstance(values, State) else values)
-        if not self.many:
-            return tree.map(np.array, fetched)
-        return tree.map(lambda v: np.array(v[i]), fetched)
+        return tree.map(lambda v: np.array(v[i] if self.many else v), self.engine.fetch(values))
 
 
 class Placed:
