@@ -187,8 +187,8 @@ def test_numbers_to_predict_in_double_precision() -> None:
     assert population.summary().mean < 100
 
 
-@pytest.mark.parametrize("strategy", ["auto", "vectorized", "blocks", "single"])
-def test_how_members_are_put_together_changes_nothing(strategy: str) -> None:
+@pytest.mark.parametrize("strategy", ["auto", "vectorized", 3, "single"])
+def test_how_members_are_put_together_changes_nothing(strategy: str | int) -> None:
     members = [{"seed": s % 3, "optimizer.lr": 0.01 * (s + 1)} for s in range(7)]
     population = cr.fit_population(small(), (X, Y), members, strategy=strategy, **SHARED)
     for run, given in zip(population, members, strict=True):
@@ -279,11 +279,11 @@ def test_one_program_for_all_values() -> None:
 
     net = small(9)
     members = [{"seed": s, "optimizer.lr": 0.01 + s / 100, "l2": float(s)} for s in range(8)]
-    cr.fit_population(net, (X, Y), members, strategy="blocks", **SHARED)
+    cr.fit_population(net, (X, Y), members, strategy=4, **SHARED)
     engines = {id(e): e for e, _ in lanes(choose("jax"))} | {0: choose("jax")}
     before = [e.traces.copy() for e in engines.values()]
     again = [{"seed": s + 50, "optimizer.lr": 0.5, "l2": 0.0} for s in range(8)]
-    cr.fit_population(net, (X, Y), again, strategy="blocks", **(SHARED | {"epochs": 5}))
+    cr.fit_population(net, (X, Y), again, strategy=4, **(SHARED | {"epochs": 5}))
     assert [e.traces for e in engines.values()] == before
 
 
@@ -351,8 +351,10 @@ def test_what_there_is_not(members: Any, message: str) -> None:
 def test_settings_that_a_population_has_not() -> None:
     with pytest.raises(SettingError, match=r"no setting 'batchsize'.*batch_size"):
         cr.fit_population(small(), (X, Y), 2, batchsize=3)
-    with pytest.raises(SettingError, match="strategy is one of"):
+    with pytest.raises(SettingError, match="strategy"):
         cr.fit_population(small(), (X, Y), 2, strategy="all")
+    with pytest.raises(SettingError, match="members to a block"):
+        cr.fit_population(small(), (X, Y), 2, strategy=0)
 
 
 def test_files_are_not_for_populations(tmp_path: Any) -> None:

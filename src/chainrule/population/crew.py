@@ -15,7 +15,7 @@ from chainrule.errors import SettingError, did_you_mean
 from chainrule.optimizers import Optax
 from chainrule.population.block import Block, Placed
 from chainrule.population.member import JOB_SETTINGS, Member, Recruits
-from chainrule.population.plan import STRATEGIES, slots
+from chainrule.population.plan import check_strategy, slots
 from chainrule.training.callbacks import Callback
 from chainrule.training.job import JobSettings
 
@@ -33,7 +33,8 @@ class Crew:
     ----------
     net, data : as for `fit`; ``net`` may be a function of the `Dataset` that returns a layer
     engine, devices : as for `fit`; of several devices each trains members of its own
-    strategy : "auto", "vectorized" (all members in one program), "blocks", "single" (one by one)
+    strategy : "auto", "vectorized" (all members in one program), "single" (a program for each), or a number of members
+        to a block
     callbacks : called with an `Event` for each member after each of its epochs
     settings : of `fit`, common to all members that are not given others
 
@@ -56,7 +57,7 @@ class Crew:
         *,
         engine: str = "auto",
         devices: str | int | None = None,
-        strategy: str = "auto",
+        strategy: str | int = "auto",
         callbacks: Callback | Sequence[Callback] = (),
         **settings: Any,
     ) -> None:
@@ -68,8 +69,7 @@ class Crew:
         self.settings = JobSettings(**settings)
         self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
         self.asked, self.devices, self.strategy = engine, devices, strategy
-        if strategy not in STRATEGIES:
-            raise SettingError(f"strategy is one of {', '.join(STRATEGIES)}; got {strategy!r}.")
+        check_strategy(strategy)
         self._recruits = Recruits(net, data, self.settings)
         self._placed: dict[int, Placed] = {}
 

@@ -20,7 +20,7 @@ def fit_population(
     seed: int = 0,
     engine: str = "auto",
     devices: str | int | None = None,
-    strategy: str = "auto",
+    strategy: str | int = "auto",
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = True,
     **settings: Any,
@@ -51,7 +51,7 @@ def fit_population(
         As for `fit`. Of several devices each trains members of its own.
     strategy
         "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one program of all
-        members of a group, "blocks" several, "single" trains one by one.
+        members of a group, "single" a program of each, a number blocks of so many members.
     callbacks
         Called with an `Event` for each member after each of its epochs; they may stop it or change its settings.
     settings

@@ -13,12 +13,12 @@ from typing import Any
 
 from chainrule.engine import Engine
 from chainrule.engine.eager import NumpyEngine
-from chainrule.errors import unknown_name
+from chainrule.errors import SettingError, unknown_name
 from chainrule.population.member import Member
 from chainrule.tree import leaves
 
-#: "auto" is the measured rule; "blocks" is the same but never a single program for all; see `slots`.
-STRATEGIES = ("auto", "vectorized", "blocks", "single")
+#: "auto" is the measured rule of `slots`; "vectorized" is one block of all, "single" blocks of one.
+STRATEGIES = ("auto", "vectorized", "single")
 
 #: Weights, moments and gradients of a block on the CPU should stay in the cache of a core: bytes, measured.
 CACHE_BYTES = 8 * 2**20
@@ -30,18 +30,32 @@ MOST = 16
 MEMORY_SHARE, MEMORY = 0.25, 8 * 2**30
 
 
-def slots(members: list[Member], engine: Engine, lanes: int, strategy: str) -> int:
+def check_strategy(strategy: str | int) -> None:
+    """Raise unless it is a name, or a number of members to a block."""
+    if isinstance(strategy, str) and strategy not in STRATEGIES:
+        raise unknown_name("strategy", strategy, STRATEGIES)
+    if (
+        isinstance(strategy, bool)
+        or not isinstance(strategy, str | int)
+        or (not isinstance(strategy, str) and strategy < 1)
+    ):
+        raise SettingError(
+            f"strategy is one of {', '.join(STRATEGIES)}, or a number of members to a block; got {strategy!r}."
+        )
+
+
+def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int) -> int:
     """Members to a block.
 
     On the CPU as many as keep their state (weights, moments, and as much again for gradients) in a core's cache, and
     at most 16; on other devices as many as fit a quarter of the memory. Then as few as fill the lanes evenly.
     """
-    if strategy not in STRATEGIES:
-        raise unknown_name("strategy", strategy, STRATEGIES)
     if isinstance(engine, NumpyEngine) or strategy == "single":
         return 1
     if strategy == "vectorized":
         return len(members)
+    if isinstance(strategy, int):
+        return min(strategy, len(members))
     each = max(map(member_bytes, members[:1]))
     if engine.platform == "cpu":
         most = max(1, min(MOST, CACHE_BYTES // max(1, each)))
