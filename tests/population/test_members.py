@@ -351,7 +351,7 @@ def test_what_there_is_not(members: Any, message: str) -> None:
 def test_settings_that_a_population_has_not() -> None:
     with pytest.raises(SettingError, match=r"no setting 'batchsize'.*batch_size"):
         cr.fit_population(small(), (X, Y), 2, batchsize=3)
-    with pytest.raises(SettingError, match="strategy"):
+    with pytest.raises(cr.ChainruleError, match="Unknown strategy 'all'"):
         cr.fit_population(small(), (X, Y), 2, strategy="all")
     with pytest.raises(SettingError, match="members to a block"):
         cr.fit_population(small(), (X, Y), 2, strategy=0)
