@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import queue
 import threading
 from collections import deque
@@ -72,6 +73,7 @@ class Crew:
         check_strategy(strategy)
         self._recruits = Recruits(net, data, self.settings)
         self._placed: dict[int, Placed] = {}
+        self.sizes: dict[Any, set[int]] = {}  # of blocks that there are programs for
 
     def enlist(self, given: Sequence[Mapping[str, Any]]) -> list[Member]:
         """Members of their differences; raises `SettingError` before anything is trained."""
@@ -132,8 +134,8 @@ class _Lanes:
         self.crew, self.until, self.watch = crew, until, watch
         there = lanes(engine) if len(members) > 1 else ((engine, 1),)
         count = sum(threads for _, threads in there)
-        size = slots(members, there[0][0], count, crew.strategy)
-        if size == len(members):  # one block has the machine for itself
+        size = self._best_size(slots(members, there[0][0], count, crew.strategy), members, count)
+        if crew.strategy != "auto" and size >= len(members):  # one block has the machine for itself
             there, count = ((engine, 1),), 1
         self.size = size
         blocks = [members[i : i + size] for i in range(0, len(members), size)]
@@ -146,6 +148,21 @@ class _Lanes:
         self.lock = threading.Lock()
         self.told: queue.Queue[Any] = queue.Queue()
         self.ending = threading.Event()
+
+    def _best_size(self, size: int, members: list[Member], lanes: int) -> int:
+        """That size, or one for which the program is there already, if this costs less than compiling it anew."""
+        used = self.crew.sizes.setdefault(members[0].program, set())
+        seconds = max((m.history.records[-1]["seconds"] for m in members if m.history.records), default=math.inf)
+        left = max(min(self.until or m.job.epochs, m.job.epochs) - m.epoch for m in members)
+
+        def cost(size: int) -> float:
+            rounds = math.ceil(math.ceil(len(members) / size) / lanes)
+            return rounds * lanes * size * seconds * left + (0.0 if size in used else COMPILE_SECONDS)
+
+        if math.isfinite(seconds) and self.crew.strategy == "auto":
+            size = min((size, *used), key=cost)
+        used.add(size)
+        return size
 
     def run(self) -> None:
         """Train until no block is left; errors and Ctrl-C end all threads first."""
