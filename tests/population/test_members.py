@@ -367,3 +367,27 @@ def test_progress_tells_the_best_so_far(capsys: pytest.CaptureFixture[str]) -> N
     cr.fit_population(small(), (X, Y), 3, **(SHARED | {"progress": True, "engine": "numpy"}))
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("100%  3 of 3 members done, best val_accuracy ")
+
+
+@pytest.mark.parametrize("error", [ValueError("told"), KeyboardInterrupt()])
+def test_what_a_callback_raises_comes_out(error: BaseException) -> None:
+    def fail(event: cr.Event) -> None:
+        if event.epoch == 2:
+            raise error
+
+    with pytest.raises(type(error)):
+        cr.fit_population(small(), (X, Y), 5, callbacks=fail, **SHARED)
+
+
+def test_members_stay_whole_where_someone_ends_the_training() -> None:
+    crew = cr.Crew(small(), (X, Y), epochs=5, batch_size=32, validation=0.2, engine="jax")
+    members = crew.enlist([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
+
+    def enough(moved: Any) -> None:
+        if all(member.epoch == 3 for member in moved):
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        crew.train(members, watch=enough)
+    crew.train(members)
+    same_run(members[5].run(), cr.fit(small(), (X, Y), optimizer=cr.Adam(0.012), **(SHARED | {"epochs": 5})))

@@ -59,7 +59,7 @@ class Block:
         self.one_order, self.one_part = len(orders) == 1, len(self.parts) == 1
         shared = Shared(self.one_order, self.one_part) if self.many else None
         self.program = programs(self.members[0].job.recipe, engine, shared=shared)
-        self.pace = Pace()
+        self.pace, self.whole = Pace(), True
         self.state = self._place([member.state for member in self.slots])
         self.restores = any(member.restores() for member in self.members)
         self.best = self._gathered([member.best for member in self.slots]) if self.restores else None
@@ -71,6 +71,7 @@ class Block:
         """
         before = time.perf_counter()
         kept = self.engine.copy(self.state)
+        self.whole = False
         settings = self._gathered([member.state.settings for member in self.slots], place=False)
         x, y, weight, order, steps = self._feed()
         sums: list[tuple[float, ...]] = [(0.0,) * 4] * len(self.slots)
@@ -79,7 +80,7 @@ class Block:
         done, finite = 0, None
         while done < steps:
             if asked_to_end():
-                self.state = kept
+                self.state, self.whole = kept, True
                 return False
             last = min(done + self.pace.steps, steps)
             start = time.perf_counter()
@@ -110,11 +111,13 @@ class Block:
         if self.restores and improved.any():
             self.best = self._improved(improved)
         self._settle([i for i, member in enumerate(self.members) if member.done and not member.diverged])
+        self.whole = True
         return True
 
     def settle(self) -> None:
-        """Give every member its state back."""
-        self._settle([i for i, member in enumerate(self.members) if not member.done])
+        """Give every member its state back, unless an error came in the middle of an epoch."""
+        if self.whole:
+            self._settle([i for i, member in enumerate(self.members) if not member.done])
 
     def _record(self, member: Member, record: dict[str, float], i: int) -> bool:
         """Take an epoch's record, and let early stopping, schedule and callbacks act: whether it is the best one."""
