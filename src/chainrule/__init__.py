@@ -50,15 +50,19 @@ _HOME = {
     "chainrule.data": ("Dataset",),
     "chainrule.estimators": ("NetClassifier", "NetRegressor"),
     "chainrule.population": (
+        "Comparison",
         "Crew",
         "CrossValidation",
         "Gain",
         "Member",
         "Population",
+        "compare",
         "cross_validate",
         "ensemble_gain",
         "fit_population",
     ),
+    "chainrule.tuning": ("Search", "choice", "integer", "log_uniform", "search", "uniform"),
+    "chainrule.finders": ("find_batch_size", "find_l2", "find_lr"),
     "chainrule.tables.table": ("Table",),
     "chainrule.errors": ("ChainruleError",),
 }
@@ -126,6 +130,9 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.errors import ChainruleError as ChainruleError
     from chainrule.estimators import NetClassifier as NetClassifier
     from chainrule.estimators import NetRegressor as NetRegressor
+    from chainrule.finders import find_batch_size as find_batch_size
+    from chainrule.finders import find_l2 as find_l2
+    from chainrule.finders import find_lr as find_lr
     from chainrule.layers import Activation as Activation
     from chainrule.layers import Average as Average
     from chainrule.layers import AvgPool2D as AvgPool2D
@@ -156,11 +163,13 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.optimizers import Adam as Adam
     from chainrule.optimizers import AdamW as AdamW
     from chainrule.optimizers import RMSProp as RMSProp
+    from chainrule.population import Comparison as Comparison
     from chainrule.population import Crew as Crew
     from chainrule.population import CrossValidation as CrossValidation
     from chainrule.population import Gain as Gain
     from chainrule.population import Member as Member
     from chainrule.population import Population as Population
+    from chainrule.population import compare as compare
     from chainrule.population import cross_validate as cross_validate
     from chainrule.population import ensemble_gain as ensemble_gain
     from chainrule.population import fit_population as fit_population
@@ -173,3 +182,9 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule.training import distributed as distributed
     from chainrule.training.descend import descend as descend
     from chainrule.training.fit import fit as fit
+    from chainrule.tuning import Search as Search
+    from chainrule.tuning import choice as choice
+    from chainrule.tuning import integer as integer
+    from chainrule.tuning import log_uniform as log_uniform
+    from chainrule.tuning import search as search
+    from chainrule.tuning import uniform as uniform

@@ -78,7 +78,7 @@ def page(folder: Path) -> Parsed:
     places = {value for _, name, value in parsed.attributes if name == "data-figure"}
     assert places == set(parsed.figures)
     for figure in parsed.figures.values():
-        plain = re.sub(r'"--\w+"', '"#000"', json.dumps(figure))
+        plain = re.sub(r'"--[\w-]+"', '"#000"', json.dumps(figure))
         graph_objects.Figure(json.loads(plain))  # Plotly knows every setting
     return parsed
 

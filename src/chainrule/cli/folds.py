@@ -1,0 +1,153 @@
+"""``chainrule train --folds K``: how good such a network is, by cross-validation; then the network of all rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.cli.data import read_named_table
+from chainrule.cli.members import facts_of
+from chainrule.cli.messages import say
+from chainrule.cli.task import Task, find_task
+from chainrule.cli.tell import say_start
+from chainrule.cli.train import RUNS, Trained, say_result, train_task
+from chainrule.errors import DataError, SettingError
+from chainrule.population.cross_validation import CrossValidation, cross_validate
+from chainrule.presets import TrainSettings, network
+from chainrule.report.members import FILE, write_members
+from chainrule.tables.table import PreparedTable, Table, split_column
+from chainrule.training.folder import claim_folder
+
+
+def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> Trained:
+    """Cross-validate the training rows, then train on all of them with the first seed; gives that run."""
+    check(settings)
+    task = find_task(settings)
+    with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
+        if not (resume and (path / FILE).exists()):
+            say_task(
+                task, f"folds     {settings.folds}, with {_seeds(settings)} for each: {_networks(settings)} networks"
+            )
+            result = cross_validated(task)
+            print(result, flush=True)
+            say("Now one network of all training rows:")
+            write(path, result, watched=task.words["early_stopping"] is not None)
+        trained = train_task(of_all_rows(task), out=path, resume=resume, tell=resume)
+    say_result(trained)
+    say(f"The model is this one network, of seed {settings.seed}; the folds say how good such networks are.")
+    say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+    return trained
+
+
+def say_task(task: Task, *more: str) -> None:
+    """What is about to happen; no rows are set apart but those of a fold, and those that early stopping watches."""
+    share = task.settings.validation if task.words["early_stopping"] is not None else 0.0
+    settings = dataclasses.replace(task.settings, validation=share)
+    data = dataclasses.replace(task.data, x_validation=None, y_validation=None)
+    part = task.part
+    if task.table is not None and task.data.x_validation is not None:
+        part = dataclasses.replace(part, x=np.concatenate([part.x, task.data.x_validation]))
+    say_start(settings, data, part, task.test, task.model, *more)
+
+
+def check(settings: TrainSettings) -> None:
+    """What does not go together with folds."""
+    if settings.save is not None:
+        raise SettingError("--folds trains one model in the end; --save is for --seeds without --folds.")
+    if settings.time is not None:
+        raise SettingError(
+            "--folds takes rows from all over the table, and --time says that later ones are not to be known: such "
+            "folds would learn from the future. Leave out one of the two."
+        )
+    if settings.components is not None:
+        raise SettingError("--folds cannot be combined with --components yet; leave out one of the two.")
+
+
+def cross_validated(task: Task) -> CrossValidation:
+    """The networks of all folds and seeds, on the training rows; the test rows stay out of it."""
+    settings = task.settings
+    words = {name: value for name, value in task.words.items() if name not in ("validation", "seed")}
+    data: Any = task.training
+    net: Any = task.model.net
+    if task.table is not None:
+        data = rows_to_train(task.given, task.table)
+        net = lambda fold: network(settings, fold)  # noqa: E731 - the categories of a column may differ from fold to fold
+    try:
+        return cross_validate(
+            net,
+            data,
+            folds=settings.folds or 5,
+            seeds=settings.seeds or 1,
+            groups=settings.group,
+            seed=settings.seed,
+            validation=(settings.validation or None) if words["early_stopping"] is not None else None,
+            engine=settings.engine,
+            devices=settings.devices,
+            **words,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Interrupted before the folds were done.") from None
+
+
+def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
+    """The rows of a table that are not for the test, as they were read."""
+    table = read_named_table(settings)
+    if prepared.features is None:
+        raise DataError(
+            f"--folds needs the table in memory, and {settings.data} is too large: give a part of its rows."
+        )
+    _, _, present = table.targets()
+    rows = np.flatnonzero(present)[np.sort(np.concatenate([prepared.rows.train, prepared.rows.validation]))]
+    columns = dict(table.columns)
+    if (split := settings.split or split_column(table.frame)) is not None:
+        columns[split] = {"use": False}
+    task = "regression" if prepared.data.task == "regression" else "classification"
+    return dataclasses.replace(table, frame=table.frame.iloc[rows].reset_index(drop=True), columns=columns, task=task)
+
+
+def of_all_rows(task: Task) -> Task:
+    """The same settings for all training rows: none is left out for validation, unless it says when to stop."""
+    if task.words["early_stopping"] is not None or not task.settings.validation:
+        return task
+    return find_task(dataclasses.replace(task.settings, validation=0.0), tell=False)
+
+
+def write(folder: Path, found: CrossValidation, watched: bool) -> None:
+    """Write the scores and the curves of all networks; ``watched``: they had validation rows for early stopping."""
+    splits, seeds = len(found.folds), len(found.seeds)
+    cubes = [v if v.ndim == 3 else v[..., None] for v in (found.scores, found.losses)]
+    scores, losses = (cube.transpose(2, 0, 1).reshape(splits, seeds) for cube in cubes)
+    members = []
+    for i, fold in enumerate(found.folds):
+        for j, seed in enumerate(found.seeds):
+            kept = facts_of(found.runs[i * seeds + j], {"fold": fold.fold, "seed": seed})
+            members.append(kept | {"scores": {found.metric: float(scores[i, j]), "loss": float(losses[i, j])}})
+    low, high = found.interval()
+    told = {
+        "mean": found.mean,
+        "deviation": found.deviation,
+        "low": low,
+        "high": high,
+        "values": found.of_splits.tolist(),
+    }
+    facts: dict[str, Any] = {
+        "kind": "folds",
+        "metric": found.metric,
+        "members": members,
+        "summary": {found.metric: told},
+    }
+    if "val_loss" in found.runs[0].history.columns and not watched:
+        facts["judged_on"] = "held-out fold"
+    facts["model"] = f"one network of all training rows, trained with seed {found.seeds[0]}"
+    write_members(folder, facts, [run.history.records for run in found.runs])
+
+
+def _seeds(settings: TrainSettings) -> str:
+    return "one seed" if (settings.seeds or 1) == 1 else f"{settings.seeds} seeds"
+
+
+def _networks(settings: TrainSettings) -> int:
+    return (settings.folds or 5) * (settings.seeds or 1)

@@ -1,0 +1,218 @@
+"""``chainrule train --seeds N``: one network for each seed, all at once, and one model of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule.cli.data import Part
+from chainrule.cli.judge import judge_and_report
+from chainrule.cli.messages import say
+from chainrule.cli.task import Task, find_task
+from chainrule.cli.tell import say_start, spread
+from chainrule.cli.train import RUNS, result, say_folder, say_test
+from chainrule.errors import DivergedError
+from chainrule.population import Crew, Member, Population
+from chainrule.population.gain import Gain, ensemble_gain
+from chainrule.population.member import listed
+from chainrule.population.show import progress
+from chainrule.presets import TrainSettings
+from chainrule.report import write_report
+from chainrule.report.members import mean_records, member_folder, write_members
+from chainrule.statistics import summary
+from chainrule.training import History, Run
+from chainrule.training.folder import RunFolder, claim_folder, write_result
+from chainrule.training.signals import Terminated
+from chainrule.training.state import recipe_of
+
+
+def train_members(settings: TrainSettings, *, out: Path | None) -> Path:
+    """Train a network for each seed, save one model of them, and tell what came of it; gives the run's folder."""
+    task = find_task(settings)
+    count = settings.seeds or 1
+    first, last = settings.seed, settings.seed + count - 1
+    say_start(
+        task.settings,
+        task.data,
+        task.part,
+        task.test,
+        task.model,
+        f"seeds     {first} to {last}, on the same rows each",
+    )
+    crew, members = enlisted(task)
+    with claim_folder(out, RUNS, task.data.name) as path:
+        folder = RunFolder(path)
+        with folder.opened():
+            folder.start(dataclasses.asdict(task.settings))
+            try:
+                with progress(members) as watch:
+                    crew.train(members, watch=watch)
+            except (KeyboardInterrupt, Terminated) as error:
+                told = f"{NOTHING_KEPT} To start again: chainrule train --config {path / 'config.toml'} --out ANOTHER"
+                raise type(error)(told) from None
+            trained = SeveralSeeds(task, path, Population(members))
+            trained.write(folder)
+            trained.say()
+            judge_and_report(trained.run, task.data, task.part, task.test, task.settings, task.table)
+    say_folder(path)
+    say(f"Next: chainrule evaluate {path} {task.settings.data}")
+    return path
+
+
+#: Networks that train together write nothing until all are done.
+NOTHING_KEPT = "Interrupted before the networks were done."
+
+
+def enlisted(task: Task) -> tuple[Crew, list[Member]]:
+    """The networks before their first step; their validation rows are those that the first seed draws."""
+    settings = task.settings
+    words = {name: value for name, value in task.words.items() if name != "validation"}
+    crew = Crew(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
+    return crew, crew.enlist(listed(settings.seeds or 1, settings.seed))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The model of several networks.
+
+    Attributes
+    ----------
+    run : with the model
+    what : what it is, in words
+    """
+
+    run: Run
+    what: str
+
+
+class SeveralSeeds:
+    """What came of the networks of several seeds."""
+
+    def __init__(self, task: Task, folder: Path, population: Population) -> None:
+        self.task, self.folder, self.population = task, folder, population
+        self.alive = [run for run in population if not diverged(run)]
+        self.metric = metric_of(population)
+        self.members = [
+            facts_of(run, given, task.test) for run, given in zip(population, population.members, strict=True)
+        ]
+        if not self.alive:
+            self._all_diverged()
+        self.saved = self._saved()
+        self.run = self.saved.run
+        test = task.test
+        self.scores = None if test is None else self.run.evaluate(test.x, test.y)
+        self.gain: Gain | None = None
+        if test is not None and len(self.alive) > 1:
+            self.gain = ensemble_gain(self.alive, test.x, test.y)
+
+    def _saved(self) -> Saved:
+        """The model, by what --save says."""
+        if self.task.settings.save == "best" or len(self.alive) == 1:
+            run = self.population.best(self.metric)
+            seed = self.population.members[list(self.population).index(run)]["seed"]
+            by = f"the best of {len(self.population)} by {words(self.metric)}"
+            return Saved(_placed(run, self.folder), f"the network of seed {seed}, {by}")
+        first = self.alive[0]
+        model = self.population.ensemble()
+        recipe = recipe_of(model, first.recipe.loss, task=first.recipe.task)
+        records = mean_records([run.history.records for run in self.alive])
+        averaged = "predictions" if first.recipe.task == "regression" else "probabilities"
+        what = f"the ensemble of {len(self.alive)} networks, which averages their {averaged}"
+        run = Run(
+            model, History(records), recipe, best_epoch=len(records), stopped=None, engine=first.engine, traces={}
+        )
+        return Saved(_placed(run, self.folder), what)
+
+    def _all_diverged(self) -> None:
+        """Write what there is, and say that none has come through."""
+        self._write_members("none: all networks diverged")
+        write_result(
+            self.folder, {"state": "diverged", "reason": "all networks diverged", "members": len(self.population)}
+        )
+        write_report(self.folder)
+        raise DivergedError(
+            f"All {len(self.population)} networks diverged: their cost became NaN or infinite. "
+            "A smaller learning rate (--lr) helps most often.",
+            step=0,
+            layer="",
+            run=self.population[0],
+        )
+
+    def write(self, folder: RunFolder) -> None:
+        """Write models, metrics and scores."""
+        for i, run in enumerate(self.population):
+            path = member_folder(self.folder, i)
+            path.mkdir(parents=True, exist_ok=True)
+            run.model.save(path / "model.safetensors")
+        folder.write_metrics(mean_records([run.history.records for run in self.alive]))
+        self.run.model.save(self.folder / "model.safetensors")
+        write_result(
+            self.folder,
+            result(self.run, self.scores, self.task.test) | {"members": len(self.population), "model": self.saved.what},
+        )
+        self._write_members(self.saved.what)
+
+    def _write_members(self, what: str) -> None:
+        facts: dict[str, Any] = {"kind": "seeds", "metric": self.metric, "members": self.members, "model": what}
+        if getattr(self, "gain", None) is not None:
+            facts["gain"] = str(self.gain)
+        write_members(self.folder, facts, [run.history.records for run in self.population])
+
+    def say(self) -> None:
+        """Tell how one network does, and the model."""
+        if lost := len(self.population) - len(self.alive):
+            say(f"warning: {lost} of {len(self.population)} networks diverged; the figures are those of the others.")
+        for name in dict.fromkeys((self.metric, f"test_{self.metric.removeprefix('val_')}")):
+            if any(name in member["scores"] for member in self.members):
+                say(f"{words(name).capitalize()} of one network: {of_members(name, self.members)}.")
+        say(f"The model is {self.saved.what}.")
+        say_test(self.scores, self.task.test)
+        if self.gain is not None:
+            say(f"On the test rows: {self.gain}.")
+
+
+def of_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:
+    """Mean, deviation and interval of a metric over some members."""
+    return spread(name, summary(member["scores"].get(name, float("nan")) for member in members))
+
+
+def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
+    """What is kept of a member: who it is, how its training ended, and its scores at the epoch whose weights it has."""
+    at = {} if diverged(run) or not len(run.history) else run.history.records[run.best_epoch - 1]
+    scores = {name: value for name, value in at.items() if name not in ("epoch", "lr", "seconds")}
+    if test is not None and not diverged(run):
+        scores |= {f"test_{name}": value for name, value in run.evaluate(test.x, test.y).items()}
+    return {
+        **{name: given[name] for name in ("repeat", "fold", "seed") if name in given},
+        "epochs": len(run.history),
+        "best_epoch": None if diverged(run) else run.best_epoch,
+        "stopped": run.stopped,
+        "scores": scores,
+    }
+
+
+def metric_of(runs: Sequence[Run]) -> str:
+    """What networks are compared by: validation if there is any."""
+    columns = next((run.history.columns for run in runs if len(run.history)), [])
+    return next((name for name in ("val_accuracy", "val_mae", "accuracy", "mae") if name in columns), "loss")
+
+
+def words(metric: str) -> str:
+    """A metric in words, as in ``validation accuracy``."""
+    part = {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "training ")
+    name = metric.removeprefix("val_").removeprefix("test_")
+    return part + name.replace("mae", "mean absolute error")
+
+
+def diverged(run: Run) -> bool:
+    """Whether a member became infinite or undefined."""
+    return (run.stopped or "").startswith("diverged")
+
+
+def _placed(run: Run, folder: Path) -> Run:
+    """A run that knows its folder."""
+    run.folder = folder
+    return run

@@ -1,0 +1,131 @@
+"""What a command is to train: settings without gaps, the data with its parts, the network, and what `fit` is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule import random
+from chainrule.cli.data import TABLE_TEST, Part, load_data, train_and_test, training_table
+from chainrule.cli.tell import say_table
+from chainrule.data import Dataset, encode_target
+from chainrule.engine import distributed
+from chainrule.errors import SettingError
+from chainrule.models import Model
+from chainrule.presets import TrainSettings, complete, network, optimizer
+from chainrule.tables.read import is_table
+from chainrule.tables.table import PreparedTable
+from chainrule.training import EarlyStopping
+from chainrule.training.prepare import hold_out
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained.
+
+    Attributes
+    ----------
+    given : the settings before the preset filled their gaps
+    settings : without gaps
+    data, table : as loaded, and what was found in a table
+    part, test : the training rows (with those for validation), and those for the test
+    model : the network with its first weights
+    words : what `fit` is told besides the network and the data, as far as it says what is trained
+    """
+
+    given: TrainSettings
+    settings: TrainSettings
+    data: Dataset
+    table: PreparedTable | None
+    part: Part
+    test: Part | None
+    model: Model
+    words: Mapping[str, Any]
+
+    @property
+    def training(self) -> Dataset:
+        """The rows to train on."""
+        return self.part.of(self.data)
+
+    def split(self) -> Dataset:
+        """The rows to train on, those for validation apart, as `fit` would draw them with the first seed."""
+        data, settings = self.training, self.settings
+        if data.validation is not None or not settings.validation:
+            return data
+        units, activation = self.model.output_shape[-1], self.model.last_activation.name
+        encoded, target = encode_target(self.part.y, units=units, output_activation=activation)
+        rows, held_out = hold_out(encoded, target.task, settings.validation, random.key(settings.seed))
+        return dataclasses.replace(
+            data, x=data.x[rows], y=data.y[rows], x_validation=data.x[held_out], y_validation=data.y[held_out]
+        )
+
+
+def find_task(given: TrainSettings, *, tell: bool = True) -> Task:
+    """Load the data, complete the settings, and make the network; tell what was found in a table."""
+    if given.data is None:
+        raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
+    table, settings = None, given
+    if is_table(given.data):
+        table = training_table(given)
+        settings = dataclasses.replace(given, test=TABLE_TEST if given.test is None else given.test)
+        if tell and distributed.is_first():
+            say_table(table)
+    data = table.data if table is not None else load_data(given.data, given.data_dir)
+    settings = complete(settings, data)
+    part, test = train_and_test(data, settings)
+    model = Model(network(settings, data), data.x.shape[1:], seed=settings.seed, precision=settings.precision)
+    return Task(given, settings, data, table, part, test, model, words_of(settings, data))
+
+
+def words_of(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
+    """What `fit` is told by complete settings."""
+    return {
+        "loss": find_loss(settings),
+        "optimizer": optimizer(settings),
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "validation": None if data.validation is not None else settings.validation or None,
+        "l1": settings.l1,
+        "l2": settings.l2,
+        "augment": settings.augment,
+        "normalize": bool(settings.normalize),
+        "normalize_target": bool(settings.normalize_target),
+        "class_weight": class_weight(settings, data),
+        "early_stopping": early_stopping(settings),
+        "seed": settings.seed,
+        "precision": settings.precision,
+    }
+
+
+def find_loss(settings: TrainSettings) -> Any:
+    """The loss by its name, or from the table of a file."""
+    from chainrule import losses
+
+    if isinstance(settings.loss, Mapping):
+        return losses.Loss.from_dict(dict(settings.loss))
+    return "auto" if settings.loss in (None, "auto") else losses.get(settings.loss)
+
+
+def early_stopping(settings: TrainSettings) -> EarlyStopping | None:
+    """Early stopping from a number of epochs, or from the table of a file."""
+    if not settings.early_stopping:
+        return None
+    if isinstance(settings.early_stopping, Mapping):
+        try:
+            return EarlyStopping(**settings.early_stopping)
+        except TypeError:
+            known = ", ".join(f.name for f in dataclasses.fields(EarlyStopping))
+            raise SettingError(
+                f"early_stopping has the settings {known}; got {dict(settings.early_stopping)}."
+            ) from None
+    return EarlyStopping(patience=settings.early_stopping)
+
+
+def class_weight(settings: TrainSettings, data: Dataset) -> Any:
+    """Weights of classes by their labels: in a file the labels are text."""
+    if not isinstance(settings.class_weight, Mapping):
+        return settings.class_weight
+    labels = {str(label): label for label in data.classes or ()}
+    return {labels.get(name, name): weight for name, weight in settings.class_weight.items()}

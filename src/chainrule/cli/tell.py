@@ -1,0 +1,87 @@
+"""What a training command says: what it is about to do, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule import augment
+from chainrule.cli.data import Part
+from chainrule.cli.messages import percent, say
+from chainrule.cli.messages import table as lined_up
+from chainrule.data import Dataset
+from chainrule.models import Model
+from chainrule.presets import TrainSettings, optimizer
+from chainrule.statistics import Summary
+from chainrule.tables.show import show_columns
+from chainrule.tables.table import PreparedTable
+
+
+def say_table(table: PreparedTable) -> None:
+    """What was found in each column and what happens to it, before anything is trained."""
+    say(lined_up(show_columns(table.columns, rows=table.looked_at), left=(0, 1, 4, 5)))
+    for note in table.notes:
+        say(f"note: {note}")
+
+
+def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | None, model: Model, *more: str) -> None:
+    """What is about to happen, before it takes its time."""
+    validation = "no validation"
+    if data.validation is not None:
+        validation = f"{len(data.validation[0]):,} more for validation"
+    elif settings.validation:
+        validation = f"{100 * settings.validation:g} % of them for validation"
+    say(f"{data.name}: {data.task} of {_shape(data)}")
+    say(f"  training  {len(part.x):,} rows, {validation}")
+    say(f"  test      {f'{len(test.x):,} rows, {test.text}' if test else 'none'}")
+    say(f"  network   {describe_net(model.net.to_dict())} ({model.count():,} parameters)")
+    moves = optimizer(settings)
+    rate = f"{moves.lr:g}" if isinstance(moves.lr, int | float) else repr(moves.lr)
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    if settings.augment is not None:
+        say(f"  augment   {settings.augment if isinstance(settings.augment, str) else augment.get(settings.augment)}")
+    decay = f", weight decay {settings.weight_decay:g}" if settings.weight_decay else ""
+    say(f"  descent   {epochs} of {moves.name}, lr {rate}{decay}, batches of {settings.batch_size}")
+    if isinstance(settings.early_stopping, int) and settings.early_stopping:
+        say(f"  stopping  after {settings.early_stopping} epochs without a better validation cost; the best stays")
+    for text in more:
+        say(f"  {text}")
+
+
+def describe_net(net: Mapping[str, Any]) -> str:
+    """A network's recipe on one line: its layers with their sizes and activations."""
+    parts = []
+    for layer in net.get("layers", [net]):
+        words = [
+            str(layer.get(key)) for key in ("units", "filters", "rate", "activation") if layer.get(key) is not None
+        ]
+        parts.append(" ".join([str(layer.get("type", "?")), *words]))
+    return ", ".join(parts)
+
+
+def score(name: str, value: float) -> str:
+    """A metric as people read it."""
+    return percent(value) if name.endswith("accuracy") else f"{value:.4g}"
+
+
+def spread(name: str, found: Summary) -> str:
+    """A metric of several networks: its mean and deviation, and the interval of the mean.
+
+    >>> from chainrule.statistics import summary
+    >>> spread("accuracy", summary([0.9, 0.91, 0.92]))
+    '91.00 % ± 1.00 % (95 % interval of the mean: 88.52 % to 93.48 %)'
+    """
+    if found.n < 2:
+        return score(name, found.mean)
+    low, high = found.low, found.high
+    if share := name.endswith("accuracy"):
+        low, high = max(0.0, low), min(1.0, high)
+    deviation = percent(found.deviation) if share else f"{found.deviation:.2g}"
+    level = f"{100 * found.confidence:g} % interval of the mean"
+    return f"{score(name, found.mean)} ± {deviation} ({level}: {score(name, low)} to {score(name, high)})"
+
+
+def _shape(data: Dataset) -> str:
+    shape = " x ".join(map(str, data.x.shape[1:]))
+    what = f"images of {shape}" if data.x.ndim == 4 else f"rows of {shape} features"
+    return what + (f", {len(data.classes)} classes" if data.classes else "")

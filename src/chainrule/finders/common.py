@@ -1,0 +1,80 @@
+"""What the finders share: members of one experiment that differ in their seed, and figures in few digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import Engine, choose
+from chainrule.errors import SettingError
+from chainrule.optimizers import Optax
+from chainrule.population.crew import Crew
+from chainrule.population.member import Member
+from chainrule.statistics import of_mean
+from chainrule.training.state import State
+
+
+def refuse(owner: str, settings: dict[str, Any], *names: str) -> None:
+    """Raise `SettingError` for settings of `fit` that this finder sets itself or has no use for."""
+    for name in names:
+        if name in settings:
+            raise SettingError(f"{owner} has no use for {name}: leave it out.")
+
+
+def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> Crew:
+    """The crew of these settings. Finders are done soon and show no progress."""
+    return Crew(net, data, **{name: value for name, value in settings.items() if name != "progress"})
+
+
+def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = None) -> Engine:
+    """The engine that `fit` would train a member on, for so many steps."""
+    job = member.job
+    if isinstance(job.recipe.optimizer, Optax) and engine == "auto":
+        engine = "jax"
+    return choose(
+        engine,
+        devices=devices,
+        precision="bfloat16" if job.recipe.compute else job.model.precision,
+        steps=steps,
+        work=lambda: job.model.work() * (3 * min(job.batch_size, len(job.prepared.train.x))),
+    )
+
+
+def placed(state: State, engine: Engine) -> State:
+    """A copy of a state, without its settings, where the engine works on it."""
+    if engine.name == "numpy":
+        return state._replace(settings=None, step=int(state.step))
+    return engine.copy(engine.place(state._replace(settings=None, step=int(state.step))))
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """A figure of which only the size matters, in two digits.
+
+    >>> rounded(0.12345), rounded(5236.0), rounded(1.0), rounded(0.00001)
+    ('0.12', '5200', '1', '1e-05')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{float(f'{value:.{digits - 1}e}'):g}"
+
+
+def increasing(owner: str, name: str, values: Sequence[Any], least: float) -> list[Any]:
+    """Numbers in order, each once; raises `SettingError` for others than numbers of at least ``least``."""
+    found = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else None
+    if not found or any(isinstance(v, bool) or not isinstance(v, int | float) for v in found):
+        raise SettingError(f"{owner}: {name} is a list of numbers, got {values!r}.")
+    if any(not math.isfinite(v) or v < least for v in found):
+        raise SettingError(f"{owner}: {name} are at least {least:g}, got {values!r}.")
+    return sorted(set(found))
+
+
+def geometric_mean(values: Sequence[float], confidence: float) -> tuple[float | None, tuple[float, float] | None]:
+    """The geometric mean of the values that are numbers, and its interval."""
+    logs = np.log([value for value in values if math.isfinite(value)])
+    if not len(logs):
+        return None, None
+    bounds = of_mean(logs, confidence)
+    return float(np.exp(logs.mean())), None if bounds is None else (math.exp(bounds[0]), math.exp(bounds[1]))

@@ -1,0 +1,252 @@
+"""`find_lr`: which learning rates a network can be trained with, seen in one short run per seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import optimizers
+from chainrule.engine import Engine
+from chainrule.errors import SettingError
+from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, refuse, rounded
+from chainrule.layers import Layer
+from chainrule.models import Model
+from chainrule.population.comparison import listed_seeds
+from chainrule.population.member import Member
+from chainrule.schedules import Ramp
+from chainrule.settings import check_number
+from chainrule.statistics import LEVEL, check_confidence, of_mean, percent, summary
+from chainrule.training.epoch import programs
+from chainrule.training.feed import Resident
+
+#: Costs are smoothed over so large a share of the steps (the deviation of a normal curve), and cut off at so many times
+#: the first one before, so that the end of a run that diverges does not reach back.
+WIDTH, CUT = 0.02, 4.0
+
+#: The first cost is the mean of so large a share of the steps: at the lowest rates nothing is learned yet.
+START = 0.05
+
+#: The suggestion is so many times smaller than the rate at which the cost is lowest. Measured: bench/finders.py.
+MARGIN = 4.0
+
+
+def find_lr(
+    net: Layer | Model,
+    data: Any,
+    *,
+    seeds: int | Sequence[int] = 5,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 200,
+    confidence: float = LEVEL,
+    **settings: Any,
+) -> LrRange:
+    """Find a learning rate: it grows by the same factor in every step, η = low · (high/low)^(t/(steps − 1)).
+
+    At first nothing happens, then the cost falls, then the steps become too large and it rises. The suggestion is a
+    quarter of the rate at which the smoothed cost is lowest, found for every seed by itself: the geometric mean of
+    these, with its interval by Student's t on their logarithms. The interval says how sure the rule is of its rate, not
+    that this rate is the best one: for that, search around it.
+
+    Parameters
+    ----------
+    net, data, settings
+        As for `fit`; the optimizer's own learning rate is not used.
+    seeds
+        How many (from ``seed``), or which; at least 2. Each has its own initial weights and order of the samples.
+    low, high, steps
+        The range of rates, and in how many steps (at least 20) it is gone through.
+    confidence
+        Of the intervals and the band.
+
+    Returns
+    -------
+    LrRange
+        ``print`` it; ``suggestion``, ``interval``, ``diverges_from``.
+
+    Raises
+    ------
+    SettingError
+        For a range that is none, and settings that a range test has no use for (``epochs``, ``early_stopping``).
+
+    Source: Smith (2017), "Cyclical learning rates for training neural networks", section 3.3; lecture 003 ("find a
+    reasonable η").
+
+    >>> import chainrule as cr
+    >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), optimizer="sgd", high=1000.0, progress=False)
+    >>> 0.01 < found.suggestion < 10
+    True
+    """
+    check_confidence(confidence)
+    for name, rate in (("low", low), ("high", high)):
+        check_number("find_lr", name, rate, 0.0, open_low=True)
+    if low >= high or not math.isfinite(high):
+        raise SettingError(f"find_lr goes from a low rate to a higher one, got low={low!r} and high={high!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 20:
+        raise SettingError(f"find_lr: steps is a whole number of at least 20, got {steps!r}.")
+    refuse("find_lr", settings, "epochs", "early_stopping", "callbacks")
+    optimizer = optimizers.get(settings.pop("optimizer", "adam"))
+    settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
+    seeds = listed_seeds("find_lr", seeds, settings.pop("seed", 0))
+    members = crew_of(net, data, settings).enlist([{"seed": seed} for seed in seeds])
+    engine = engine_for(members[0], steps * len(seeds), settings.get("engine", "auto"), settings.get("devices"))
+    costs = np.array([_costs(member, steps, engine) for member in members])
+    rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
+    return LrRange(type(optimizer).__name__, tuple(seeds), rates, costs, confidence)
+
+
+@dataclass(frozen=True, eq=False)
+class LrRange:
+    """What `find_lr` saw: ``print`` it.
+
+    Attributes
+    ----------
+    optimizer : the name of its class
+    seeds : the seeds
+    rates : (steps,), the rate of each step
+    costs : (seeds, steps), the cost of each step's batch; NaN or infinite after a run diverged
+    confidence : of the intervals
+    smoothed : (seeds, steps), the costs averaged over neighbouring steps
+    suggestions : the suggestion of each seed; NaN for one whose cost never fell
+    suggestion, interval : the geometric mean of these, and its interval; None if the cost did not fall
+    diverges_from : the rate from which on the cost has risen again by more than half of what it had fallen; None if
+        it does not
+
+    >>> import chainrule as cr
+    >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=3, steps=50, progress=False)
+    >>> found.costs.shape, found.interval[0] < found.suggestion < found.interval[1]
+    ((3, 50), True)
+    """
+
+    optimizer: str
+    seeds: tuple[int, ...]
+    rates: np.ndarray
+    costs: np.ndarray
+    confidence: float = LEVEL
+
+    @functools.cached_property
+    def smoothed(self) -> np.ndarray:
+        """The costs averaged over neighbouring steps by a normal curve, cut off at `CUT` times the first one."""
+        start = self._start[:, None]
+        cut = start + (CUT - 1) * np.abs(start)
+        kept = np.minimum(np.where(np.isfinite(self.costs), self.costs, cut), cut)
+        at = np.arange(len(self.rates))
+        weights = np.exp(-0.5 * ((at[:, None] - at) / (WIDTH * len(at))) ** 2)
+        return np.asarray(kept @ (weights / weights.sum(axis=0)))
+
+    @property
+    def _first(self) -> int:
+        """The steps before anything is learned."""
+        return max(1, round(START * len(self.rates)))
+
+    @property
+    def _start(self) -> np.ndarray:
+        """The cost of each seed before anything is learned."""
+        first = self.costs[:, : self._first]
+        return np.where(np.isfinite(first).all(axis=1), np.nan_to_num(first).mean(axis=1), math.nan)
+
+    @property
+    def _lowest(self) -> np.ndarray:
+        """For each seed the step at which its smoothed cost is lowest."""
+        return np.asarray(self._first + self.smoothed[:, self._first :].argmin(axis=1))
+
+    @property
+    def falls(self) -> bool:
+        """Whether there is evidence that the cost fell at all, at the step where its mean over the seeds is lowest."""
+        smoothed = self.smoothed[:, self._first :]
+        fallen = self._start - smoothed[:, smoothed.mean(axis=0).argmin()]
+        bounds = of_mean(fallen, self.confidence)
+        return bounds is not None and bounds[0] > 0.01 * float(np.abs(self._start).mean())
+
+    @property
+    def suggestions(self) -> tuple[float, ...]:
+        """For each seed a quarter of the rate at which its smoothed cost is lowest; NaN where it never fell."""
+        smoothed, lowest = self.smoothed, self._lowest
+        fell = smoothed[np.arange(len(lowest)), lowest] < self._start
+        return tuple(np.where(fell & self.falls, self.rates[lowest] / MARGIN, math.nan).tolist())
+
+    @property
+    def suggestion(self) -> float | None:
+        """A learning rate to start with; None if the cost did not fall."""
+        return geometric_mean(self.suggestions, self.confidence)[0]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of the suggestion over the seeds."""
+        return geometric_mean(self.suggestions, self.confidence)[1]
+
+    @property
+    def diverges_from(self) -> float | None:
+        """The rate from which on the cost has risen again by more than half of what it had fallen.
+
+        The geometric mean over the seeds; where the cost did not fall, the rate from which on it is half as much again
+        as it was at the start. None if that is not so for any seed.
+        """
+        found, falls = [], self.falls
+        for smoothed, start, at in zip(self.smoothed, self._start, self._lowest, strict=True):
+            level = (start + smoothed[at]) / 2 if falls else start + 0.5 * abs(start)
+            above = np.flatnonzero(smoothed[at:] > level)
+            found.append(self.rates[at + above[0]] if len(above) else math.nan)
+        return geometric_mean(found, self.confidence)[0]
+
+    def __str__(self) -> str:
+        tried = f"from {rounded(self.rates[0])} to {rounded(self.rates[-1])}"
+        if self.suggestion is None:
+            away = "" if self.diverges_from is None else f"; from {rounded(self.diverges_from)} on it rises"
+            return (
+                f"No learning rate {tried} made the cost fall within {len(self.rates)} steps ({self.optimizer}, "
+                f"{len(self.seeds)} seeds){away}. Try another range, or more steps."
+            )
+        of = f"{self.optimizer}, {len(self.seeds)} seeds"
+        if self.interval is not None:
+            of = f"{percent(self.confidence)}: {rounded(self.interval[0])} to {rounded(self.interval[1])}, {of}"
+        lines = [
+            f"Start with a learning rate of {rounded(self.suggestion)} ({of}): a quarter of that at which the cost was "
+            f"lowest, of rates {tried} in {len(self.rates)} steps."
+        ]
+        if self.diverges_from is not None:
+            lines.append(f"From {rounded(self.diverges_from)} on it had risen again by half of what it had fallen.")
+        elif (self._lowest >= len(self.rates) * (1 - 2 * WIDTH)).any():
+            lines.append("The cost still fell at the largest rates: a larger high may give a larger suggestion.")
+        else:
+            lines.append(f"Up to {rounded(self.rates[-1])} it did not rise again by half of what it had fallen.")
+        return " ".join(lines)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with one row per step: lr, the mean of the smoothed costs, and the band that its mean lies in.
+
+        >>> import chainrule as cr
+        >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=2, steps=30, progress=False)
+        >>> list(found.to_pandas().columns), len(found.to_pandas())
+        (['lr', 'cost', 'low', 'high'], 30)
+        """
+        import pandas as pd
+
+        each = [summary(step, self.confidence) for step in self.smoothed.T]
+        rows = zip(self.rates, each, strict=True)
+        return pd.DataFrame([{"lr": lr, "cost": s.mean, "low": s.low, "high": s.high} for lr, s in rows])
+
+
+def _costs(member: Member, steps: int, engine: Engine) -> np.ndarray:
+    """The mean cost of each of a member's first steps, while the rate goes through its whole range in them."""
+    job = member.job
+    program, feed = programs(job.recipe, engine), Resident(job.prepared.train, job.batch_size, job.order, engine)
+    run = job.state.settings["run"]
+    settings = {**job.state.settings, "run": {**run, "epochs": (steps - 1) / run["steps_per_epoch"]}}
+    state = placed(job.state, engine)
+    costs: list[float] = []
+    epoch = 0
+    while len(costs) < steps:
+        epoch += 1
+        for piece in feed.epoch(epoch):
+            last = min(piece.steps, steps - len(costs))
+            found = program.train(state, settings, piece.data, piece.order, 0, last)
+            state, metrics = found.state, engine.fetch(found.metrics)
+            costs += (np.asarray(metrics.cost)[:last] / np.asarray(metrics.weight)[:last]).tolist()
+    return np.array(costs)

@@ -1,0 +1,142 @@
+"""The result of a search."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chainrule.models import Model
+from chainrule.training.history import History
+from chainrule.training.progress import number
+from chainrule.training.run import Run
+from chainrule.tuning.judge import Verdict
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One trial.
+
+    Attributes
+    ----------
+    number : its number in the study
+    settings : what it was trained with, by name
+    value : the metric at the epoch whose weights it ended with; None if it did not get there
+    state : "complete", "pruned" (stopped for better ones), "diverged", "failed", "running" (in another process) or
+        "waiting"
+    epochs, seconds : what it was trained for
+    best_epoch : the epoch whose weights it ended with: with early stopping the best, otherwise the last
+    history : `History`, the curves of all metrics
+    stopped : why it ended before its last epoch, or None
+    stage : the number of the stage
+    """
+
+    number: int
+    settings: Mapping[str, Any]
+    value: float | None
+    state: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    history: History
+    stopped: str | None
+    stage: int
+
+
+class Search:
+    """What a search has found.
+
+    Attributes
+    ----------
+    trials : every `Tried` trial with its curves, by number
+    settings : those of the best trial
+    score : its value of the metric
+    metric : such as "val_accuracy"
+    study : the Optuna study
+    verdict : validation and test score of the best, where there is a test part; its ``gap`` is also here
+    seconds : that this call took
+
+    >>> import chainrule as cr
+    >>> best = cr.search(
+    ...     cr.mlp([4, 8, 3]), cr.data.load("iris"), {"optimizer.lr": cr.log_uniform(1e-3, 0.3)},
+    ...     trials=4, epochs=2, progress=False)
+    >>> len(best.leaderboard), list(best.settings), best.score == best.study.best_value
+    (4, ['optimizer.lr'], True)
+    """
+
+    def __init__(
+        self,
+        trials: list[Tried],
+        best: Tried,
+        metric: str,
+        study: Study,
+        run: Callable[[], Run],
+        *,
+        ranking: list[int],
+        seconds: float = 0.0,
+        staged: bool = False,
+    ) -> None:
+        self.trials, self.metric, self.study = trials, metric, study
+        self.settings, self.score = dict(best.settings), float(best.value or 0.0)
+        self.verdict: Verdict | None = None
+        self.seconds = seconds
+        self._best, self._run, self._ranking, self._staged = best, run, ranking, staged
+
+    @functools.cached_property
+    def best(self) -> Run:
+        """The run of the best trial; with ``retrain`` that on training and validation rows together.
+
+        The weights of a trial of another process, or of an earlier call, are made again by training it once more.
+        """
+        return self._run()
+
+    @property
+    def model(self) -> Model:
+        """The model of the best run."""
+        return self.best.model
+
+    @property
+    def winner(self) -> Tried:
+        """The best trial."""
+        return self._best
+
+    @property
+    def gap(self) -> float | None:
+        """How much better the winner is on validation rows than on test rows; None without a test part."""
+        return None if self.verdict is None else self.verdict.gap
+
+    @property
+    def leaderboard(self) -> DataFrame:
+        """A table with a row for each trial, the best first: rank, trial, metric, settings, epochs, seconds, state.
+
+        Trials without a value come last; settings that a trial was not asked for are missing.
+        """
+        import pandas as pd
+
+        by_number = {trial.number: trial for trial in self.trials}
+        names = list(dict.fromkeys(name for trial in self.trials for name in trial.settings))
+        rows = []
+        for rank, at in enumerate(self._ranking, 1):
+            trial = by_number[at]
+            row: dict[str, Any] = {"rank": rank, "trial": at, self.metric: trial.value}
+            row |= {name: trial.settings.get(name) for name in names}
+            row |= {"epochs": trial.epochs, "seconds": trial.seconds, "state": trial.state}
+            rows.append(row | ({"stage": trial.stage} if self._staged else {}))
+        frame = pd.DataFrame(rows)
+        frame[self.metric] = frame[self.metric].astype(float)
+        return frame
+
+    def to_pandas(self) -> DataFrame:
+        """A table with a row for each epoch of each trial: the curves."""
+        import pandas as pd
+
+        return pd.DataFrame([{"trial": trial.number, **record} for trial in self.trials for record in trial.history])
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"Search({len(self.trials)} trials, {self.metric} {number(self.metric, self.score)} with {told})"

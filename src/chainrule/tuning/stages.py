@@ -1,0 +1,154 @@
+"""How the epochs of a search are shared out: all trials alike, coarse to fine, or the field thinned as it goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.errors import SettingError, unknown_name
+
+NAMES = ("coarse_to_fine", "halving", "hyperband")
+
+#: Of coarse to fine: the share of the trials that look around, the share of the epochs that they get, and the share of
+#: them around which the others look closer.
+COARSE, SHORT, BEST = 3 / 4, 1 / 5, 1 / 8
+
+#: Of halving and Hyperband: each rung keeps one trial in so many, and trains them so many times longer.
+FACTOR = 3
+
+#: Fewer points than this are no base for a narrower range.
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some trials that are treated alike.
+
+    Attributes
+    ----------
+    trials : how many
+    rungs : epochs at which the worst are stopped; the last is where the others end
+    factor : of n trials, n/factor, n/factor², … go on from rung to rung
+    narrow : if above 0, they are drawn around the best trials of the stage before, this share of them
+
+    >>> from chainrule.tuning import Stage
+    >>> Stage(trials=27, rungs=(1, 3, 9)).keep(27, 0), Stage(trials=27, rungs=(1, 3, 9)).keep(27, 1)
+    (9, 3)
+    """
+
+    trials: int
+    rungs: tuple[int, ...]
+    factor: float = FACTOR
+    narrow: float = 0.0
+
+    def __post_init__(self) -> None:
+        rungs = tuple(self.rungs)
+        object.__setattr__(self, "rungs", rungs)
+        if not _is_count(self.trials):
+            raise SettingError(f"Stage: trials is a whole number of at least 1, got {self.trials!r}.")
+        if not rungs or not all(map(_is_count, rungs)) or list(rungs) != sorted(set(rungs)):
+            raise SettingError(f"Stage: rungs are epochs in rising order, such as (1, 3, 9); got {self.rungs!r}.")
+        if not self.factor > 1 or not 0 <= self.narrow <= 1:
+            raise SettingError(
+                f"Stage: factor is above 1 and narrow is a share, got {self.factor!r} and {self.narrow!r}."
+            )
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of those that are not stopped."""
+        return self.rungs[-1]
+
+    def keep(self, trials: int, rung: int) -> int:
+        """How many of a field of so many go on from a rung (counted from 0)."""
+        return max(1, math.floor(trials / self.factor ** (rung + 1) + 1e-9))
+
+    def around(self, trials: int) -> int:
+        """How many of the finished trials of the stage before are the best ones."""
+        return max(FEWEST, math.ceil(self.narrow * trials))
+
+
+def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
+    """The stages of a search by name, for so many trials and epochs; stages given as they are.
+
+    Raises `SettingError` where there are too few epochs or trials for the name.
+
+    >>> from chainrule.tuning.stages import plan
+    >>> [(stage.trials, stage.rungs) for stage in plan("coarse_to_fine", 64, 10)]
+    [(48, (2,)), (16, (10,))]
+    >>> [(stage.trials, stage.rungs) for stage in plan("hyperband", 49, 27)]
+    [(27, (1, 3, 9, 27)), (12, (3, 9, 27)), (6, (9, 27)), (4, (27,))]
+    """
+    if given is None:
+        return [Stage(trials, (epochs,))]
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return _given(list(given), trials)
+    if given not in NAMES:
+        raise unknown_name("way to share out the epochs (stages)", given, NAMES)
+    least = 2 if given == "coarse_to_fine" else FACTOR
+    if epochs < least:
+        raise SettingError(f"stages={given!r} needs at least {least} epochs to share out, got epochs={epochs}.")
+    if given == "coarse_to_fine":
+        return _coarse_to_fine(trials, epochs)
+    if given == "halving":
+        if trials < FACTOR:
+            raise SettingError(f'stages="halving" needs at least {FACTOR} trials, got trials={trials}.')
+        return [Stage(trials, _rungs(epochs, min(_steps(trials), _steps(epochs))))]
+    return _hyperband(trials, epochs)
+
+
+def _coarse_to_fine(trials: int, epochs: int) -> list[Stage]:
+    """Lecture 003: first a coarse search for a few epochs, then a finer one for more.
+
+    ¾ of the trials, over the whole space, get ⅕ of the epochs; the others get all epochs and are drawn from the space
+    narrowed around the best eighth of the first (at least three): of each range the span of their values and a tenth of
+    it more on either side, of each choice the options that occur among them.
+    """
+    coarse = round(COARSE * trials)
+    if coarse < FEWEST or trials - coarse < 1:
+        raise SettingError(f'stages="coarse_to_fine" needs at least 4 trials, got trials={trials}.')
+    return [Stage(coarse, (max(1, round(SHORT * epochs)),)), Stage(trials - coarse, (epochs,), narrow=BEST)]
+
+
+def _hyperband(trials: int, epochs: int) -> list[Stage]:
+    """Hyperband (Li et al., 2018): successive halving from several starts, from bold to careful.
+
+    Bracket s = S, …, 0 has ⌈(S+1)/(s+1) ηˢ⌉ trials that begin with R η⁻ˢ of the R epochs, S = ⌊log_η R⌋; the numbers
+    are scaled so that they add up to ``trials``.
+    """
+    most = _steps(epochs)
+    sizes = [math.ceil((most + 1) / (s + 1) * FACTOR**s - 1e-9) for s in range(most, -1, -1)]
+    if trials < len(sizes):
+        raise SettingError(f'stages="hyperband" with {epochs} epochs needs at least {len(sizes)} trials, got {trials}.')
+    scaled = [max(1, math.floor(n * trials / sum(sizes))) for n in sizes]
+    scaled[0] += trials - sum(scaled)
+    while scaled[0] < 1:  # more brackets than the trials have room for: take from the largest
+        at = max(range(len(scaled)), key=lambda i: scaled[i])
+        scaled[at], scaled[0] = scaled[at] - 1, scaled[0] + 1
+    return [Stage(n, _rungs(epochs, s)) for n, s in zip(scaled, range(most, -1, -1), strict=True)]
+
+
+def _rungs(epochs: int, steps: int) -> tuple[int, ...]:
+    """R η⁻ˢ, …, R η⁻¹, R."""
+    return tuple(sorted({max(1, round(epochs / FACTOR**s)) for s in range(steps, -1, -1)}))
+
+
+def _steps(count: int) -> int:
+    return int(math.log(count, FACTOR) + 1e-9)
+
+
+def _given(stages: list[Any], trials: int) -> list[Stage]:
+    if not stages or not all(isinstance(stage, Stage) for stage in stages):
+        raise SettingError(
+            f"stages is one of {', '.join(NAMES)}, or a list of chainrule.tuning.Stage(trials, rungs); got {stages!r}."
+        )
+    if stages[0].narrow:
+        raise SettingError("stages: the first stage has none before it around whose best trials it could be drawn.")
+    if (total := sum(stage.trials for stage in stages)) != trials:
+        raise SettingError(f"stages: their trials add up to {total}; give trials={total}.")
+    return stages
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,102 @@
+"""Searches that are killed and gone on with, and several processes that share one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from chainrule.tuning import study
+from search.hunting import TRIALS, hunt
+
+SCRIPT = Path(__file__).with_name("hunting.py")
+
+
+def start(*arguments: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, SCRIPT, *map(str, arguments)])
+
+
+def finish(process: subprocess.Popen[bytes]) -> int:
+    return process.wait(timeout=60)
+
+
+def point(trial: Any) -> tuple[Any, ...]:
+    return tuple(trial.params.items())
+
+
+def stored(path: Path, name: str = "chainrule") -> optuna.Study:
+    with study.quiet():
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+        return optuna.load_study(study_name=name, storage=storage)
+
+
+def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "search.journal"
+    assert finish(start(path, "random", "--kill-after", 23)) == -signal.SIGKILL
+    left = stored(path).trials
+    done = {trial.number: point(trial) for trial in left if trial.state == TrialState.COMPLETE}
+    under_way = {point(trial) for trial in left if trial.state == TrialState.RUNNING}
+    assert len(done) == 6  # a batch of four, and two of the next that are done before the others
+    assert len(under_way) == 2
+
+    found = hunt(path)
+    whole = hunt(None)
+    complete = [trial for trial in found.study.trials if trial.state == TrialState.COMPLETE]
+    # No point is lost, and none is trained twice; the values are those of a search that was never interrupted.
+    assert Counter(map(point, complete)) == Counter(map(point, whole.study.trials))
+    assert {trial.number: point(trial) for trial in complete if trial.number in done} == done
+    values = {point(trial): trial.value for trial in whole.study.trials}
+    assert {point(trial): trial.value for trial in complete} == values
+    # What was under way failed, with the reason, and was trained again.
+    failed = [trial for trial in found.study.trials if trial.state == TrialState.FAIL]
+    assert {point(trial) for trial in failed} == under_way
+    assert {trial.user_attrs["left"] for trial in failed} == {"its process has ended"}
+    assert len(found.leaderboard) == TRIALS
+    assert found.settings == whole.settings
+    assert found.best.history["val_accuracy"][-1] == found.score  # its weights are made again if need be
+
+
+@pytest.mark.parametrize(("stages", "epoch"), [("halving", 11), ("coarse_to_fine", 6), ("coarse_to_fine", 20)])
+def test_a_killed_search_with_stages_goes_on_as_if_nothing_had_been(stages: str, epoch: int, tmp_path: Path) -> None:
+    path = tmp_path / "search.journal"
+    given: dict[str, Any] = {"stages": stages}
+    assert finish(start(path, "random", "--kill-after", epoch, "--stages", stages)) == -signal.SIGKILL
+    found, whole = hunt(path, **given), hunt(None, **given)
+    ends = [Counter((tuple(t.settings.items()), t.state, t.epochs) for t in each.trials) for each in (found, whole)]
+    assert ends[0] == ends[1]
+    assert found.settings == whole.settings
+
+
+def test_a_finished_search_trains_nothing_again(tmp_path: Path) -> None:
+    first = hunt(tmp_path / "search.journal")
+    events: list[Any] = []
+    again = hunt(tmp_path / "search.journal", callbacks=events.append)
+    assert events == []
+    assert again.leaderboard.equals(first.leaderboard)
+    assert [t.history["val_loss"] for t in again.trials] == [t.history["val_loss"] for t in first.trials]
+    expected = first.best.history.to_pandas().drop(columns="seconds")
+    assert again.best.history.to_pandas().drop(columns="seconds").equals(expected)
+
+
+def test_two_processes_never_train_the_same_trial(tmp_path: Path) -> None:
+    path = tmp_path / "search.journal"
+    both = [start(path, "grid", "--gate", tmp_path) for _ in range(2)]
+    while len(list(tmp_path.iterdir())) < 2:
+        assert all(process.poll() is None for process in both)
+        time.sleep(0.02)
+    (tmp_path / "go").touch()
+    assert [finish(process) for process in both] == [0, 0]
+    for name, sampler, stages in (("chainrule", "grid", None), ("staged", "random", "coarse_to_fine")):
+        trials = [trial for trial in stored(path, name).trials if "left_over" not in trial.user_attrs]
+        assert [trial.state for trial in trials] == [TrialState.COMPLETE] * TRIALS
+        alone = hunt(None, sampler, stages=stages)
+        assert {point(trial) for trial in trials} == {point(trial) for trial in alone.study.trials}
+        assert len({trial.user_attrs["worker"] for trial in trials}) == 2
