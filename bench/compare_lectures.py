@@ -20,7 +20,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ PARTS = RESULT.with_suffix(".json")
 
 #: Seeds that rates are chosen with; the comparisons take others.
 CHOOSING = (1000, 1001, 1002, 1003)
+
+#: Rates to choose from, in half decades.
+LARGE, MIDDLE, SMALL = (0.1, 0.3, 1.0, 3.0, 10.0), (0.01, 0.03, 0.1, 0.3, 1.0), (0.0003, 0.001, 0.003, 0.01, 0.03)
+SATURATED = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 HEAD = """# The lectures' comparisons, with intervals
 
@@ -58,22 +62,16 @@ class Work:
         common = {"validation": self.validation, "engine": "jax", "progress": False}
         return compare(configurations, net, self.train, seeds=self.seeds, **common, **settings)
 
-    def best_rate(self, name: str, net: Any, rates: np.ndarray, **settings: Any) -> float:
+    def best_rate(self, name: str, net: Any, rates: Sequence[float], **settings: Any) -> float:
         """The rate of a grid with the best mean accuracy over the seeds to choose with."""
-        members = [{"seed": seed, "optimizer.lr": float(rate)} for rate in rates for seed in CHOOSING]
+        members = [{"seed": seed, "optimizer.lr": rate} for rate in rates for seed in CHOOSING]
         common = {"validation": self.validation, "engine": "jax", "progress": False}
         found = fit_population(net, self.train, members, **common, **settings)
         means = np.nan_to_num(found.scores("val_accuracy").reshape(len(rates), -1).mean(axis=1), nan=0.0)
         best = int(means.argmax())
         if best in (0, len(rates) - 1) and not self.quick:
             print(f"  {name}: the best rate, {rates[best]:g}, is at the end of its grid")
-        return float(rates[best])
-
-
-def half_decades(low: float, high: float) -> np.ndarray:
-    """Rates 0.001, 0.003, 0.01, …"""
-    steps = round(2 * np.log10(high / low))
-    return np.array([float(f"{low * 10 ** (k / 2):.0e}") for k in range(steps + 1)])
+        return rates[best]
 
 
 def slow(work: Work) -> tuple[str, Comparison]:
@@ -81,9 +79,7 @@ def slow(work: Work) -> tuple[str, Comparison]:
     net = cr.mlp([784, 30, 10], hidden="sigmoid", output="sigmoid", init=cr.initializers.Normal(1.0))
     settings = {"optimizer": "sgd", "batch_size": 10, "epochs": 5, "normalize": False}
     costs = {"quadratic cost": "quadratic", "cross-entropy": "binary_cross_entropy"}
-    rates = {
-        name: work.best_rate(name, net, half_decades(0.3, 30.0), loss=loss, **settings) for name, loss in costs.items()
-    }
+    rates = {name: work.best_rate(name, net, SATURATED, loss=loss, **settings) for name, loss in costs.items()}
     configurations = {
         f"{name}, η = {rates[name]:g}": {"loss": costs[name], "optimizer.lr": rates[name]} for name in costs
     }
@@ -126,15 +122,14 @@ def optimizers(work: Work) -> tuple[str, Comparison]:
     """Gradient descent and its improvements, each with its best rate."""
     net = cr.mlp([784, 30, 10], hidden="sigmoid")
     settings = {"batch_size": 32, "epochs": 5}
-    large, middle, small = half_decades(0.1, 10.0), half_decades(0.01, 1.0), half_decades(3e-4, 3e-2)
-    grids: dict[str, tuple[cr.optimizers.Optimizer, np.ndarray]] = {
-        "SGD": (cr.SGD(), large),
-        "momentum": (cr.SGD(momentum=0.9), middle),
-        "Nesterov": (cr.SGD(momentum=0.9, nesterov=True), middle),
-        "AdaGrad": (cr.AdaGrad(), middle),
-        "RMSProp": (cr.RMSProp(), small),
-        "Adam": (cr.Adam(), small),
-        "AdamW": (cr.AdamW(), small),
+    grids: dict[str, tuple[cr.optimizers.Optimizer, Sequence[float]]] = {
+        "SGD": (cr.SGD(), LARGE),
+        "momentum": (cr.SGD(momentum=0.9), MIDDLE),
+        "Nesterov": (cr.SGD(momentum=0.9, nesterov=True), MIDDLE),
+        "AdaGrad": (cr.AdaGrad(), MIDDLE),
+        "RMSProp": (cr.RMSProp(), SMALL),
+        "Adam": (cr.Adam(), SMALL),
+        "AdamW": (cr.AdamW(), SMALL),
     }
     configurations = {}
     for name, (optimizer, grid) in grids.items():

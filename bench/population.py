@@ -92,7 +92,7 @@ class Bench:
         work, how = ROWS[name], SIDES[side]
         units = work.share.get(side, work.count)
         if trial or self.quick:
-            work, units = replace(work, **work.short), min(units, work.fewer)
+            work, units = replace(work, **work.short), units if side == "chainrule" else min(units, work.fewer)
         study = str(Path(tempfile.mkdtemp(dir=self.scratch)) / "study.log") if how.processes > 1 else ""
         jobs = [
             {

@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "backprop",
     ),
     "report": ("tuning", "population", "statistics", "training", "tables", "data", "models", *NETWORK),
-    "finders": ("population", "statistics", "training", "tables", "data", "models", *NETWORK),
+    "finders": ("population", "statistics", "training", "tables", "data", "models", *NETWORK, "backprop"),
     "tuning": ("population", "statistics", "training", "tables", "data", "models", *NETWORK),
     "population": ("statistics", "training", "augment", "tables", "data", "models", *NETWORK),
     "estimators": ("training", "tables", "data", "models", *NETWORK),

@@ -65,6 +65,11 @@ def test_paired_differences_are_scipys(n: int) -> None:
     assert (found.mean, found.n) == (pytest.approx((a - b).mean(), rel=1e-10), n)
 
 
+def test_equal_values_have_no_deviation_at_all() -> None:
+    found = summary([0.1064] * 20)  # their sum divided by 20 is not 0.1064 in floating point
+    assert (found.mean, found.deviation, found.low, found.high) == (0.1064, 0.0, 0.1064, 0.1064)
+
+
 def test_pairs_of_which_one_failed_are_left_out() -> None:
     a, b = np.array([0.9, math.nan, 0.8, 0.7, 0.6]), np.array([0.8, 0.9, math.inf, 0.65, 0.4])
     both = [0, 3, 4]

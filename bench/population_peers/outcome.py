@@ -200,6 +200,7 @@ def seconds(value: float) -> str:
 def write(path: Path, rows: dict[str, Row]) -> None:
     """The tables, and the figures of every round, which a later run of other rows adds to."""
     rows = {name: rows[name] for name in ROWS if name in rows}
+    path.parent.mkdir(exist_ok=True)
     raw = json.dumps(rows, default=vars, indent=1, ensure_ascii=False)
     path.with_suffix(".json").write_text(raw + "\n", encoding="utf-8")
     head = HEAD.format(

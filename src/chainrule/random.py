@@ -113,6 +113,7 @@ def permutation(key: Array, n: int) -> Array:
     """The integers 0 … n-1 in random order: the order of n random words (ties keep their order)."""
     xp = namespace(key)
     words = bits(key, (n,))
-    if xp is np:
-        return np.argsort(words, kind="stable").astype(np.int32)
+    if xp is np:  # sorting word and place as one number gives the same order, in less time than a stable argsort
+        places = np.sort(words.astype(np.uint64) << np.uint64(32) | np.arange(n, dtype=np.uint64))
+        return (places & np.uint64(0xFFFFFFFF)).astype(np.int32)
     return xp.argsort(words, stable=True).astype(xp.int32)

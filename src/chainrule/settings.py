@@ -83,6 +83,9 @@ class Settings:
         for key in rest:
             if key not in known:
                 raise SettingError(f"{cls.family} {kind!r} has no setting {key!r}{did_you_mean(key, known)}")
+        for key, field in known.items():
+            if key not in rest and field.default is field.default_factory is dataclasses.MISSING:
+                raise SettingError(f"{cls.family} {kind!r} needs a value for {key!r}.")
         return found(**{k: _from_plain(v) for k, v in rest.items()})  # type: ignore[return-value]
 
 

@@ -74,8 +74,7 @@ def summary(values: Iterable[float], confidence: float = LEVEL) -> Summary:
     check_confidence(confidence)
     given = tuple(float(value) for value in values)
     finite = np.array([value for value in given if math.isfinite(value)])
-    mean = float(finite.mean()) if len(finite) else math.nan
-    deviation = float(finite.std(ddof=1)) if len(finite) > 1 else math.nan
+    mean, deviation = _mean(finite), _deviation(finite)
     low, high = of_mean(finite, confidence) or (math.nan, math.nan)
     return Summary(mean, deviation, low, high, given, confidence)
 
@@ -94,8 +93,20 @@ def of_mean(values: np.ndarray | Sequence[float], confidence: float = LEVEL) -> 
     n = len(values)
     if n < 2 or not np.isfinite(values).all():
         return None
-    reach = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
-    return float(values.mean()) - reach, float(values.mean()) + reach
+    mean, reach = _mean(values), float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * _deviation(values) / math.sqrt(n)
+    return mean - reach, mean + reach
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean; of equal values exactly their value, NaN of none."""
+    return float(np.clip(values.mean(), values.min(), values.max())) if len(values) else math.nan
+
+
+def _deviation(values: np.ndarray) -> float:
+    """The standard deviation (divided by n − 1); of equal values exactly 0, NaN for fewer than two."""
+    if len(values) < 2:
+        return math.nan
+    return float(values.std(ddof=1)) if values.min() < values.max() else 0.0
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,7 @@ def test_more_trials_are_added_to_a_search(chainrule: Any) -> None:
     assert "nowhere holds no search" in chainrule("search", "--resume", "nowhere", code=2).stderr
     other = chainrule("search", "--resume", "a", "--lr", 0.1, code=2)
     assert "--lr would make another of it" in other.stderr
+    assert "chainrule search --resume a" in chainrule("train", "--resume", "a", code=2).stderr
     assert len(trials("a")) == 5
 
 

@@ -114,6 +114,19 @@ def test_a_run_of_several_seeds_is_a_run_like_others(chainrule: Any) -> None:
     assert "which train together and keep no checkpoints" in again.stderr
 
 
+def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
+    words = ("--early-stopping", 1, "--lr", 0.5, "--epochs", 30, "--hidden", 4, "--engine", "numpy", "--seeds", 3)
+    chainrule("train", "iris", *words, "--out", "a")
+    members = read("a/members.json")["members"]
+    stopped = sum(member["stopped"] is not None for member in members)
+    assert len({member["epochs"] for member in members}) > 1
+    assert read("a/result.json")["reason"] == f"{stopped} of 3 networks"
+    for i, member in enumerate(members):
+        kept = lines(f"a/members/{i:02d}/metrics.jsonl")
+        assert member["epochs"] == len(kept)
+        assert member["scores"]["val_loss"] == min(record["val_loss"] for record in kept)
+
+
 def test_a_table_gives_all_seeds_the_same_rows(chainrule: Any, houses: Path) -> None:
     chainrule("train", houses, "--target", "big", *SHORT, "--seeds", 2, "--out", "a")
     predicted = chainrule("predict", "a", houses).stdout.splitlines()
@@ -156,6 +169,17 @@ def test_the_last_network_is_the_one_that_train_makes_of_all_rows(chainrule: Any
     chainrule("train", "iris", *SHORT, "--folds", 2, "--out", "a")
     chainrule("train", "iris", *SHORT, "--validation", 0, "--out", "b")
     assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
+
+
+def test_the_last_network_goes_on_without_the_folds_being_done_again(chainrule: Any) -> None:
+    words = ("iris", "--hidden", 8, "--engine", "numpy", "--schedule", "constant")
+    chainrule("train", *words, "--epochs", 2, "--folds", 2, "--seeds", 2, "--out", "a")
+    folds = Path("a/members.json").read_bytes()
+    done = chainrule("train", "--resume", "a", "--epochs", 4)
+    chainrule("train", *words, "--epochs", 4, "--validation", 0, "--out", "b")
+    assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
+    assert Path("a/members.json").read_bytes() == folds
+    assert done.stdout == ""
 
 
 def test_folds_of_a_table_leave_the_test_rows_out(chainrule: Any, houses: Path) -> None:

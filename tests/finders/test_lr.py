@@ -97,6 +97,14 @@ def test_costs_that_do_not_fall_suggest_nothing() -> None:
     assert "on it rises" in str(rising)
 
 
+def test_a_seed_whose_cost_did_not_clearly_fall_is_left_out_and_said() -> None:
+    noise = 0.02 * RNG.normal(size=(3, 200))
+    found = ranged([valley(0.01) + noise[0], 1 + noise[1], valley(0.04) + noise[2]])
+    assert found.fell == (True, False, True)
+    assert found.suggestion == pytest.approx(0.005, rel=0.4)
+    assert "3 seeds, for 1 of which the cost did not clearly fall" in str(found)
+
+
 def test_costs_that_still_fall_at_the_end_ask_for_a_larger_range() -> None:
     assert "a larger high" in str(ranged([valley(1.0), valley(1.0)]))
     assert "did not rise again" in str(ranged([valley(0.4), valley(0.4)]))

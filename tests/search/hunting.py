@@ -1,7 +1,8 @@
 """A search in a process of its own: ``hunting.py STUDY SAMPLER [--kill-after N] [--gate FOLDER]``.
 
 With a gate the process says in FOLDER that it is ready, waits there for the file ``go``, and trains slowly, so that two
-of them overlap; after it a second search follows, coarse to fine. With ``--kill-after`` it kills itself in the middle of its N-th epoch, over all trials.
+of them overlap; after it a second search follows, coarse to fine. With ``--kill-after`` it kills itself in its N-th
+epoch, over all trials.
 """
 
 from __future__ import annotations

@@ -108,6 +108,8 @@ def test_an_argument_of_the_function_must_not_be_called_like_a_setting(flowers: 
         ({"metric": "val_acuracy"}, "did you mean 'val_accuracy'"),
         ({"metric": "val_mae"}, "'val_mae' is not measured for classification"),
         ({"validation": 0.0}, "search compares trials on validation data"),
+        ({"l2": 0.1}, "'l2' is in the space and given for all trials, too"),
+        ({"seed": "a"}, "seed"),
         ({"epoch": 3}, "no setting 'epoch'; did you mean 'epochs'"),
         ({"test": True}, "there is none: give test"),
         ({"test": 0.2}, r"test is \(x, y\), a Dataset, or False; got float"),

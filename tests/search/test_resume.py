@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from chainrule.tuning import study
+from chainrule.tuning.storage import quiet
 from search.hunting import TRIALS, hunt
 
 SCRIPT = Path(__file__).with_name("hunting.py")
@@ -33,7 +33,7 @@ def point(trial: Any) -> tuple[Any, ...]:
 
 
 def stored(path: Path, name: str = "chainrule") -> optuna.Study:
-    with study.quiet():
+    with quiet():
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
         return optuna.load_study(study_name=name, storage=storage)
 

@@ -13,10 +13,11 @@ import pytest
 import chainrule as cr
 from chainrule.errors import FileError, SettingError
 from chainrule.tuning import choice, log_uniform, search, study
+from chainrule.tuning.storage import quiet
 
 
 def stored(path: Path) -> optuna.Study:
-    with study.quiet():
+    with quiet():
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
         return optuna.load_study(study_name="chainrule", storage=storage)
 
@@ -28,6 +29,15 @@ def test_a_search_may_be_made_longer(tmp_path: Path, line: dict[str, Any]) -> No
     assert [t.settings for t in found.trials] == [
         t.settings for t in search(**line, space=space, trials=7, epochs=1).trials
     ]
+
+
+def test_what_was_trained_before_counts_for_the_budget(tmp_path: Path, line: dict[str, Any]) -> None:
+    given = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 20, "epochs": 2, "batch": 2}
+    search(**given, study=tmp_path / "search.journal", max_epochs=8)
+    events: list[Any] = []
+    found = search(**given, study=tmp_path / "search.journal", max_epochs=8, callbacks=events.append)
+    assert (len(found.trials), events) == (4, [])
+    assert len(search(**given, study=tmp_path / "search.journal", max_epochs=12).trials) == 6
 
 
 def test_databases_and_studies_of_optuna_do_as_well(tmp_path: Path, line: dict[str, Any]) -> None:
@@ -45,7 +55,8 @@ def test_databases_and_studies_of_optuna_do_as_well(tmp_path: Path, line: dict[s
 
 def test_only_plain_objects_of_optuna_are_stored(tmp_path: Path, line: dict[str, Any]) -> None:
     space = {"optimizer": choice(cr.SGD(0.5), cr.SGD(0.1, momentum=0.5)), "l2": log_uniform(1e-6, 1e-3)}
-    search(**line, space=space, trials=3, epochs=1, study=tmp_path / "search.journal")
+    given = {name: value for name, value in line.items() if name != "optimizer"}
+    search(**given, space=space, trials=3, epochs=1, study=tmp_path / "search.journal")
     table = stored(tmp_path / "search.journal").trials_dataframe()
     assert set(table["params_optimizer"]) <= {"SGD(0.5)", "SGD(0.1, 0.5)", "SGD(0.1, momentum=0.5)"}
     assert table["state"].tolist() == ["COMPLETE"] * 3
@@ -139,3 +150,14 @@ def test_a_silent_process_of_another_machine_counts_as_dead(
     found = search(**given | {"trials": 4})
     assert Counter(trial.state for trial in found.trials) == {"complete": 4}
     assert worker != "elsewhere:1:x"
+
+
+def test_a_storage_that_goes_away_is_told(tmp_path: Path, line: dict[str, Any]) -> None:
+    path = tmp_path / "search.journal"
+
+    def take_away(event: Any) -> None:
+        path.unlink(missing_ok=True)
+        path.mkdir(exist_ok=True)
+
+    with pytest.raises(FileError, match=r"could not go on, since its study cannot be written to: .*Is a directory"):
+        search(**line, space={"optimizer.lr": log_uniform(0.01, 1.0)}, trials=2, study=path, callbacks=take_away)

@@ -94,6 +94,7 @@ def _every_command(
     \b
     chainrule demo                          a network learns handwritten digits, in seconds
     chainrule train digits                  train on a bundled data set; the run gets a folder in runs/
+    chainrule search digits                 try many settings, keep the best
     chainrule evaluate RUN digits           how good is it, class by class
     chainrule predict RUN new.npz           predictions as CSV
     """

@@ -51,7 +51,7 @@ def train_members(settings: TrainSettings, *, out: Path | None) -> Path:
                 with progress(members) as watch:
                     crew.train(members, watch=watch)
             except (KeyboardInterrupt, Terminated) as error:
-                told = f"{NOTHING_KEPT} To start again: chainrule train --config {path / 'config.toml'} --out ANOTHER"
+                told = f"{NOTHING_KEPT} To start again: chainrule train --config {path / 'config.toml'}"
                 raise type(error)(told) from None
             trained = SeveralSeeds(task, path, Population(members))
             trained.write(folder)
@@ -95,6 +95,7 @@ class SeveralSeeds:
         self.task, self.folder, self.population = task, folder, population
         self.alive = [run for run in population if not diverged(run)]
         self.metric = metric_of(population)
+        self.gain: Gain | None = None
         self.members = [
             facts_of(run, given, task.test) for run, given in zip(population, population.members, strict=True)
         ]
@@ -104,7 +105,6 @@ class SeveralSeeds:
         self.run = self.saved.run
         test = task.test
         self.scores = None if test is None else self.run.evaluate(test.x, test.y)
-        self.gain: Gain | None = None
         if test is not None and len(self.alive) > 1:
             self.gain = ensemble_gain(self.alive, test.x, test.y)
 
@@ -119,10 +119,12 @@ class SeveralSeeds:
         model = self.population.ensemble()
         recipe = recipe_of(model, first.recipe.loss, task=first.recipe.task)
         records = mean_records([run.history.records for run in self.alive])
+        early = sum(run.stopped is not None for run in self.alive)
+        stopped = f"{early} of {len(self.alive)} networks" if early else None
         averaged = "predictions" if first.recipe.task == "regression" else "probabilities"
         what = f"the ensemble of {len(self.alive)} networks, which averages their {averaged}"
         run = Run(
-            model, History(records), recipe, best_epoch=len(records), stopped=None, engine=first.engine, traces={}
+            model, History(records), recipe, best_epoch=len(records), stopped=stopped, engine=first.engine, traces={}
         )
         return Saved(_placed(run, self.folder), what)
 
@@ -157,8 +159,8 @@ class SeveralSeeds:
 
     def _write_members(self, what: str) -> None:
         facts: dict[str, Any] = {"kind": "seeds", "metric": self.metric, "members": self.members, "model": what}
-        if getattr(self, "gain", None) is not None:
-            facts["gain"] = str(self.gain)
+        if self.gain is not None:
+            facts["gain"] = in_one_line(self.gain)
         write_members(self.folder, facts, [run.history.records for run in self.population])
 
     def say(self) -> None:
@@ -171,7 +173,12 @@ class SeveralSeeds:
         say(f"The model is {self.saved.what}.")
         say_test(self.scores, self.task.test)
         if self.gain is not None:
-            say(f"On the test rows: {self.gain}.")
+            say(f"On the test rows: {in_one_line(self.gain)}.")
+
+
+def in_one_line(gain: Gain) -> str:
+    """What the ensemble gains, as part of a sentence."""
+    return str(gain).replace("\n", "; ")
 
 
 def of_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:

@@ -36,7 +36,9 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
             f"{folder} was started in Python, and its data is not known here. Go on with it there: "
             f"fit(..., out={str(folder)!r}, resume=True)."
         )
-    if (record.config.get("seeds") or 1) > 1:
+    if (folder / "search.toml").exists():
+        raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
+    if (record.config.get("seeds") or 1) > 1 and "folds" not in record.config:
         raise SettingError(
             f"{folder} is a run of {record.config['seeds']} seeds, which train together and keep no checkpoints. Start "
             f"it again: chainrule train --config {folder / 'config.toml'}"

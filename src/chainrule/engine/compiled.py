@@ -95,10 +95,21 @@ class JaxEngine:
         options = {"xla_cpu_multi_thread_eigen": False} if self.alone and self.platform == "cpu" else None
         compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole, compiler_options=options)
 
+        ready, compiling = set(), threading.Lock()
+
         @functools.wraps(f)
         def run(*args: Any) -> Any:
             with self._precision():
-                return compiled(*args)
+                if not self.alone:
+                    return compiled(*args)
+                # Of several threads that need a program one compiles it.
+                key = tuple((np.shape(v), str(getattr(v, "dtype", type(v)))) for v in tree.leaves(args))
+                if key in ready:
+                    return compiled(*args)
+                with compiling:
+                    found = compiled(*args)
+                    ready.add(key)
+                return found
 
         return run
 

@@ -21,7 +21,7 @@ from chainrule.population.comparison import listed_seeds
 from chainrule.population.member import Member
 from chainrule.schedules import Ramp
 from chainrule.settings import check_number
-from chainrule.statistics import LEVEL, check_confidence, of_mean, percent, summary
+from chainrule.statistics import LEVEL, check_confidence, percent, summary
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Resident
 
@@ -31,6 +31,9 @@ WIDTH, CUT = 0.02, 4.0
 
 #: The first cost is the mean of so large a share of the steps: at the lowest rates nothing is learned yet.
 START = 0.05
+
+#: A cost fell if it did so by so many deviations of what chance makes of it: many steps are looked at for the lowest.
+SURELY = 4.0
 
 #: The suggestion is so many times smaller than the rate at which the cost is lowest. Measured: bench/finders.py.
 MARGIN = 4.0
@@ -113,8 +116,9 @@ class LrRange:
     costs : (seeds, steps), the cost of each step's batch; NaN or infinite after a run diverged
     confidence : of the intervals
     smoothed : (seeds, steps), the costs averaged over neighbouring steps
-    suggestions : the suggestion of each seed; NaN for one whose cost never fell
-    suggestion, interval : the geometric mean of these, and its interval; None if the cost did not fall
+    fell : for each seed whether its cost fell by more than the noise of its batches explains
+    suggestions : the suggestion of each seed; NaN for one whose cost did not fall
+    suggestion, interval : the geometric mean of these, and its interval; None if the cost fell for no seed
     diverges_from : the rate from which on the cost has risen again by more than half of what it had fallen; None if
         it does not
 
@@ -157,23 +161,24 @@ class LrRange:
         return np.asarray(self._first + self.smoothed[:, self._first :].argmin(axis=1))
 
     @property
-    def falls(self) -> bool:
-        """Whether there is evidence that the cost fell at all, at the step where its mean over the seeds is lowest."""
-        smoothed = self.smoothed[:, self._first :]
-        fallen = self._start - smoothed[:, smoothed.mean(axis=0).argmin()]
-        bounds = of_mean(fallen, self.confidence)
-        return bounds is not None and bounds[0] > 0.01 * float(np.abs(self._start).mean())
+    def fell(self) -> tuple[bool, ...]:
+        """For each seed whether its cost fell by more than the noise of its batches explains."""
+        lowest, found = self._lowest, []
+        for costs, smoothed, start, at in zip(self.costs, self.smoothed, self._start, lowest, strict=True):
+            noise = 1.4826 * float(np.median(np.abs(costs - smoothed)[: at + 1]))
+            averaged = 2 * math.sqrt(math.pi) * WIDTH * len(costs)  # steps that a smoothed cost is the mean of
+            surely = SURELY * noise * math.sqrt(1 / averaged + 1 / self._first)
+            found.append(bool(start - smoothed[at] > surely))
+        return tuple(found)
 
     @property
     def suggestions(self) -> tuple[float, ...]:
-        """For each seed a quarter of the rate at which its smoothed cost is lowest; NaN where it never fell."""
-        smoothed, lowest = self.smoothed, self._lowest
-        fell = smoothed[np.arange(len(lowest)), lowest] < self._start
-        return tuple(np.where(fell & self.falls, self.rates[lowest] / MARGIN, math.nan).tolist())
+        """For each seed a quarter of the rate at which its smoothed cost is lowest; NaN where it did not fall."""
+        return tuple(np.where(self.fell, self.rates[self._lowest] / MARGIN, math.nan).tolist())
 
     @property
     def suggestion(self) -> float | None:
-        """A learning rate to start with; None if the cost did not fall."""
+        """A learning rate to start with; None if the cost fell for no seed."""
         return geometric_mean(self.suggestions, self.confidence)[0]
 
     @property
@@ -188,9 +193,9 @@ class LrRange:
         The geometric mean over the seeds; where the cost did not fall, the rate from which on it is half as much again
         as it was at the start. None if that is not so for any seed.
         """
-        found, falls = [], self.falls
-        for smoothed, start, at in zip(self.smoothed, self._start, self._lowest, strict=True):
-            level = (start + smoothed[at]) / 2 if falls else start + 0.5 * abs(start)
+        found = []
+        for smoothed, start, at, fell in zip(self.smoothed, self._start, self._lowest, self.fell, strict=True):
+            level = (start + smoothed[at]) / 2 if fell else start + 0.5 * abs(start)
             above = np.flatnonzero(smoothed[at:] > level)
             found.append(self.rates[at + above[0]] if len(above) else math.nan)
         return geometric_mean(found, self.confidence)[0]
@@ -204,6 +209,8 @@ class LrRange:
                 f"{len(self.seeds)} seeds){away}. Try another range, or more steps."
             )
         of = f"{self.optimizer}, {len(self.seeds)} seeds"
+        if not all(self.fell):
+            of += f", for {len(self.seeds) - sum(self.fell)} of which the cost did not clearly fall"
         if self.interval is not None:
             of = f"{percent(self.confidence)}: {rounded(self.interval[0])} to {rounded(self.interval[1])}, {of}"
         lines = [

@@ -66,7 +66,8 @@ def compare(
 
     A seed sets the split, the order of the samples and (where shapes agree) the initial weights, so configurations are
     compared seed by seed, by the differences dᵢ = first − second. Their mean is tested by Student's t,
-    t = d̄ / (deviation(d) / √n); p values and intervals hold for all pairs together (Holm, 1979).
+    t = d̄ / (deviation(d) / √n); p values and intervals hold for all pairs together (Holm, 1979). The chance that is
+    meant is that of the seeds: how it would be on other data is not known from this.
 
     Parameters
     ----------

@@ -52,6 +52,8 @@ def _of_members(found: Members) -> list[Finding]:
             )
     if model := found.facts.get("model"):
         made.append(Finding("The model:", f"{model}."))
+    if gain := found.facts.get("gain"):
+        made.append(Finding("Gain on the test rows:", f"{gain}."))
     if lost:
         who = "1 network" if lost == 1 else f"{lost} networks"
         made.append(Finding("Diverged:", f"{who} of {len(found.all)} became infinite or undefined.", "bad"))
@@ -142,7 +144,8 @@ def _members_table(found: Members) -> Html:
         epochs = (
             f"{member['best_epoch']:,} of {member['epochs']:,}" if member.get("best_epoch") else f"{member['epochs']:,}"
         )
-        reason = [tag("td", str(member.get("stopped") or "")[:80], class_="muted")] if ended else []
+        ending = str(member.get("stopped") or "").partition(" (")[0]
+        reason = [tag("td", ending, class_="muted line")] if ended else []
         rows.append(row(bands.name_of(member), *cells, n(epochs), *reason))
     told = [found.summary(name) for name in names]
     means = [value_of(name, one.mean) for name, one in zip(names, told, strict=True)]

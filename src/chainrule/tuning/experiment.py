@@ -100,6 +100,10 @@ class Experiment:
                 given["net"] = _layer(self.net, self.net(**arguments), arguments)
         return given
 
+    def labels(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The labels that stand for settings in a study."""
+        return {name: self.space.entries[name][0].label(option) for name, option in settings.items()}
+
     def identity(self, **further: Any) -> dict[str, str]:
         """What tells this experiment from others, as text for each part."""
         found = _of_data(self.data) | {"network": _text(self.net)}

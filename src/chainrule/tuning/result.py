@@ -27,8 +27,7 @@ class Tried:
     number : its number in the study
     settings : what it was trained with, by name
     value : the metric at the epoch whose weights it ended with; None if it did not get there
-    state : "complete", "pruned" (stopped for better ones), "diverged", "failed", "running" (in another process) or
-        "waiting"
+    state : "complete", "pruned" (stopped for better ones), "diverged", "failed" or "running" (in another process)
     epochs, seconds : what it was trained for
     best_epoch : the epoch whose weights it ended with: with early stopping the best, otherwise the last
     history : `History`, the curves of all metrics

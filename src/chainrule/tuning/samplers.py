@@ -46,7 +46,7 @@ class Planned(BaseSampler):
                 'sampler="grid" is a fixed list of points, for one stage: use stages=None or "halving", or another '
                 "sampler."
             )
-        self.name, self.space, self.stages, self.seed = name, space, stages, seed
+        self.name, self.space, self.stages, self.seed = name, space, stages, seed % 2**64
         self.point: Mapping[str, Any] = {}
         self.adaptive: TPESampler | None = None  # of the trial that is being asked
         if name == "grid":

@@ -1,213 +1,47 @@
-"""`search`: many trials of a space, trained as populations, and the best of them."""
+"""The work of a search in one process: trials are asked for, trained as populations, and told."""
 
 from __future__ import annotations
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule import random
-from chainrule.data import Dataset
-from chainrule.errors import ChainruleError, DivergedError, FileError, SettingError
-from chainrule.layers import Layer
-from chainrule.models import Model
-from chainrule.population import Crew, Member
-from chainrule.tables.table import Table
-from chainrule.training.callbacks import Callback
+from chainrule.errors import DivergedError, FileError, SettingError
+from chainrule.population import Member
 from chainrule.training.history import History
-from chainrule.training.prepare import SPLIT, unpack
 from chainrule.training.run import Run
 from chainrule.training.signals import Interrupted
 from chainrule.tuning.experiment import Experiment
-from chainrule.tuning.judge import judge, test_part
 from chainrule.tuning.result import Search, Tried
+from chainrule.tuning.retrain import retrained
 from chainrule.tuning.show import Standing, Watch
-from chainrule.tuning.show import progress as show_progress
 from chainrule.tuning.space import Space
-from chainrule.tuning.stages import Stage, plan
+from chainrule.tuning.stages import Stage
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
     from chainrule.tuning.study import Asked, Records
 
-#: Trials that are asked for, and trained, at once: by samplers that do not look at results, and by those that do.
-BATCH, ADAPTIVE_BATCH = 64, 16
-
 #: Those who watch are told where the search stands after so many seconds at the earliest.
 SAY_EVERY = 0.25
-
-
-def search(
-    net: Layer | Model | Callable[..., Layer],
-    data: Any,
-    space: Mapping[str, Any],
-    *,
-    trials: int = 64,
-    sampler: str | BaseSampler = "random",
-    stages: str | Sequence[Stage] | None = None,
-    metric: str | None = None,
-    seed: int = 0,
-    epochs: int = 10,
-    validation: Any = None,
-    batch: int | None = None,
-    timeout: float | None = None,
-    max_epochs: int | None = None,
-    study: str | Path | Study | None = None,
-    name: str | None = None,
-    retrain: bool = False,
-    test: Any = None,
-    callbacks: Callback | Sequence[Callback] = (),
-    watch: Watch | None = None,
-    engine: str = "auto",
-    devices: str | int | None = None,
-    progress: bool = True,
-    **settings: Any,
-) -> Search:
-    """Search for the settings with which a network does best on validation rows.
-
-    Trials are asked for in batches, and each batch is trained as one population, so that several validations run at the
-    same time (lecture 003). All trials have the same seed, training rows, order of these and validation rows: they
-    differ in nothing but their settings.
-
-    Parameters
-    ----------
-    net
-        As for `fit`. Or a function of settings of the space that returns a layer, so that structure is searched, too:
-        ``def net(layers, width, activation): ...``; with an argument ``data`` it gets the `Dataset`.
-    data
-        As for `fit`, in memory.
-    space
-        A distribution (`uniform`, `log_uniform`, `integer`, `choice`) for each setting: an argument of `fit` ("l2",
-        "batch_size", "optimizer"), a dotted path ("optimizer.lr", "net.layers.0.units", "net.layers.1.rate"), or an
-        argument of ``net``. One that is asked for only sometimes has a condition:
-        ``cr.uniform(0, 0.99).when("optimizer", "sgd")``.
-    trials
-        How many, over all processes that share the study.
-    sampler
-        "random"; "grid" (all options, and as many evenly spaced values of each range as the trials have room for);
-        "sobol" (Sobol, 1967: more even than chance); "tpe" (Bergstra et al., 2011: follows what was good so far); or a
-        sampler of Optuna.
-    stages
-        None: every trial gets all epochs. "coarse_to_fine" (lecture 003): ¾ of the trials for ⅕ of the epochs, the
-        others for all of them in the space around the best eighth. "halving" (Jamieson and Talwalkar, 2016): all begin,
-        and the best third goes on from where it is, from rung to rung. "hyperband" (Li et al., 2018): several halvings,
-        from bold to careful. Or a list of `chainrule.tuning.Stage`.
-    metric
-        "val_accuracy", "val_mae" (None: the one of these that is measured), "val_loss", …; the value of a trial is that
-        of the epoch whose weights it ends with. Of equal ones that with the lower cost on validation rows is better.
-    seed
-        The search and every trial follow from it.
-    epochs
-        Of a trial that is not stopped.
-    validation
-        As for `fit`; None: the data's own part, or else a fifth, drawn once for all trials.
-    batch
-        Trials asked for at once. None: 64, of "tpe" and samplers of Optuna 16, and of a stage with rungs all.
-    timeout, max_epochs
-        End after so many seconds, or epochs over all trials. Trials that are under way then count as they are.
-    study, name
-        Where the search is kept: the path of a journal file, a database's URL, or an Optuna study; None: in memory. The
-        same call goes on with what is there: finished trials are not run again, those that were under way when the
-        process was killed are. Several processes may share it. ``name`` tells studies in one place apart.
-    retrain
-        Train the winner once more, on training and validation rows together, for as many epochs as it had.
-    test
-        ``(x, y)`` or a `Dataset` to judge the winner on, once, at the end; None: the data's test part if it has one;
-        False: not at all. A warning says when the search has fitted the validation rows.
-    callbacks
-        As for `fit_population`: called with an `Event` for each trial after each of its epochs.
-    watch
-        Called with a `chainrule.tuning.Standing` of the search after every epoch of some trials.
-    engine, devices, progress
-        As for `fit`.
-    settings
-        Other settings of `fit`, the same for all trials.
-
-    Returns
-    -------
-    Search
-        ``.leaderboard``, ``.settings`` and ``.best`` (a `Run`) of the best trial, ``.trials`` with their curves,
-        ``.study``.
-
-    Raises
-    ------
-    SettingError
-        Before anything is trained: for settings that there are not, ranges that a setting cannot have, a continuous
-        range for a structural setting, a study of another experiment.
-    FileError
-        For a storage that cannot be reached.
-    DivergedError
-        If all trials diverged, with the ranges tried.
-    KeyboardInterrupt
-        After Ctrl-C. Finished trials are kept, the others wait for the next call.
-
-    Example
-    -------
-    >>> import chainrule as cr
-    >>> best = cr.search(
-    ...     cr.mlp([4, 16, 3]), cr.data.load("iris"),
-    ...     {"optimizer.lr": cr.log_uniform(1e-3, 1.0), "l2": cr.log_uniform(1e-4, 1.0)},
-    ...     trials=8, epochs=10, progress=False)
-    >>> best.score >= 0.9
-    True
-    """
-    started = time.monotonic()
-    trials = _count("trials", trials)
-    batch = None if batch is None else _count("batch", batch)
-    max_epochs = None if max_epochs is None else _count("max_epochs", max_epochs)
-    epochs = _count("epochs", epochs)
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
-        raise SettingError(f"search: timeout is a number of seconds above 0, got {timeout!r}.")
-    judged_on = test_part(test, data)
-    if validation is None and not (isinstance(data, Dataset) and data.validation is not None):
-        validation = 0.2
-    whole = Space(space)
-    if "epochs" in whole and stages is not None:
-        raise SettingError("space: 'epochs' is shared out by stages; leave one of them out.")
-    staged = plan(stages, trials, epochs)
-    common = settings | {"epochs": epochs, "validation": validation, "seed": seed}
-    options = {"engine": engine, "devices": devices, "callbacks": callbacks}
-
-    from chainrule.tuning.samplers import Planned
-    from chainrule.tuning.study import Records, quiet
-
-    with quiet():
-        source = Planned(sampler, whole, staged, seed) if isinstance(sampler, str) else sampler
-        if isinstance(source, Planned) and source.most < staged[0].trials:
-            staged = [Stage(int(source.most), staged[0].rungs, staged[0].factor)]
-        experiment = Experiment(net, data, whole, common, metric, options)
-        # More trials may be added later, but not where their number says how the others are treated.
-        fixed = {"trials": trials} if stages is not None or sampler == "grid" else {}
-        identity = experiment.identity(stages=stages, **fixed)
-        records = Records(study, name, experiment.metric, identity, whole, staged, source)
-        size = batch or (BATCH if isinstance(source, Planned) and source.name != "tpe" else ADAPTIVE_BATCH)
-        hunt = _Hunt(experiment, records, size if batch else None, size, started, timeout, max_epochs)
-        with show_progress(records.total, progress) as show:
-            hunt.run([show, *([watch] if watch is not None else [])], study is not None)
-        found = hunt.result(stages is not None)
-    if retrain:
-        found._run = lambda: retrained(experiment, found.winner, staged)
-    if judged_on is not None:
-        compared = sum(trial.value is not None for trial in found.trials)
-        found.verdict = judge(found.best, judged_on, experiment.metric, found.score, compared, experiment.validated)
-        if (warning := found.verdict.warning()) is not None:
-            warnings.warn(warning, stacklevel=2)
-    found.seconds = time.monotonic() - started
-    return found
 
 
 class _Spent(Exception):
     """The time or the epochs are spent."""
 
 
-class _Hunt:
-    """The trials of this process: asked, trained and told, field by field."""
+class Hunt:
+    """The trials of this process: asked, trained and told, field by field.
+
+    Parameters
+    ----------
+    experiment, records : what is trained for a trial, and where trials are kept
+    batch, size : trials to a field of a stage with rungs (None: all of it), and of one without
+    started : when the search began, by the monotonic clock
+    timeout, max_epochs : when it ends at the latest
+    """
 
     def __init__(
         self,
@@ -231,6 +65,8 @@ class _Hunt:
 
     def run(self, watchers: Iterable[Watch], kept: bool) -> None:
         """Train until no trial is left, or the time or the epochs are spent."""
+        from optuna.exceptions import StorageInternalError
+
         self.watchers = list(watchers)
         records = self.records
         try:
@@ -243,15 +79,20 @@ class _Hunt:
             finished = len(records.ranked())
             told = " The same call goes on." if kept else ' With study="search.journal" they would be kept.'
             raise Interrupted(f"Interrupted: {finished} of {records.total} trials are finished.{told}") from None
-        except OSError as error:
-            if kept and not isinstance(error, ChainruleError):
-                raise FileError(f"The search could not go on: its study cannot be written to ({error}).") from None
-            raise
+        except (OSError, StorageInternalError) as error:
+            if not kept:
+                raise
+            raise FileError(
+                f"The search could not go on, since its study cannot be written to: {error}. What is in it is kept; "
+                "the same call goes on."
+            ) from None
 
     def _fields(self) -> None:
         records = self.records
         records.begin_again()
-        self._lead([(t.value, t.number) for t in records.ranked()[:1]])
+        before = records.ranked()
+        self.begun, self.epochs = bool(before), records.epochs()
+        self._lead([(trial.value, trial.number) for trial in before[:1]])
         while not self.spent():
             stage = self._next_stage()
             asked = records.ask(self.batch if len(stage.rungs) > 1 else self.size, self.spent)
@@ -435,10 +276,10 @@ class _Hunt:
         for watch in self.watchers:
             watch(standing)
 
-    def result(self, staged: bool) -> Search:
+    def result(self, staged: bool, retrain: bool) -> Search:
         """The search as it stands in the study."""
         experiment, records = self.experiment, self.records
-        trials = [_tried(trial, experiment.space) for trial in records.trials()]
+        trials = [_tried(trial, experiment.space) for trial in records.trials() if state_of(trial) != "waiting"]
         ranking = sorted(trials, key=lambda trial: _rank(trial, records))
         winner = ranking[0] if ranking else None
         if winner is None or winner.value is None:
@@ -448,9 +289,11 @@ class _Hunt:
         stage = records.stages[winner.stage]
 
         def run() -> Run:
+            if retrain:
+                return retrained(experiment, winner, stage)
             if self.best is not None and self.best[0][-1] == winner.number:
                 return self.best[1].run()
-            [member] = experiment.crew.enlist([self._given(_labels(winner, experiment.space), stage)])
+            [member] = experiment.crew.enlist([self._given(experiment.labels(winner.settings), stage)])
             experiment.crew.train([member], until=winner.epochs)
             return member.run()
 
@@ -465,50 +308,12 @@ class _Hunt:
         )
 
 
-def retrained(experiment: Experiment, winner: Tried, stages: Sequence[Stage]) -> Run:
-    """The winner trained on training and validation rows together, for as many epochs as it had."""
-    settings = experiment.settings | {"validation": None, "early_stopping": None}
-    data = _together(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
-    given = experiment.member(_labels(winner, experiment.space))
-    given = {name: value for name, value in given.items() if name.partition(".")[0] != "early_stopping"}
-    crew = Crew(experiment.net, data, **settings, **experiment.options)
-    [member] = crew.enlist([{"epochs": stages[winner.stage].epochs} | given])
-    crew.train([member], until=winner.best_epoch)
-    if member.diverged:
-        raise DivergedError(
-            f"Trained on training and validation rows together, the winner {member.stopped}: take the best trial as it "
-            "is (retrain=False).",
-            step=0,
-            layer="",
-        )
-    return member.run()
-
-
 def state_of(trial: FrozenTrial) -> str:
     """What a trial has come to."""
     name = trial.state.name.lower()
     if name == "pruned" and str(trial.user_attrs.get("stopped", "")).startswith("diverged"):
         return "diverged"
     return {"fail": "failed"}.get(name, name)
-
-
-def _together(data: Any, validation: Any, seed: int) -> Any:
-    """Training and validation rows as one."""
-    if isinstance(data, Table):
-        data = data.prepare(validation=0.0, key=random.fold_in(random.key(seed), SPLIT)).data
-    parts = [unpack(data)]
-    if isinstance(data, Dataset) and data.validation is not None and validation is None:
-        parts.append((data.x_validation, data.labels(data.validation[1])))
-    elif isinstance(validation, tuple | list | Dataset):
-        parts.append(unpack(validation))
-    if len(parts) == 1:
-        return data
-    import numpy as np
-
-    x, y = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in (0, 1))
-    if not isinstance(data, Dataset):
-        return x, y
-    return Dataset("training and validation", x, y, preparation=data.preparation)
 
 
 def _tried(trial: FrozenTrial, space: Space) -> Tried:
@@ -532,13 +337,9 @@ def _tried(trial: FrozenTrial, space: Space) -> Tried:
     )
 
 
-def _labels(trial: Tried, space: Space) -> dict[str, Any]:
-    return {name: space.entries[name][0].label(option) for name, option in trial.settings.items()}
-
-
 def _rank(trial: Tried, records: Records) -> tuple[Any, ...]:
     """Complete trials by value, then those that were stopped, the last ones first, then those without a value."""
-    states = ("complete", "pruned", "running", "waiting", "diverged", "failed")
+    states = ("complete", "pruned", "running", "diverged", "failed")
     late = -trial.epochs if trial.state == "pruned" else 0
     if trial.value is None:
         return states.index(trial.state), late, math.inf, math.inf, trial.number
@@ -567,9 +368,3 @@ def _all_diverged(trials: Sequence[Tried]) -> DivergedError:
         step=0,
         layer="",
     )
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingError(f"search: {name} must be a whole number of at least 1, got {value!r}.")
-    return value
