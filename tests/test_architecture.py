@@ -182,6 +182,7 @@ def test_import_loads_no_heavy_library() -> None:
         "onnx",
         "onnxruntime",
         "optax",
+        "optuna",
         "pandas",
         "PIL",
         "plotly",
@@ -189,6 +190,7 @@ def test_import_loads_no_heavy_library() -> None:
         "rich",
         "scipy",
         "sklearn",
+        "sqlalchemy",
         "typer",
     }
     assert set(done.stdout.split()) & heavy == set()
