@@ -305,7 +305,6 @@ def softmax(n: int = 3, **settings: Any) -> Model:
             "same output activation: member 0 has 'softmax', member 1 'linear'",
         ),
     ],
-    ids=str,
 )
 def test_what_cannot_be_averaged_is_told(given: Any, error: Any, match: str) -> None:
     with pytest.raises(error, match=match):
