@@ -41,6 +41,12 @@ class Gain:
     low, high : the interval of the gain
     samples : how many samples were judged
     confidence : of the interval
+
+    >>> from chainrule.population import Gain
+    >>> from chainrule.statistics import summary
+    >>> print(Gain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
+    accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
+    ...
     """
 
     metric: str

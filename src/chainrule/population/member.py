@@ -45,6 +45,13 @@ class Member:
     stopped : why it ended before its last epoch, or None
     best_epoch : the best one so far
     seconds : spent on it: its share of the time of the members that it trained with
+
+    >>> import chainrule as cr
+    >>> crew = cr.Crew(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
+    >>> (member,) = crew.enlist([{"seed": 7}])
+    >>> crew.train([member], until=2)
+    >>> member.epoch, member.done, len(member.history)
+    (2, False, 2)
     """
 
     given: Mapping[str, Any]

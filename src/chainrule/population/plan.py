@@ -23,8 +23,9 @@ STRATEGIES = ("auto", "vectorized", "single")
 #: Weights, moments and gradients of a block on the CPU should stay in the cache of a core: bytes, measured.
 CACHE_BYTES = 8 * 2**20
 
-#: More members than this to a block gain nothing on the CPU.
-MOST = 16
+#: More members than this to a block gain little on the CPU (measured), and batches of many sizes then share one
+#: program: the 48 trials that begin a search as well as the 16 that go on.
+MOST = 8
 
 #: A share of the memory of a device that the members of a block may take, and the memory if it is not known.
 MEMORY_SHARE, MEMORY = 0.25, 8 * 2**30
@@ -48,7 +49,7 @@ def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int
     """Members to a block.
 
     On the CPU as many as keep their state (weights, moments, and as much again for gradients) in a core's cache, and
-    at most 16; on other devices as many as fit a quarter of the memory. Then as few as fill the lanes evenly.
+    at most 8; on other devices as many as fit a quarter of the memory. Then as few as fill the lanes evenly.
     """
     if isinstance(engine, NumpyEngine) or strategy == "single":
         return 1
