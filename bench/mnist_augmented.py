@@ -87,7 +87,7 @@ def short(row: Row, epochs: int, peak: float, augment: str, batch_size: int = 64
 
 
 ROWS = {
-    "one": short(ONE, 25, 0.003, "shift:1", batch_size=32),
+    "one": short(ONE, 36, 0.003, "shift:1", batch_size=32),
     "sigmoid": short(SIGMOID, 7, 0.006, "shift:1,rotation:5"),
     "relu": short(RELU, 5, 0.004, "shift:1,rotation:8,elastic:0.6:4"),
     "one_book": ONE,
