@@ -12,6 +12,7 @@ import chainrule as cr
 from chainrule import random
 from chainrule.errors import DataError
 from chainrule.tables.table import Table
+from chainrule.tables.values import MANY_ROWS
 from chainrule.training import fit
 
 KEY = random.key(0)
@@ -62,10 +63,11 @@ def test_the_latest_rows_are_the_test() -> None:
     assert when[table.rows.validation].max() < when[table.rows.test].min()
 
 
+@pytest.mark.parametrize("rows", [120, MANY_ROWS + 200], ids=["few rows", "many rows"])
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
-def test_noise_in_the_test_rows_changes_nothing_that_is_learnt(engine: str) -> None:
+def test_noise_in_the_test_rows_changes_nothing_that_is_learnt(engine: str, rows: int) -> None:
     """The leak test: neither the preparation nor the weights know anything of the test rows."""
-    clean, noisy = frame(), frame()
+    clean, noisy = frame(rows), frame(rows)
     test = np.flatnonzero(clean["part"] == "test")
     rng = np.random.default_rng(5)
     noisy["x"] = noisy["x"].astype(object)
@@ -84,6 +86,45 @@ def test_noise_in_the_test_rows_changes_nothing_that_is_learnt(engine: str) -> N
     for layer, params in run.model.params.items():
         for name, values in params.items():
             np.testing.assert_array_equal(values, other.model.params[layer][name])
+
+
+@pytest.mark.parametrize("part", ["first", "some", "twice"])
+def test_a_table_whose_texts_are_told_apart_once_gives_the_same(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any rows, with texts that are numbers, dates, truth values, codes, or missing in several ways."""
+    n = 400
+    rng = np.random.default_rng(1)
+    cells = {
+        "number": [" 3", "1,234.5", "?", "4 %", "-"],
+        "comma": ["3,5", "1.234,5", "0,25"],
+        "truth": ["yes", "No ", "YES", ""],
+        "date": ["2020-01-31", "31.01.2020", "soon", "2021-07-01 12:30"],
+        "day": ["03/04/2020", "13/04/2020"],
+        "code": ["007", "123", "450", "045"],
+        "town": ["Bonn", " Bonn", "Ulm", "true", "3.0", "3", "None", "NA"],
+        "word": [f"w{i}" for i in range(60)],
+    }
+    texts = pd.DataFrame({name: rng.choice(values, n) for name, values in cells.items()}, dtype="str")
+    texts["mixed"] = rng.choice(np.array([1, 2.5, "3", True, None], object), n)
+    texts["given"] = pd.Categorical(rng.choice(["low", "high"], n), categories=["low", "high", "never"])
+    texts["y"] = rng.choice(["good", "bad"], n)
+    rows = {"first": np.arange(200), "some": np.arange(399, 0, -3), "twice": np.repeat(np.arange(50, 150), 2)}[part]
+    objects = texts.astype(dict.fromkeys([*cells, "y"], object))
+    table, plain = (Table.read(f, "y", columns={"mixed": "category"}) for f in (texts, objects))
+    monkeypatch.setattr("chainrule.tables.values.MANY_ROWS", 1)
+    coded = table.coded()
+    assert isinstance(coded.frame["town"].dtype, pd.CategoricalDtype)
+    expected = plain.prepare_rows(rows, np.arange(390, 400))
+    for found in (t.prepare_rows(rows, np.arange(390, 400)) for t in (table, coded)):
+        assert found.columns == expected.columns
+        assert found.notes == expected.notes
+        assert found.data.feature_names == expected.data.feature_names
+        assert found.data.classes == expected.data.classes
+        for name in ("x", "y", "x_validation", "y_validation"):
+            np.testing.assert_array_equal(getattr(found.data, name), getattr(expected.data, name))
+        parts, others = found.data.preparation.to_parts(), expected.data.preparation.to_parts()
+        assert parts[0] == others[0]
+        for name, values in parts[1].items():
+            np.testing.assert_array_equal(values, others[1][name])
 
 
 def test_validation_rows_have_no_part_in_the_preparation() -> None:

@@ -446,6 +446,7 @@ def _samples(net: Any, data: Any, groups: Any) -> _Samples:
 
 def _of_table(table: Table, groups: Any) -> _Samples:
     """The rows of a table that have a target and are not for the test."""
+    table = table.coded()
     if isinstance(groups, str):
         column = target_column(table.frame.columns, groups, what="column")
         # Who it is must not be learnt: the group is no input.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,7 +191,7 @@ class Recruits:
                 split = random.fold_in(random.key(settings.seed), SPLIT)
                 data = data.prepare(validation=validation or 0.0, key=split, preparation=known).data
             elif isinstance(data, Table):
-                data = data.prepare_rows(rows, held_out).data
+                data = self._coded.prepare_rows(rows, held_out).data
             elif rows is not None:
                 data = self._rows(rows, held_out)
             own = isinstance(self.data, Table) and (rows is None or held_out is not None)
@@ -198,6 +199,11 @@ class Recruits:
                 validation = None
             self._sources[key] = source(net, data, None if own else validation, settings.seed)
         return self._sources[key], key
+
+    @functools.cached_property
+    def _coded(self) -> Table:
+        """The table, for many members with rows of their own."""
+        return self.data.coded()
 
     def _rows(self, rows: Any, held_out: Any) -> Dataset:
         """Some rows of the data to train on, and others to validate on."""

@@ -49,7 +49,11 @@ class Categories:
             encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, **common)
         else:
             encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, **common)
-        return cls(tuple(names), encoder.fit(texts))
+        # scikit-learn counts texts one by one in Python, numbers at once: it is shown each category's place.
+        ranks, values = zip(*(_ranked(column) for column in texts.T), strict=True)
+        encoder.fit(np.stack(ranks, axis=1))
+        encoder.categories_ = list(values)
+        return cls(tuple(names), encoder)
 
     def __call__(self, texts: Array) -> Array:
         """One-hot inputs, or codes: 0 for rare and unseen categories, then the others in order."""
@@ -102,3 +106,15 @@ class Categories:
         if rest is not None:
             places |= {value: rest for value in self.encoder.categories_[j].tolist() if value not in places}
         return places, rest
+
+
+def _ranked(texts: Array) -> tuple[Array, Array]:
+    """The place of each text among the sorted different ones, and these; None, a missing value, comes last."""
+    import pandas as pd
+
+    ranks, values = pd.factorize(texts, sort=True)
+    missing = ranks < 0
+    if missing.any():
+        ranks = np.where(missing, len(values), ranks)
+        values = np.append(values, [None])
+    return ranks, values

@@ -405,7 +405,8 @@ def _parts(days: Array) -> tuple[str, ...]:
 
 
 def _category(base: Column, column: Look, reason: str = "") -> Column:
-    texts = categories(column.values)
+    whole = column.odd is None and column.distinct == len(column.texts)
+    texts = map(as_text, column.texts) if whole else categories(column.values)
     distinct = len({text for text in texts if text is not None})
     return dataclasses.replace(
         base,

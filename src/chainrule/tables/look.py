@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.values import UNITS, as_number, as_text, cells, numbers, numbers_of_cells
+from chainrule.tables.values import UNITS, as_number, as_text, cells, numbers, numbers_of_cells, tally
 
 __all__ = ["MOST", "Look", "has_decimal_commas", "shown"]
 
@@ -36,7 +36,7 @@ class Look:
 
     Attributes
     ----------
-    values : the column as it came if that has a type, else its cells
+    values : the column as it came if that has a type or holds texts alone, else its cells
     typed : whether it came as numbers, truth values or dates
     texts : how often each value occurs, by how it is written
     odd : a cell that is no single value, such as a list
@@ -55,6 +55,9 @@ class Look:
             some = counts.iloc[:MANY]
             self.texts = {as_text(value): int(count) for value, count in zip(cells(some.index), some, strict=True)}
             self.distinct = len(counts)
+        elif (counted := tally(series)) is not None:
+            self.values, self.texts = series, counted
+            self.count, self.distinct = sum(counted.values()), len(counted)
         else:
             self.values = cells(series)
             present = [cell for cell in self.values if cell is not None]
@@ -72,7 +75,10 @@ class Look:
     def numbers(self, decimal: str, unit: str) -> NDArray[np.float64]:
         """The cells as numbers, NaN where they are none."""
         if self._numbers is None or self._numbers[0] != (decimal, unit):
-            found = numbers(self.values) if self.typed else numbers_of_cells(self.values, decimal, unit)
+            if isinstance(self.values, np.ndarray):
+                found = numbers_of_cells(self.values, decimal, unit)
+            else:
+                found = numbers(self.values) if self.typed else numbers(self.values, decimal=decimal, unit=unit)
             self._numbers = (decimal, unit), found
         return self._numbers[1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
 from chainrule.tables.target import infer_target, read_target, target_column
+from chainrule.tables.values import coded
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -134,9 +135,10 @@ class Table:
         """
         notes: list[str] = []
         task, found, features, rows = self._divide(self.frame, validation, test, group, time, split, key, notes)
-        preparation = self._learn(features, rows, found, task, preparation, components, notes)
+        known = coded(features)
+        preparation = self._learn(known, rows, found, task, preparation, components, notes)
         parts = (rows.train, rows.validation, rows.test)
-        inputs = (preparation(features.iloc[part]) if len(part) else None for part in parts)
+        inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
         data = self._dataset(inputs, found, rows, task, preparation)
         return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
 
@@ -194,6 +196,10 @@ class Table:
         inputs = (preparation(features.iloc[part]) if len(part) else None for part in (*kept, rows.test))
         data = self._dataset(inputs, found, rows, task, preparation)
         return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+
+    def coded(self) -> Table:
+        """The same table with each different text of a column once: quicker where many are prepared of its rows."""
+        return replace(self, frame=coded(self.frame))
 
     def targets(self, told: Any = None, notes: list[str] | None = None) -> tuple[str, np.ndarray, np.ndarray]:
         """The task, the target of every row, and whether it has one (if it has not, its value means nothing).

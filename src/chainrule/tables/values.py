@@ -12,14 +12,17 @@ import math
 import numbers as number_types
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.columns import Column
 
-__all__ = ["MISSING", "booleans", "categories", "cells", "dates", "numbers", "values_of"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["MISSING", "booleans", "categories", "cells", "coded", "dates", "numbers", "tally", "values_of"]
 
 Array = NDArray[Any]
 
@@ -28,6 +31,9 @@ Array = NDArray[Any]
 MISSING = frozenset(
     ["", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "NaT", "NULL", "null", "Null", "?", "-", "--"]
 )
+
+#: In columns with fewer rows `coded` does not tell texts apart: it takes as long as reading each of them.
+MANY_ROWS = 1_000
 
 YES = frozenset(["true", "t", "yes", "y", "1"])
 NO = frozenset(["false", "f", "no", "n", "0"])
@@ -187,6 +193,11 @@ def booleans(series: Any) -> NDArray[np.float64]:
     >>> booleans(["Yes", "n", True, 0, "1.0", "perhaps", None])
     array([ 1.,  0.,  1.,  0.,  1., nan, nan])
     """
+    import pandas as pd
+
+    series = _series(series)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return _by_category(series, booleans, np.nan)
     texts = categories(series)
     known = {text: as_boolean(text) for text in set(texts) if text is not None}
     return np.array([np.nan if text is None else known[text] for text in texts], np.float64)
@@ -365,6 +376,8 @@ def cells(series: Any) -> Array:
     import pandas as pd
 
     series = _series(series)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return _by_category(series, cells, None)
     if isinstance(series.dtype, pd.StringDtype):
         return _by_value(series, lambda values: cells(values.astype(object)), None)
     given = series if isinstance(series, np.ndarray) else series.array
@@ -375,6 +388,55 @@ def cells(series: Any) -> Array:
         elif isinstance(cell, str):
             text = cell.strip()
             found[i] = None if text in MISSING else str(text)
+    return found
+
+
+def coded(frame: DataFrame) -> DataFrame:
+    """The same table with its columns of text as categoricals: each different text once, and a number for each row.
+
+    What is made of a column is then made of its different texts, which most often are few, also of some of its rows.
+    Below `MANY_ROWS` rows a table of nothing but text gets plain cells instead: in a short column that is quicker.
+
+    >>> import pandas as pd
+    >>> coded(pd.DataFrame({"city": ["Rome", "Oslo"] * 500, "age": range(1000)})).dtypes.astype(str).tolist()
+    ['category', 'int64']
+    """
+    import pandas as pd
+
+    texts = [j for j, kind in enumerate(frame.dtypes) if isinstance(kind, pd.StringDtype)]
+    if len(frame) < MANY_ROWS and len(texts) == len(frame.columns):
+        return frame.astype(object)
+    found = frame.copy(deep=False)
+    for j in texts if len(frame) >= MANY_ROWS else ():
+        codes, values = pd.factorize(frame.iloc[:, j])
+        found.isetitem(j, pd.Categorical.from_codes(codes, values, validate=False))
+    return found
+
+
+def tally(series: Any) -> dict[Any, int] | None:
+    """How often each different cell of a column of text occurs, in the order of their first rows; None for others.
+
+    >>> import pandas as pd
+    >>> tally(pd.Series(["b", "a ", None, "a"], dtype="str"))
+    {'b': 1, 'a': 2}
+    """
+    import pandas as pd
+
+    if isinstance(getattr(series, "dtype", None), pd.CategoricalDtype):
+        values = series.cat.categories
+        if not isinstance(values.dtype, pd.StringDtype):
+            return None
+        places, there = pd.factorize(series.cat.codes.to_numpy())  # by their first rows
+        counts, values = np.bincount(places, minlength=len(there))[there >= 0], values[there[there >= 0]]
+    elif isinstance(getattr(series, "dtype", None), pd.StringDtype):
+        codes, values = pd.factorize(series)
+        counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    else:
+        return None
+    found: dict[Any, int] = {}
+    for cell, count in zip(cells(pd.Series(values)), counts.tolist(), strict=True):
+        if cell is not None:
+            found[cell] = found.get(cell, 0) + count
     return found
 
 
