@@ -155,8 +155,9 @@ def main(**tasks: Task) -> None:
 
 def mnist(work: Work, job: SimpleNamespace) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The training and the validation images, flat and between 0 and 1, with their labels."""
-    x, y = np.load(Path(job.data) / "x.npy"), np.load(Path(job.data) / "y.npy")
-    return (x[: work.images], y[: work.images]), (x[TRAINING:], y[TRAINING:])
+    whole = [np.load(Path(job.data) / f"{name}.npy", mmap_mode="r") for name in "xy"]  # no more is read than is used
+    (x, y), validation = ([np.array(a[part]) for a in whole] for part in (slice(work.images), slice(TRAINING, None)))
+    return (x, y), (validation[0], validation[1])
 
 
 def adult(job: SimpleNamespace) -> Any:
