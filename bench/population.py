@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import sys
@@ -30,8 +29,9 @@ sys.path[:0] = [str(HERE / "peers"), str(PEERS)]
 
 from child import environment, run  # noqa: E402
 from outcome import Measured, details, summary, write  # noqa: E402
+from rounds import alternate, try_out  # noqa: E402
 from rows import ROWS  # noqa: E402
-from settings import Settings, fastest, spelt  # noqa: E402
+from settings import Settings  # noqa: E402
 
 from report import Row, read, shown  # noqa: E402
 
@@ -124,42 +124,29 @@ class Bench:
 
 def measure(bench: Bench, name: str, sides: list[str], rounds: int, command: str) -> Row:
     """Each peer's settings, then all sides in alternation; peers are given settings of some of our units."""
-    row, given = Row(command), []
+    row = Row(command)
+    given: list[Any] = []
     for side in sides:
         try:
             row.best[side] = tune(bench, name, side, row)
         except RuntimeError as error:
             row.failed[side] = str(error)
-    for number in range(rounds):
-        order = [side for side in sides if side not in row.failed]
-        for side in order if number % 2 == 0 else reversed(order):
-            try:
-                found = bench.run(name, side, row.best[side], number, given=given)
-            except RuntimeError as error:
-                row.failed[side] = str(error)
-                row.rounds.pop(side, None)
-                print(f"  {side} failed: {error}", flush=True)
-                continue
-            row.rounds.setdefault(side, []).append(found)
-            told = f"{shown(found.whole)}, warm {shown(found.warm)}, {found.told()}"
-            print(f"  round {number + 1}: {side} {told}", flush=True)
-            if side == "chainrule" and ROWS[name].share and not given:
-                given = found.settings[:: max(1, len(found.settings) // max(ROWS[name].share.values()))]
+
+    def once(side: str, number: int) -> Measured:
+        found = bench.run(name, side, row.best[side], number, given=given)
+        if side == "chainrule" and ROWS[name].share and not given:
+            given.extend(found.settings[:: max(1, len(found.settings) // max(ROWS[name].share.values()))])
+        return found
+
+    def told(found: Measured) -> str:
+        return f"{shown(found.whole)}, warm {shown(found.warm)}, {found.told()}"
+
+    alternate(row, sides, rounds, once, told)
     return row
 
 
 def tune(bench: Bench, name: str, side: str, row: Row) -> Settings:
     """The best settings of a side; what was tried is noted in the row."""
-
-    def seconds(settings: Settings) -> float:
-        try:
-            found: float | str = bench.run(name, side, settings, seed=0, trial=True).warm
-        except RuntimeError as error:
-            found = str(error)
-        row.tried.setdefault(side, []).append((settings, found))
-        print(f"  {side}, {spelt(settings)}: {shown(found)}", flush=True)
-        return math.inf if isinstance(found, str) else found
-
     offered = dict(SIDES[side].offered)
     if like := SIDES[side].like:
         return (row.best.get(like) or {key: values[0] for key, values in dict(SIDES[like].offered).items()}) | {
@@ -167,7 +154,7 @@ def tune(bench: Bench, name: str, side: str, row: Row) -> Settings:
         }
     if bench.quick:
         return {key: values[0] for key, values in offered.items()}
-    return fastest(offered, seconds)
+    return try_out(row, side, offered, lambda tried: bench.run(name, side, tried, seed=0, trial=True).warm)
 
 
 def main() -> None:

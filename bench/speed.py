@@ -13,7 +13,6 @@ written. The streaming row needs --scratch, a folder with 5 GB to spare.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import shutil
 import subprocess
@@ -26,8 +25,9 @@ HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 sys.path.insert(0, str(PEERS))
 
-from process import Bench  # noqa: E402
-from settings import Settings, choices, fastest, spelt  # noqa: E402
+from process import Answer, Bench  # noqa: E402
+from rounds import alternate, try_out  # noqa: E402
+from settings import Settings, choices  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 from report import Row, details, read, shown, summary, write  # noqa: E402
@@ -41,39 +41,24 @@ def measure(bench: Bench, name: str, sides: list[str], rounds: int, command: str
             row.best[side] = WORKLOADS[name].ours if side == "chainrule" else tune(bench, name, side, row)
         except RuntimeError as error:
             row.failed[side] = str(error)
-    for number in range(rounds):
-        order = [side for side in sides if side not in row.failed and side != "bare"]  # measured with ours
-        for side in order if number % 2 == 0 else reversed(order):
-            try:
-                answer = bench.run(name, side, row.best[side], seed=number)
-            except RuntimeError as error:
-                row.failed[side] = str(error)
-                row.rounds.pop(side, None)
-                print(f"  {side} failed: {error}", flush=True)
-            else:
-                row.rounds.setdefault(side, []).append(answer)
-                for other, seconds in answer.beside.items():
-                    row.rounds.setdefault(other, []).append(replace(answer, warm=seconds))
-                print(f"  round {number + 1}: {side} {shown(answer.warm)}, start {answer.start:.1f} s", flush=True)
+
+    def once(side: str, number: int) -> Answer:
+        answer = bench.run(name, side, row.best[side], seed=number)
+        for other, seconds in answer.beside.items():
+            row.rounds.setdefault(other, []).append(replace(answer, warm=seconds))
+        return answer
+
+    alone = [side for side in sides if side != "bare"]  # which is measured with ours
+    alternate(row, alone, rounds, once, lambda answer: f"{shown(answer.warm)}, start {answer.start:.1f} s")
     return row
 
 
 def tune(bench: Bench, name: str, side: str, row: Row) -> Settings:
     """The best settings of a peer; what was tried is noted in the row."""
-
-    def seconds(settings: Settings) -> float:
-        try:
-            found: float | str = bench.run(name, side, settings, seed=0, trial=True).warm
-        except RuntimeError as error:
-            found = str(error)
-        row.tried.setdefault(side, []).append((settings, found))
-        print(f"  {side}, {spelt(settings)}: {shown(found)}", flush=True)
-        return math.inf if isinstance(found, str) else found
-
     offered = choices(side, WORKLOADS[name], bench.device)
     if bench.quick:
         return {key: values[0] for key, values in offered.items()}
-    return fastest(offered, seconds)
+    return try_out(row, side, offered, lambda tried: bench.run(name, side, tried, seed=0, trial=True).warm)
 
 
 def prepare(scratch: Path, large: bool) -> None:

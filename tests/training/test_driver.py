@@ -234,11 +234,11 @@ class TestTraces:
 class TestLayout:
     def test_narrow_matrices_are_turned_and_turned_back(self) -> None:
         params = {"a": {"weight": np.ones((100, 10)), "bias": np.ones(10)}, "b": {"weight": np.ones((100, 90))}}
-        paths = layout.narrow(params)
-        assert paths == {("a", "weight")}
-        turned = layout.turn(params, paths)
+        turns = layout.narrow(params)
+        assert turns == {("a", "weight"): (-2, -1)}
+        turned = layout.turn(params, turns)
         assert turned["a"]["weight"].shape == (10, 100)
-        same(layout.turn(turned, paths), params)
+        same(layout.turn(turned, turns), params)
 
     @pytest.mark.parametrize("optimizer", [cr.Adam(0.05, clip_norm=0.5), cr.SGD(0.1, momentum=0.9), cr.AdamW(0.05)])
     def test_it_changes_nothing(self, monkeypatch: pytest.MonkeyPatch, optimizer: Any) -> None:

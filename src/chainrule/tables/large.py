@@ -26,7 +26,7 @@ from chainrule.files import cache_folder
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import is_table, read_chunks
 from chainrule.tables.split import Split
-from chainrule.tables.table import SPLIT_NAMES, PreparedTable, Table
+from chainrule.tables.table import SPLIT_NAMES, Division, PreparedTable, Table
 from chainrule.tables.target import target_column
 
 if TYPE_CHECKING:
@@ -87,27 +87,18 @@ class LargeTable(Table):
     def __repr__(self) -> str:
         return f"LargeTable({self.name!r}: {len(self.frame.columns):,} columns, target {self.target!r})"
 
-    def prepare(
-        self,
-        *,
-        validation: float = 0.1,
-        test: float = 0.0,
-        group: str | None = None,
-        time: str | None = None,
-        split: str | None = None,
-        components: int | float | None = None,
-        preparation: Preparation | None = None,
-        key: Any,
+    def _prepare(
+        self, division: Division, components: int | float | None, preparation: Preparation | None, key: Any
     ) -> PreparedTable:
-        """As `Table.prepare`; the inputs are memory-mapped, and ``features`` is None."""
-        asked = [target_column(self.frame.columns, name, what="column") for name in (split, group, time) if name]
+        """As of a table in memory; the inputs are memory-mapped, and ``features`` is None."""
+        asked = [target_column(self.frame.columns, name, what="column") for name in division.columns]
         names = [n for n in self.frame.columns if n in (self.target, *asked) or n.strip().lower() in SPLIT_NAMES]
         narrow, sample = self._first_pass(names)
         notes = [
             f"{self.path.name} is large for this machine's memory, so it is read in pieces while it trains. Rows from "
             "distant places of the file do not mix: shuffle it once if it is sorted by class or time."
         ]
-        task, found, kept, rows = self._divide(narrow, validation, test, group, time, split, key, notes)
+        task, found, kept, rows = self._divide(narrow, division, key, notes)
         at, parts = kept.index.to_numpy(), (rows.train, rows.validation, rows.test)
         place = kept.index.get_indexer(sample.index)  # of each row of the sample among those with a target
         sample, place = sample[place >= 0], place[place >= 0]

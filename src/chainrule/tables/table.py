@@ -133,14 +133,7 @@ class Table:
         key
             A key of `chainrule.random`.
         """
-        notes: list[str] = []
-        task, found, features, rows = self._divide(self.frame, validation, test, group, time, split, key, notes)
-        known = coded(features)
-        preparation = self._learn(known, rows, found, task, preparation, components, notes)
-        parts = (rows.train, rows.validation, rows.test)
-        inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
-        data = self._dataset(inputs, found, rows, task, preparation)
-        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+        return self._prepare(Division(validation, test, group, time, split), components, preparation, key)
 
     def prepare_rows(
         self,
@@ -213,29 +206,34 @@ class Table:
             notes.append(note)
         return task, *_filled(read_target(column, task), task)
 
+    def _prepare(
+        self, division: Division, components: int | float | None, preparation: Preparation | None, key: Any
+    ) -> PreparedTable:
+        """What `prepare` makes."""
+        notes: list[str] = []
+        task, found, features, rows = self._divide(self.frame, division, key, notes)
+        known = coded(features)
+        preparation = self._learn(known, rows, found, task, preparation, components, notes)
+        parts = (rows.train, rows.validation, rows.test)
+        inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
+        data = self._dataset(inputs, found, rows, task, preparation)
+        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+
     def _divide(
-        self,
-        frame: DataFrame,
-        validation: float,
-        test: float,
-        group: str | None,
-        time: str | None,
-        split: str | None,
-        key: Any,
-        notes: list[str],
+        self, frame: DataFrame, division: Division, key: Any, notes: list[str]
     ) -> tuple[str, np.ndarray, DataFrame, Split]:
         """The task, the target of each row that has one, the columns that may be learnt from, and the split."""
-        for name in (split, group, time):
-            if name is not None:
-                target_column(frame.columns, name, what="column")
-        if split is None and group is None and time is None and (split := split_column(frame)):
+        group, time, split = division.group, division.time, division.split
+        for name in division.columns:
+            target_column(frame.columns, name, what="column")
+        if not division.columns and (split := split_column(frame)):
             notes.append(f"The column {split!r} names the parts, so the rows are split by it.")
         task, found, frame = self._target(frame, split, notes)
         rows = split_rows(
             len(frame),
             None if task == "regression" else found,
-            validation=validation,
-            test=test,
+            validation=division.validation,
+            test=division.test,
             group=None if group is None else frame[group],
             time=None if time is None else frame[time],
             column=None if split is None else frame[split],
@@ -319,6 +317,22 @@ class Table:
             y_validation,
             preparation,
         )
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the rows of a table are to be split: the words of `Table.prepare`."""
+
+    validation: float
+    test: float
+    group: str | None
+    time: str | None
+    split: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have a say in it."""
+        return tuple(name for name in (self.split, self.group, self.time) if name is not None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from chainrule.engine import Engine, lowering, namespace
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
-from chainrule.training.layout import Path, narrow, reading, turn
+from chainrule.training.layout import Turns, narrow, reading, turn
 from chainrule.training.probe import look
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, advance, count, evaluate
@@ -92,30 +92,24 @@ def _programs(
     form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...], shared: Shared | None
 ) -> Programs:
     def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
-        turns = engine.turns_matrices and not isinstance(form.optimizer, Optax)
-        beside = frozenset[Path]()
-        if turns and shared is not None and shared.order:
-            beside = reading(state.params, math.prod(data.x.shape[1:] if order is not None else data.x.shape[2:]))
-        paths = narrow(state.params, members=shared is not None) - beside if turns else frozenset[Path]()
+        on_side, beside = Turns(), Turns()
+        if engine.turns_matrices and not isinstance(form.optimizer, Optax):
+            if shared is not None and shared.order:
+                beside = reading(state.params, math.prod(data.x.shape[1:] if order is not None else data.x.shape[2:]))
+            found = narrow(state.params, members=shared is not None)
+            on_side = {path: axes for path, axes in found.items() if path not in beside}
 
         def laid(state: State) -> State:
             """The state as it lies in the loop; of that, the state as it lies everywhere else."""
-
-            def one(path: Path, value: Array) -> Array:
-                if path in beside:
-                    return value.swapaxes(0, 1)
-                return value.swapaxes(-2, -1) if path in paths else value
-
-            if not turns:
-                return state
-            moments = {name: tree.map_with_path(one, values) for name, values in state.moments.items()}
-            return state._replace(params=tree.map_with_path(one, state.params), moments=moments)
+            turns = on_side | beside
+            moments = {name: turn(values, turns) for name, values in state.moments.items()} if turns else state.moments
+            return state._replace(params=turn(state.params, turns), moments=moments)
 
         def advanced(
             state: State, settings: Any, batch: Batch, look: Any = None
         ) -> tuple[State, Metrics, Array | None]:
             whole = state._replace(settings=settings)
-            view = functools.partial(turn, paths=paths)
+            view = functools.partial(turn, turns=on_side)
             new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, look=look)
             return new._replace(settings=None), metrics, seen
 

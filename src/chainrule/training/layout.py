@@ -18,26 +18,31 @@ NARROW = 64
 
 Path = tuple[str, ...]
 
+#: The two axes to swap, for the paths of some arrays.
+Turns = dict[Path, tuple[int, int]]
 
-def narrow(params: Any, members: bool = False) -> frozenset[Path]:
-    """The paths of the weight matrices to turn; with ``members`` they have one axis more, the first."""
-    return frozenset(
-        path
+
+def narrow(params: Any, members: bool = False) -> Turns:
+    """The narrow weight matrices, to be laid on their side; with ``members`` they have one axis more, the first."""
+    return {
+        path: (-2, -1)
         for path, w in tree.leaves_with_path(params)
         if is_weight(path) and w.ndim == 2 + members and w.shape[-1] < NARROW and w.shape[-1] < w.shape[-2]
-    )
+    }
 
 
-def reading(params: Any, inputs: int) -> frozenset[Path]:
-    """The paths of the weights of many members, (members, inputs, outputs), that multiply the inputs themselves.
+def reading(params: Any, inputs: int) -> Turns:
+    """The weights of many members, (members, inputs, outputs), that multiply the inputs themselves.
 
     Where all members see the same samples, these lie best as (inputs, members, outputs): one product for all.
     """
-    return frozenset(
-        path for path, w in tree.leaves_with_path(params) if is_weight(path) and w.ndim == 3 and w.shape[1] == inputs
-    )
+    return {
+        path: (0, 1)
+        for path, w in tree.leaves_with_path(params)
+        if is_weight(path) and w.ndim == 3 and w.shape[1] == inputs
+    }
 
 
-def turn(params: Any, paths: frozenset[Path]) -> Any:
-    """A tree like the parameters with the matrices at some paths turned; twice gives the tree itself."""
-    return tree.map_with_path(lambda path, w: w.swapaxes(-2, -1) if path in paths else w, params) if paths else params
+def turn(params: Any, turns: Turns) -> Any:
+    """A tree like the parameters with these axes swapped; twice gives the tree itself."""
+    return tree.map_with_path(lambda p, w: w.swapaxes(*turns[p]) if p in turns else w, params) if turns else params
