@@ -49,7 +49,7 @@ on weights. What `torch.compile` is given is the network with its cost; *program
 scikit-learn: *one call* is `cross_val_score` with repeated folds, *call per seed* one for each seed.
 
 Searches have the same number of trials. Their time is that from the start of the process until a finished trial has the
-best validation score that both reach in the end.
+best validation score that both reach in the end; *warm* is that of another search in the same process, from its call.
 
 """
 
@@ -65,6 +65,7 @@ class Measured:
     settings: list[dict[str, float]] = field(default_factory=list)
     curve: list[list[float]] = field(default_factory=list)
     note: str = ""
+    warm_curve: list[list[float]] = field(default_factory=list)
 
     @classmethod
     def of(cls, told: list[dict[str, Any]], done: list[Finished]) -> Measured:
@@ -77,6 +78,7 @@ class Measured:
             settings=[settings for said in told for settings in said["settings"]],
             curve=told[0]["curve"],
             note=told[0]["note"],
+            warm_curve=told[0].get("warm_curve", []),
         )
 
     def told(self) -> str:
@@ -94,8 +96,20 @@ def times(ours: Measured, peer: Measured) -> tuple[float, float]:
     """The seconds of both that are compared: of the whole work, or of searches until the best score both reach."""
     if not ours.curve:
         return ours.whole, peer.whole
-    score = min(ours.curve[-1][1], peer.curve[-1][1])
-    return reached(ours.curve, score), reached(peer.curve, score)
+    return until_equal(ours.curve, peer.curve)
+
+
+def warm_times(ours: Measured, peer: Measured) -> tuple[float, float]:
+    """As `times`, of what was done a second time in the same process."""
+    if not ours.warm_curve:
+        return ours.warm, peer.warm
+    return until_equal(ours.warm_curve, peer.warm_curve)
+
+
+def until_equal(ours: list[list[float]], peer: list[list[float]]) -> tuple[float, float]:
+    """Seconds of both until the best score that both reach."""
+    score = min(ours[-1][1], peer[-1][1])
+    return reached(ours, score), reached(peer, score)
 
 
 def summary(rows: dict[str, Row]) -> list[str]:
@@ -111,10 +125,10 @@ def summary(rows: dict[str, Row]) -> list[str]:
             if ours and len(ours) == len(theirs):
                 pairs = [times(a, b) for a, b in zip(ours, theirs, strict=True)]
                 ratios = [peer / own for own, peer in pairs]
-                warm = [b.warm / a.warm for a, b in zip(ours, theirs, strict=True)]
+                warm = [peer / own for own, peer in (warm_times(a, b) for a, b in zip(ours, theirs, strict=True))]
                 verdict = "" if not target else "met" if statistics.median(ratios) >= target else "**missed**"
                 told = [spread([pair[i] for pair in pairs], seconds) for i in (0, 1)]
-                cells = [*told, spread(ratios), "" if ours[0].curve else spread(warm), verdict]
+                cells = [*told, spread(ratios), spread(warm), verdict]
             lines.append(
                 f"| {' | '.join([work.title, NAMES[side], *cells[:4], f'≥ {target:g}' if target else '', cells[4]])} |"
             )

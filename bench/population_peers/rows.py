@@ -125,6 +125,7 @@ class Told:
     scores : validation accuracy of each unit it did
     settings : what each unit was trained with
     curve : seconds since the process was started, and the best score then
+    warm_curve : of a second search, in the same process: seconds since it was called, and the best score then
     note : words for the table
     """
 
@@ -133,6 +134,7 @@ class Told:
     scores: list[float]
     settings: list[dict[str, float]] = field(default_factory=list)
     curve: list[tuple[float, float]] = field(default_factory=list)
+    warm_curve: list[tuple[float, float]] = field(default_factory=list)
     note: str = ""
 
 
