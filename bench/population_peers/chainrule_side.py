@@ -148,7 +148,8 @@ def hunted(
 ) -> Told:
     """A search, coarse to fine or plainly random, and when it had found what; then another one."""
 
-    def search(seed: int, begin: float) -> tuple[Any, list[tuple[float, float]]]:
+    def search(seed: int, begin: float) -> tuple[Any, list[tuple[float, float]], float]:
+        called = time.time()
         found = cr.search(
             net,
             data,
@@ -167,18 +168,14 @@ def hunted(
         for trial in sorted(done, key=lambda trial: trial.datetime_complete):
             if not curve or trial.value > curve[-1][1]:
                 curve.append((trial.datetime_complete.timestamp() - begin, trial.value))
-        return found, curve
+        return found, curve, time.time() - called
 
-    before = time.time()
-    first, curve = search(job.seed, job.started)
-    seconds = time.time() - before
+    first, curve, seconds = search(job.seed, job.started)
     epochs = sum(trial.epochs for trial in first.trials)
     note = f"{len(first.trials)} trials, {epochs} epochs"
     if job.cold_only:
         return Told(seconds, 0.0, [first.score], curve=curve, warm_curve=curve, note=note)
-    before = time.time()
-    _, again = search(job.seed + 1000, before)
-    seconds = time.time() - before
+    _, again, seconds = search(job.seed + 1000, time.time())
     return Told(seconds, -seconds, [first.score], curve=curve, warm_curve=again, note=note)
 
 

@@ -78,7 +78,7 @@ class Measured:
             settings=[settings for said in told for settings in said["settings"]],
             curve=told[0]["curve"],
             note=told[0]["note"],
-            warm_curve=told[0].get("warm_curve", []),
+            warm_curve=told[0]["warm_curve"],
         )
 
     def told(self) -> str:

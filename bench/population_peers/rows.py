@@ -157,9 +157,9 @@ def main(**tasks: Task) -> None:
 
 def mnist(work: Work, job: SimpleNamespace) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The training and the validation images, flat and between 0 and 1, with their labels."""
-    whole = [np.load(Path(job.data) / f"{name}.npy", mmap_mode="r") for name in "xy"]  # no more is read than is used
-    (x, y), validation = ([np.array(a[part]) for a in whole] for part in (slice(work.images), slice(TRAINING, None)))
-    return (x, y), (validation[0], validation[1])
+    x, y = (np.load(Path(job.data) / f"{name}.npy", mmap_mode="r") for name in "xy")  # read is what is used
+    train, validation = slice(work.images), slice(TRAINING, None)
+    return (np.array(x[train]), np.array(y[train])), (np.array(x[validation]), np.array(y[validation]))
 
 
 def adult(job: SimpleNamespace) -> Any:

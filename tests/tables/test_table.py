@@ -110,11 +110,11 @@ def test_a_table_whose_texts_are_told_apart_once_gives_the_same(part: str, monke
     rows = {"first": np.arange(200), "some": np.arange(399, 0, -3), "twice": np.repeat(np.arange(50, 150), 2)}[part]
     objects = texts.astype(dict.fromkeys([*cells, "y"], object))
     table, plain = (Table.read(f, "y", columns={"mixed": "category"}) for f in (texts, objects))
+    expected, as_text = (t.prepare_rows(rows, np.arange(390, 400)) for t in (plain, table))
     monkeypatch.setattr("chainrule.tables.values.MANY_ROWS", 1)
     coded = table.coded()
     assert isinstance(coded.frame["town"].dtype, pd.CategoricalDtype)
-    expected = plain.prepare_rows(rows, np.arange(390, 400))
-    for found in (t.prepare_rows(rows, np.arange(390, 400)) for t in (table, coded)):
+    for found in (as_text, coded.prepare_rows(rows, np.arange(390, 400))):
         assert found.columns == expected.columns
         assert found.notes == expected.notes
         assert found.data.feature_names == expected.data.feature_names

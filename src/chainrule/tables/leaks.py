@@ -111,9 +111,10 @@ def power(x: Array, y: Array, task: str) -> float:
 
 def _numbered(values: Array) -> NDArray[np.float64]:
     """Values as finite numbers: dates by their time, categories by their place, what is missing apart from the rest."""
+    import pandas as pd
+
     if values.dtype == object:
-        codes = {value: i for i, value in enumerate(sorted({v for v in values if v is not None}))}
-        return np.array([-1.0 if v is None else codes[v] for v in values])
+        return np.asarray(pd.factorize(values, sort=True)[0], np.float64)
     missing = np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
     numbers = values.astype("datetime64[us]").astype(np.float64) if values.dtype.kind == "M" else values
     # Ranks, so that neither scale nor outliers matter, but gaps of equal values do.

@@ -78,7 +78,7 @@ class Look:
             if isinstance(self.values, np.ndarray):
                 found = numbers_of_cells(self.values, decimal, unit)
             else:
-                found = numbers(self.values) if self.typed else numbers(self.values, decimal=decimal, unit=unit)
+                found = numbers(self.values, decimal=decimal, unit=unit)
             self._numbers = (decimal, unit), found
         return self._numbers[1]
 

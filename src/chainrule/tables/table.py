@@ -185,10 +185,7 @@ class Table:
                 "Leave these rows out, or hold out others."
             )
         rows = Split(kept[0], kept[1], np.zeros(0, np.intp))
-        preparation = self._learn(features, rows, found, task, preparation, components, notes)
-        inputs = (preparation(features.iloc[part]) if len(part) else None for part in (*kept, rows.test))
-        data = self._dataset(inputs, found, rows, task, preparation)
-        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+        return self._prepared(task, found, features, rows, preparation, components, notes)
 
     def coded(self) -> Table:
         """The same table with each different text of a column once: quicker where many are prepared of its rows."""
@@ -212,6 +209,19 @@ class Table:
         """What `prepare` makes."""
         notes: list[str] = []
         task, found, features, rows = self._divide(self.frame, division, key, notes)
+        return self._prepared(task, found, features, rows, preparation, components, notes)
+
+    def _prepared(
+        self,
+        task: str,
+        found: np.ndarray,
+        features: DataFrame,
+        rows: Split,
+        preparation: Preparation | None,
+        components: int | float | None,
+        notes: list[str],
+    ) -> PreparedTable:
+        """The parts of a table in memory."""
         known = coded(features)
         preparation = self._learn(known, rows, found, task, preparation, components, notes)
         parts = (rows.train, rows.validation, rows.test)

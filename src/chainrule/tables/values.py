@@ -123,16 +123,14 @@ def numbers(series: Any, *, decimal: str = ".", unit: str = "") -> NDArray[np.fl
     import pandas as pd
 
     series = _series(series)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _by_category(series, lambda values: numbers(values, decimal=decimal, unit=unit), np.nan)
+    if _repeats(series):
+        return _by_value(series, lambda values: numbers(values, decimal=decimal, unit=unit), np.nan)
     if pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "c":
         found = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "m":
         found = series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "M":
         return np.full(len(series), np.nan)
-    elif isinstance(series.dtype, pd.StringDtype):
-        return _by_value(series, lambda values: numbers_of_cells(cells(values), decimal, unit), np.nan)
     else:
         return numbers_of_cells(cells(series), decimal, unit)
     found[~np.isfinite(found)] = np.nan
@@ -193,11 +191,9 @@ def booleans(series: Any) -> NDArray[np.float64]:
     >>> booleans(["Yes", "n", True, 0, "1.0", "perhaps", None])
     array([ 1.,  0.,  1.,  0.,  1., nan, nan])
     """
-    import pandas as pd
-
     series = _series(series)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _by_category(series, booleans, np.nan)
+    if _repeats(series):
+        return _by_value(series, booleans, np.nan)
     texts = categories(series)
     known = {text: as_boolean(text) for text in set(texts) if text is not None}
     return np.array([np.nan if text is None else known[text] for text in texts], np.float64)
@@ -218,14 +214,8 @@ def categories(series: Any) -> Array:
     >>> categories(["3", 3, 3.0, " red", True, "true", "007", "?", None]).tolist()
     ['3', '3', '3', 'red', 'True', 'True', '007', None, None]
     """
-    import pandas as pd
-
     series = _series(series)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _by_category(series, categories, None)
-    if series.dtype.kind in "biufM" and len(series) > 100:  # few different values, many times
-        return _by_value(series, lambda values: _texts(cells(values)), None)
-    if isinstance(series.dtype, pd.StringDtype):
+    if _repeats(series) or (series.dtype.kind in "biufM" and len(series) > 100):
         return _by_value(series, lambda values: _texts(cells(values)), None)
     return _texts(cells(series))
 
@@ -293,8 +283,8 @@ def dates(series: Any, *, day_first: bool = False) -> NDArray[np.datetime64]:
 
     series = _series(series)
     none = np.datetime64("NaT", "us")
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _by_category(series, lambda values: dates(values, day_first=day_first), none)
+    if _repeats(series):
+        return _by_value(series, lambda values: dates(values, day_first=day_first), none)
     if series.dtype.kind == "M":
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -376,10 +366,8 @@ def cells(series: Any) -> Array:
     import pandas as pd
 
     series = _series(series)
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _by_category(series, cells, None)
-    if isinstance(series.dtype, pd.StringDtype):
-        return _by_value(series, lambda values: cells(values.astype(object)), None)
+    if _repeats(series):
+        return _by_value(series, cells, None)
     given = series if isinstance(series, np.ndarray) else series.array
     missing, found = np.asarray(pd.isna(given)), np.array(given, object)
     for i, (cell, absent) in enumerate(zip(found, missing, strict=True)):
@@ -404,10 +392,10 @@ def coded(frame: DataFrame) -> DataFrame:
     import pandas as pd
 
     texts = [j for j, kind in enumerate(frame.dtypes) if isinstance(kind, pd.StringDtype)]
-    if len(frame) < MANY_ROWS and len(texts) == len(frame.columns):
-        return frame.astype(object)
+    if len(frame) < MANY_ROWS:
+        return frame.astype(object) if len(texts) == len(frame.columns) else frame
     found = frame.copy(deep=False)
-    for j in texts if len(frame) >= MANY_ROWS else ():
+    for j in texts:
         codes, values = pd.factorize(frame.iloc[:, j])
         found.isetitem(j, pd.Categorical.from_codes(codes, values, validate=False))
     return found
@@ -422,19 +410,13 @@ def tally(series: Any) -> dict[Any, int] | None:
     """
     import pandas as pd
 
-    if isinstance(getattr(series, "dtype", None), pd.CategoricalDtype):
-        values = series.cat.categories
-        if not isinstance(values.dtype, pd.StringDtype):
-            return None
-        places, there = pd.factorize(series.cat.codes.to_numpy())  # by their first rows
-        counts, values = np.bincount(places, minlength=len(there))[there >= 0], values[there[there >= 0]]
-    elif isinstance(getattr(series, "dtype", None), pd.StringDtype):
-        codes, values = pd.factorize(series)
-        counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    else:
+    kind = series.cat.categories.dtype if isinstance(series.dtype, pd.CategoricalDtype) else series.dtype
+    if not isinstance(kind, pd.StringDtype):
         return None
+    codes, values = _distinct(series)
+    places, there = pd.factorize(codes[codes >= 0])  # those that occur, by their first rows
     found: dict[Any, int] = {}
-    for cell, count in zip(cells(pd.Series(values)), counts.tolist(), strict=True):
+    for cell, count in zip(cells(values.iloc[there]), np.bincount(places).tolist(), strict=True):
         if cell is not None:
             found[cell] = found.get(cell, 0) + count
     return found
@@ -451,18 +433,27 @@ def _series(given: Any) -> Any:
     return pd.Series(list(given), dtype=object)
 
 
+def _repeats(series: Any) -> bool:
+    """Whether its cells are texts or categories, most of which occur many times."""
+    import pandas as pd
+
+    return isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype)
+
+
+def _distinct(series: Any) -> tuple[Array, Any]:
+    """The place of each cell among the different values, -1 for a missing one; and these, texts as plain objects."""
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, values = series.cat.codes.to_numpy(), series.cat.categories
+    else:
+        codes, values = pd.factorize(series)
+    values = pd.Series(values)
+    return codes, values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
+
+
 def _by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
     """What ``read`` makes of the different values of a series, which most often are few, for each of its cells."""
-    import pandas as pd
-
-    codes, values = pd.factorize(series)
-    found = read(pd.Series(values))
+    codes, values = _distinct(series)
+    found = read(values)
     return np.append(found, np.array([missing], found.dtype))[codes]
-
-
-def _by_category(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
-    """What ``read`` makes of the categories of a categorical series, for each of its cells."""
-    import pandas as pd
-
-    found = read(pd.Series(series.cat.categories))
-    return np.append(found, np.array([missing], found.dtype))[series.cat.codes.to_numpy()]

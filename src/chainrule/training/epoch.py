@@ -101,8 +101,9 @@ def _programs(
 
         def laid(state: State) -> State:
             """The state as it lies in the loop; of that, the state as it lies everywhere else."""
-            turns = on_side | beside
-            moments = {name: turn(values, turns) for name, values in state.moments.items()} if turns else state.moments
+            if not (turns := on_side | beside):
+                return state
+            moments = {name: turn(values, turns) for name, values in state.moments.items()}
             return state._replace(params=turn(state.params, turns), moments=moments)
 
         def advanced(
