@@ -161,6 +161,7 @@ def test_folds_are_judged_and_the_model_is_trained_on_all_rows(chainrule: Any) -
     assert told["deviation"] == pytest.approx(scores.mean(axis=1).std(ddof=1))
     config = tomllib.loads(Path("a/config.toml").read_text())
     assert (config["folds"], config["seeds"], config["validation"]) == (3, 2, 0.0)
+    assert "in the mean of the folds" in Path("a/report.html").read_text()
     assert read("a/evaluation.json")["parts"] == {"training": 120, "test": 30}
     assert len(chainrule("predict", "a", "iris").stdout.splitlines()) == 31
 

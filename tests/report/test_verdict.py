@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chainrule.report.verdict import findings, headline
+from chainrule.report.verdict import Curves, findings, headline
 from chainrule.training.folder import Record
 
 
@@ -105,6 +105,21 @@ def test_more_epochs_are_advised_only_while_the_loss_falls() -> None:
     assert "More epochs" not in said(findings(facts(), record(FLAT, FLAT)))
     assert "More epochs" not in said(findings(facts(), record(FALLING, FALLING, state="stopped early", reason="x")))
     assert "More epochs" not in said(findings(facts(), record(FALLING[:3], FALLING[:3])))
+
+
+def test_a_network_of_all_rows_is_judged_by_the_curves_of_the_folds() -> None:
+    def of(val_loss: list[float] | None, loss: list[float], own: list[float] | None = None) -> str:
+        return said(findings(facts(), record(own, FALLING), Curves(record(val_loss, loss).epochs)))
+
+    rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
+    text = of(rising, FALLING).replace("\u00a0", " ")
+    assert "after epoch 3 the loss on held-out rows rose by 100 %" in text
+    assert "train for 3 epochs, or with early stopping" in text
+    assert "More epochs" not in text  # though its own training loss fell to the end
+    assert "More epochs are worth a try: in the mean of the folds" in of(FALLING, FALLING)
+    assert "No sign of overfitting: in the mean of the folds" in of(FLAT, FALLING)
+    assert "No validation part" in of(None, FALLING)  # folds that were not watched say nothing
+    assert "folds" not in of(rising, FALLING, own=FALLING)  # rows of its own say more
 
 
 def test_probabilities_are_too_high_only_beyond_the_interval() -> None:

@@ -88,7 +88,14 @@ class Members:
 
     def band(self, column: str) -> Band:
         """A metric over the epochs that at least half of the members have reached; diverged ones are left out."""
-        return band([e for e, member in zip(self.epochs, self.all, strict=True) if not diverged(member)], column)
+        return band(self._finite(), column)
+
+    def mean_records(self) -> list[dict[str, float]]:
+        """The epochs of an average member; diverged ones are left out."""
+        return mean_records(self._finite())
+
+    def _finite(self) -> list[list[dict[str, Any]]]:
+        return [e for e, member in zip(self.epochs, self.all, strict=True) if not diverged(member)]
 
 
 def diverged(member: Mapping[str, Any]) -> bool:

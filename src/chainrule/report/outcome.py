@@ -20,9 +20,12 @@ def verdict(page: Page) -> Html:
     if interval := page.facts.get("interval"):
         low, high = (score(page.facts, interval[side]) for side in ("low", "high"))
         bounds = tag("p", f"95 % interval: {low} to {high} ({interval['method']}).", class_="interval")
+    folds = None
+    if page.members is not None and page.members.kind == "folds":
+        folds = Curves(page.members.mean_records())
     items = [
         tag("li", tag("strong", f"{found.lead} "), found.text, class_=found.sign)
-        for found in [*many.findings(page), *findings(page.facts, page.record)]
+        for found in [*many.findings(page), *findings(page.facts, page.record, folds)]
     ]
     return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
 

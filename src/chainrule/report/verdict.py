@@ -5,6 +5,7 @@
 - Overfitting is said where the validation loss has risen by `ROSE` above its lowest while the training loss fell on, or
   where training is better than validation by more than chance makes it at these numbers of rows.
 - More epochs are advised where the loss still fell by `FALLS` over the last fifth of the epochs.
+- After a cross-validation, the mean of its networks on the rows that each has not seen says both.
 - Probabilities are called too high or too low where they lie outside the 95 % interval of what came true, by `OFF` or
   more.
 - A class is called weak where the interval of its recall lies wholly below the share of right answers in all.
@@ -60,13 +61,19 @@ def headline(facts: Mapping[str, Any], record: Record) -> str:
     return f"{percent(value)} of {rows} are {every}right."
 
 
-def findings(facts: Mapping[str, Any], record: Record) -> list[Finding]:
-    """What else can be said, the most important first."""
+def findings(facts: Mapping[str, Any], record: Record, folds: Curves | None = None) -> list[Finding]:
+    """What else can be said, the most important first; ``folds``: the mean curves of a cross-validation, if any.
+
+    A network of all rows has none left to be validated on: how it fits is then what the folds say.
+    """
     found = _ended(record)
     if facts:
         found += _baselines(facts)
     curves = Curves(record.epochs)
-    found += _fit(curves, facts, record) + _more(curves, record)
+    if folds is not None and folds.validated and not curves.validated:
+        found += _folds(folds)
+    else:
+        found += _fit(curves, facts, record) + _more(curves, record)
     if facts:
         found += _sure(facts) + _weak(facts) + _caveats(facts)
         found += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
@@ -110,6 +117,28 @@ class Curves:
         """The epoch (from 1) with the lowest validation loss; without validation, training loss."""
         values = [v if math.isfinite(v) else math.inf for v in self.column(self.watched)]
         return values.index(min(values)) + 1 if values and min(values) < math.inf else None
+
+    @property
+    def overfit(self) -> float | None:
+        """By what share the validation loss rose above its lowest while the training loss fell on; None: not so."""
+        best = self.best
+        if best is None or not self.validated or best == len(self.epochs):
+            return None
+        validation, training = self.column("val_loss"), self.column("loss")
+        rise = validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
+        return rise if rise > ROSE and training[-1] < training[best - 1] else None
+
+    @property
+    def falling(self) -> tuple[float, int] | None:
+        """By what share the loss that is watched fell at the end, and over how many epochs; None: it did not."""
+        n, best = len(self.epochs), self.best
+        if n < FEWEST_EPOCHS or best is None:
+            return None
+        last = max(1, n // 5)
+        values = self.column(self.watched)
+        before, after = sum(values[-2 * last : -last]) / last, sum(values[-last:]) / last
+        fell = best > n - last and before > 0 and (before - after) / before > FALLS
+        return ((before - after) / before, last) if fell else None
 
 
 def _ended(record: Record) -> list[Finding]:
@@ -162,9 +191,7 @@ def _fit(curves: Curves, facts: Mapping[str, Any], record: Record) -> list[Findi
             return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
         return []
     kept = record.result.get("best_epoch") or facts.get("best_epoch") or n
-    validation, training = curves.column("val_loss"), curves.column("loss")
-    rise = validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
-    if best < n and rise > ROSE and training[-1] < training[best - 1]:
+    if rise := curves.overfit:
         kept_text = (
             "The model has the weights of that epoch."
             if kept == best
@@ -179,6 +206,24 @@ def _fit(curves: Curves, facts: Mapping[str, Any], record: Record) -> list[Findi
             )
         ]
     return _gap(curves, facts, min(kept, n))
+
+
+def _folds(curves: Curves) -> list[Finding]:
+    """The same, and whether more epochs would help, by the mean of the networks of a cross-validation."""
+    best = curves.best
+    if rise := curves.overfit:
+        return [
+            Finding(
+                "Overfitting:",
+                f"in the mean of the folds, after epoch {best} the loss on held-out rows rose by {percent(rise, 0)} "
+                f"while the training loss went on falling. The model has the weights of the last epoch: train for "
+                f"{best} {'epoch' if best == 1 else 'epochs'}, or with early stopping.",
+                "bad",
+            )
+        ]
+    if fell := curves.falling:
+        return [_worth_a_try("in the mean of the folds, the loss on held-out rows", *fell)]
+    return [Finding("No sign of overfitting:", "in the mean of the folds, the loss on held-out rows did not rise.")]
 
 
 def _gap(curves: Curves, facts: Mapping[str, Any], kept: int) -> list[Finding]:
@@ -213,22 +258,15 @@ def _inside(share: float, n: int) -> float:
 
 def _more(curves: Curves, record: Record) -> list[Finding]:
     """Whether more epochs would help."""
-    n, best = len(curves.epochs), curves.best
-    if n < FEWEST_EPOCHS or best is None or record.result.get("state") in ("stopped early", "diverged"):
+    if record.result.get("state") in ("stopped early", "diverged") or not (fell := curves.falling):
         return []
-    last = max(1, n // 5)
-    values = curves.column(curves.watched)
-    before, after = sum(values[-2 * last : -last]) / last, sum(values[-last:]) / last
-    if not (best > n - last and before > 0 and (before - after) / before > FALLS):
-        return []
-    part = "validation" if curves.validated else "training"
-    span = "in the last epoch" if last == 1 else f"over the last {last} epochs"
-    return [
-        Finding(
-            "More epochs are worth a try:",
-            f"the {part} loss was still falling at the end, by {percent((before - after) / before, 0)} {span}.",
-        )
-    ]
+    return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]
+
+
+def _worth_a_try(what: str, share: float, epochs: int) -> Finding:
+    span = "in the last epoch" if epochs == 1 else f"over the last {epochs} epochs"
+    text = f"{what} was still falling at the end, by {percent(share, 0)} {span}."
+    return Finding("More epochs are worth a try:", text)
 
 
 def _sure(facts: Mapping[str, Any]) -> list[Finding]:
