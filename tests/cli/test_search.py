@@ -197,7 +197,7 @@ def test_coarse_to_fine_on_a_table_with_training_rows_in_the_end(chainrule: Any)
     Path("houses.csv").write_text("\n".join(lines))
     words = ("--target", "big", "--epochs", 5, "--engine", "numpy", "--hidden", 4, "--trials", 8, "--retrain")
     done = chainrule("search", "houses.csv", *words, "--stages", "coarse_to_fine", *RATES, "--out", "a")
-    assert "coarse to fine: 6 of 1 epochs, then 2 of 5 epochs around the best of them" in done.stderr
+    assert "coarse to fine: 6 of 1 epoch, then 2 of 5 epochs, each around the best of those before" in done.stderr
     assert {trial["epochs"] for trial in trials("a")} == {1, 5}
     assert config("a")["validation"] == 0.0
     assert chainrule("predict", "a", "houses.csv").stdout.count("\n") == 92

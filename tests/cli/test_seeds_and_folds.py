@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
+from chainrule.population.keeper import Keeper
 
 SHORT = ("--epochs", 3, "--hidden", 8, "--engine", "numpy")
 
@@ -31,6 +34,24 @@ def close(one: list[dict[str, float]], other: list[dict[str, float]]) -> None:
     assert [record.keys() for record in one] == [record.keys() for record in other]
     for a, b in zip(one, other, strict=True):
         assert list(a.values()) == pytest.approx(list(b.values()), rel=1e-5)
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``interrupted(n, code=130)`` makes Ctrl-C come when some networks have come to the end of their n-th epoch."""
+
+    def after(calls: int, number: int = signal.SIGINT) -> None:
+        due, seen = Keeper.due, []
+
+        def asked(keeper: Keeper, members: Any) -> bool:
+            seen.append(members)
+            if len(seen) == calls:
+                os.kill(os.getpid(), number)
+            return due(keeper, members)
+
+        monkeypatch.setattr(Keeper, "due", asked)
+
+    return after
 
 
 @pytest.fixture
@@ -111,7 +132,7 @@ def test_a_run_of_several_seeds_is_a_run_like_others(chainrule: Any) -> None:
     chainrule("train", "--config", "runs/a/config.toml", "--out", "b")
     close(lines("b/members/01/metrics.jsonl"), lines("runs/a/members/01/metrics.jsonl"))
     again = chainrule("train", "--resume", "runs/a", code=2)
-    assert "which train together and keep no checkpoints" in again.stderr
+    assert "2 networks are kept in runs/a/members, up to epoch 3, their last. To go on: --epochs 6." in again.stderr
 
 
 def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
@@ -144,7 +165,46 @@ def test_one_network_that_diverges_is_left_out(chainrule: Any) -> None:
     assert "became infinite or undefined" in Path("a/report.html").read_text()
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_seeds_go_on_after_an_interruption(chainrule: Any, interrupted: Any, number: int, code: int) -> None:
+    words = ("iris", "--epochs", 6, "--hidden", 8, "--engine", "numpy", "--seeds", 2)
+    interrupted(5, number)
+    ended = chainrule("train", *words, "--out", "a", code=code)
+    assert "2 networks are kept in a/members, up to epoch 2 to 3. To go on: chainrule train --resume a" in ended.stderr
+    assert not Path("a/model.safetensors").exists()
+    assert "already holds a run" in chainrule("train", *words, "--out", "a", code=2).stderr
+    done = chainrule("train", "--resume", "a")
+    assert "Going on: 2 networks are kept in a/members, up to epoch 2 to 3." in done.stderr
+    chainrule("train", *words, "--out", "b")
+    assert read("a/members.json")["members"] == read("b/members.json")["members"]
+    assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
+    assert Path("a/report.html").exists()
+
+
+def test_seeds_go_on_for_more_epochs(chainrule: Any) -> None:
+    words = ("iris", "--hidden", 8, "--engine", "numpy", "--schedule", "constant", "--seeds", 2)
+    chainrule("train", *words, "--epochs", 2, "--out", "a")
+    chainrule("train", "--resume", "a", "--epochs", 4)
+    chainrule("train", *words, "--epochs", 4, "--out", "b")
+    assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
+    assert read("a/members.json")["members"] == read("b/members.json")["members"]
+
+
 # Folds
+
+
+def test_folds_go_on_after_an_interruption(chainrule: Any, interrupted: Any) -> None:
+    words = ("iris", "--epochs", 4, "--hidden", 8, "--engine", "numpy", "--folds", 3)
+    interrupted(7)
+    ended = chainrule("train", *words, "--out", "a", code=130)
+    assert "3 networks are kept in a/members, up to epoch 2 to 3. To go on: chainrule train --resume a" in ended.stderr
+    assert "already holds a run" in chainrule("train", *words, "--out", "a", code=2).stderr
+    done = chainrule("train", "--resume", "a")
+    whole = chainrule("train", *words, "--out", "b")
+    assert done.stdout == whole.stdout
+    assert read("a/members.json") == read("b/members.json")
+    assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
+    assert "already" in chainrule("train", "--resume", "a", code=2).stderr
 
 
 def test_folds_are_judged_and_the_model_is_trained_on_all_rows(chainrule: Any) -> None:

@@ -287,6 +287,57 @@ def test_one_program_for_all_values() -> None:
     assert [e.traces for e in engines.values()] == before
 
 
+WIDE = np.concatenate([X, RNG.normal(size=(150, 5)).astype(np.float32)], axis=1)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        cr.SGD(0.1, momentum=0.9, nesterov=True),
+        cr.Adam(0.01, clip_norm=0.5),
+        cr.AdamW(0.01, weight_decay=0.1),
+        cr.RMSProp(0.01),
+        cr.optimizers.AdaGrad(0.1),
+    ],
+    ids=lambda optimizer: optimizer.name,
+)
+def test_more_or_fewer_inputs_are_one_program(optimizer: Any) -> None:
+    """As folds of a table have them, where a rare category does not occur in all: zeros fill up what some lack."""
+    from chainrule.population.crew import Crew
+
+    settings: dict[str, Any] = {"l1": 0.1, "l2": 0.5, "optimizer": optimizer, "early_stopping": True, **SHARED}
+    settings["precision"] = "float64"
+    asked = {name: value for name, value in settings.items() if name != "progress"}
+    widths = (4, 9, 7, 6)
+    crews = [Crew(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked) for seed, width in enumerate(widths)]
+    found = [member for crew in crews for member in crew.enlist([{}])]
+    assert len({member.program for member in found}) == 1
+    crews[0].train(found)
+    for seed, (width, member) in enumerate(zip(widths, found, strict=True)):
+        run = member.run()
+        assert run.model.input_shape == (width,)
+        alone = settings | {"engine": "numpy"}  # which has no program to compile for each width
+        same_run(run, cr.fit(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **alone), tolerance=1e-9)
+
+
+def test_inputs_that_are_dropped_at_random_are_not_filled_up() -> None:
+    """Which ones are dropped would change; and of an optimizer of one's own it is not known what zeros do."""
+    from chainrule.population.crew import Crew
+
+    def programs(net: cr.Layer, **settings: Any) -> int:
+        members = [Crew(net, (WIDE[:, :width], Y), **settings).enlist([{}])[0] for width in (5, 8)]
+        return len({member.program for member in members})
+
+    class Own(cr.Adam):
+        pass
+
+    assert programs(cr.Dense(3, "softmax")) == 1
+    assert programs(cr.Sequential(cr.Dropout(0.2), cr.Dense(3, "softmax"))) == 2
+    assert programs(cr.Sequential(cr.LayerNorm(), cr.Dense(3, "softmax"))) == 2
+    assert programs(cr.Dense(3, "softmax"), optimizer=Own()) == 2
+    assert programs(cr.Dense(3, "softmax"), augment="noise") == 2
+
+
 def test_thousands_of_members_stay_within_bounds() -> None:
     """Blocks train one after the other: 4,096 members need their own weights, and little besides."""
     net = cr.Dense(3, "softmax")

@@ -32,6 +32,22 @@ def test_halving_begins_so_low_that_one_trial_is_left() -> None:
     assert plan("halving", 64, 10) == [Stage(64, (1, 3, 10))]
 
 
+@pytest.mark.parametrize("trials", [4, 7, 11, 12, 13, 24, 50, 64, 200])
+@pytest.mark.parametrize("epochs", [2, 5, 10, 27, 100])
+def test_coarse_to_fine_has_all_trials_and_ends_with_all_epochs(trials: int, epochs: int) -> None:
+    stages = plan("coarse_to_fine", trials, epochs)
+    assert sum(stage.trials for stage in stages) == trials
+    assert stages[-1].epochs == epochs
+    lengths = [stage.epochs for stage in stages]
+    assert lengths == sorted(lengths)
+    assert lengths[0] < epochs
+    assert all(stage.trials >= 3 for stage in stages[:-1])  # a base to narrow the space by
+    assert [bool(stage.narrow) for stage in stages] == [False, *[True] * (len(stages) - 1)]
+    if trials >= 12 and epochs >= 10:
+        used = sum(stage.trials * stage.epochs for stage in stages)
+        assert used < 0.4 * trials * epochs
+
+
 @pytest.mark.parametrize(
     ("given", "trials", "epochs", "message"),
     [

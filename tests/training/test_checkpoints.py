@@ -135,7 +135,7 @@ def test_optax_goes_on(tmp_path: Path) -> None:
     optax = pytest.importorskip("optax")
     settings = {"engine": "jax", "optimizer": optax.adam(0.01), "epochs": 3}
     with pytest.MonkeyPatch.context() as patch:  # a transformation made of functions has no name in config.toml
-        patch.setattr(sys.modules["chainrule.training.fit"], "_describe", lambda *given: {})
+        patch.setattr(sys.modules["chainrule.training.fit"], "describe", lambda *given: {})
         same(fit(**settings), in_pieces(tmp_path, 3, checkpoint_every=3, **settings))
 
 

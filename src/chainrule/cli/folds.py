@@ -14,12 +14,14 @@ from chainrule.cli.messages import say
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
 from chainrule.cli.train import RUNS, Trained, say_result, train_task
-from chainrule.errors import DataError, SettingError
+from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
 from chainrule.report.members import FILE, write_members
+from chainrule.report.members import FOLDER as MEMBERS
 from chainrule.tables.table import PreparedTable, Table, split_column
-from chainrule.training.folder import claim_folder
+from chainrule.training.folder import OR_GO_ON, claim_folder
+from chainrule.training.signals import Terminated
 
 
 def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> Trained:
@@ -27,15 +29,18 @@ def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> T
     check(settings)
     task = find_task(settings)
     with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
-        if not (resume and (path / FILE).exists()):
+        if not resume and (path / MEMBERS).exists():
+            raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
+        if not (path / FILE).exists():
             say_task(
                 task, f"folds     {settings.folds}, with {_seeds(settings)} for each: {_networks(settings)} networks"
             )
-            result = cross_validated(task)
+            result = cross_validated(task, path / MEMBERS)
             print(result, flush=True)
             say("Now one network of all training rows:")
             write(path, result, watched=task.words["early_stopping"] is not None)
-        trained = train_task(of_all_rows(task), out=path, resume=resume, tell=resume)
+        began = (path / "config.toml").exists()
+        trained = train_task(of_all_rows(task), out=path, resume=began, tell=began)
     say_result(trained)
     say(f"The model is this one network, of seed {settings.seed}; the folds say how good such networks are.")
     say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
@@ -66,8 +71,11 @@ def check(settings: TrainSettings) -> None:
         raise SettingError("--folds cannot be combined with --components yet; leave out one of the two.")
 
 
-def cross_validated(task: Task) -> CrossValidation:
-    """The networks of all folds and seeds, on the training rows; the test rows stay out of it."""
+def cross_validated(task: Task, folder: Path) -> CrossValidation:
+    """The networks of all folds and seeds, on the training rows; the test rows stay out of it.
+
+    They are kept in the folder, and go on from there.
+    """
     settings = task.settings
     words = {name: value for name, value in task.words.items() if name not in ("validation", "seed")}
     data: Any = task.training
@@ -86,10 +94,16 @@ def cross_validated(task: Task) -> CrossValidation:
             validation=(settings.validation or None) if words["early_stopping"] is not None else None,
             engine=settings.engine,
             devices=settings.devices,
+            out=folder,
+            resume=(folder / "config.toml").exists(),
+            config=dataclasses.asdict(settings),
             **words,
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("Interrupted before the folds were done.") from None
+    except (KeyboardInterrupt, Terminated) as error:
+        if not (folder / "config.toml").exists():
+            raise type(error)("Interrupted before anything was trained.") from None
+        told = str(error).partition(" To go on:")[0]
+        raise type(error)(f"{told} To go on: chainrule train --resume {folder.parent}") from None
 
 
 def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:

@@ -14,22 +14,25 @@ from chainrule.cli.messages import say
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, spread
 from chainrule.cli.train import RUNS, result, say_folder, say_test
-from chainrule.errors import DivergedError
+from chainrule.errors import DivergedError, SettingError
 from chainrule.population import Crew, Member, Population
 from chainrule.population.gain import Gain, ensemble_gain
+from chainrule.population.keeper import Keeper
 from chainrule.population.member import listed
 from chainrule.population.show import progress
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
-from chainrule.report.members import mean_records, member_folder, write_members
+from chainrule.report.members import FOLDER as MEMBERS
+from chainrule.report.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
-from chainrule.training.folder import RunFolder, claim_folder, write_result
+from chainrule.training.folder import RunFolder, claim_folder, read_folder, write_result
+from chainrule.training.job import describe
 from chainrule.training.signals import Terminated
 from chainrule.training.state import recipe_of
 
 
-def train_members(settings: TrainSettings, *, out: Path | None) -> Path:
+def train_members(settings: TrainSettings, *, out: Path | None, resume: bool) -> Path:
     """Train a network for each seed, save one model of them, and tell what came of it; gives the run's folder."""
     task = find_task(settings)
     count = settings.seeds or 1
@@ -43,16 +46,23 @@ def train_members(settings: TrainSettings, *, out: Path | None) -> Path:
         f"seeds     {first} to {last}, on the same rows each",
     )
     crew, members = enlisted(task)
-    with claim_folder(out, RUNS, task.data.name) as path:
-        folder = RunFolder(path)
+    described = [describe(member.job, task.settings.engine, task.settings.devices) for member in members]
+    with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
+        folder = RunFolder(path, resume=resume)
         with folder.opened():
+            keeper = Keeper(path / MEMBERS, members, described)
+            if resume:
+                if all(member.done for member in members) and read_folder(path).result:
+                    raise SettingError(f"{keeper.told}, their last. To go on: --epochs {2 * keeper.last}.")
+                say(f"Going on: {keeper.told}.")
             folder.start(dataclasses.asdict(task.settings))
             try:
                 with progress(members) as watch:
-                    crew.train(members, watch=watch)
+                    crew.train(members, watch=watch, keeper=keeper)
             except (KeyboardInterrupt, Terminated) as error:
-                told = f"{NOTHING_KEPT} To start again: chainrule train --config {path / 'config.toml'}"
+                told = f"Interrupted. {keeper.told}. To go on: chainrule train --resume {path}"
                 raise type(error)(told) from None
+            keeper.finish()
             trained = SeveralSeeds(task, path, Population(members))
             trained.write(folder)
             trained.say()
@@ -60,10 +70,6 @@ def train_members(settings: TrainSettings, *, out: Path | None) -> Path:
     say_folder(path)
     say(f"Next: chainrule evaluate {path} {task.settings.data}")
     return path
-
-
-#: Networks that train together write nothing until all are done.
-NOTHING_KEPT = "Interrupted before the networks were done."
 
 
 def enlisted(task: Task) -> tuple[Crew, list[Member]]:
@@ -144,11 +150,7 @@ class SeveralSeeds:
         )
 
     def write(self, folder: RunFolder) -> None:
-        """Write models, metrics and scores."""
-        for i, run in enumerate(self.population):
-            path = member_folder(self.folder, i)
-            path.mkdir(parents=True, exist_ok=True)
-            run.model.save(path / "model.safetensors")
+        """Write the model, metrics and scores."""
         folder.write_metrics(mean_records([run.history.records for run in self.alive]))
         self.run.model.save(self.folder / "model.safetensors")
         write_result(

@@ -11,8 +11,9 @@ from chainrule.cli.messages import say
 from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError
 from chainrule.presets import TrainSettings
+from chainrule.report.members import FOLDER as MEMBERS
 from chainrule.training import checkpoint
-from chainrule.training.folder import read_folder
+from chainrule.training.folder import Record, read_folder
 
 #: What may be given with --resume: nothing that would make another run of it.
 WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")
@@ -30,21 +31,26 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
                 f"--resume takes the settings of the run; --{name.replace('_', '-')} would make another run of it. "
                 f"For a new run with its settings: --config {folder / 'config.toml'}."
             )
-    record = read_folder(folder)
+    if (folder / "search.toml").exists():
+        raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
+    began = folder
+    if not (folder / "config.toml").exists() and (folder / MEMBERS / "config.toml").exists():
+        began = folder / MEMBERS  # a cross-validation that was ended before all folds were done
+    record = read_folder(began)
     if "data" not in record.config:
         raise SettingError(
             f"{folder} was started in Python, and its data is not known here. Go on with it there: "
             f"fit(..., out={str(folder)!r}, resume=True)."
         )
-    if (folder / "search.toml").exists():
-        raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
-    if (record.config.get("seeds") or 1) > 1 and "folds" not in record.config:
-        raise SettingError(
-            f"{folder} is a run of {record.config['seeds']} seeds, which train together and keep no checkpoints. Start "
-            f"it again: chainrule train --config {folder / 'config.toml'}"
-        )
+    settings = TrainSettings(**(read_settings(began / "config.toml") | dict(given)))
+    if began == folder and (settings.folds is not None or (settings.seeds or 1) == 1):
+        check_left(folder, record, settings)
+    return settings
+
+
+def check_left(folder: Path, record: Record, settings: TrainSettings) -> None:
+    """Whether there is something left to do for the network of a run; says from where it goes on."""
     newest, _ = checkpoint.newest(folder)  # before anything in the folder changes
-    settings = TrainSettings(**(read_settings(folder / "config.toml") | dict(given)))
     place = checkpoint.read(newest)[1]["place"] if newest is not None else {"epoch": 1, "done": 0}
     done = place["epoch"] - 1
     if record.result.get("state") == "stopped early":
@@ -54,7 +60,6 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
     if newest is not None:
         steps = f" ({place['done']:,} steps of epoch {done + 1} are done, too.)" if place["done"] else ""
         say(f"Going on with {folder} after epoch {done}.{steps}")
-    return settings
 
 
 #: What may be given with --resume to a search: how long it goes on, and where.

@@ -25,6 +25,7 @@ from chainrule.files import write_atomic
 from chainrule.presets import TrainSettings
 from chainrule.report.trials import write_trials
 from chainrule.training.folder import RunFolder, claim_folder, without_none, write_config, write_result
+from chainrule.training.signals import Terminated
 from chainrule.tuning import Search, Stage
 from chainrule.tuning.stages import plan
 
@@ -145,12 +146,12 @@ def searched(
                 watch=begin,
                 **{name: value for name, value in words.items() if name not in translation.space},
             )
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, Terminated) as error:
         if not (folder / ASKED).exists():
             forget(folder)
-            raise KeyboardInterrupt("Interrupted before anything was trained.") from None
+            raise type(error)("Interrupted before anything was trained.") from None
         told = str(error).partition(" The same call")[0]
-        raise KeyboardInterrupt(f"{told} To go on: chainrule search --resume {folder}") from None
+        raise type(error)(f"{told} To go on: chainrule search --resume {folder}") from None
     except DivergedError:
         write_result(folder, {"state": "diverged", "reason": "all trials diverged"})
         raise

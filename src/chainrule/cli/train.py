@@ -73,7 +73,7 @@ def many(settings: TrainSettings, *, out: Path | None, resume: Path | None) -> N
     if distributed.place()[1] > 1:
         raise SettingError("Several seeds or folds train in one process; leave out --distributed.")
     if settings.folds is None:
-        train_members(settings, out=out)
+        train_members(settings, out=resume or out, resume=resume is not None)
     else:
         train_folds(settings, out=resume or out, resume=resume is not None)
 

@@ -78,11 +78,8 @@ def how(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epo
     if way is None:
         return f"{begin}, {epochs}"
     if way == "coarse_to_fine":
-        coarse, fine = stages
-        return (
-            f"{begin}, coarse to fine: {coarse.trials} of {coarse.epochs} epochs, then {fine.trials} of {fine.epochs} "
-            "epochs around the best of them"
-        )
+        parts = [f"{s.trials} of {s.epochs} {'epoch' if s.epochs == 1 else 'epochs'}" for s in stages]
+        return f"{begin}, coarse to fine: {', then '.join(parts)}, each around the best of those before"
     parts = [f"{s.trials} with rungs at epoch {', '.join(map(str, s.rungs))}" for s in stages]
     return f"{begin}, {way}: {'; '.join(parts)}"
 

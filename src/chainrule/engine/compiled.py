@@ -63,11 +63,9 @@ class JaxEngine:
 
         Of an array (steps, batch, …) that is split, each process gives its `own` columns.
         """
-        import jax.numpy as jnp
-
         with self._precision():
             if self.layout is None:
-                return tree.map(jnp.asarray, values)
+                return tree.map(_given, values)
             return tree.map(functools.partial(self.layout.place, split=split), values)
 
     def copy(self, values: Any) -> Any:
@@ -124,8 +122,9 @@ class JaxEngine:
         import jax
         from jax import lax
 
-        once = jax.jit(body)  # so that asking for the shapes and looping trace it once
-        _, shapes = jax.eval_shape(once, np.int32(0), carry)
+        once = jax.jit(body)  # so that asking for the shapes and looping trace it once: with numbers of one type
+        first, last = (jax.numpy.asarray(bound, np.int32) for bound in (first, last))
+        _, shapes = jax.eval_shape(once, first, carry)
         empty = tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
 
         def steps(body: Body, start: Any, stop: Any, state: Any) -> Any:
@@ -149,8 +148,7 @@ class JaxEngine:
             stop = jax.numpy.minimum(due + 1, last)
             return stop, steps(other, due, stop, state)
 
-        start = jax.numpy.asarray(first, np.int32)
-        ended: tuple[Any, Any] = lax.while_loop(lambda at: at[0] < last, stretch, (start, (carry, empty)))[1]
+        ended: tuple[Any, Any] = lax.while_loop(lambda at: at[0] < last, stretch, (first, (carry, empty)))[1]
         return ended
 
     def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
@@ -176,6 +174,14 @@ class JaxEngine:
 
         # Float64 is allowed inside only: a user's other JAX code keeps its own setting.
         return jax.enable_x64(self.precision == "float64")
+
+
+def _given(value: Any) -> Any:
+    """An array of JAX's own: `jax.numpy.asarray` compiles a program for each shape to copy one of NumPy."""
+    import jax
+
+    # Placed as it is, it would share its memory with the array that was given.
+    return jax.device_put(np.array(value) if isinstance(value, np.ndarray | np.generic) else value)
 
 
 def _write(i: Any, row: Any, value: Any) -> Any:

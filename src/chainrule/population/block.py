@@ -37,6 +37,7 @@ class Block:
     engine : where they train
     placed : `Placed`, the data of this engine
     callbacks : called with an `Event` for each member after each of its epochs
+    widest : a member with as many inputs as there is room for, see `Member.widens`; None: the first one
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Block:
         engine: Engine,
         placed: Placed,
         callbacks: Sequence[Callback] = (),
+        widest: Member | None = None,
     ) -> None:
         self.members, self.engine, self.placed, self.callbacks = list(members), engine, placed, callbacks
+        self.widest = widest or self.members[0]
         self.slots = [*self.members, *[self.members[-1]] * (slots - len(self.members))]
         self.many = slots > 1
         prepared = [member.job.prepared for member in self.slots]
@@ -58,11 +61,16 @@ class Block:
         }
         self.one_order, self.one_part = len(orders) == 1, len(self.parts) == 1
         shared = Shared(self.one_order, self.one_part) if self.many else None
-        self.program = programs(self.members[0].job.recipe, engine, shared=shared)
+        self.program = programs(self.members[0].recipe, engine, shared=shared)
         self.pace, self.whole = Pace(), True
         self.state = self._place([member.state for member in self.slots])
         self.restores = any(member.restores() for member in self.members)
-        self.best = self._gathered([member.best for member in self.slots]) if self.restores else None
+        self.best = self._gathered([member.best for member in self.slots], like=self._kept) if self.restores else None
+
+    @property
+    def _kept(self) -> Any:
+        """Weights and statistics in the shapes that there is room for."""
+        return self.widest.own.params, self.widest.own.layers
 
     def epoch(self, asked_to_end: Callable[[], bool] = lambda: False) -> bool:
         """Train all members for an epoch, and let each of them see what follows from it: whether it was done.
@@ -184,13 +192,19 @@ class Block:
         if self.many and not self.one_order:
             arrays = tuple(np.stack(values, axis=1) for values in zip(*found, strict=True))
         y, weight, order = self.engine.place(arrays)
-        return self.placed.inputs(self.parts), y, weight, order, steps
+        return self.placed.inputs(self.parts, self._width), y, weight, order, steps
+
+    @property
+    def _width(self) -> int | None:
+        """How many inputs there is room for, if some may be left over."""
+        return self.widest.job.model.input_shape[0] if self.many and self.widest.widens else None
 
     def _validated(self, settings: Any) -> list[dict[str, float]]:
         """Means on validation data of each member, if there is any."""
         if not self.members[0].validated:
             return [{}] * len(self.members)
-        blocks = self.placed.validation(self.parts if self.one_part else [self.parts[i] for i in self.part])
+        parts = self.parts if self.one_part else [self.parts[i] for i in self.part]
+        blocks = self.placed.validation(parts, self._width)
         sums = self.engine.fetch(self.program.measure(self.state.params, self.state.layers, settings, blocks))
         each = [[np.asarray(v)[i] for v in sums] if self.many else sums for i in range(len(self.members))]
         named = [named_metrics(m.job.recipe, *totals(s)) for m, s in zip(self.members, each, strict=True)]
@@ -206,13 +220,14 @@ class Block:
         return _chooser(self.engine)(improved, now, self.best)
 
     def _place(self, states: Sequence[State]) -> State:
-        whole = self._gathered([state._replace(settings=None, step=np.int32(state.step)) for state in states])
+        plain = [state._replace(settings=None, step=np.int32(state.step)) for state in states]
+        whole = self._gathered(plain, like=self.widest.own)
         if not self.many and self.engine.name == "numpy":
             return whole._replace(step=int(whole.step))
         return whole
 
-    def _gathered(self, trees: Sequence[Any], place: bool = True) -> Any:
-        """Trees as one, with a first axis; a single one as it is."""
+    def _gathered(self, trees: Sequence[Any], place: bool = True, like: Any = None) -> Any:
+        """Trees as one, with a first axis and arrays in the shapes of those of ``like``; a single one as it is."""
         if not self.many:
             return self.engine.copy(self.engine.place(trees[0])) if place else trees[0]
         precision = self.members[0].job.model.precision
@@ -222,12 +237,20 @@ class Block:
                 return np.array(values, precision)
             return np.stack([np.asarray(v) for v in values])
 
+        if like is not None:
+            trees = [tree.map(_filled_up, each, like) for each in trees]
         found = tree.map(stacked, *trees)
         return self.engine.place(found) if place else found
 
     def _row(self, values: Any, i: int) -> Any:
-        """What belongs to one member, as NumPy arrays of its own."""
-        return tree.map(lambda v: np.array(v[i] if self.many else v), self.engine.fetch(values))
+        """What belongs to one member, as NumPy arrays of its own: of a `State`, or of one and the best weights."""
+        fetched = self.engine.fetch(values)
+        if not self.many:
+            return tree.map(np.array, fetched)
+        own = self.slots[i].own
+        best = None if isinstance(values, State) or values[1] is None else (own.params, own.layers)
+        like = own if isinstance(values, State) else (own, best)
+        return tree.map(lambda v, o: np.array(v[i][tuple(map(slice, np.shape(o)))]), fetched, like)
 
 
 class Placed:
@@ -238,20 +261,20 @@ class Placed:
         self._inputs: dict[Any, Any] = {}
         self._blocks: dict[Any, Any] = {}
 
-    def inputs(self, parts: Sequence[Prepared]) -> Array:
-        """The training inputs of some members, one after the other in one array."""
-        key = tuple(map(id, parts))
+    def inputs(self, parts: Sequence[Prepared], width: int | None = None) -> Array:
+        """The training inputs of some members, one after the other in one array, filled up to a width with zeros."""
+        key = (*map(id, parts), width)
         if key not in self._inputs:
-            arrays = [part.train.x for part in parts]
+            arrays = [_widened(part.train.x, width) for part in parts]
             with fitting_data(arrays[0]):
                 self._inputs[key] = self.engine.place(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
         return self._inputs[key]
 
-    def validation(self, parts: Sequence[Prepared]) -> Batch:
-        """Validation data in blocks; of several members with an axis for them."""
-        key = tuple(map(id, parts))
+    def validation(self, parts: Sequence[Prepared], width: int | None = None) -> Batch:
+        """Validation data in blocks, the inputs filled up likewise; of several members with an axis for them."""
+        key = (*map(id, parts), width)
         if key not in self._blocks:
-            data: list[Any] = [part.validation for part in parts]
+            data = [v._replace(x=_widened(v.x, width)) for part in parts if (v := part.validation) is not None]
             most = max(len(v.x) for v in data)
             size = min(EVALUATION_BLOCK, most)
             each = [blocks_of(v, size, -(-most // size)) for v in data]
@@ -259,11 +282,17 @@ class Placed:
             self._blocks[key] = self.engine.place(one)
         return self._blocks[key]
 
-    def keep(self, parts: set[int]) -> None:
-        """Forget data that no one needs any more."""
-        for found in (self._inputs, self._blocks):
-            for key in [key for key in found if not parts & set(key)]:
-                del found[key]
+
+def _filled_up(value: Array, like: Array) -> Array:
+    """An array with zeros after what is in it, up to the shape of another."""
+    found = np.asarray(value)
+    room = [(0, wanted - has) for has, wanted in zip(found.shape, np.shape(like), strict=True)]
+    return np.pad(found, room) if any(more for _, more in room) else found
+
+
+def _widened(x: np.ndarray, width: int | None) -> np.ndarray:
+    """Samples with zeros after their inputs, up to a number of inputs."""
+    return x if width is None else _filled_up(x, np.empty((len(x), width), bool))
 
 
 @functools.lru_cache(maxsize=16)

@@ -15,10 +15,12 @@ from chainrule.engine.choice import lanes
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.optimizers import Optax
 from chainrule.population.block import Block, Placed
+from chainrule.population.keeper import Keeper
 from chainrule.population.member import JOB_SETTINGS, Member, Recruits
 from chainrule.population.plan import check_strategy, slots
 from chainrule.training.callbacks import Callback
 from chainrule.training.job import JobSettings
+from chainrule.training.signals import Asked, asked_to_end, ended
 
 #: About what it takes to compile a program.
 COMPILE_SECONDS = 2.0
@@ -79,10 +81,17 @@ class Crew:
         """Members of their differences; raises `SettingError` before anything is trained."""
         return [self._recruits.member(each) for each in given]
 
-    def train(self, members: Sequence[Member], until: int | None = None, watch: Watch | None = None) -> None:
+    def train(
+        self,
+        members: Sequence[Member],
+        until: int | None = None,
+        watch: Watch | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Train those that are not done to the end of an epoch; None: to the end of their last one.
 
-        Ctrl-C ends it at once: the members are then where they were after their last whole epoch.
+        Ctrl-C and SIGTERM end it soon: the members are then where they were after their last whole epoch, and kept
+        there if there is a ``keeper``.
         """
         todo = [m for m in members if not m.done and (until is None or m.epoch < until)]
         if not todo:
@@ -90,8 +99,16 @@ class Crew:
         engine = self._engine(todo, until)
         for member in todo:
             member.engine = engine.name
-        for group in _groups(todo):
-            _Lanes(self, engine, group, until, watch).run()
+        with asked_to_end() as asked:
+            try:
+                for group in _groups(todo):
+                    _Lanes(self, engine, group, until, watch, keeper, asked).run()
+            finally:
+                if keeper is not None:
+                    keeper.save(todo)
+            if asked.signal:
+                asked.heeded = True
+                raise ended(asked.signal, "The training of the population was ended.")
 
     def _engine(self, members: Sequence[Member], until: int | None) -> Engine:
         job = members[0].job
@@ -129,15 +146,23 @@ class _Lanes:
     """The blocks of a group, which wait in line for the lanes: threads that train an epoch of a block at a time."""
 
     def __init__(
-        self, crew: Crew, engine: Engine, members: list[Member], until: int | None, watch: Watch | None
+        self,
+        crew: Crew,
+        engine: Engine,
+        members: list[Member],
+        until: int | None,
+        watch: Watch | None,
+        keeper: Keeper | None,
+        asked: Asked,
     ) -> None:
-        self.crew, self.until, self.watch = crew, until, watch
+        self.crew, self.until, self.watch, self.keeper, self.asked = crew, until, watch, keeper, asked
         there = lanes(engine) if len(members) > 1 else ((engine, 1),)
         count = sum(threads for _, threads in there)
         size = self._best_size(slots(members, there[0][0], count, crew.strategy), members, count)
         if crew.strategy != "auto" and size >= len(members):  # one block has the machine for itself
             there, count = ((engine, 1),), 1
         self.size = size
+        self.widest = max(members, key=lambda member: member.job.model.input_shape)
         blocks = [members[i : i + size] for i in range(0, len(members), size)]
         self.threads = [engine for engine, threads in there for _ in range(threads)]
         self.lines: dict[int, deque[list[Member] | Block]] = {id(e): deque() for e, _ in there}
@@ -147,7 +172,7 @@ class _Lanes:
         self.blocks: list[Block] = []  # that hold the state of members
         self.lock = threading.Lock()
         self.told: queue.Queue[Any] = queue.Queue()
-        self.ending = threading.Event()
+        self.failed = threading.Event()
 
     def _best_size(self, size: int, members: list[Member], lanes: int) -> int:
         """That size, or one for which the program is there already, if this costs less than compiling it anew."""
@@ -191,13 +216,16 @@ class _Lanes:
                 elif self.watch is not None:
                     self.watch(found)
         finally:
-            self.ending.set()
+            self.failed.set()
             for thread in threads:
                 thread.join()
 
     def _lane(self, engine: Engine) -> None:
         try:
-            while (block := self._next(engine)) is not None and block.epoch(self.ending.is_set):
+            while (block := self._next(engine)) is not None and block.epoch(self._ending):
+                if self.keeper is not None and self.keeper.due(block.members):
+                    block.settle()
+                    self.keeper.save(block.members)
                 self._tell(block.members)
                 self._back(engine, block)
         except BaseException as error:
@@ -207,6 +235,10 @@ class _Lanes:
         finally:
             if len(self.threads) > 1:
                 self.told.put(None)
+
+    def _ending(self) -> bool:
+        """Whether there is a reason to stop before all is done: an error, or someone who asked."""
+        return self.failed.is_set() or bool(self.asked.signal)
 
     def _tell(self, members: list[Member]) -> None:
         """Have them watched: by the thread that waits for all."""
@@ -219,12 +251,12 @@ class _Lanes:
         """The block that has waited longest."""
         with self.lock:
             line = self.lines[id(engine)]
-            if self.ending.is_set() or not line:
+            if self._ending() or not line:
                 return None
             found = line.popleft()
         if isinstance(found, Block):
             return found
-        block = Block(found, self._slots(found), engine, self.crew.placed(engine), self.crew.callbacks)
+        block = Block(found, self._slots(found), engine, self.crew.placed(engine), self.crew.callbacks, self.widest)
         self.blocks.append(block)
         return block
 

@@ -90,7 +90,8 @@ def cross_validate(
         that: it would then help to choose the model that it judges. Without it the curves ``val_loss`` … in the
         histories are those of the held-out fold, to look at, unless a callback or a schedule could act on them.
     settings
-        Those of `fit` for all networks, and ``strategy`` of `fit_population`.
+        Those of `fit` for all networks; ``strategy``, ``out`` and ``resume`` of `fit_population`, which keep the
+        networks in a folder and go on with them.
 
     Returns
     -------

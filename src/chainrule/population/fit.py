@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.population.crew import Crew
+from chainrule.population.keeper import Keeper
 from chainrule.population.member import listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.training.callbacks import Callback
+from chainrule.training.folder import RunFolder
+from chainrule.training.job import describe
+from chainrule.training.signals import Terminated
 
 
 def fit_population(
@@ -22,7 +28,10 @@ def fit_population(
     devices: str | int | None = None,
     strategy: str | int = "auto",
     callbacks: Callback | Sequence[Callback] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
     progress: bool = True,
+    config: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Population:
     """Train many networks at once.
@@ -54,6 +63,14 @@ def fit_population(
         members of a group, "single" a program of each, a number blocks of so many members.
     callbacks
         Called with an `Event` for each member after each of its epochs; they may stop it or change its settings.
+    out
+        A folder to keep the population in: ``00``, ``01`` and so on hold the members, each as `fit` keeps a run, with
+        a checkpoint from time to time and its model in the end.
+    resume
+        Go on with the population in ``out``: the same call, with more epochs if wanted. Each member goes on from its
+        last checkpoint, to weights that are the same up to rounding.
+    config
+        Settings to write to ``config.toml`` instead of those given here (used by the command line).
     settings
         Of `fit`, common to all members: loss, optimizer, epochs, batch_size, validation, l1, l2, augment, normalize,
         normalize_target, early_stopping, sample_weight, class_weight, micro_batches, precision.
@@ -67,6 +84,8 @@ def fit_population(
     ------
     ChainruleError
         For settings that there are not (with the nearest), before anything is trained.
+    KeyboardInterrupt
+        After Ctrl-C, once the members are kept in ``out``.
 
     Example
     -------
@@ -81,6 +100,27 @@ def fit_population(
         net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
     )
     found = crew.enlist(listed(members, seed))
-    with show_progress(found, progress) as watch:
-        crew.train(found, watch=watch)
-    return Population(found)
+    if out is None:
+        if resume:
+            raise SettingError("resume=True needs out=, the folder of the population to go on with.")
+        with show_progress(found, progress) as watch:
+            crew.train(found, watch=watch)
+        return Population(found)
+    described = [describe(member.job, engine, devices) for member in found]
+    folder = RunFolder(out, resume=resume)
+    with folder.opened():
+        keeper = Keeper(folder.path, found, described)
+        folder.start(config or {"members": len(found), **described[0]})
+        try:
+            with show_progress(found, progress) as watch:
+                crew.train(found, watch=watch, keeper=keeper)
+        except (KeyboardInterrupt, Terminated) as error:
+            told = f"Interrupted. {keeper.told}. To go on: the same call with resume=True."
+            raise type(error)(told) from None
+        population = Population(found)
+        try:
+            keeper.finish()
+        except FileError as error:
+            message = f"The population has been trained, but could not be saved. {error}"
+            raise UnsavedError(message, run=population) from None
+    return population

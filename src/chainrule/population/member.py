@@ -13,22 +13,27 @@ import numpy as np
 from chainrule import augment, losses, optimizers, random
 from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError, did_you_mean
+from chainrule.layers import Dense, Layer, Maxout, Sequential
 from chainrule.models import Model
 from chainrule.population.networks import network
 from chainrule.settings import replace, structure
 from chainrule.tables.table import Table
-from chainrule.training.decisions import watched
+from chainrule.training.checkpoint import Checkpoint, Place
+from chainrule.training.decisions import resumed, watched
 from chainrule.training.history import History
 from chainrule.training.job import Job, JobSettings, Source, job, source, streams
 from chainrule.training.prepare import SPLIT, Prepared, trained
 from chainrule.training.run import Run
-from chainrule.training.state import State
+from chainrule.training.state import Recipe, State
 
 #: What a member may be given besides the settings of `fit` and the paths into its recipe.
 PARTS = ("net", "rows", "held_out")
 
 #: Paths begin with one of these; the others of a name are found in what the name stands for.
 ROOTS = ("net", "loss", "optimizer", "augment", "early_stopping")
+
+#: Optimizers by which a weight of 0 that never has a gradient stays 0; what others do is not known.
+ZEROS_STAY = (optimizers.SGD, optimizers.AdaGrad, optimizers.RMSProp, optimizers.Adam, optimizers.AdamW)
 
 JOB_SETTINGS = tuple(f.name for f in dataclasses.fields(JobSettings))
 
@@ -89,14 +94,54 @@ class Member:
     def program(self) -> Any:
         """What must be equal for members to train as one program: everything but values and which samples."""
         work, train, validation = self.job, self.job.prepared.train, self.job.prepared.validation
-        kinds = [(a.shape[1:], a.dtype.str) for a in train]
+        shape = ("any",) if self.widens else work.model.input_shape
+        kinds = [train.x.dtype.str, *((a.shape[1:], a.dtype.str) for a in train[1:])]
         size = min(work.batch_size, len(train.x))
         sizes = (size, work.steps_per_epoch, validation is None)
-        return structure(work.recipe), work.model.input_shape, work.model.precision, sizes, str(kinds)
+        return structure(self.recipe), shape, work.model.precision, sizes, str(kinds)
+
+    @functools.cached_property
+    def widens(self) -> bool:
+        """Whether inputs that are always 0, with first weights of 0, would change nothing: these then stay 0.
+
+        The folds of a table have different numbers of inputs where a rare category occurs in some of them only. So
+        they are one program nevertheless.
+        """
+        _, first = first_layer(self.job.recipe.net)
+        plain = isinstance(first, Dense | Maxout) and len(self.job.model.input_shape) == 1
+        return plain and self.job.recipe.augment is None and type(self.job.recipe.optimizer) in ZEROS_STAY
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """What its program is of: the recipe, for any number of inputs if it `widens`."""
+        path, first = first_layer(self.job.recipe.net)
+        if not self.widens or not isinstance(first, Dense):
+            return self.job.recipe
+        return replace(self.job.recipe, f"net{path}.inputs", None)
+
+    @property
+    def own(self) -> State:
+        """The state before the first step, for the shapes of its arrays."""
+        return self.job.state._replace(settings=None)
 
     def restores(self) -> bool:
         """Whether the weights of its best epoch are wanted in the end, and not the last ones."""
         return self.job.stopping is not None and self.job.stopping.restore_best
+
+    def checkpoint(self) -> Checkpoint | None:
+        """All that it is after its last epoch; None while it has no state of that moment."""
+        if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.job.steps_per_epoch:
+            return None
+        return Checkpoint(
+            self.state, Place(self.epoch + 1), self.history, {"steps": [], "rows": []}, self.best, self.best_epoch
+        )
+
+    def go_on_from(self, found: Checkpoint) -> None:
+        """Be what a checkpoint says."""
+        self.state, self.history, self.best = found.state, found.history, found.best
+        self.epoch, self.best_epoch = found.place.epoch - 1, found.best_epoch
+        self.seconds = sum(record["seconds"] for record in self.history.records)
+        self.stopped = resumed(self.job.stopping, self.history, self.best_epoch)
 
     def run(self) -> Run:
         """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
@@ -119,6 +164,14 @@ class Member:
         if not self.done:
             self.stopped = "dropped"
         self.state = self.best = None  # type: ignore[assignment]
+
+
+def first_layer(net: Layer) -> tuple[str, Layer]:
+    """The layer that gets the inputs, and the path to it."""
+    path = ""
+    while isinstance(net, Sequential):
+        path, net = f"{path}.layers.0", net.layers[0]
+    return path, net
 
 
 class Recruits:

@@ -14,6 +14,7 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import write_atomic
+from chainrule.population.keeper import member_folder as member_of
 from chainrule.report.facts import finite
 from chainrule.report.text import is_number, number, percent
 from chainrule.statistics import Summary, summary
@@ -184,7 +185,7 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
 
 def member_folder(folder: str | Path, i: int) -> Path:
     """Where the files of a member lie."""
-    return Path(folder) / FOLDER / f"{i:02d}"
+    return member_of(Path(folder) / FOLDER, i)
 
 
 def spread(name: str, found: Summary) -> str:

@@ -30,6 +30,21 @@ def is_best(history: History, stopping: EarlyStopping | None, column: str | None
     return now < before or before != before
 
 
+def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str | None:
+    """Whether early stopping has a reason to end a run that is gone on with; ``best``: the epoch whose weights it has.
+
+    Raises `SettingError` where this early stopping would have kept those of another.
+    """
+    if stopping is None or not len(history):
+        return None
+    if (now := stopping.best_epoch(history[stopping.monitor])) != best:
+        raise SettingError(
+            f"By this early stopping the best epoch is {now}, but the weights that were kept are those of epoch "
+            f"{best}. Resume with the early stopping that the run was started with."
+        )
+    return stopping.decide(history[stopping.monitor])
+
+
 def scheduled(recipe: Recipe, settings: Any, history: History, validated: bool) -> dict[str, float]:
     """The settings that the learning rate's schedule changes after an epoch, by their paths."""
     schedule = recipe.optimizer.lr

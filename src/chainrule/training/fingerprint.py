@@ -1,13 +1,18 @@
-"""What tells data apart, so that a run is not gone on with on other data by mistake."""
+"""What tells runs and their data apart, so that one is not gone on with as another by mistake."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule.data.rows import Rows
+from chainrule.models import Model
+from chainrule.training.state import Recipe
 
 #: Of data in memory every value counts: one sum for each row of bytes, and some rows themselves, so that neither a
 #: changed value nor another order of rows or columns goes unnoticed. Of data in a file some stretches of rows count.
@@ -15,6 +20,28 @@ STRETCHES, STRETCH = 16, 2**14
 
 #: Up to so many bytes are hashed as they are.
 SMALL = 2**22
+
+
+def identity(
+    recipe: Recipe, model: Model, *, samples: int, batch_size: int, shuffled: str, given: Mapping[str, str]
+) -> dict[str, str]:
+    """What must be the same for a run to be gone on with.
+
+    Parameters
+    ----------
+    recipe, model : what is trained, and how
+    samples, batch_size : how many there are, and in a step
+    shuffled : what is put in order in each epoch, see `chainrule.training.feed.Feed`
+    given : what else must be the same, such as the data's `fingerprint`
+    """
+    parts = {f.name: repr(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
+    sizes = {
+        "batch_size": str(batch_size),
+        "training samples": str(samples),
+        "shuffled": shuffled,
+        "precision": model.precision,
+    }
+    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in ({**given} | parts | sizes).items()}
 
 
 def fingerprint(**data: Any) -> dict[str, str]:

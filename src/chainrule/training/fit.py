@@ -23,7 +23,7 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.folder import RunFolder
-from chainrule.training.job import Job, JobSettings, Source, count, job, source, streams
+from chainrule.training.job import JobSettings, Source, count, describe, job, source, streams
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
@@ -212,7 +212,7 @@ def fit(
         if out is None:
             return None
         # Described first: a network or loss made of functions cannot be written down.
-        described = config or _describe(todo, arranged.validation, normalize, seed, engine, devices, class_weight)
+        described = config or describe(todo, engine, devices)
         folder = RunFolder(out, resume=resume)
         if recipe.augment is not None and len(model.input_shape) == 3:
             x = arranged.x
@@ -248,42 +248,6 @@ def fit(
     )
     with distributed.losing_a_peer():
         return loop.run(todo.state, resume, progress and distributed.is_first(), described)
-
-
-def _describe(
-    todo: Job,
-    validation: Any,
-    normalize: bool,
-    seed: int,
-    engine: str,
-    devices: str | int | None,
-    class_weight: Any,
-) -> dict[str, Any]:
-    """The settings of a run as plain values, for ``config.toml``; data and functions are named only."""
-    model, recipe, stopping = todo.model, todo.recipe, todo.stopping
-    return {
-        "epochs": todo.epochs,
-        "batch_size": todo.batch_size,
-        "validation": validation if isinstance(validation, float | int) else None,
-        "normalize": normalize,
-        "normalize_target": bool(recipe.units) or None,
-        "l1": recipe.l1,
-        "l2": recipe.l2,
-        "seed": seed,
-        "engine": engine,
-        "devices": devices,
-        "precision": recipe.compute or model.precision,
-        "net": model.net.to_dict(),
-        "loss": recipe.loss.to_dict(),
-        "optimizer": recipe.optimizer.to_dict(),
-        "early_stopping": vars(stopping) if stopping is not None else None,
-        # Only where they are used: a run cannot be repeated from this file alone, and the command line says so.
-        "micro_batches": recipe.micro_batches if recipe.micro_batches > 1 else None,
-        "class_weight": {str(k): v for k, v in class_weight.items()}
-        if isinstance(class_weight, Mapping)
-        else class_weight,
-        "augment": recipe.augment.to_dict() if recipe.augment is not None else None,
-    }
 
 
 def _callbacks(given: Any) -> tuple[Callback, ...]:

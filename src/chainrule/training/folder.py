@@ -26,6 +26,10 @@ from chainrule.files import PART, held, remove_parts, write_atomic
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
 
 
+#: What to do about a folder that holds a run.
+OR_GO_ON = "Choose another folder, or go on with it: chainrule train --resume"
+
+
 class RunFolder:
     """Writes one run. A folder that already holds a run is refused, so nothing saved is lost."""
 
@@ -88,9 +92,7 @@ def claim_folder(given: Path | None, parent: Path, name: str, *, resume: bool = 
     except OSError as error:
         raise FileError(f"Could not make a folder for the run: {error.filename}: {error.strerror}.") from None
     if not resume and (path / "config.toml").exists():
-        raise FileError(
-            f"{path} already holds a run. Choose another folder, or go on with it: chainrule train --resume {path}"
-        )
+        raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
     try:
         yield path
     finally:

@@ -79,6 +79,7 @@ class Job:
     epochs, batch_size : as asked for
     stopping : the early stopping, if any
     order : the key that the order of the samples follows from
+    settings : what it was made of
     """
 
     model: Model
@@ -89,6 +90,7 @@ class Job:
     batch_size: int
     stopping: EarlyStopping | None
     order: Any
+    settings: JobSettings
 
     @property
     def steps_per_epoch(self) -> int:
@@ -139,7 +141,38 @@ def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None
         recipe.augment.check(model.input_shape, codes=len(data.preparation.embedded))
     stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
     order = random.fold_in(root, SHUFFLE)
-    return Job(model, prepared, recipe, state, int(settings.epochs), int(settings.batch_size), stopping, order)
+    epochs, batch_size = int(settings.epochs), int(settings.batch_size)
+    return Job(model, prepared, recipe, state, epochs, batch_size, stopping, order, settings)
+
+
+def describe(job: Job, engine: str, devices: str | int | None) -> dict[str, Any]:
+    """The settings of a run as plain values, for ``config.toml``; data is named only.
+
+    Raises `SettingError` for a network or loss made of functions, which cannot be written down.
+    """
+    recipe, stopping, settings = job.recipe, job.stopping, job.settings
+    weights = settings.class_weight
+    return {
+        "epochs": job.epochs,
+        "batch_size": job.batch_size,
+        "validation": settings.validation if isinstance(settings.validation, float | int) else None,
+        "normalize": settings.normalize,
+        "normalize_target": bool(recipe.units) or None,
+        "l1": recipe.l1,
+        "l2": recipe.l2,
+        "seed": settings.seed,
+        "engine": engine,
+        "devices": devices,
+        "precision": recipe.compute or job.model.precision,
+        "net": job.model.net.to_dict(),
+        "loss": recipe.loss.to_dict(),
+        "optimizer": recipe.optimizer.to_dict(),
+        "early_stopping": vars(stopping) if stopping is not None else None,
+        # Only where they are used: a run cannot be repeated from this file alone, and the command line says so.
+        "micro_batches": recipe.micro_batches if recipe.micro_batches > 1 else None,
+        "class_weight": {str(k): v for k, v in weights.items()} if isinstance(weights, Mapping) else weights,
+        "augment": recipe.augment.to_dict() if recipe.augment is not None else None,
+    }
 
 
 def streams(job: Job) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import itertools
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +23,7 @@ from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.divergence import blame, first_bad_step
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Feed, Piece, batch_of
+from chainrule.training.fingerprint import identity
 from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
 from chainrule.training.keeper import Keeper, set_aside
@@ -152,14 +151,7 @@ class Loop:
             )
         if self.probes is not None:
             self.probes.steps, self.probes.rows = list(found.probes["steps"]), list(found.probes["rows"])
-        if self.stopping is None or not len(self.history):
-            return None
-        if (now := self.stopping.best_epoch(self.history[self.stopping.monitor])) != self.best_epoch:
-            raise SettingError(
-                f"By this early stopping the best epoch is {now}, but the weights that were kept are those of epoch "
-                f"{self.best_epoch}. Resume with the early stopping that the run was started with."
-            )
-        return self.stopping.decide(self.history[self.stopping.monitor])
+        return decisions.resumed(self.stopping, self.history, self.best_epoch)
 
     def _place(self, start: State) -> State:
         """A state of the run's own where the engine works on it."""
@@ -176,14 +168,9 @@ class Loop:
     @functools.cached_property
     def _identity(self) -> dict[str, str]:
         """What must be the same for a run to be gone on with."""
-        recipe = {f.name: repr(getattr(self.recipe, f.name)) for f in dataclasses.fields(self.recipe)}
-        sizes = {
-            "batch_size": str(self.feed.batch_size),
-            "training samples": str(self.feed.samples),
-            "shuffled": self.feed.shuffled,
-            "precision": self.model.precision,
-        }
-        return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in (self.given | recipe | sizes).items()}
+        feed = self.feed
+        sizes: dict[str, Any] = {"samples": feed.samples, "batch_size": feed.batch_size, "shuffled": feed.shuffled}
+        return identity(self.recipe, self.model, **sizes, given=self.given)
 
     def _epoch(self, show: Show) -> str | None:
         """An epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""

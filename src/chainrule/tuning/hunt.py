@@ -11,7 +11,7 @@ from chainrule.errors import DivergedError, FileError, SettingError
 from chainrule.population import Member
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.training.signals import Interrupted
+from chainrule.training.signals import Interrupted, Terminated
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Search, Tried
 from chainrule.tuning.retrain import retrained
@@ -75,10 +75,11 @@ class Hunt:
                     self._fields()
                 finally:
                     records.put_back()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated) as error:
             finished = len(records.ranked())
             told = " The same call goes on." if kept else ' With study="search.journal" they would be kept.'
-            raise Interrupted(f"Interrupted: {finished} of {records.total} trials are finished.{told}") from None
+            ended = Terminated if isinstance(error, Terminated) else Interrupted
+            raise ended(f"Interrupted: {finished} of {records.total} trials are finished.{told}") from None
         except (OSError, StorageInternalError) as error:
             if not kept:
                 raise

@@ -82,10 +82,10 @@ def search(
         "sobol" (Sobol, 1967: more even than chance); "tpe" (Bergstra et al., 2011: follows what was good so far); or a
         sampler of Optuna.
     stages
-        None: every trial gets all epochs. "coarse_to_fine" (lecture 003): ¾ of the trials for ⅕ of the epochs, the
-        others for all of them in the space around the best eighth. "halving" (Jamieson and Talwalkar, 2016): all begin,
-        and the best third goes on from where it is, from rung to rung. "hyperband" (Li et al., 2018): several halvings,
-        from bold to careful. Or a list of `chainrule.tuning.Stage`.
+        None: every trial gets all epochs. "coarse_to_fine" (lecture 003): ½ of the trials for ⅒ of the epochs, ¼ for ⅕
+        of them in the space around the best eighth, and ¼ for all in that around the best of these. "halving"
+        (Jamieson and Talwalkar, 2016): all begin, and the best third goes on from where it is, from rung to rung.
+        "hyperband" (Li et al., 2018): several halvings, from bold to careful. Or a list of `chainrule.tuning.Stage`.
     metric
         "val_accuracy", "val_mae" (None: the one of these that is measured), "val_loss", …; the value of a trial is that
         of the epoch whose weights it ends with. Of equal ones that with the lower cost on validation rows is better.

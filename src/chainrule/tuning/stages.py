@@ -11,9 +11,9 @@ from chainrule.errors import SettingError, unknown_name
 
 NAMES = ("coarse_to_fine", "halving", "hyperband")
 
-#: Of coarse to fine: the share of the trials that look around, the share of the epochs that they get, and the share of
-#: them around which the others look closer.
-COARSE, SHORT, BEST = 3 / 4, 1 / 5, 1 / 8
+#: Of coarse to fine: the share of the trials of each stage but the first, the shares of the epochs that stages get
+#: before the last, and the share of a stage's trials around which the next one looks closer.
+FINER, SHORT, BEST = 1 / 4, (1 / 10, 1 / 5), 1 / 8
 
 #: Of halving and Hyperband: each rung keeps one trial in so many, and trains them so many times longer.
 FACTOR = 3
@@ -76,7 +76,7 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
 
     >>> from chainrule.tuning.stages import plan
     >>> [(stage.trials, stage.rungs) for stage in plan("coarse_to_fine", 64, 10)]
-    [(48, (2,)), (16, (10,))]
+    [(32, (1,)), (16, (2,)), (16, (10,))]
     >>> [(stage.trials, stage.rungs) for stage in plan("hyperband", 49, 27)]
     [(27, (1, 3, 9, 27)), (12, (3, 9, 27)), (6, (9, 27)), (4, (27,))]
     """
@@ -99,16 +99,22 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
 
 
 def _coarse_to_fine(trials: int, epochs: int) -> list[Stage]:
-    """Lecture 003: first a coarse search for a few epochs, then a finer one for more.
+    """Lecture 003: first a coarse search for a few epochs, then a finer one for more, and that again.
 
-    ¾ of the trials, over the whole space, get ⅕ of the epochs; the others get all epochs and are drawn from the space
-    narrowed around the best eighth of the first (at least three): of each range the span of their values and a tenth of
-    it more on either side, of each choice the options that occur among them.
+    ½ of the trials, over the whole space, get ⅒ of the epochs, ¼ get ⅕, and ¼ get all of them (of fewer than twelve
+    trials ¾ get ⅕, and the others all). From the second stage on they are drawn from the space narrowed around the best
+    eighth of the stage before (at least three): of each range the span of their values and a tenth of it more on either
+    side, of each choice the options that occur among them.
     """
-    coarse = round(COARSE * trials)
-    if coarse < FEWEST or trials - coarse < 1:
+    fine = trials - round((1 - FINER) * trials)
+    sizes = [trials - 2 * fine, fine, fine] if fine >= FEWEST else [trials - fine, fine]
+    if sizes[0] < FEWEST or fine < 1:
         raise SettingError(f'stages="coarse_to_fine" needs at least 4 trials, got trials={trials}.')
-    return [Stage(coarse, (max(1, round(SHORT * epochs)),)), Stage(trials - coarse, (epochs,), narrow=BEST)]
+    lengths = [*(max(1, round(share * epochs)) for share in SHORT[1 - len(sizes) :]), epochs]
+    return [
+        Stage(size, (length,), narrow=BEST if i else 0.0)
+        for i, (size, length) in enumerate(zip(sizes, lengths, strict=True))
+    ]
 
 
 def _hyperband(trials: int, epochs: int) -> list[Stage]:

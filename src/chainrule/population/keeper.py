@@ -1,0 +1,117 @@
+"""A population is kept in a folder while it trains, and goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule.population.member import Member
+from chainrule.training import checkpoint, keeper
+from chainrule.training.feed import Resident
+from chainrule.training.fingerprint import fingerprint, identity
+from chainrule.training.folder import RunFolder
+from chainrule.training.prepare import Prepared
+
+#: Checkpoints that stay of each member: should the last one be damaged, there is the one before it.
+KEEP = 2
+
+
+def member_folder(folder: str | Path, i: int) -> Path:
+    """Where the files of a member lie in the folder of its population."""
+    return Path(folder) / f"{i:02d}"
+
+
+class Keeper:
+    """Keeps each member in a folder of its own, ``00``, ``01`` and so on, as `fit` keeps a run.
+
+    Those of a block are written when they are done, and at the end of an epoch if the last time is long enough ago.
+    Making one takes members that are there already to where their folders say that they were.
+
+    Parameters
+    ----------
+    folder : that of the population
+    members : in the order of their folders
+    described : the settings of each, for its ``config.toml`` (see `chainrule.training.job.describe`)
+
+    Raises
+    ------
+    SettingError
+        If a folder holds a member of other data or settings.
+    FileError
+        If it cannot be written to, or what it holds is damaged.
+    """
+
+    def __init__(self, folder: Path, members: Sequence[Member], described: Sequence[Mapping[str, Any]]) -> None:
+        self.folder, self.members = folder, list(members)
+        data = {id(p): _known(p) for p in {id(m.job.prepared): m.job.prepared for m in members}.values()}
+        self._own: dict[int, keeper.Keeper] = {}
+        for i, (member, config) in enumerate(zip(members, described, strict=True)):
+            at = member_folder(folder, i)
+            place = RunFolder(at, resume=at.exists())
+            job, train = member.job, member.job.prepared.train
+            known = identity(
+                job.recipe,
+                job.model,
+                samples=len(train.x),
+                batch_size=min(job.batch_size, len(train.x)),
+                shuffled=Resident.shuffled,
+                given={"seed": str(job.settings.seed)} | data[id(job.prepared)],
+            )
+            path, wrong = checkpoint.newest(place.path)
+            keeper.set_aside(place.path, wrong)
+            found = None if path is None else checkpoint.load(path, job.state, known)
+            if found is not None:
+                member.go_on_from(found)
+            self._own[id(member)] = own = keeper.Keeper(place, known, keep=KEEP)
+            own.start(config, found)
+
+    def due(self, members: Sequence[Member]) -> bool:
+        """Whether to write some that train together, at the end of an epoch."""
+        own = [self._own[id(member)] for member in members]
+        since = time.monotonic() - max(each.before for each in own)
+        if any(each.failing for each in own):
+            return since >= keeper.RETRY
+        if any(member.done for member in members):
+            return True
+        return since >= max(keeper.GAP, sum(each.took for each in own) * (1 / keeper.SHARE - 1))
+
+    def save(self, members: Sequence[Member]) -> None:
+        """Write those that have moved since they were written last, and have their state."""
+        for member in members:
+            own, found = self._own[id(member)], member.checkpoint()
+            if found is not None and (int(found.state.step), found.place.epoch) != own.saved:
+                own.save(found, best=None)
+
+    def finish(self) -> None:
+        """Write the model of each member that has one; raises `FileError` where that cannot be done."""
+        for member, own in self._with_models():
+            own.folder.write_metrics(member.history.records)
+            member.run().model.save(own.folder.path / "model.safetensors")
+
+    def _with_models(self) -> Iterator[tuple[Member, keeper.Keeper]]:
+        return ((member, self._own[id(member)]) for member in self.members if member.state is not None)
+
+    @property
+    def last(self) -> int:
+        """The last epoch of the member that has come farthest."""
+        return max(self._epochs())
+
+    def _epochs(self) -> list[int]:
+        return [own.saved[1] - 1 if own.saved is not None else 0 for own in self._own.values()]
+
+    @property
+    def told(self) -> str:
+        """Where the population stands, in words: ``8 networks are kept in runs/a, up to epoch 3 to 4``."""
+        done = self._epochs()
+        to = f"{min(done)}" if min(done) == max(done) else f"{min(done)} to {max(done)}"
+        return f"{len(done)} networks are kept in {self.folder}, up to epoch {to}"
+
+
+def _known(data: Prepared) -> dict[str, str]:
+    """What tells the data of a member from that of others: as it is trained on."""
+    parts: dict[str, Any] = data.train._asdict()
+    if data.validation is not None:
+        parts |= {f"{name} of the validation": values for name, values in data.validation._asdict().items()}
+    return fingerprint(**parts)
