@@ -139,6 +139,7 @@ def test_the_folder_of_a_member_is_that_of_a_run(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "a/config.toml").read_text())["members"] == 3
     for i, run in enumerate(runs):
         folder = member_folder(tmp_path / "a", i)
+        assert run.folder == folder
         config = tomllib.loads((folder / "config.toml").read_text())
         assert (config["seed"], config["optimizer"]["lr"]) == (i + 1, 0.05 if i == 1 else 0.001)
         assert len((folder / "metrics.jsonl").read_text().splitlines()) == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Keeper:
             found = None if path is None else checkpoint.load(path, job.state, known)
             if found is not None:
                 member.go_on_from(found)
+            member.folder = place.path
             self._own[id(member)] = own = keeper.Keeper(place, known, keep=KEEP)
             own.start(config, found)
 
@@ -86,12 +87,11 @@ class Keeper:
 
     def finish(self) -> None:
         """Write the model of each member that has one; raises `FileError` where that cannot be done."""
-        for member, own in self._with_models():
-            own.folder.write_metrics(member.history.records)
-            member.run().model.save(own.folder.path / "model.safetensors")
-
-    def _with_models(self) -> Iterator[tuple[Member, keeper.Keeper]]:
-        return ((member, self._own[id(member)]) for member in self.members if member.state is not None)
+        for member in self.members:
+            if member.state is not None:
+                folder = self._own[id(member)].folder
+                folder.write_metrics(member.history.records)
+                member.run().model.save(folder.path / "model.safetensors")
 
     @property
     def last(self) -> int:

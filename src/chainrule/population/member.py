@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Member:
     stopped : why it ended before its last epoch, or None
     best_epoch : the best one so far
     seconds : spent on it: its share of the time of the members that it trained with
+    folder : where it is kept, or None
 
     >>> import chainrule as cr
     >>> crew = cr.Crew(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
@@ -70,6 +72,7 @@ class Member:
     seconds: float = 0.0
     state: State = None  # type: ignore[assignment]  # as NumPy arrays, while no block has it
     best: Any = None
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         self.state = self.job.state
@@ -108,7 +111,7 @@ class Member:
         they are one program nevertheless.
         """
         _, first = first_layer(self.job.recipe.net)
-        plain = isinstance(first, Dense | Maxout) and len(self.job.model.input_shape) == 1
+        plain = type(first) in (Dense, Maxout) and len(self.job.model.input_shape) == 1
         return plain and self.job.recipe.augment is None and type(self.job.recipe.optimizer) in ZEROS_STAY
 
     @functools.cached_property
@@ -157,6 +160,7 @@ class Member:
             stopped=self.stopped,
             engine=self.engine,
             traces={},
+            folder=self.folder,
         )
 
     def drop_state(self) -> None:
