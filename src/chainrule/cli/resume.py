@@ -39,8 +39,8 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
     record = read_folder(began)
     if "data" not in record.config:
         raise SettingError(
-            f"{folder} was started in Python, and its data is not known here. Go on with it there: "
-            f"fit(..., out={str(folder)!r}, resume=True)."
+            f"{folder} was started in Python, and its data is not known here. Go on with it there: the same call with "
+            f"out={str(folder)!r} and resume=True."
         )
     settings = TrainSettings(**(read_settings(began / "config.toml") | dict(given)))
     if began == folder and (settings.folds is not None or (settings.seeds or 1) == 1):
