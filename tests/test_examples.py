@@ -166,6 +166,17 @@ def several_networks(found: Any) -> None:
     assert (together.predict(x) == y).mean() == pytest.approx(many.ensemble)
 
 
+@shows
+def honest_comparison(found: Any) -> None:
+    (slow,) = found["slow"].pairs
+    assert slow.better == "cross-entropy"
+    assert abs(slow.difference.mean) > 0.1
+    better = {(pair.first, pair.second): pair.better for pair in found["starts"].pairs}
+    assert better["N(0, 0.01²)", "Glorot"] == "Glorot"
+    assert better["Glorot", "He"] is None
+    assert len(found["optimizers"].pairs) == 3
+
+
 @pytest.fixture
 def registries() -> Iterator[None]:
     """What an example registers (an activation of its own, say) is forgotten after it."""

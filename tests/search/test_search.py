@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import DivergedError
-from chainrule.training.signals import Interrupted
+from chainrule.training.signals import Interrupted, Terminated
 from chainrule.tuning import Stage, Standing, choice, integer, log_uniform, search, uniform
 
 RATES = {"optimizer.lr": log_uniform(0.01, 1.9)}
@@ -289,15 +292,17 @@ def test_progress_is_told_on_standard_error(line: dict[str, Any], capsys: pytest
     assert "3 of 3 trials" in out.err
 
 
-def test_ctrl_c_keeps_what_is_finished(line: dict[str, Any]) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
+def test_a_signal_keeps_what_is_finished(line: dict[str, Any], number: int, error: type[BaseException]) -> None:
     study = optuna.create_study(direction="minimize")
 
-    def interrupt(standing: Standing) -> None:
-        if standing.finished >= 2:
-            raise KeyboardInterrupt
+    def interrupt(event: cr.Event) -> None:
+        if sum(trial.state.is_finished() for trial in study.trials) >= 2:
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(Interrupted, match="of 6 trials are finished"):
-        search(**line, space=RATES, trials=6, epochs=2, batch=2, study=study, watch=interrupt)
+    with pytest.raises(error, match="of 6 trials are finished"):
+        search(**line, space=RATES, trials=6, epochs=2, batch=2, study=study, callbacks=interrupt)
     finished = [trial.number for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(finished) >= 2
     found = search(**line, space=RATES, trials=6, epochs=2, batch=2, study=study)
