@@ -19,6 +19,10 @@ from chainrule.engine.eager import Body, Every
 #: Programs are traced one after the other, also where several threads run them.
 _TRACING = threading.RLock()
 
+#: Up to so many bytes an array is copied by NumPy and handed over. `jax.numpy.asarray` copies once, but compiles a
+#: program for each shape, which takes longer than copying a small array.
+HANDED_OVER = 2**20
+
 
 class JaxEngine:
     """Arrays of JAX. `compile` is ``jax.jit``, `loop` is ``lax.fori_loop``. JAX's gradients are not used."""
@@ -177,10 +181,11 @@ class JaxEngine:
 
 
 def _given(value: Any) -> Any:
-    """An array of JAX's own: `jax.numpy.asarray` compiles a program for each shape to copy one of NumPy."""
+    """An array of JAX's own, which shares no memory with what was given."""
     import jax
 
-    # Placed as it is, it would share its memory with the array that was given.
+    if isinstance(value, np.ndarray) and value.nbytes > HANDED_OVER:
+        return jax.numpy.asarray(value)
     return jax.device_put(np.array(value) if isinstance(value, np.ndarray | np.generic) else value)
 
 
