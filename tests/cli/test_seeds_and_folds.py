@@ -132,12 +132,14 @@ def test_a_run_of_several_seeds_is_a_run_like_others(chainrule: Any) -> None:
     chainrule("train", "--config", "runs/a/config.toml", "--out", "b")
     close(lines("b/members/01/metrics.jsonl"), lines("runs/a/members/01/metrics.jsonl"))
     again = chainrule("train", "--resume", "runs/a", code=2)
-    assert "2 networks are kept in runs/a/members, up to epoch 3, their last. To go on: --epochs 6." in again.stderr
+    kept = "2 networks are kept in runs/a/members, up to epoch 3."
+    assert f"{kept} That was their last epoch. To go on: --epochs 6." in again.stderr
 
 
 def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
     words = ("--early-stopping", 1, "--lr", 0.5, "--epochs", 30, "--hidden", 4, "--engine", "numpy", "--seeds", 3)
     chainrule("train", "iris", *words, "--out", "a")
+    assert "All have stopped early or diverged" in chainrule("train", "--resume", "a", code=2).stderr
     members = read("a/members.json")["members"]
     stopped = sum(member["stopped"] is not None for member in members)
     assert len({member["epochs"] for member in members}) > 1
@@ -199,6 +201,9 @@ def test_folds_go_on_after_an_interruption(chainrule: Any, interrupted: Any) -> 
     ended = chainrule("train", *words, "--out", "a", code=130)
     assert "3 networks are kept in a/members, up to epoch 2 to 3. To go on: chainrule train --resume a" in ended.stderr
     assert "already holds a run" in chainrule("train", *words, "--out", "a", code=2).stderr
+    (listed,) = chainrule("runs", ".").stdout.splitlines()[1:]
+    assert "x 3 folds" in listed
+    assert "unfinished" in listed
     done = chainrule("train", "--resume", "a")
     whole = chainrule("train", *words, "--out", "b")
     assert done.stdout == whole.stdout
@@ -271,6 +276,7 @@ def test_early_stopping_in_folds_watches_rows_of_their_own(chainrule: Any) -> No
         (("iris", "--seeds", 2, "--save", "bset"), "did you mean 'best'?"),
         (("iris", "--folds", 3, "--save", "best"), "--folds trains one model in the end"),
         (("iris", "--folds", 60), "folds"),
+        (("iris", "--seeds", 2, "--checkpoint-every", 5), "--checkpoint-every counts the steps of one network"),
         (("houses.csv", "--target", "big", "--folds", 3, "--time", "size"), "would learn from the future"),
         (("iris", "--seeds", 2, "--early-stopping", 2, "--validation", 0), "there is no validation data"),
     ],

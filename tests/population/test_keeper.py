@@ -19,6 +19,7 @@ from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.population.keeper import member_folder
 from chainrule.training import checkpoint
+from chainrule.training.folder import read_folder
 from chainrule.training.signals import Interrupted, Terminated
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
@@ -137,6 +138,7 @@ def test_a_population_may_grow(tmp_path: Path) -> None:
 def test_the_folder_of_a_member_is_that_of_a_run(tmp_path: Path) -> None:
     runs = train(tmp_path / "a")
     assert tomllib.loads((tmp_path / "a/config.toml").read_text())["members"] == 3
+    assert read_folder(tmp_path / "a").result == {"state": "finished", "members": 3, "epochs": 6}
     for i, run in enumerate(runs):
         folder = member_folder(tmp_path / "a", i)
         assert run.folder == folder
@@ -203,3 +205,60 @@ def test_a_cross_validation_goes_on(tmp_path: Path) -> None:
     again = validate(out=tmp_path / "a", resume=True, seed=1, callbacks=lambda event: seen.append(event.epoch))
     assert len(seen) < 6 * 4  # what was done is not done again
     assert np.array_equal(again.scores, validate(seed=1).scores)
+
+
+@engines
+def test_what_a_callback_stopped_stays_stopped(engine: str, tmp_path: Path) -> None:
+    def enough(event: cr.Event) -> Any:
+        assert event.member is not None
+        return cr.Decision(stop="enough") if event.member["seed"] == 1 and event.epoch == 2 else None
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "a", engine=engine, callbacks=(enough, raising(signal.SIGINT, at=4)), epochs=40)
+    again = train(tmp_path / "a", engine=engine, callbacks=enough, epochs=6, resume=True)
+    assert [(len(run.history), run.stopped) for run in again] == [(2, "enough"), (6, None), (6, None)]
+    assert {run.engine for run in again} == {engine}
+
+
+def test_what_diverged_is_not_trained_again(tmp_path: Path) -> None:
+    members: list[dict[str, Any]] = [{"seed": 1}, {"seed": 2, "optimizer": cr.SGD(1e38)}]
+    first = train(tmp_path / "a", members=members, epochs=3)
+    seen: list[Any] = []
+    again = train(tmp_path / "a", members=members, epochs=3, resume=True, callbacks=lambda e: seen.append(e.member))
+    assert first[1].stopped is not None
+    assert first[1].stopped == again[1].stopped
+    assert not seen
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_kill_while_the_folders_are_made_blocks_nothing(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chainrule.training import folder
+
+    write, seen = folder.write_config, []
+
+    def dying(*given: Any) -> None:
+        seen.append(given)
+        if len(seen) == at:
+            raise SystemExit  # as good as a kill: nothing that comes after it is done
+        write(*given)
+
+    monkeypatch.setattr(folder, "write_config", dying)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "a")
+    monkeypatch.undo()
+    begun = (tmp_path / "a/config.toml").exists()
+    assert begun == (at > 1)
+    same(train(), train(tmp_path / "a", resume=begun))
+
+
+def test_a_refused_population_has_changed_nothing(tmp_path: Path) -> None:
+    train(tmp_path / "a", epochs=1, members=2)
+    (tmp_path / "a/00/checkpoints/.left.part").write_bytes(b"half")
+    before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    with pytest.raises(SettingError, match="seed = 1, and is to go on with 9"):
+        train(tmp_path / "a", epochs=4, members=[{"seed": 0}, {"seed": 9}], resume=True)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    train(tmp_path / "a", epochs=2, members=2, resume=True)
+    assert not list((tmp_path / "a").rglob("*.part"))

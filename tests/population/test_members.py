@@ -446,3 +446,20 @@ def test_members_stay_whole_where_someone_ends_the_training() -> None:
         crew.train(members, watch=enough)
     crew.train(members)
     same_run(members[5].run(), cr.fit(small(), (X, Y), optimizer=cr.Adam(0.012), **(SHARED | {"epochs": 5})))
+
+
+def test_data_that_no_member_needs_any_more_is_forgotten() -> None:
+    """Blocks of members with rows of their own are put together anew as members end; what they shared goes, too."""
+    rows = [np.arange(i, 150, 3) for i in range(3)] * 2
+    ends = [{"rows": own, "epochs": 1 + i, "seed": i} for i, own in enumerate(rows)]
+    crew = cr.Crew(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
+    members = crew.enlist(ends)
+    most = 0
+
+    def watch(moved: Any) -> None:
+        nonlocal most
+        most = max([most, *(len(placed._inputs) for placed in crew._placed.values())])
+
+    crew.train(members, watch=watch)
+    assert [member.epoch for member in members] == [1, 2, 3, 4, 5, 6]
+    assert most <= 4  # two lanes with a block each, and one that is being put together

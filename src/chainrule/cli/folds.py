@@ -18,9 +18,8 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
 from chainrule.report.members import FILE, write_members
-from chainrule.report.members import FOLDER as MEMBERS
 from chainrule.tables.table import PreparedTable, Table, split_column
-from chainrule.training.folder import OR_GO_ON, claim_folder
+from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
 from chainrule.training.signals import Terminated
 
 
@@ -29,7 +28,7 @@ def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> T
     check(settings)
     task = find_task(settings)
     with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
-        if not resume and (path / MEMBERS).exists():
+        if not resume and begun(path) != path:
             raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
         if not (path / FILE).exists():
             say_task(
@@ -95,7 +94,7 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
             engine=settings.engine,
             devices=settings.devices,
             out=folder,
-            resume=(folder / "config.toml").exists(),
+            resume=begun(folder.parent) == folder,
             config=dataclasses.asdict(settings),
             **words,
         )

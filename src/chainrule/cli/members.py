@@ -22,11 +22,10 @@ from chainrule.population.member import listed
 from chainrule.population.show import progress
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
-from chainrule.report.members import FOLDER as MEMBERS
 from chainrule.report.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
-from chainrule.training.folder import RunFolder, claim_folder, read_folder, write_result
+from chainrule.training.folder import MEMBERS, RunFolder, claim_folder, read_folder, write_result
 from chainrule.training.job import describe
 from chainrule.training.signals import Terminated
 from chainrule.training.state import recipe_of
@@ -50,12 +49,13 @@ def train_members(settings: TrainSettings, *, out: Path | None, resume: bool) ->
     with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
         folder = RunFolder(path, resume=resume)
         with folder.opened():
-            keeper = Keeper(path / MEMBERS, members, described)
+            keeper = Keeper(path / MEMBERS, members, described, keep=task.settings.keep)
             if resume:
                 if all(member.done for member in members) and read_folder(path).result:
-                    raise SettingError(f"{keeper.told}, their last. To go on: --epochs {2 * keeper.last}.")
+                    raise SettingError(f"{keeper.told}. {nothing_left(members)}")
                 say(f"Going on: {keeper.told}.")
             folder.start(dataclasses.asdict(task.settings))
+            keeper.start()
             try:
                 with progress(members) as watch:
                     crew.train(members, watch=watch, keeper=keeper)
@@ -70,6 +70,14 @@ def train_members(settings: TrainSettings, *, out: Path | None, resume: bool) ->
     say_folder(path)
     say(f"Next: chainrule evaluate {path} {task.settings.data}")
     return path
+
+
+def nothing_left(members: Sequence[Member]) -> str:
+    """Why networks that are done are not gone on with, and what would."""
+    ended = [member.epoch for member in members if member.stopped is None]
+    if not ended:
+        return f"All have stopped early or diverged; the first: {members[0].stopped}."
+    return f"That was their last epoch. To go on: --epochs {2 * max(ended)}."
 
 
 def enlisted(task: Task) -> tuple[Crew, list[Member]]:

@@ -201,8 +201,8 @@ Sampler = Annotated[str | None, option("random, grid, sobol or tpe. [random]", m
 Stages = Annotated[
     str | None,
     option(
-        "coarse_to_fine (most trials for a few epochs, then more of them around the best), halving or hyperband (the "
-        "worst are stopped on the way). [all epochs for all trials]",
+        "coarse_to_fine (half of the trials for a few epochs, the others for more around the best), halving or "
+        "hyperband (the worst are stopped on the way). [all epochs for all trials]",
         metavar="NAME",
     ),
 ]

@@ -11,9 +11,8 @@ from chainrule.cli.messages import say
 from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError
 from chainrule.presets import TrainSettings
-from chainrule.report.members import FOLDER as MEMBERS
 from chainrule.training import checkpoint
-from chainrule.training.folder import Record, read_folder
+from chainrule.training.folder import Record, begun, read_folder
 
 #: What may be given with --resume: nothing that would make another run of it.
 WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")
@@ -33,9 +32,7 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
             )
     if (folder / "search.toml").exists():
         raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
-    began = folder
-    if not (folder / "config.toml").exists() and (folder / MEMBERS / "config.toml").exists():
-        began = folder / MEMBERS  # a cross-validation that was ended before all folds were done
+    began = begun(folder)
     record = read_folder(began)
     if "data" not in record.config:
         raise SettingError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from chainrule.cli.messages import percent, say, table
 from chainrule.cli.tell import describe_net
 from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
-from chainrule.training.folder import Record, read_folder
+from chainrule.training.folder import Record, begun, read_folder
 
 HEAD = ("run", "data", "network", "epochs", "state", "validation", "test", "when")
 
@@ -26,7 +27,7 @@ def runs(folder: Path) -> None:
     rows: list[tuple[str, list[str]]] = []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         try:
-            record = read_folder(path)
+            record = dataclasses.replace(read_folder(begun(path)), path=path)
             rows.append((str(record.environment.get("started", "")), describe(record)))
         except FileError as error:
             say(f"warning: left out: {error}")
@@ -41,7 +42,7 @@ def runs(folder: Path) -> None:
 
 def describe(record: Record) -> list[str]:
     """One run as a row of the table."""
-    done, asked = len(record.epochs), record.config.get("epochs", "?")
+    done, asked = len(record.epochs) or record.result.get("epochs", 0), record.config.get("epochs", "?")
     ended = record.has_model and "data" not in record.config  # `fit` writes no result, this command line does
     return [
         record.path.name,
@@ -66,7 +67,7 @@ def network_of(config: Mapping[str, Any]) -> str:
 
 def members_of(config: Mapping[str, Any]) -> str:
     """How many networks there are, if there are several."""
-    several = [f"{config[name]} {name}" for name in ("folds", "seeds") if config.get(name, 1) != 1]
+    several = [f"{config[name]} {name}" for name in ("folds", "seeds", "members") if config.get(name, 1) != 1]
     return "".join(f" x {text}" for text in several)
 
 

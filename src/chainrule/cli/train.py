@@ -70,6 +70,10 @@ def many(settings: TrainSettings, *, out: Path | None, resume: Path | None) -> N
     from chainrule.cli.folds import train_folds
     from chainrule.cli.members import train_members
 
+    if settings.folds is None and settings.checkpoint_every is not None:
+        raise SettingError(
+            "--checkpoint-every counts the steps of one network; several seeds are kept after epochs. Leave it out."
+        )
     if distributed.place()[1] > 1:
         raise SettingError("Several seeds or folds train in one process; leave out --distributed.")
     if settings.folds is None:

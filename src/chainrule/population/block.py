@@ -195,6 +195,16 @@ class Block:
         return self.placed.inputs(self.parts, self._width), y, weight, order, steps
 
     @property
+    def _judged(self) -> list[Prepared]:
+        """Whose validation data is looked at: once where all have the same, else that of each member."""
+        return self.parts if self.one_part else [self.parts[i] for i in self.part]
+
+    @property
+    def uses(self) -> set[Any]:
+        """The keys of the data that it needs of `Placed`."""
+        return {data_key(self.parts, self._width), data_key(self._judged, self._width)}
+
+    @property
     def _width(self) -> int | None:
         """How many inputs there is room for, if some may be left over."""
         return self.widest.job.model.input_shape[0] if self.many and self.widest.widens else None
@@ -203,8 +213,7 @@ class Block:
         """Means on validation data of each member, if there is any."""
         if not self.members[0].validated:
             return [{}] * len(self.members)
-        parts = self.parts if self.one_part else [self.parts[i] for i in self.part]
-        blocks = self.placed.validation(parts, self._width)
+        blocks = self.placed.validation(self._judged, self._width)
         sums = self.engine.fetch(self.program.measure(self.state.params, self.state.layers, settings, blocks))
         each = [[np.asarray(v)[i] for v in sums] if self.many else sums for i in range(len(self.members))]
         named = [named_metrics(m.job.recipe, *totals(s)) for m, s in zip(self.members, each, strict=True)]
@@ -263,24 +272,39 @@ class Placed:
 
     def inputs(self, parts: Sequence[Prepared], width: int | None = None) -> Array:
         """The training inputs of some members, one after the other in one array, filled up to a width with zeros."""
-        key = (*map(id, parts), width)
-        if key not in self._inputs:
+        key = data_key(parts, width)
+        found = self._inputs.get(key)  # another thread may `keep` without it
+        if found is None:
             arrays = [_widened(part.train.x, width) for part in parts]
             with fitting_data(arrays[0]):
-                self._inputs[key] = self.engine.place(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
-        return self._inputs[key]
+                found = self.engine.place(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+            self._inputs[key] = found
+        return found
 
     def validation(self, parts: Sequence[Prepared], width: int | None = None) -> Batch:
         """Validation data in blocks, the inputs filled up likewise; of several members with an axis for them."""
-        key = (*map(id, parts), width)
-        if key not in self._blocks:
+        key = data_key(parts, width)
+        found = self._blocks.get(key)
+        if found is None:
             data = [v._replace(x=_widened(v.x, width)) for part in parts if (v := part.validation) is not None]
             most = max(len(v.x) for v in data)
             size = min(EVALUATION_BLOCK, most)
             each = [blocks_of(v, size, -(-most // size)) for v in data]
             one = each[0] if len(each) == 1 else Batch(*map(np.stack, zip(*each, strict=True)))
-            self._blocks[key] = self.engine.place(one)
-        return self._blocks[key]
+            found = self._blocks[key] = self.engine.place(one)
+        return found
+
+    def keep(self, used: set[Any]) -> None:
+        """Forget the data that no block uses any more; who needs it again gets it placed anew."""
+        for found in (self._inputs, self._blocks):
+            for key in list(found):
+                if key not in used:
+                    found.pop(key, None)
+
+
+def data_key(parts: Sequence[Prepared], width: int | None) -> Any:
+    """What data of some members, filled up to a width, is known by."""
+    return (*map(id, parts), width)
 
 
 def _filled_up(value: Array, like: Array) -> Array:

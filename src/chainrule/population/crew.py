@@ -272,6 +272,7 @@ class _Lanes:
             return
         block.settle()
         self.blocks.remove(block)
+        self.crew.placed(engine).keep({key for other in list(self.blocks) for key in other.uses})
         with self.lock:
             line = self.lines[id(engine)]
             for i, other in enumerate(line):

@@ -13,7 +13,7 @@ from chainrule.population.member import listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.training.callbacks import Callback
-from chainrule.training.folder import RunFolder
+from chainrule.training.folder import RunFolder, write_result
 from chainrule.training.job import describe
 from chainrule.training.signals import Terminated
 
@@ -68,7 +68,8 @@ def fit_population(
         a checkpoint from time to time and its model in the end.
     resume
         Go on with the population in ``out``: the same call, with more epochs if wanted. Each member goes on from its
-        last checkpoint, to weights that are the same up to rounding.
+        last checkpoint, to weights that are the same up to rounding; those that a callback stopped, or that diverged,
+        stay where they ended.
     config
         Settings to write to ``config.toml`` instead of those given here (used by the command line).
     settings
@@ -111,6 +112,7 @@ def fit_population(
     with folder.opened():
         keeper = Keeper(folder.path, found, described)
         folder.start(config or {"members": len(found), **described[0]})
+        keeper.start()
         try:
             with show_progress(found, progress) as watch:
                 crew.train(found, watch=watch, keeper=keeper)
@@ -123,4 +125,5 @@ def fit_population(
         except FileError as error:
             message = f"The population has been trained, but could not be saved. {error}"
             raise UnsavedError(message, run=population) from None
+        write_result(folder.path, {"state": "finished", "members": len(found), "epochs": max(m.epoch for m in found)})
     return population

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,6 @@ from chainrule.training.feed import Resident
 from chainrule.training.fingerprint import fingerprint, identity
 from chainrule.training.folder import RunFolder
 from chainrule.training.prepare import Prepared
-
-#: Checkpoints that stay of each member: should the last one be damaged, there is the one before it.
-KEEP = 2
 
 
 def member_folder(folder: str | Path, i: int) -> Path:
@@ -27,13 +25,14 @@ class Keeper:
     """Keeps each member in a folder of its own, ``00``, ``01`` and so on, as `fit` keeps a run.
 
     Those of a block are written when they are done, and at the end of an epoch if the last time is long enough ago.
-    Making one takes members that are there already to where their folders say that they were.
+    Making one takes members that are there already to where their folders say that they were; `start` begins to write.
 
     Parameters
     ----------
     folder : that of the population
     members : in the order of their folders
     described : the settings of each, for its ``config.toml`` (see `chainrule.training.job.describe`)
+    keep : checkpoints of each that stay: should the last one be damaged, there is the one before it
 
     Raises
     ------
@@ -43,13 +42,16 @@ class Keeper:
         If it cannot be written to, or what it holds is damaged.
     """
 
-    def __init__(self, folder: Path, members: Sequence[Member], described: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, members: Sequence[Member], described: Sequence[Mapping[str, Any]], keep: int = 2
+    ) -> None:
         self.folder, self.members = folder, list(members)
         data = {id(p): _known(p) for p in {id(m.job.prepared): m.job.prepared for m in members}.values()}
         self._own: dict[int, keeper.Keeper] = {}
+        self._start: list[Callable[[], None]] = []
         for i, (member, config) in enumerate(zip(members, described, strict=True)):
             at = member_folder(folder, i)
-            place = RunFolder(at, resume=at.exists())
+            place = RunFolder(at, resume=(at / "config.toml").exists())
             job, train = member.job, member.job.prepared.train
             known = identity(
                 job.recipe,
@@ -65,8 +67,15 @@ class Keeper:
             if found is not None:
                 member.go_on_from(found)
             member.folder = place.path
-            self._own[id(member)] = own = keeper.Keeper(place, known, keep=KEEP)
-            own.start(config, found)
+            self._own[id(member)] = own = keeper.Keeper(place, known, keep=keep)
+            own.saved = None if found is None else (int(found.state.step), found.place.epoch)
+            self._start.append(functools.partial(own.start, config, found))
+
+    def start(self) -> None:
+        """Write the settings of all members."""
+        for own, begin in zip(self._own.values(), self._start, strict=True):
+            own.folder.tidy()
+            begin()
 
     def due(self, members: Sequence[Member]) -> bool:
         """Whether to write some that train together, at the end of an epoch."""
@@ -94,17 +103,9 @@ class Keeper:
                 member.run().model.save(folder.path / "model.safetensors")
 
     @property
-    def last(self) -> int:
-        """The last epoch of the member that has come farthest."""
-        return max(self._epochs())
-
-    def _epochs(self) -> list[int]:
-        return [own.saved[1] - 1 if own.saved is not None else 0 for own in self._own.values()]
-
-    @property
     def told(self) -> str:
         """Where the population stands, in words: ``8 networks are kept in runs/a, up to epoch 3 to 4``."""
-        done = self._epochs()
+        done = [own.saved[1] - 1 if own.saved is not None else 0 for own in self._own.values()]
         to = f"{min(done)}" if min(done) == max(done) else f"{min(done)} to {max(done)}"
         return f"{len(done)} networks are kept in {self.folder}, up to epoch {to}"
 

@@ -135,16 +135,20 @@ class Member:
         """All that it is after its last epoch; None while it has no state of that moment."""
         if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.job.steps_per_epoch:
             return None
-        return Checkpoint(
-            self.state, Place(self.epoch + 1), self.history, {"steps": [], "rows": []}, self.best, self.best_epoch
-        )
+        # Early stopping decides anew, with the patience that it then has; what callbacks decided stays.
+        early = resumed(self.job.stopping, self.history, self.best_epoch)
+        more = {"engine": self.engine, "stopped": None if self.stopped == early else self.stopped}
+        probes: dict[str, Any] = {"steps": [], "rows": []}
+        place = Place(self.epoch + 1)
+        return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, more)
 
     def go_on_from(self, found: Checkpoint) -> None:
         """Be what a checkpoint says."""
         self.state, self.history, self.best = found.state, found.history, found.best
         self.epoch, self.best_epoch = found.place.epoch - 1, found.best_epoch
         self.seconds = sum(record["seconds"] for record in self.history.records)
-        self.stopped = resumed(self.job.stopping, self.history, self.best_epoch)
+        self.engine = found.member.get("engine", "")
+        self.stopped = found.member.get("stopped") or resumed(self.job.stopping, self.history, self.best_epoch)
 
     def run(self) -> Run:
         """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
@@ -173,7 +177,7 @@ class Member:
 def first_layer(net: Layer) -> tuple[str, Layer]:
     """The layer that gets the inputs, and the path to it."""
     path = ""
-    while isinstance(net, Sequential):
+    while isinstance(net, Sequential) and net.layers:
         path, net = f"{path}.layers.0", net.layers[0]
     return path, net
 

@@ -24,7 +24,7 @@ STRATEGIES = ("auto", "vectorized", "single")
 CACHE_BYTES = 8 * 2**20
 
 #: More members than this to a block gain little on the CPU (measured), and batches of many sizes then share one
-#: program: the 48 trials that begin a search as well as the 16 that go on.
+#: program: the 64 trials of a plain search as well as the 16 of a stage.
 MOST = 8
 
 #: A share of the memory of a device that the members of a block may take, and the memory if it is not known.

@@ -18,8 +18,9 @@ from chainrule.population.keeper import member_folder as member_of
 from chainrule.report.facts import finite
 from chainrule.report.text import is_number, number, percent
 from chainrule.statistics import Summary, summary
+from chainrule.training.folder import MEMBERS
 
-FILE, FORMAT, FOLDER = "members.json", 1, "members"
+FILE, FORMAT = "members.json", 1
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
 
 def member_folder(folder: str | Path, i: int) -> Path:
     """Where the files of a member lie."""
-    return member_of(Path(folder) / FOLDER, i)
+    return member_of(Path(folder) / MEMBERS, i)
 
 
 def spread(name: str, found: Summary) -> str:

@@ -70,7 +70,8 @@ def findings(facts: Mapping[str, Any], record: Record, folds: Curves | None = No
     if facts:
         found += _baselines(facts)
     curves = Curves(record.epochs)
-    if folds is not None and folds.validated and not curves.validated:
+    alike = folds is not None and len(folds.epochs) == len(curves.epochs)  # and not gone on with, or diverged
+    if alike and folds is not None and folds.validated and not curves.validated:
         found += _folds(folds)
     else:
         found += _fit(curves, facts, record) + _more(curves, record)
@@ -119,13 +120,19 @@ class Curves:
         return values.index(min(values)) + 1 if values and min(values) < math.inf else None
 
     @property
-    def overfit(self) -> float | None:
-        """By what share the validation loss rose above its lowest while the training loss fell on; None: not so."""
-        best = self.best
-        if best is None or not self.validated or best == len(self.epochs):
+    def rise(self) -> float | None:
+        """By what share the validation loss ended above its lowest; None: there is none."""
+        if (best := self.best) is None or not self.validated:
             return None
-        validation, training = self.column("val_loss"), self.column("loss")
-        rise = validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
+        validation = self.column("val_loss")
+        return validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
+
+    @property
+    def overfit(self) -> float | None:
+        """That share, if it is large and the training loss fell on meanwhile; None: not so."""
+        best, training = self.best, self.column("loss")
+        if best is None or (rise := self.rise) is None:
+            return None
         return rise if rise > ROSE and training[-1] < training[best - 1] else None
 
     @property
@@ -223,7 +230,10 @@ def _folds(curves: Curves) -> list[Finding]:
         ]
     if fell := curves.falling:
         return [_worth_a_try("in the mean of the folds, the loss on held-out rows", *fell)]
-    return [Finding("No sign of overfitting:", "in the mean of the folds, the loss on held-out rows did not rise.")]
+    if (rise := curves.rise) is None or not rise <= ROSE:
+        return []
+    text = f"in the mean of the folds, the loss on held-out rows ended within {percent(ROSE, 0)} of its lowest."
+    return [Finding("No sign of overfitting:", text)]
 
 
 def _gap(curves: Curves, facts: Mapping[str, Any], kept: int) -> list[Finding]:

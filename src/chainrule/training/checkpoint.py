@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +68,7 @@ class Checkpoint(NamedTuple):
     probes : {"steps": ..., "rows": ...} of `Probes` so far
     best : weights and statistics of the best epoch so far
     best_epoch : that epoch, 0 before the first has ended
+    member : of a member of a population, what else it goes on with
     """
 
     state: State
@@ -75,6 +77,7 @@ class Checkpoint(NamedTuple):
     probes: Mapping[str, Any]
     best: Any
     best_epoch: int
+    member: Mapping[str, Any] = MappingProxyType({})
 
 
 def name(step: int) -> str:
@@ -115,6 +118,7 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
         "records": what.history.records,
         "settings": state.settings,
         "best_epoch": what.best_epoch,
+        "member": dict(what.member),
         "identity": dict(identity),
     }
     tensors, text = flatten(parts), json.dumps(recipe)
@@ -209,6 +213,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
         best,
         recipe["best_epoch"],
+        recipe.get("member", {}),
     )
 
 

@@ -53,9 +53,13 @@ class RunFolder:
     def opened(self) -> Iterator[None]:
         """For as long as the run goes on: no other process may write to the folder."""
         with held(self.path):
-            for folder in (self.path, self.path / "checkpoints"):
-                remove_parts(folder)
+            self.tidy()
             yield
+
+    def tidy(self) -> None:
+        """Remove what a write that was killed has left."""
+        for folder in (self.path, self.path / "checkpoints"):
+            remove_parts(folder)
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write the settings and the environment; how the run ended is open again."""
@@ -111,6 +115,17 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write how a run ended."""
     write_atomic(folder / "result.json", json.dumps(result, indent=2) + "\n")
+
+
+#: Where the networks lie that a run trains besides its own: its folds, or its seeds.
+MEMBERS = "members"
+
+
+def begun(folder: Path) -> Path:
+    """Where the settings of a run are: in its folder, or with its folds while only they are trained."""
+    members = folder / MEMBERS
+    inner = not (folder / "config.toml").exists() and (members / "config.toml").exists()
+    return members if inner else folder
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,8 @@ def search(
         experiment = Experiment(net, data, whole, common, metric, options)
         # More trials may be added later, but not where their number says how the others are treated.
         fixed = {"trials": trials} if stages is not None or sampler == "grid" else {}
-        identity = experiment.identity(stages=stages, **fixed)
+        shares = {} if stages is None else {"shares": [(stage.trials, stage.rungs, stage.narrow) for stage in staged]}
+        identity = experiment.identity(stages=stages, **fixed, **shares)
         records = Records(study, name, experiment.metric, identity, whole, staged, source)
         size = batch or _batch(source, staged)
         hunt = Hunt(experiment, records, size if batch else None, size, started, timeout, max_epochs)

@@ -101,10 +101,10 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
 def _coarse_to_fine(trials: int, epochs: int) -> list[Stage]:
     """Lecture 003: first a coarse search for a few epochs, then a finer one for more, and that again.
 
-    ½ of the trials, over the whole space, get ⅒ of the epochs, ¼ get ⅕, and ¼ get all of them (of fewer than twelve
-    trials ¾ get ⅕, and the others all). From the second stage on they are drawn from the space narrowed around the best
-    eighth of the stage before (at least three): of each range the span of their values and a tenth of it more on either
-    side, of each choice the options that occur among them.
+    ½ of the trials, over the whole space, get ⅒ of the epochs, ¼ get ⅕, and ¼ get all of them (where ¼ is fewer than
+    three trials: ¾ get ⅕, and the others all). From the second stage on they are drawn from the space narrowed around
+    the best eighth of the stage before (at least three): of each range the span of their values and a tenth of it more
+    on either side, of each choice the options that occur among them.
     """
     fine = trials - round((1 - FINER) * trials)
     sizes = [trials - 2 * fine, fine, fine] if fine >= FEWEST else [trials - fine, fine]
