@@ -201,6 +201,7 @@ def test_folds_go_on_after_an_interruption(chainrule: Any, interrupted: Any) -> 
     ended = chainrule("train", *words, "--out", "a", code=130)
     assert "3 networks are kept in a/members, up to epoch 2 to 3. To go on: chainrule train --resume a" in ended.stderr
     assert "already holds a run" in chainrule("train", *words, "--out", "a", code=2).stderr
+    assert "was interrupted. To go on: chainrule train --resume a." in chainrule("report", "a", code=2).stderr
     (listed,) = chainrule("runs", ".").stdout.splitlines()[1:]
     assert "x 3 folds" in listed
     assert "unfinished" in listed

@@ -155,6 +155,8 @@ def read_folder(path: str | Path) -> Record:
     path = Path(path)
     if not (path / "config.toml").is_file():
         kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
+        if begun(path) != path:
+            kind = f"has the folds of a run that was interrupted. To go on: chainrule train --resume {path}"
         raise FileError(f"{path} {kind}.")
     return Record(
         path=path,
