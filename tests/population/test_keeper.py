@@ -230,6 +230,20 @@ def test_what_diverged_is_not_trained_again(tmp_path: Path) -> None:
     assert not seen
 
 
+def test_who_diverges_after_it_was_kept_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(event: cr.Event) -> Any:
+        return cr.Decision(settings={"optimizer.lr": 1e38}) if event.epoch == 2 else None
+
+    monkeypatch.setattr("chainrule.training.keeper.GAP", 0.0)
+    monkeypatch.setattr("chainrule.training.keeper.SHARE", 1.0)  # kept after every epoch
+    first = train(tmp_path / "a", members=1, callbacks=explode)
+    assert (len(first[0].history), (first[0].stopped or "")[:8]) == (2, "diverged")
+    seen: list[Any] = []
+    again = train(tmp_path / "a", members=1, resume=True, callbacks=lambda e: seen.append(e.epoch))
+    assert (again[0].stopped, seen) == (first[0].stopped, [])
+    assert read_folder(tmp_path / "a").result["state"] == "diverged"
+
+
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_a_kill_while_the_folders_are_made_blocks_nothing(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -94,7 +94,7 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
             engine=settings.engine,
             devices=settings.devices,
             out=folder,
-            resume=begun(folder.parent) == folder,
+            resume=(folder / "config.toml").exists(),
             config=dataclasses.asdict(settings),
             **words,
         )

@@ -16,10 +16,10 @@ from chainrule.cli.tell import say_start, spread
 from chainrule.cli.train import RUNS, result, say_folder, say_test
 from chainrule.errors import DivergedError, SettingError
 from chainrule.population import Crew, Member, Population
+from chainrule.population.fit import train_kept
 from chainrule.population.gain import Gain, ensemble_gain
 from chainrule.population.keeper import Keeper
 from chainrule.population.member import listed
-from chainrule.population.show import progress
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
 from chainrule.report.members import mean_records, write_members
@@ -27,7 +27,6 @@ from chainrule.statistics import summary
 from chainrule.training import History, Run
 from chainrule.training.folder import MEMBERS, RunFolder, claim_folder, read_folder, write_result
 from chainrule.training.job import describe
-from chainrule.training.signals import Terminated
 from chainrule.training.state import recipe_of
 
 
@@ -55,14 +54,7 @@ def train_members(settings: TrainSettings, *, out: Path | None, resume: bool) ->
                     raise SettingError(f"{keeper.told}. {nothing_left(members)}")
                 say(f"Going on: {keeper.told}.")
             folder.start(dataclasses.asdict(task.settings))
-            keeper.start()
-            try:
-                with progress(members) as watch:
-                    crew.train(members, watch=watch, keeper=keeper)
-            except (KeyboardInterrupt, Terminated) as error:
-                told = f"Interrupted. {keeper.told}. To go on: chainrule train --resume {path}"
-                raise type(error)(told) from None
-            keeper.finish()
+            train_kept(crew, members, keeper, f"chainrule train --resume {path}")
             trained = SeveralSeeds(task, path, Population(members))
             trained.write(folder)
             trained.say()

@@ -37,7 +37,7 @@ class Block:
     engine : where they train
     placed : `Placed`, the data of this engine
     callbacks : called with an `Event` for each member after each of its epochs
-    widest : a member with as many inputs as there is room for, see `Member.widens`; None: the first one
+    widest : a member with as many inputs as there is room for, see `Member.widens`
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Block:
         slots: int,
         engine: Engine,
         placed: Placed,
-        callbacks: Sequence[Callback] = (),
-        widest: Member | None = None,
+        callbacks: Sequence[Callback],
+        widest: Member,
     ) -> None:
         self.members, self.engine, self.placed, self.callbacks = list(members), engine, placed, callbacks
-        self.widest = widest or self.members[0]
+        self.widest = widest
         self.slots = [*self.members, *[self.members[-1]] * (slots - len(self.members))]
         self.many = slots > 1
         prepared = [member.job.prepared for member in self.slots]
@@ -247,7 +247,7 @@ class Block:
             return np.stack([np.asarray(v) for v in values])
 
         if like is not None:
-            trees = [tree.map(_filled_up, each, like) for each in trees]
+            trees = [tree.map(lambda v, o: _filled_up(v, np.shape(o)), each, like) for each in trees]
         found = tree.map(stacked, *trees)
         return self.engine.place(found) if place else found
 
@@ -307,16 +307,16 @@ def data_key(parts: Sequence[Prepared], width: int | None) -> Any:
     return (*map(id, parts), width)
 
 
-def _filled_up(value: Array, like: Array) -> Array:
-    """An array with zeros after what is in it, up to the shape of another."""
+def _filled_up(value: Array, shape: tuple[int, ...]) -> Array:
+    """An array with zeros after what is in it, up to a shape."""
     found = np.asarray(value)
-    room = [(0, wanted - has) for has, wanted in zip(found.shape, np.shape(like), strict=True)]
+    room = [(0, wanted - has) for has, wanted in zip(found.shape, shape, strict=True)]
     return np.pad(found, room) if any(more for _, more in room) else found
 
 
 def _widened(x: np.ndarray, width: int | None) -> np.ndarray:
     """Samples with zeros after their inputs, up to a number of inputs."""
-    return x if width is None else _filled_up(x, np.empty((len(x), width), bool))
+    return x if width is None else _filled_up(x, (len(x), width))
 
 
 @functools.lru_cache(maxsize=16)

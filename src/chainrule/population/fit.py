@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.population.crew import Crew
 from chainrule.population.keeper import Keeper
-from chainrule.population.member import listed
+from chainrule.population.member import Member, listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.training.callbacks import Callback
@@ -112,18 +112,26 @@ def fit_population(
     with folder.opened():
         keeper = Keeper(folder.path, found, described)
         folder.start(config or {"members": len(found), **described[0]})
-        keeper.start()
-        try:
-            with show_progress(found, progress) as watch:
-                crew.train(found, watch=watch, keeper=keeper)
-        except (KeyboardInterrupt, Terminated) as error:
-            told = f"Interrupted. {keeper.told}. To go on: the same call with resume=True."
-            raise type(error)(told) from None
-        population = Population(found)
-        try:
-            keeper.finish()
-        except FileError as error:
-            message = f"The population has been trained, but could not be saved. {error}"
-            raise UnsavedError(message, run=population) from None
-        write_result(folder.path, {"state": "finished", "members": len(found), "epochs": max(m.epoch for m in found)})
-    return population
+        train_kept(crew, found, keeper, "the same call with resume=True.", progress)
+        state = "diverged" if all(member.diverged for member in found) else "finished"
+        write_result(folder.path, {"state": state, "members": len(found), "epochs": max(m.epoch for m in found)})
+    return Population(found)
+
+
+def train_kept(crew: Crew, members: Sequence[Member], keeper: Keeper, to_go_on: str, progress: bool = True) -> None:
+    """Train members that are kept, to their end.
+
+    After Ctrl-C and SIGTERM the message says up to where they are kept and what goes on (``to_go_on``). If their models
+    cannot be written in the end, `UnsavedError` has the `Population`.
+    """
+    keeper.start()
+    try:
+        with show_progress(members, progress) as watch:
+            crew.train(members, watch=watch, keeper=keeper)
+    except (KeyboardInterrupt, Terminated) as error:
+        raise type(error)(f"Interrupted. {keeper.told}. To go on: {to_go_on}") from None
+    try:
+        keeper.finish()
+    except FileError as error:
+        message = f"The population has been trained, but could not be saved. {error}"
+        raise UnsavedError(message, run=Population(members)) from None

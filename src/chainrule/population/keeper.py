@@ -48,6 +48,7 @@ class Keeper:
         self.folder, self.members = folder, list(members)
         data = {id(p): _known(p) for p in {id(m.job.prepared): m.job.prepared for m in members}.values()}
         self._own: dict[int, keeper.Keeper] = {}
+        self._kept: dict[int, tuple[int, str | None]] = {}  # what of each is written
         self._start: list[Callable[[], None]] = []
         for i, (member, config) in enumerate(zip(members, described, strict=True)):
             at = member_folder(folder, i)
@@ -66,9 +67,9 @@ class Keeper:
             found = None if path is None else checkpoint.load(path, job.state, known)
             if found is not None:
                 member.go_on_from(found)
+                self._kept[id(member)] = _where(member)
             member.folder = place.path
             self._own[id(member)] = own = keeper.Keeper(place, known, keep=keep)
-            own.saved = None if found is None else (int(found.state.step), found.place.epoch)
             self._start.append(functools.partial(own.start, config, found))
 
     def start(self) -> None:
@@ -88,11 +89,13 @@ class Keeper:
         return since >= max(keeper.GAP, sum(each.took for each in own) * (1 / keeper.SHARE - 1))
 
     def save(self, members: Sequence[Member]) -> None:
-        """Write those that have moved since they were written last, and have their state."""
+        """Write those that are not written as they are now, and have their state."""
         for member in members:
-            own, found = self._own[id(member)], member.checkpoint()
-            if found is not None and (int(found.state.step), found.place.epoch) != own.saved:
-                own.save(found, best=None)
+            own, found, now = self._own[id(member)], member.checkpoint(), _where(member)
+            if found is not None and now != self._kept.get(id(member)):
+                own.saved = None  # one that has diverged since is where it was, and no longer what it was
+                if own.save(found, best=None):
+                    self._kept[id(member)] = now
 
     def finish(self) -> None:
         """Write the model of each member that has one; raises `FileError` where that cannot be done."""
@@ -105,9 +108,14 @@ class Keeper:
     @property
     def told(self) -> str:
         """Where the population stands, in words: ``8 networks are kept in runs/a, up to epoch 3 to 4``."""
-        done = [own.saved[1] - 1 if own.saved is not None else 0 for own in self._own.values()]
+        done = [self._kept.get(id(member), (0, None))[0] for member in self.members]
         to = f"{min(done)}" if min(done) == max(done) else f"{min(done)} to {max(done)}"
         return f"{len(done)} networks are kept in {self.folder}, up to epoch {to}"
+
+
+def _where(member: Member) -> tuple[int, str | None]:
+    """Its epochs, and why it ended if it did."""
+    return member.epoch, member.stopped
 
 
 def _known(data: Prepared) -> dict[str, str]:

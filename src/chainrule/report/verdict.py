@@ -70,11 +70,11 @@ def findings(facts: Mapping[str, Any], record: Record, folds: Curves | None = No
     if facts:
         found += _baselines(facts)
     curves = Curves(record.epochs)
-    alike = folds is not None and len(folds.epochs) == len(curves.epochs)  # and not gone on with, or diverged
-    if alike and folds is not None and folds.validated and not curves.validated:
-        found += _folds(folds)
-    else:
+    # A network that has gone on since, or diverged, is not as long as those of the folds.
+    if folds is None or curves.validated or not folds.validated or len(folds.epochs) != len(curves.epochs):
         found += _fit(curves, facts, record) + _more(curves, record)
+    else:
+        found += _folds(folds)
     if facts:
         found += _sure(facts) + _weak(facts) + _caveats(facts)
         found += [Finding("Note:", str(text)) for text in facts.get("notes", [])]

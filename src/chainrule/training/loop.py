@@ -168,9 +168,14 @@ class Loop:
     @functools.cached_property
     def _identity(self) -> dict[str, str]:
         """What must be the same for a run to be gone on with."""
-        feed = self.feed
-        sizes: dict[str, Any] = {"samples": feed.samples, "batch_size": feed.batch_size, "shuffled": feed.shuffled}
-        return identity(self.recipe, self.model, **sizes, given=self.given)
+        return identity(
+            self.recipe,
+            self.model,
+            samples=self.feed.samples,
+            batch_size=self.feed.batch_size,
+            shuffled=self.feed.shuffled,
+            given=self.given,
+        )
 
     def _epoch(self, show: Show) -> str | None:
         """An epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""
