@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -33,19 +34,21 @@ def write_atomic(path: str | Path, content: bytes | str) -> None:
 def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     """A file to write to, beside its place: when all is written it is flushed to the disk and renamed.
 
-    After an error there is no trace of it.
+    After an error there is no trace of it. A new file has the rights that the process gives to new files (its umask),
+    one that takes the place of another has the rights of that one.
     """
     path = Path(path)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        descriptor, temporary = _create_beside(path)
         text = {} if binary else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(descriptor, "wb" if binary else "w", **text) as file:  # type: ignore[call-overload]
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
         temporary = None
         _flush_folder(path.parent)
@@ -57,6 +60,60 @@ def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _create_beside(path: Path) -> tuple[int, Path]:
+    """A new file in the folder of a path: open, and its name. (`tempfile` gives it rights without asking the umask.)"""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+        with contextlib.suppress(FileExistsError):
+            return os.open(temporary, flags, 0o666), temporary
+
+
+def check_not_read(out: str | Path, *sources: str | Path | None) -> None:
+    """Refuse to write a file over one that is read, or over one in a folder that is read, by whatever name or link.
+
+    A source that is None, or the name of no file or folder, has nothing that could be overwritten.
+
+    >>> from pathlib import Path
+    >>> _ = Path("people.csv").write_text("age,income")
+    >>> check_not_read("predictions.csv", "people.csv", "digits")
+    >>> check_not_read("people.csv", "people.csv")
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.FileError: people.csv is read here, and would be overwritten: write to another place.
+    """
+    out = Path(out).expanduser()
+    if not _exists(out):
+        return
+    for source in sources:
+        if source is None or not _exists(path := Path(source).expanduser()):
+            continue
+        inside = path.is_dir() and path.resolve() in out.resolve().parents
+        if inside or path.samefile(out):
+            raise FileError(
+                f"{out if inside else source} is read here, and would be overwritten: write to another place."
+            )
+
+
+def check_apart(folder: str | Path, *sources: str | Path | None) -> None:
+    """Refuse a folder for a run that is, lies in, or holds the data itself: the run's files would mix with the data."""
+    place = Path(folder).expanduser().absolute()
+    for source in sources:
+        if source is None or not _exists(path := Path(source).expanduser()):
+            continue
+        around = [place.resolve(), *(place.resolve().parents if path.is_dir() else ())]
+        if path.resolve() in around or place.resolve() in (path.resolve().parent, path.absolute().parent.resolve()):
+            raise FileError(f"{folder} is where the data {source} is: choose a folder of its own for the run.")
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something of this name; a name that can be none, or a circle of links, is nothing."""
+    try:
+        return path.exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def remove_parts(folder: Path) -> None:

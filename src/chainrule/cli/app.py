@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from chainrule.cli import options as o
+from chainrule.display import print_line
 from chainrule.errors import ChainruleError, DivergedError, PeerError, UnsavedError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -22,12 +23,12 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            print(f"\n{error or 'Interrupted.'}", file=sys.stderr)
+            print_line(f"\n{error or 'Interrupted.'}")
             leave_the_others(INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from None
         except SystemExit as error:  # training was ended by SIGTERM, see `chainrule.training.signals`
             if error.code == TERMINATED:
-                print(f"\n{error}", file=sys.stderr)
+                print_line(f"\n{error}")
                 leave_the_others(TERMINATED)
             raise
         except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
@@ -36,8 +37,8 @@ class Commands(TyperGroup):
             if ctx.params.get("debug"):
                 import traceback
 
-                traceback.print_exc()
-            print(f"error: {explain(error)}", file=sys.stderr)
+                print_line(traceback.format_exc())
+            print_line(f"error: {explain(error)}")
             code = FAILED if isinstance(error, DivergedError | PeerError | UnsavedError) else WRONG_INPUT
             leave_the_others(code)
             raise typer.Exit(code) from None

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from chainrule.augment import preview
-from chainrule.cli.data import load_data
+from chainrule.cli.data import load_data, path_of
 from chainrule.cli.messages import say
+from chainrule.files import check_not_read
 
 
 def augment(
     name: str, given: str, *, out: Path, rows: int, versions: int, seed: int, data_dir: str | Path | None
 ) -> None:
     """Write the picture and say where it is."""
+    check_not_read(out, path_of(name))
     data = load_data(name, data_dir)
     preview(data.x, given, rows=rows, versions=versions, seed=seed, path=out)
     say(f"Each row of {out} is an image of {data.name} and {versions} versions of it after {given}.")

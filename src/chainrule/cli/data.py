@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import random
 from chainrule.cli.messages import show_log
 from chainrule.data import Dataset, load, stratified_split
+from chainrule.data.sources import NAMES
 from chainrule.errors import SettingError
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
@@ -38,6 +39,11 @@ class Part:
     def of(self, data: Dataset) -> Dataset:
         """These rows of the training part of a data set, to be trained on."""
         return dataclasses.replace(data, x=_some(data.x, self.rows), y=data.y[self.rows], x_test=None, y_test=None)
+
+
+def path_of(data: str | None) -> Path | None:
+    """The file or folder that data is read from; None for data that comes by its name alone."""
+    return None if data is None or spelt(data) in NAMES else Path(data).expanduser()
 
 
 def load_data(name: str, data_dir: str | Path | None) -> Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.data import judged, judged_table, load_data
-from chainrule.cli.messages import percent, say, table
+from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.models import find_model
 from chainrule.cli.task import find_loss
 from chainrule.tables.read import is_table
@@ -28,7 +28,7 @@ def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, targe
         part = judged(load_data(data, data_dir), data, found.settings)
     say(f"{data}: {len(part.x):,} rows, {part.text}")
     evaluation = evaluate_model(found.model, part.x, part.y, loss)
-    print(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))
+    show(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))
 
 
 def as_text(found: Evaluation) -> str:

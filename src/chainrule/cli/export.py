@@ -8,11 +8,13 @@ from typing import Any
 
 import typer
 
+from chainrule.cli.data import path_of
 from chainrule.cli.messages import say, table
-from chainrule.cli.models import Found, find_folder, find_model
+from chainrule.cli.models import Found, files_of_run, find_folder, find_model
 from chainrule.cli.predict import blocks_to_predict
 from chainrule.errors import SettingError
 from chainrule.export import check_onnx, save_torch_weights, to_onnx
+from chainrule.files import check_not_read
 
 #: What is written, by the file's ending.
 KINDS = (".onnx", ".safetensors")
@@ -25,6 +27,7 @@ def export(run: str, *, out: Path | None, check: str | None, opset: int | None, 
     path = out or (folder if folder.is_dir() else folder.parent) / "model.onnx"
     if path.suffix.lower() not in KINDS:
         raise SettingError(f"--out must end with .onnx or, for PyTorch, with .safetensors; got {path}.")
+    check_not_read(path, path_of(check), *files_of_run(run))
     if path.suffix.lower() == ".safetensors":
         save_torch_weights(found.model, path)
         say(f"Written to {path}: weights under the names and in the layout of PyTorch (docs/pytorch.md).")

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.cli.data import read_named_table
 from chainrule.cli.members import facts_of
-from chainrule.cli.messages import say
+from chainrule.cli.messages import say, show
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
 from chainrule.cli.train import RUNS, Trained, say_result, train_task
@@ -35,7 +35,7 @@ def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> T
                 task, f"folds     {settings.folds}, with {_seeds(settings)} for each: {_networks(settings)} networks"
             )
             result = cross_validated(task, path / MEMBERS)
-            print(result, flush=True)
+            show(result)
             say("Now one network of all training rows:")
             write(path, result, watched=task.words["early_stopping"] is not None)
         began = (path / "config.toml").exists()

@@ -6,10 +6,17 @@ import logging
 import sys
 from collections.abc import Collection, Sequence
 
+from chainrule.display import print_line, printable
 
-def say(text: str = "") -> None:
-    """A message to standard error."""
-    print(text, file=sys.stderr, flush=True)
+
+def say(text: object = "") -> None:
+    """Print a message to standard error."""
+    print_line(text)
+
+
+def show(text: object) -> None:
+    """Print a result to standard output."""
+    print_line(text, sys.stdout)
 
 
 class _ToStandardError(logging.Handler):
@@ -27,6 +34,7 @@ def show_log() -> None:
 
 def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
     """Rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the right."""
+    rows = [[printable(cell).replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(

@@ -11,6 +11,7 @@ from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
 from chainrule.models import Model, load_model
 from chainrule.presets import TrainSettings
+from chainrule.training.folder import OF_A_RUN
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ def find_model(run: str) -> Found:
     return Found(
         load_model(path / "model.safetensors"), TrainSettings(**read_settings(config)) if config.exists() else None
     )
+
+
+def files_of_run(run: str) -> list[Path]:
+    """What no command may overwrite when it reads a run, or a model's file."""
+    path = find_folder(run)
+    return [path] if path.is_file() else [path / name for name in OF_A_RUN]
 
 
 def find_folder(run: str) -> Path:

@@ -6,19 +6,20 @@ import contextlib
 import csv
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import judged, load_data, spelling
+from chainrule.cli.data import judged, load_data, path_of, spelling
 from chainrule.cli.messages import say
-from chainrule.cli.models import Found, find_model
+from chainrule.cli.models import Found, files_of_run, find_model
 from chainrule.data.images import is_image_folder, read_images
 from chainrule.data.npz import read_npz_features
+from chainrule.display import printable
 from chainrule.errors import DataError, FileError
-from chainrule.files import writing
+from chainrule.files import check_not_read, writing
 from chainrule.models import Model
 from chainrule.tables.read import is_table, read_chunks
 
@@ -39,6 +40,8 @@ def predict(
 ) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
     found = find_model(run)
+    if out is not None:
+        check_not_read(out, path_of(data), *files_of_run(run))
     if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):
         raise FileError(f"Predictions are written as .csv or .parquet, not as {out.suffix!r}: --out predictions.csv")
     blocks = (
@@ -50,7 +53,7 @@ def predict(
         with writing(out) as file:
             rows = write_csv(file, blocks)
     else:
-        rows = write_csv(sys.stdout, blocks)
+        rows = write_csv(sys.stdout, blocks, printable if sys.stdout.isatty() else str)
     if out is not None:
         say(f"{rows:,} predictions are written to {out}")
 
@@ -120,8 +123,11 @@ def columns_of(model: Model, block: Block, probabilities: bool) -> dict[str, Any
     return columns
 
 
-def write_csv(file: Any, blocks: Iterable[dict[str, Any]]) -> int:
-    """Write a table with a header; numbers in as many digits as they have. Returns the number of rows."""
+def write_csv(file: Any, blocks: Iterable[dict[str, Any]], shown: Callable[[str], str] = str) -> int:
+    """Write a table with a header; numbers in as many digits as they have. Returns the number of rows.
+
+    ``shown`` makes text of the file's text: a terminal is not to obey what a label says.
+    """
     rows = 0
     for columns in blocks:
         text = io.StringIO()
@@ -129,7 +135,7 @@ def write_csv(file: Any, blocks: Iterable[dict[str, Any]]) -> int:
         if not rows:
             writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-        file.write(text.getvalue())
+        file.write(shown(text.getvalue()))
         rows += len(columns["index"])
     return rows
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import percent, say, table
+from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.tell import describe_net
 from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
@@ -37,7 +37,7 @@ def runs(folder: Path) -> None:
         say(f"No runs in {folder}. Start with: chainrule train digits")
         return
     rows.sort(key=lambda row: (row[0], row[1][0]), reverse=True)
-    print(table([list(HEAD), *(cells for _, cells in rows)], left=(0, 1, 2)))
+    show(table([list(HEAD), *(cells for _, cells in rows)], left=(0, 1, 2)))
 
 
 def describe(record: Record) -> list[str]:

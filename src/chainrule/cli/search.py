@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.cli.data import path_of
 from chainrule.cli.judge import judge_and_report
-from chainrule.cli.messages import say, table
+from chainrule.cli.messages import say, show, table
 from chainrule.cli.resume import from_search
 from chainrule.cli.settings import settings_from
 from chainrule.cli.space import Axis, default_space, parse_space, shown
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
-from chainrule.cli.train import RUNS, result, say_folder
+from chainrule.cli.train import RUNS, check_place, result, say_folder
 from chainrule.cli.translate import Translation
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
 from chainrule.errors import ChainruleError, DivergedError, SettingError
-from chainrule.files import write_atomic
+from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import TrainSettings
 from chainrule.report.trials import write_trials
 from chainrule.training.folder import RunFolder, claim_folder, without_none, write_config, write_result
@@ -68,6 +69,9 @@ def search(
     else:
         settings, plain = from_search(resume, given, asked, config, out)
         wanted = Asked(**plain)
+    check_place(out, settings, config)
+    if wanted.study is not None:
+        check_not_read(wanted.study, path_of(settings.data), config)
     if settings.seeds is not None or settings.folds is not None:
         settings = dataclasses.replace(settings, seeds=None, folds=None, save=None)
     task = find_task(settings)
@@ -85,7 +89,7 @@ def search(
             found, notes = searched(translation, wanted, path, begin)
             facts = facts_of(translation, found, in_words(task, axes, wanted, stages), notes)
             write(folder, translation, found, stages, wanted, facts)
-    print(leaderboard(translation, found), flush=True)
+    show(leaderboard(translation, found))
     say_found(translation, found, facts)
     say_folder(path)
     say(f"The best settings are in {path / 'config.toml'}: chainrule train --config {path / 'config.toml'}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import Part
+from chainrule.cli.data import Part, path_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
 from chainrule.cli.resume import interrupted, settings_to_resume
@@ -19,10 +19,11 @@ from chainrule.cli.tell import say_start, score
 from chainrule.data import Dataset
 from chainrule.engine import distributed
 from chainrule.errors import ChainruleError, DivergedError, SettingError
+from chainrule.files import check_apart, check_not_read
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
 from chainrule.training import Run, fit
-from chainrule.training.folder import claim_folder, write_result
+from chainrule.training.folder import OF_A_RUN, claim_folder, write_result
 from chainrule.training.signals import Terminated
 
 RUNS = Path("runs")
@@ -54,6 +55,7 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
 
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in distributed.from_first(read).items()}
     settings = TrainSettings(**plain)
+    check_place(out, settings, config)
     if settings.folds is not None or (settings.seeds or 1) > 1:
         many(settings, out=out, resume=resume)
         return
@@ -63,6 +65,14 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
     if distributed.is_first():
         say_result(trained)
         say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+
+
+def check_place(out: Path | None, settings: TrainSettings, *others: str | Path | None) -> None:
+    """Refuse a folder for a run whose files would mix with the data, or be written over what is read."""
+    if out is not None:
+        check_apart(out, path_of(settings.data))
+        for name in OF_A_RUN:
+            check_not_read(out / name, path_of(settings.data), *others)
 
 
 def many(settings: TrainSettings, *, out: Path | None, resume: Path | None) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+from chainrule.display import print_line
 from chainrule.population.crew import Watch
 from chainrule.population.member import Member
 from chainrule.training.history import smaller_is_better
@@ -37,12 +38,12 @@ def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch 
         nonlocal shown
         if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
-            print(f"{_done(members) / total:4.0%}  {line(members)}", file=sys.stderr, flush=True)
+            print_line(f"{_done(members) / total:4.0%}  {line(members)}")
 
     try:
         yield watch
     finally:
-        print(f"{_done(members) / total:4.0%}  {line(members)}", file=sys.stderr, flush=True)
+        print_line(f"{_done(members) / total:4.0%}  {line(members)}")
 
 
 def line(members: Sequence[Member]) -> str:

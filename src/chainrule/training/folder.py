@@ -30,6 +30,14 @@ PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pan
 OR_GO_ON = "Choose another folder, or go on with it: chainrule train --resume"
 
 
+#: What lies in a run's folder, besides what commands such as export write there.
+OF_A_RUN = (
+    "model.safetensors", "config.toml", "search.toml", "metrics.jsonl", "result.json", "environment.json",
+    "evaluation.json", "members.json", "search.json", "leaderboard.csv", "study.journal", "report.html", "checkpoints",
+    "members",
+)  # fmt: skip
+
+
 class RunFolder:
     """Writes one run. A folder that already holds a run is refused, so nothing saved is lost."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chainrule.display import print_line
 from chainrule.errors import FileError
 from chainrule.models import Model
 from chainrule.training import checkpoint
@@ -89,11 +89,11 @@ class Keeper:
             self.folder.write_metrics(what.history.records)
         except FileError as error:
             if not self.failing:
-                _say(f"warning: {error} Training goes on, and what was saved before stays; it is tried again.")
+                print_line(f"warning: {error} Training goes on, and what was saved before stays; it is tried again.")
             self.failing = True
         else:
             if self.failing:
-                _say("The run is saved again.")
+                print_line("The run is saved again.")
             self.failing = False
             self._remove_old()
         self.before = time.monotonic()
@@ -111,13 +111,9 @@ class Keeper:
 def set_aside(run: Any, wrong: list[str]) -> None:
     """Say which checkpoints are damaged, and rename them, so that they are not taken for the newest again."""
     for message in wrong:
-        _say(f"warning: {message} Going on from the one before it.")
+        print_line(f"warning: {message} Going on from the one before it.")
     for _, path in checkpoint.files(run)[: len(wrong)]:
         try:
             path.rename(path.with_name(f"{path.name}.damaged"))
         except OSError:
             return
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import print_line
 from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
@@ -130,9 +130,7 @@ class Loop:
             path, wrong = checkpoint.newest(self.folder.path)
             set_aside(self.folder.path, wrong)
             if path is None:
-                print(
-                    f"There is no checkpoint in {self.folder.path} yet: starting from the beginning.", file=sys.stderr
-                )
+                print_line(f"There is no checkpoint in {self.folder.path} yet: starting from the beginning.")
             return str(path or "")
 
         path = from_first(find)
@@ -357,7 +355,7 @@ class Loop:
             message = f"The run has ended, but could not be saved. {error}"
             if stopped != "diverged":
                 raise UnsavedError(message, run=run) from None
-            print(f"warning: {message}", file=sys.stderr, flush=True)
+            print_line(f"warning: {message}")
         return run
 
     def _diverged(self, start: int, bad: int) -> DivergedError:

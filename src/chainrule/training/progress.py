@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chainrule.display import print_line
+
 Show = Callable[[Mapping[str, float]], None]
 
 #: Without a terminal, a line is printed at most this often (and always for the first and last epoch).
@@ -57,14 +59,14 @@ def _plain(epochs: int) -> Iterator[Show]:
         unshown = line(record, epochs)
         if record["epoch"] == epochs or time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
-            print(unshown, file=sys.stderr, flush=True)
+            print_line(unshown)
             unshown = ""
 
     try:
         yield show
     finally:
         if unshown:
-            print(unshown, file=sys.stderr, flush=True)
+            print_line(unshown)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chainrule.display import print_line
 from chainrule.training.progress import SECONDS_BETWEEN_LINES, number
 
 
@@ -71,11 +72,11 @@ def progress(trials: int, enabled: bool) -> Iterator[Watch]:
         last = f"{standing}, {standing.seconds:.1f} s"
         if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
-            print(last, file=sys.stderr, flush=True)
+            print_line(last)
             last = ""
 
     try:
         yield watch
     finally:
         if last:
-            print(last, file=sys.stderr, flush=True)
+            print_line(last)

@@ -87,9 +87,9 @@ def _storage(given: Any) -> BaseStorage:
 
 
 def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
-    """Take away half a line that a killed process left at the end of a journal."""
+    """Take away half a line that a killed process left at the end of a journal; any other file stays as it is."""
     content = path.read_bytes()
-    if not content or content.endswith(b"\n") or b"\n" not in content:
+    if not content.startswith(b'{"') or content.endswith(b"\n") or b"\n" not in content:
         return
     lock.acquire()
     try:
