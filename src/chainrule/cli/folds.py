@@ -18,7 +18,7 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
 from chainrule.report.members import FILE, write_members
-from chainrule.tables.table import PreparedTable, Table, split_column
+from chainrule.tables.table import PreparedTable, Table
 from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
 from chainrule.training.signals import Terminated
 
@@ -115,7 +115,7 @@ def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
     _, _, present = table.targets()
     rows = np.flatnonzero(present)[np.sort(np.concatenate([prepared.rows.train, prepared.rows.validation]))]
     columns = dict(table.columns)
-    if (split := settings.split or split_column(table.frame)) is not None:
+    if (split := settings.split or table.split_column()) is not None:
         columns[split] = {"use": False}
     task = "regression" if prepared.data.task == "regression" else "classification"
     return dataclasses.replace(table, frame=table.frame.iloc[rows].reset_index(drop=True), columns=columns, task=task)

@@ -73,7 +73,12 @@ def parse_columns(kinds: Iterable[str], dropped: Iterable[str]) -> dict[str, Any
         name, mark, kind = text.rpartition("=")
         if not mark or not name or not kind:
             raise SettingError(f"--column takes a column and what it is, such as Cabin=category, got {text!r}.")
-        columns[name] = kind.strip()
+        if columns.setdefault(name, kind.strip()) != kind.strip():
+            raise SettingError(f"--column says that {name} is {columns[name]} and that it is {kind.strip()}.")
+    dropped = tuple(dropped)
+    for name in dropped:
+        if name in columns:
+            raise SettingError(f"--column says that {name} is {columns[name]}, and --drop leaves it out: choose one.")
     return columns | {name: {"use": False} for name in dropped}
 
 

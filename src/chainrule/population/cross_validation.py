@@ -24,7 +24,7 @@ from chainrule.population.population import Population
 from chainrule.schedules import Schedule
 from chainrule.statistics import LEVEL, alike, check_confidence, percent
 from chainrule.tables.split import split_rows
-from chainrule.tables.table import Table, split_column
+from chainrule.tables.table import Table
 from chainrule.tables.target import target_column
 from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
@@ -450,13 +450,15 @@ def _of_table(table: Table, groups: Any) -> _Samples:
     table = table.coded()
     if isinstance(groups, str):
         column = target_column(table.frame.columns, groups, what="column")
+        if column == table.target:
+            raise SettingError(f"groups={groups!r} names the target: rows are not grouped by what is predicted.")
         # Who it is must not be learnt: the group is no input.
         table = dataclasses.replace(table, columns={**table.columns, column: {"use": False}})
         groups = table.frame[column]
     elif groups is not None and np.ndim(groups) > 0 and len(groups) != len(table):
         raise DataError(f"groups needs one value for each of the {len(table):,} rows, got {len(groups):,}.")
     task, y, present = table.targets()
-    split = split_column(table.frame)
+    split = table.split_column()
     if split is not None:
         present &= (table.frame[split].astype(str).str.strip().str.lower() != "test").to_numpy()
     rows = np.flatnonzero(present)

@@ -144,6 +144,17 @@ def infer_columns(
 # What was asked for
 
 
+def leaves_out(asked: Any) -> bool:
+    """Whether what is asked for a column leaves it out of the inputs.
+
+    >>> leaves_out(False), leaves_out({"use": False}), leaves_out("category")
+    (True, True, False)
+    """
+    if isinstance(asked, Mapping):
+        return asked.get("use") is False or asked.get("kind") == "ignore"
+    return asked is False or asked == "ignore" or (isinstance(asked, Column) and not asked.use)
+
+
 def _asked(name: str, given: Any) -> dict[str, Any]:
     """An override as fields of `Column`, checked."""
     if isinstance(given, str):

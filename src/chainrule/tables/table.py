@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.data import Dataset
-from chainrule.errors import DataError
+from chainrule.errors import DataError, SettingError
 from chainrule.tables.columns import Column
-from chainrule.tables.infer import infer_columns
+from chainrule.tables.infer import infer_columns, leaves_out
 from chainrule.tables.leaks import duplicates, leaks
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
@@ -90,6 +90,13 @@ class Table:
         known = Path(source).stem if isinstance(source, str | Path) else "table"
         given = (name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
         return LargeTable(*given, Path(source).expanduser(), encoding, separator) if large else cls(*given)
+
+    def __post_init__(self) -> None:
+        if self.target in self.columns:
+            raise SettingError(
+                f"The column {self.target!r} is the target and no input: {self.columns[self.target]!r} cannot be said "
+                "of it. Whether it holds classes or numbers is said by the task."
+            )
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -176,7 +183,7 @@ class Table:
             raise DataError(f"{self.name}: no rows were given to train on.")
         notes: list[str] = []
         task, found, present = self.targets(parts[0], notes)
-        split = split_column(self.frame)
+        split = self.split_column()
         features = self.frame.drop(columns=[self.target] if split is None else [self.target, split])
         kept = [part[present[part]] for part in parts]
         if task == "classification" and (new := set(found[kept[1]].tolist()) - set(found[kept[0]].tolist())):
@@ -186,6 +193,14 @@ class Table:
             )
         rows = Split(kept[0], kept[1], np.zeros(0, np.intp))
         return self._prepared(task, found, features, rows, preparation, components, notes)
+
+    def split_column(self, frame: Any = None) -> str | None:
+        """The column that names the part of each row, if there is one and it is not to be left out.
+
+        ``frame``: these rows, if there are more than `frame` holds.
+        """
+        name = split_column(self.frame if frame is None else frame)
+        return None if name is None or leaves_out(self.columns.get(name)) else name
 
     def coded(self) -> Table:
         """The same table with each different text of a column once: quicker where many are prepared of its rows."""
@@ -197,7 +212,7 @@ class Table:
         The task is told from the rows with the numbers ``told``; None: from all but those for the test.
         """
         column = self.frame[self.target]
-        told = _told(self.frame, column, split_column(self.frame)) if told is None else column.iloc[told]
+        told = _told(self.frame, column, self.split_column()) if told is None else column.iloc[told]
         task, _, note = infer_target(told, self.task)
         if note and notes is not None:
             notes.append(note)
@@ -234,9 +249,8 @@ class Table:
     ) -> tuple[str, np.ndarray, DataFrame, Split]:
         """The task, the target of each row that has one, the columns that may be learnt from, and the split."""
         group, time, split = division.group, division.time, division.split
-        for name in division.columns:
-            target_column(frame.columns, name, what="column")
-        if not division.columns and (split := split_column(frame)):
+        division.check(frame.columns, self.target, self.columns)
+        if not division.columns and (split := self.split_column(frame)) is not None:
             notes.append(f"The column {split!r} names the parts, so the rows are split by it.")
         task, found, frame = self._target(frame, split, notes)
         rows = split_rows(
@@ -264,7 +278,8 @@ class Table:
         """What the training rows tell, unless it is known; and what is suspicious about the rows."""
         training = features.iloc[rows.train]
         if preparation is None:
-            columns = infer_columns(training, overrides=self.columns)
+            gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
+            columns = infer_columns(training, overrides={k: v for k, v in self.columns.items() if k not in gone})
             notes += leaks(training, columns, found[rows.train], task)
             preparation = Preparation.fit(training, columns, components=components)
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
@@ -343,6 +358,27 @@ class Division:
     def columns(self) -> tuple[str, ...]:
         """The columns that have a say in it."""
         return tuple(name for name in (self.split, self.group, self.time) if name is not None)
+
+    def check(self, names: Iterable[Any], target: str, asked: Mapping[str, Any]) -> None:
+        """Whether the columns are there, and none has two parts to play; ``asked``: what is said about the inputs."""
+        for part in ("group", "time", "split"):
+            name = getattr(self, part)
+            if name is None:
+                continue
+            target_column(names, name, what="column")
+            if name == target:
+                raise SettingError(
+                    f"{part}={name!r} names the target, and rows cannot be split by what is to be predicted: name "
+                    "another column, or leave it out."
+                )
+            if part != "time" and name in asked and not leaves_out(asked[name]):
+                raise SettingError(
+                    f"The column {name!r} is the {part} and no input, so what is said about it ({asked[name]!r}) "
+                    "has no effect: leave one of the two out."
+                )
+        if len(self.columns) > 1:
+            parts = [part for part in ("group", "time", "split") if getattr(self, part) is not None]
+            raise SettingError(f"Split by one of group, time and split, got {' and '.join(parts)}.")
 
 
 @dataclass(frozen=True, eq=False)
