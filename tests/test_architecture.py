@@ -207,6 +207,37 @@ def test_every_public_name_is_documented_with_an_example() -> None:
     assert without == []
 
 
+def mentioned() -> list[str]:
+    """Every name ``cr.…`` in the documentation, the examples and the code (where docstrings and messages have them)."""
+    files = [
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "examples").glob("*.py")),
+        *FILES,
+    ]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return sorted({name.rstrip(".") for name in re.findall(r"(?<![\w.])cr\.([A-Za-z_][\w.]*)", text)})
+
+
+def test_every_name_that_is_mentioned_exists_in_a_fresh_process() -> None:
+    """Also those that another import would happen to bring along: the first part must be a name of the package."""
+    names = mentioned()
+    assert {"fit", "training.step", "tree.map"} <= set(names)
+    code = """
+import functools, sys
+import chainrule as cr
+missing = [name for name in sys.argv[1:] if name.split(".")[0] not in dir(cr)]
+for name in set(sys.argv[1:]) - set(missing):
+    try:
+        functools.reduce(getattr, name.split("."), cr)
+    except AttributeError:
+        missing.append(name)
+print(*missing)
+"""
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 # Set-up: everything pinned, nothing tied to one machine or one package index.
 
 

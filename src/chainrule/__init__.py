@@ -80,8 +80,11 @@ _MODULES = {
     "ops": "chainrule.backprop.ops",
     "optimizers": "chainrule.optimizers",
     "random": "chainrule.random",
+    "report": "chainrule.report",
     "schedules": "chainrule.schedules",
     "testing": "chainrule.testing",
+    "training": "chainrule.training",
+    "tree": "chainrule.tree",
 }
 _NAMES = {name: home for home, names in _HOME.items() for name in names}
 
@@ -116,8 +119,11 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from chainrule import losses as losses
     from chainrule import optimizers as optimizers
     from chainrule import random as random
+    from chainrule import report as report
     from chainrule import schedules as schedules
     from chainrule import testing as testing
+    from chainrule import training as training
+    from chainrule import tree as tree
     from chainrule.backprop import grad as grad
     from chainrule.backprop import ops as ops
     from chainrule.backprop import primitive as primitive

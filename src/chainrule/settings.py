@@ -16,9 +16,11 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
 
+import numpy as np
+
 from chainrule.errors import SettingError, did_you_mean, unknown_name
 
-__all__ = ["Settings", "find", "replace", "structure", "values", "with_values"]
+__all__ = ["PlainSettings", "Settings", "find", "plain", "replace", "structure", "values", "with_values"]
 
 VALUE = "<value>"  # stands in a structure where a continuous setting was taken out
 
@@ -26,7 +28,35 @@ T = TypeVar("T", bound="Settings")
 R = TypeVar("R")  # a recipe: any dataclass of settings
 
 
-class Settings:
+def plain(value: Any) -> Any:
+    """A setting as a number, text or truth value of Python, where it is one of NumPy (in tuples, too).
+
+    >>> import numpy as np
+    >>> from chainrule.settings import plain
+    >>> plain(np.int64(3)), plain((np.float32(0.5), "same"))
+    (3, (0.5, 'same'))
+    """
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    if isinstance(value, np.longdouble):
+        return float(value)
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    return value
+
+
+class PlainSettings(type):
+    """The type of classes whose settings are made `plain` before an object is made of them.
+
+    So ``Dense(y.max() + 1)`` and a grid over ``np.arange(1, 5)`` are as good as Python's own numbers: they pass the
+    same checks, and can be written to a file.
+    """
+
+    def __call__(cls, *args: Any, **settings: Any) -> Any:
+        return super().__call__(*map(plain, args), **{name: plain(value) for name, value in settings.items()})
+
+
+class Settings(metaclass=PlainSettings):
     """Base of every recipe. A direct subclass founds a *family*; its subclasses register under a name.
 
     The name is the class name in lower case with underscores, or what ``class ReLU(Activation,
@@ -132,6 +162,7 @@ def check_number(
 
     Values that stand in for a number (a traced value, an array over members) pass.
     """
+    value = plain(value)
     if isinstance(value, bool) or (isinstance(value, str) and value != VALUE):
         raise SettingError(f"{owner}: {name} must be a number, got {value!r}.")
     if not isinstance(value, int | float):

@@ -119,6 +119,15 @@ def test_empty_batch_and_extreme_values(cls):
     assert np.isfinite(f.derivative(z)).all()
 
 
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+@pytest.mark.parametrize("cls", MEMBERS, ids=ids)
+def test_what_is_not_a_number_stays_none(cls, engine):
+    """A NaN that became 0 or 1 would hide a broken network."""
+    z = np.full((1, 2), np.nan, np.float32)
+    z = z if engine == "numpy" else jnp.asarray(z)
+    assert np.isnan(np.asarray(cls()(z))).all()
+
+
 def line(f, z):
     """Outputs along a line of values: of the first unit, with all others at 0."""
     full = np.zeros((len(z), 2))

@@ -6,9 +6,11 @@ import ast
 import json
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
 
-from chainrule import activations, initializers, losses, optimizers, schedules
+from chainrule import activations, augment, initializers, layers, losses, optimizers, schedules
+from chainrule.errors import SettingError
 from chainrule.settings import replace, structure, values, with_values
 
 FAMILIES = {
@@ -44,6 +46,47 @@ MEMBERS += [
 def test_survives_a_file(recipe):
     plain = json.loads(json.dumps(recipe.to_dict()))
     assert FAMILIES[recipe.family].from_dict(plain) == recipe
+
+
+OTHERS = [
+    layers.Conv2D(8, (3, 5), stride=2),
+    layers.Dense(3, bias=False, inputs=4),
+    layers.Dropout(0.5),
+    layers.Embedding((5, 7), (2, 3)),
+    layers.MaxPool2D(2, stride=(2, 1)),
+    layers.Maxout(4, pieces=3),
+    layers.Reshape((28, -1)),
+    augment.get("shift:2"),
+    augment.get("mixup:0.25"),
+]
+
+
+def of_numpy(value):
+    """The same value as NumPy has it."""
+    kinds = {bool: np.bool_, int: np.int64, float: np.float32, str: np.str_}
+    if isinstance(value, tuple):
+        return tuple(map(of_numpy, value))
+    return kinds[type(value)](value) if type(value) in kinds else value
+
+
+@pytest.mark.parametrize("recipe", [*MEMBERS, *OTHERS], ids=str)
+def test_takes_numbers_and_texts_of_numpy_as_pythons_own(recipe):
+    given = {f.name: of_numpy(getattr(recipe, f.name)) for f in fields(recipe)}
+    made = type(recipe)(**given)
+    for field in fields(recipe):
+        value, wanted = getattr(made, field.name), getattr(recipe, field.name)
+        assert type(value) is type(wanted)
+        assert value == (float(np.float32(wanted)) if isinstance(wanted, float) else wanted)
+    assert json.loads(json.dumps(made.to_dict())).keys() == recipe.to_dict().keys()
+
+
+def test_numbers_of_numpy_are_checked_like_others():
+    with pytest.raises(SettingError, match="rate must be at least 0 and at most 1, got 1.5"):
+        layers.Dropout(np.float32(1.5))
+    with pytest.raises(SettingError, match="units must be a whole number"):
+        layers.Dense(np.float64(3.5))
+    with pytest.raises(SettingError, match="rate must be a number"):
+        layers.Dropout(np.bool_(True))
 
 
 @pytest.mark.parametrize("recipe", MEMBERS)

@@ -350,6 +350,12 @@ def test_an_optax_transformation_needs_jax_and_no_file():
         ours.to_dict()
 
 
+@pytest.mark.parametrize("make", [optax.lbfgs, lambda: optax.contrib.reduce_on_plateau(), optax.polyak_sgd])
+def test_an_optax_transformation_that_needs_the_cost_is_refused(make):
+    with pytest.raises(ValueError, match=r"needs more than the gradient.*value.*optax\.adam"):
+        optimizers.get(make()).init({"weight": np.ones((2, 3), np.float32)})
+
+
 # --- what is given ------------------------------------------------------------------------------------------
 
 

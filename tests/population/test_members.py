@@ -19,6 +19,20 @@ IMAGES = RNG.normal(size=(40, 6, 6, 1)).astype(np.float32)
 KINDS = RNG.integers(0, 3, 40)
 
 
+def test_callbacks_are_called_for_the_epoch_at_which_early_stopping_stops() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def watch(event: cr.Event) -> cr.Decision | None:
+        seen.append((event.member["seed"], event.epoch))  # type: ignore[index]
+        return cr.Decision(stop="the callback's reason") if event.epoch == 3 else None
+
+    stopping = cr.EarlyStopping(monitor="loss", patience=2, min_delta=1e9)
+    settings: dict[str, Any] = {"epochs": 9, "engine": "numpy", "progress": False, "early_stopping": stopping}
+    population = cr.fit_population(cr.Dense(3, "softmax"), (X, Y), 2, callbacks=watch, **settings)
+    assert sorted(seen) == [(seed, epoch) for seed in (0, 1) for epoch in (1, 2, 3)]
+    assert all("has not improved for 2 epochs" in str(run.stopped) for run in population)
+
+
 def alike(one: Any, other: Any, tolerance: float = 1e-5) -> None:
     """Two trees of arrays agree to a share of each array's largest value."""
     for a, b in zip(tree.leaves(one), tree.leaves(other), strict=True):

@@ -153,6 +153,23 @@ class TestEarlyStopping:
         assert same(run.model.params, seen[best])
         assert run.stopped == f"val_loss has not improved for 4 epochs (best: epoch {best + 1})"
 
+    def test_callbacks_are_called_for_the_epoch_at_which_it_stops(self) -> None:
+        seen: list[int] = []
+
+        def watch(event: cr.Event) -> cr.Decision:
+            seen.append(event.epoch)
+            return cr.Decision(stop="the callback's reason" if event.epoch == 4 else None)
+
+        stopping = cr.EarlyStopping(monitor="loss", patience=3, min_delta=1e9)
+        run = fit(epochs=20, early_stopping=stopping, callbacks=watch)
+        assert seen == [1, 2, 3, 4] == run.history["epoch"]
+        assert "has not improved for 3 epochs" in run.stopped
+
+    def test_its_settings_may_be_numbers_of_numpy(self) -> None:
+        stopping = cr.EarlyStopping(patience=np.int64(4), min_delta=np.float32(0.5), monitor=np.str_("loss"))
+        assert (stopping.patience, stopping.min_delta) == (4, 0.5)
+        assert [type(v) for v in vars(stopping).values()] == [int, str, float, bool]
+
     def test_can_keep_the_last_weights(self) -> None:
         stopping = cr.EarlyStopping(patience=4, restore_best=False)
         run = fit(validation=0.3, epochs=200, optimizer=cr.Adam(0.1), early_stopping=stopping)
@@ -218,6 +235,10 @@ class TestCallbacks:
 
         run = fit(optimizer=cr.SGD(0.1), callbacks=change)
         assert run.history["lr"] == pytest.approx([0.1, 0.01, 0.001])
+
+    def test_the_values_they_set_may_be_of_numpy(self) -> None:
+        run = fit(optimizer=cr.SGD(0.5), callbacks=lambda e: cr.Decision(settings={"optimizer.lr": np.float32(0.25)}))
+        assert run.history["lr"] == [0.5, 0.25, 0.25]
 
     def test_a_changed_dropout_rate_acts(self) -> None:
         net = cr.Sequential(cr.Dense(8, "relu"), cr.Dropout(0.9), cr.Dense(2, "softmax"))
@@ -442,6 +463,8 @@ class TestHooks:
         np.testing.assert_allclose(run.history["loss"], ours.history["loss"], rtol=1e-5)
         with pytest.raises(SettingError, match='use engine="jax"'):
             fit(optimizer=optax.sgd(0.1), engine="numpy")
+        with pytest.raises(SettingError, match=r"optax\.lbfgs.*search along a line"):
+            fit(optimizer=optax.lbfgs(), precision="float32")
 
     def test_progress_goes_to_standard_error_as_plain_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stream = io.StringIO()

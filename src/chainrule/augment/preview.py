@@ -55,7 +55,7 @@ def preview(
     (200, 344, 3)
     """
     for name, value in {"rows": rows, "versions": versions}.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise SettingError(f"preview: {name} must be a whole number of at least 1, got {value!r}.")
     x = plain(np.asarray(images))
     x = x[..., None] if x.ndim == 3 else x

@@ -19,7 +19,7 @@ from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.comparison import listed_seeds
 from chainrule.population.member import Member
-from chainrule.settings import structure
+from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Resident
@@ -90,6 +90,7 @@ def find_batch_size(
     ((3, 3), True)
     """
     check_confidence(confidence)
+    batches = plain(batches)
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 8:
         raise SettingError(f"find_batch_size: batches is a whole number of at least 8, got {batches!r}.")
     if sizes is not None and any(size != int(size) for size in increasing("find_batch_size", "sizes", sizes, 1)):

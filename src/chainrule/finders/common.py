@@ -13,6 +13,7 @@ from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.population.crew import Crew
 from chainrule.population.member import Member
+from chainrule.settings import plain
 from chainrule.statistics import of_mean
 from chainrule.training.state import State
 
@@ -63,12 +64,13 @@ def rounded(value: float, digits: int = 2) -> str:
 
 def increasing(owner: str, name: str, values: Sequence[Any], least: float) -> list[Any]:
     """Numbers in order, each once; raises `SettingError` for others than numbers of at least ``least``."""
-    found = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else None
-    if not found or any(isinstance(v, bool) or not isinstance(v, int | float) for v in found):
+    listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+    numbers = list(map(plain, values)) if listed else []
+    if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in numbers):
         raise SettingError(f"{owner}: {name} is a list of numbers, got {values!r}.")
-    if any(not math.isfinite(v) or v < least for v in found):
+    if any(not math.isfinite(v) or v < least for v in numbers):
         raise SettingError(f"{owner}: {name} are at least {least:g}, got {values!r}.")
-    return sorted(set(found))
+    return sorted(set(numbers))
 
 
 def geometric_mean(values: Sequence[float], confidence: float) -> tuple[float | None, tuple[float, float] | None]:

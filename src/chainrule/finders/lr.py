@@ -20,7 +20,7 @@ from chainrule.models import Model
 from chainrule.population.comparison import listed_seeds
 from chainrule.population.member import Member
 from chainrule.schedules import Ramp
-from chainrule.settings import check_number
+from chainrule.settings import check_number, plain
 from chainrule.statistics import LEVEL, check_confidence, percent, summary
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Resident
@@ -91,6 +91,7 @@ def find_lr(
         check_number("find_lr", name, rate, 0.0, open_low=True)
     if low >= high or not math.isfinite(high):
         raise SettingError(f"find_lr goes from a low rate to a higher one, got low={low!r} and high={high!r}.")
+    steps = plain(steps)
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 20:
         raise SettingError(f"find_lr: steps is a whole number of at least 20, got {steps!r}.")
     refuse("find_lr", settings, "epochs", "early_stopping", "callbacks")

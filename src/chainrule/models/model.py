@@ -23,6 +23,7 @@ from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_nam
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
+from chainrule.settings import plain
 
 if TYPE_CHECKING:
     from chainrule.tables.preparation import Preparation
@@ -141,6 +142,7 @@ class Model:
         x = self.inputs(x)
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
+        batch_size = plain(batch_size)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
         stream = streamed(x)

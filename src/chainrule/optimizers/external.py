@@ -27,7 +27,8 @@ class Optax(Optimizer):
     Parameters
     ----------
     transformation : optax.GradientTransformation
-        Anything with optax's ``init(params)`` and ``update(grads, state, params)``.
+        Anything with optax's ``init(params)`` and ``update(grads, state, params)``; one that needs the cost as well
+        (``optax.lbfgs``) is refused when training starts.
 
     >>> import optax
     >>> import chainrule as cr
@@ -39,7 +40,23 @@ class Optax(Optimizer):
     lr: float | Schedule = dataclasses.field(default=1.0, kw_only=True)
 
     def init(self, params: Tree) -> dict[str, Tree]:
-        return {"optax": self.transformation.init(params)}
+        state = self.transformation.init(params)
+        self._check_update(state, params)
+        return {"optax": state}
+
+    def _check_update(self, state: Any, params: Tree) -> None:
+        """Raise `SettingError` for one whose update takes more than gradients, state and parameters."""
+        from jax import eval_shape
+
+        try:
+            eval_shape(lambda grads, state: self.transformation.update(grads, state, grads), params, state)
+        except TypeError as error:
+            raise SettingError(
+                f"This optax transformation needs more than the gradient of a step ({error}): optax.lbfgs, for example, "
+                "evaluates the cost again to search along a line. Give one whose update takes gradients, state and "
+                "parameters alone, such as optax.adam(1e-3), or one of chainrule's own optimizers "
+                f"({', '.join(sorted(Optimizer.registry))})."
+            ) from None
 
     def change(
         self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any

@@ -158,7 +158,8 @@ class Block:
                 member=member.given,
             )
 
-        member.stopped = decisions.ask(self.callbacks, event, job.recipe, change) or reason
+        asked = decisions.ask(self.callbacks, event, job.recipe, change)
+        member.stopped = reason or asked
         return best
 
     def _diverge(self, member: Member, state: State, at: int) -> None:

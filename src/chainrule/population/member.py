@@ -17,7 +17,7 @@ from chainrule.errors import DataError, SettingError, did_you_mean
 from chainrule.layers import Dense, Layer, Maxout, Sequential
 from chainrule.models import Model
 from chainrule.population.networks import network
-from chainrule.settings import replace, structure
+from chainrule.settings import plain, replace, structure
 from chainrule.tables.table import Table
 from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.decisions import resumed, watched
@@ -210,7 +210,8 @@ class Recruits:
         net = network(net, data.x, data.y, data.preparation)
         if settings.sample_weight is not None and given.get("rows") is not None:
             settings = dataclasses.replace(settings, sample_weight=np.asarray(settings.sample_weight)[given["rows"]])
-        return Member(dict(given) | {"seed": settings.seed}, self._job(net, data, settings, key))
+        given = {name: plain(value) for name, value in given.items()}
+        return Member(given | {"seed": settings.seed}, self._job(net, data, settings, key))
 
     def _set(self, net: Any, settings: JobSettings, path: str, value: Any) -> tuple[Any, JobSettings]:
         """Network and settings with the setting at a path changed."""

@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from chainrule.engine import Engine
 from chainrule.engine.eager import NumpyEngine
 from chainrule.errors import SettingError, unknown_name
 from chainrule.population.member import Member
+from chainrule.settings import plain
 from chainrule.tree import leaves
 
 #: "auto" is the measured rule of `slots`; "vectorized" is one block of all, "single" blocks of one.
@@ -33,6 +36,7 @@ MEMORY_SHARE, MEMORY = 0.25, 8 * 2**30
 
 def check_strategy(strategy: str | int) -> None:
     """Raise unless it is a name, or a number of members to a block."""
+    strategy = plain(strategy)
     if isinstance(strategy, str) and strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
     if (
@@ -55,8 +59,8 @@ def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int
         return 1
     if strategy == "vectorized":
         return len(members)
-    if isinstance(strategy, int):
-        return min(strategy, len(members))
+    if isinstance(strategy, int | np.integer):
+        return min(int(strategy), len(members))
     each = max(map(member_bytes, members[:1]))
     if engine.platform == "cpu":
         most = max(1, min(MOST, CACHE_BYTES // max(1, each)))

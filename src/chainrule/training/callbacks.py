@@ -9,7 +9,7 @@ from typing import Any
 from chainrule import tree
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.models import Model
-from chainrule.settings import check_number
+from chainrule.settings import PlainSettings, check_number, plain
 from chainrule.training.history import History, smaller_is_better
 from chainrule.training.probe import Probes
 from chainrule.training.state import State
@@ -70,7 +70,7 @@ Callback = Callable[[Event], Decision | None]
 
 
 @dataclass(frozen=True)
-class EarlyStopping:
+class EarlyStopping(metaclass=PlainSettings):
     """Stop when the monitored value has not improved for ``patience`` epochs (lecture 003).
 
     Parameters
@@ -121,7 +121,7 @@ def apply_settings(state: State, changes: Mapping[str, float]) -> State:
     for path, value in changes.items():
         if path not in known:
             raise SettingError(f"There is no continuous setting {path!r}{did_you_mean(path, known)}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(plain(value), bool) or not isinstance(plain(value), int | float):
             raise SettingError(f"The setting {path!r} must be a number, got {value!r}.")
     new = tree.map_with_path(lambda path, old: float(changes.get(".".join(path), old)), recipe)
     return state._replace(settings=state.settings | {"recipe": new})

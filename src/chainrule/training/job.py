@@ -16,7 +16,7 @@ from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
-from chainrule.settings import check_number
+from chainrule.settings import PlainSettings, check_number
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.prepare import Prepared, arranged, prepare, unpack
 from chainrule.training.state import Recipe, State, Unit, start
@@ -29,7 +29,7 @@ SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
 
 
 @dataclass(frozen=True, eq=False)
-class JobSettings:
+class JobSettings(metaclass=PlainSettings):
     """The settings of `fit` that say what is trained and how (not where, nor what is written); see there."""
 
     loss: str | Loss = "auto"

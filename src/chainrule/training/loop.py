@@ -288,7 +288,8 @@ class Loop:
         if changes := decisions.scheduled(self.recipe, self.state.settings, self.history, validated):
             self._set(changes)
         last = self.history.records[-1]
-        return reason or self._call(int(last["epoch"]), last, end_of_epoch=True)
+        asked = self._call(int(last["epoch"]), last, end_of_epoch=True)
+        return reason or asked
 
     def _call(self, epoch: int, metrics: Mapping[str, float], end_of_epoch: bool) -> str | None:
         """Show the callbacks where the run is, and do what they decide: the reason to stop, if any."""

@@ -13,6 +13,7 @@ from chainrule.data import Dataset
 from chainrule.errors import SettingError
 from chainrule.layers import Layer
 from chainrule.models import Model
+from chainrule.settings import plain
 from chainrule.training.callbacks import Callback
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.hunt import Hunt
@@ -207,6 +208,7 @@ def _batch(sampler: Any, stages: Sequence[Stage]) -> int:
 
 
 def _count(name: str, value: Any) -> int:
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise SettingError(f"search: {name} must be a whole number of at least 1, got {value!r}.")
     return value

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule.errors import SettingError, did_you_mean
+from chainrule.settings import plain
 
 #: A narrowed range is the span of the best values and this share of it more on either side …
 MARGIN = 0.1
@@ -194,7 +195,7 @@ class Choice(Distribution):
     kept: tuple[Any, ...] = ()  # the labels that are left, where the choice was narrowed
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", tuple(self.options))
+        object.__setattr__(self, "options", tuple(map(plain, self.options)))
         if not self.options:
             raise SettingError('choice needs options, as in cr.choice("relu", "tanh").')
         labels = self.labels

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.errors import SettingError, unknown_name
+from chainrule.settings import PlainSettings
 
 NAMES = ("coarse_to_fine", "halving", "hyperband")
 
@@ -23,7 +24,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(metaclass=PlainSettings):
     """Some trials that are treated alike.
 
     Attributes

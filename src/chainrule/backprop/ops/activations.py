@@ -134,12 +134,12 @@ def glu(z):
 
 @primitive
 def step(xp, z, window=1.0):
-    """1 for z > 0, else 0 (lecture 003's threshold neuron).
+    """1 for z > 0, else 0 (lecture 003's threshold neuron); NaN for NaN.
 
     Its derivative is 0 everywhere. So that a network with step units can learn, the straight-through estimator
     (Bengio et al., 2013) is used: the derivative is taken as 1 where |z| ≤ window, else 0.
     """
-    return xp.where(z > 0, 1.0, 0.0).astype(getattr(z, "dtype", float))
+    return xp.where(xp.isnan(z), xp.nan, z > 0).astype(getattr(z, "dtype", float))
 
 
 step.derivatives(lambda y, z, window=1.0: (z <= window) & (z >= -window))
@@ -148,7 +148,7 @@ step.derivatives(lambda y, z, window=1.0: (z <= window) & (z >= -window))
 @primitive
 def sign_step(xp, z, window=1.0):
     """1 for z > 0, else -1; its surrogate derivative is that of `step`."""
-    return xp.where(z > 0, 1.0, -1.0).astype(getattr(z, "dtype", float))
+    return xp.where(xp.isnan(z), xp.nan, xp.where(z > 0, 1.0, -1.0)).astype(getattr(z, "dtype", float))
 
 
 sign_step.derivatives(lambda y, z, window=1.0: (z <= window) & (z >= -window))
