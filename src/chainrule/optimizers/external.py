@@ -52,7 +52,7 @@ class Optax(Optimizer):
             eval_shape(lambda grads, state: self.transformation.update(grads, state, grads), params, state)
         except TypeError as error:
             raise SettingError(
-                f"This optax transformation needs more than the gradient of a step ({error}): optax.lbfgs, for example, "
+                f"This optax transformation needs more than the gradient of a step ({error}): optax.lbfgs, say, "
                 "evaluates the cost again to search along a line. Give one whose update takes gradients, state and "
                 "parameters alone, such as optax.adam(1e-3), or one of chainrule's own optimizers "
                 f"({', '.join(sorted(Optimizer.registry))})."
