@@ -24,7 +24,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every room, and only cli/ may use it
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
-GROUND = ("settings", "random", "engine", "files", "display", "tree", "errors")  # every room may import these
+#: Every room may import these.
+GROUND = ("settings", "random", "engine", "files", "signals", "display", "tree", "errors")
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -85,6 +86,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "random": (),
     "engine": (),
     "files": (),
+    "signals": (),
     "display": (),
     "tree": (),
     "errors": (),

@@ -18,9 +18,9 @@ import chainrule as cr
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.population.keeper import member_folder
+from chainrule.signals import Interrupted, Terminated
 from chainrule.training import checkpoint
 from chainrule.training.folder import read_folder
-from chainrule.training.signals import Interrupted, Terminated
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 

@@ -15,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import DivergedError
-from chainrule.training.signals import Interrupted, Terminated
+from chainrule.signals import Interrupted, Terminated
 from chainrule.tuning import Stage, Standing, choice, integer, log_uniform, search, uniform
 
 RATES = {"optimizer.lr": log_uniform(0.01, 1.9)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -17,8 +19,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
+from chainrule.signals import Interrupted, Terminated, asked_to_end, handled
 from chainrule.training import checkpoint, pace
-from chainrule.training.signals import Interrupted, Terminated, asked_to_end
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
@@ -175,6 +177,61 @@ def test_what_nobody_heeds_arrives_at_the_end() -> None:
     with pytest.raises(KeyboardInterrupt):
         ask()
     assert seen == [signal.SIGINT]
+
+
+def wait() -> None:
+    """Wait for a signal; each step is one at which Python may run a handler."""
+    for _ in range(2000):
+        time.sleep(0.001)
+    pytest.fail("the signal was lost")
+
+
+def in_a_finalizer(number: int) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    Dying()
+    wait()
+
+
+def in_a_collection(number: int) -> None:
+    """As JAX has it: a callback that the garbage collector calls."""
+
+    def collecting(phase: str, facts: Any) -> None:
+        gc.callbacks.remove(collecting)
+        signal.raise_signal(number)
+
+    gc.callbacks.append(collecting)
+    gc.collect()
+    wait()
+
+
+def in_a_callback_of_c(number: int) -> None:
+    called_from_c = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(number))
+    called_from_c()
+    wait()
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
+@pytest.mark.parametrize("where", [in_a_finalizer, in_a_collection, in_a_callback_of_c])
+def test_where_python_would_drop_it_it_comes_again(where: Any, number: int, error: Any, capfd: Any) -> None:
+    with pytest.raises(error), handled():
+        where(number)
+    assert capfd.readouterr().err == ""  # no "Exception ignored in"
+
+
+def test_what_else_python_drops_is_shown_as_ever(capfd: Any) -> None:
+    class Wrong:
+        def __del__(self) -> None:
+            raise ValueError("in the finalizer")
+
+    shown: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda lost: shown.append(str(lost.exc_value)))
+        with handled():
+            Wrong()
+    assert shown == ["in the finalizer"]
 
 
 LONG = """

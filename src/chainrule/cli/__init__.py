@@ -1,5 +1,27 @@
 """The command line: each command parses what was typed, calls one function, and prints."""
 
-from chainrule.cli.app import main
+from __future__ import annotations
+
+import sys
+
+from chainrule import signals
+
+
+def main() -> None:
+    """The command ``chainrule``. From its first line on, Ctrl-C and SIGTERM end it with a word and a code."""
+    with signals.handled():
+        try:
+            from chainrule.cli.app import app
+
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, "reconfigure"):
+                    stream.reconfigure(errors="backslashreplace")  # a label that the terminal cannot show is no error
+            app(prog_name="chainrule")
+        except KeyboardInterrupt:  # while the commands were imported
+            print("\nInterrupted.", file=sys.stderr)
+            sys.exit(signals.INTERRUPTED)
+        finally:
+            signals.ignore()
+
 
 __all__ = ["main"]

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from chainrule import signals
 from chainrule.cli import options as o
 from chainrule.display import print_line
 from chainrule.errors import ChainruleError, DivergedError, PeerError, UnsavedError
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 
 class Commands(TyperGroup):
@@ -21,16 +22,14 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            print_line(f"\n{error or 'Interrupted.'}")
-            leave_the_others(INTERRUPTED)
-            raise typer.Exit(INTERRUPTED) from None
-        except SystemExit as error:  # training was ended by SIGTERM, see `chainrule.training.signals`
-            if error.code == TERMINATED:
-                print_line(f"\n{error}")
-                leave_the_others(TERMINATED)
-            raise
+            with signals.handled():
+                return super().invoke(ctx)
+        except (KeyboardInterrupt, signals.Terminated) as error:
+            terminated = isinstance(error, signals.Terminated)
+            code = signals.TERMINATED if terminated else signals.INTERRUPTED
+            print_line(f"\n{str(error) or 'Interrupted.'}")
+            leave_the_others(code)
+            raise typer.Exit(code) from None
         except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
             raise
         except (ChainruleError, OSError) as error:
@@ -65,14 +64,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def main() -> None:
-    """The command ``chainrule``."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a label that the terminal cannot show is no error
-    app(prog_name="chainrule")
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,9 +18,9 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
 from chainrule.report.members import FILE, write_members
+from chainrule.signals import Terminated
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
-from chainrule.training.signals import Terminated
 
 
 def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> Trained:

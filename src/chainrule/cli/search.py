@@ -25,8 +25,8 @@ from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import TrainSettings
 from chainrule.report.trials import write_trials
+from chainrule.signals import Terminated
 from chainrule.training.folder import RunFolder, claim_folder, without_none, write_config, write_result
-from chainrule.training.signals import Terminated
 from chainrule.tuning import Search, Stage
 from chainrule.tuning.stages import plan
 

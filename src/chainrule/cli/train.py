@@ -22,9 +22,9 @@ from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_apart, check_not_read
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
+from chainrule.signals import Terminated
 from chainrule.training import Run, fit
 from chainrule.training.folder import OF_A_RUN, claim_folder, write_result
-from chainrule.training.signals import Terminated
 
 RUNS = Path("runs")
 

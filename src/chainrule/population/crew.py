@@ -18,9 +18,9 @@ from chainrule.population.block import Block, Placed
 from chainrule.population.keeper import Keeper
 from chainrule.population.member import JOB_SETTINGS, Member, Recruits
 from chainrule.population.plan import check_strategy, slots
+from chainrule.signals import Asked, asked_to_end, ended
 from chainrule.training.callbacks import Callback
 from chainrule.training.job import JobSettings
-from chainrule.training.signals import Asked, asked_to_end, ended
 
 #: About what it takes to compile a program.
 COMPILE_SECONDS = 2.0

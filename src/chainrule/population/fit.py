@@ -12,10 +12,10 @@ from chainrule.population.keeper import Keeper
 from chainrule.population.member import Member, listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
+from chainrule.signals import Terminated
 from chainrule.training.callbacks import Callback
 from chainrule.training.folder import RunFolder, write_result
 from chainrule.training.job import describe
-from chainrule.training.signals import Terminated
 
 
 def fit_population(

@@ -17,6 +17,7 @@ from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
+from chainrule.signals import Asked, asked_to_end, ended
 from chainrule.training import checkpoint, decisions
 from chainrule.training.callbacks import Callback, EarlyStopping, Event, apply_settings
 from chainrule.training.checkpoint import Checkpoint, Place
@@ -35,7 +36,6 @@ from chainrule.training.probe import names as probe_names
 from chainrule.training.progress import Show
 from chainrule.training.progress import progress as show_progress
 from chainrule.training.run import Run, add_steps, added, named_metrics
-from chainrule.training.signals import Asked, asked_to_end, ended
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
 

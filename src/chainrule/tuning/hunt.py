@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import DivergedError, FileError, SettingError
 from chainrule.population import Member
+from chainrule.signals import Interrupted, Terminated
 from chainrule.training.history import History
 from chainrule.training.run import Run
-from chainrule.training.signals import Interrupted, Terminated
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Search, Tried
 from chainrule.tuning.retrain import retrained
