@@ -17,12 +17,19 @@ from chainrule.tables.columns import KINDS, Column, find_column
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_table
 from chainrule.tables.show import describe, show_columns
-from chainrule.tables.target import infer_target, read_target, target_column
+from chainrule.tables.target import learn_target, target_column
 
 
 def column(cells: Sequence[Any], name: str = "x", override: Any = None, **others: Sequence[Any]) -> Column:
     frame = pd.DataFrame({name: pd.Series(list(cells), dtype=object), **others})
     return infer_columns(frame, overrides={} if override is None else {name: override})[0]
+
+
+def of_a_file(cells: list[Any]) -> pd.Series:
+    """Cells as a text file gives them, which have no types."""
+    series = pd.Series(cells, dtype="str")
+    series.attrs["separator"] = ","
+    return series
 
 
 def repeat(cells: Sequence[Any], times: int = 20) -> list[Any]:
@@ -253,7 +260,7 @@ def test_the_columns_of_the_titanic(data_dir: Path) -> None:
     assert [(c.kind, c.missing, c.distinct, c.outliers) for c in typed] == [
         (c.kind, c.missing, c.distinct, c.outliers) for c in infer_columns(frame, target="Survived")
     ]
-    assert infer_target(frame["Survived"])[0] == "classification"
+    assert learn_target(frame["Survived"])[0].task == "classification"
 
 
 # The target
@@ -263,8 +270,9 @@ def test_the_columns_of_the_titanic(data_dir: Path) -> None:
     ("cells", "task", "values"),
     [
         (repeat(["cat", "dog"]), "classification", repeat(["cat", "dog"])),
-        (repeat(["1", "0"]), "classification", repeat([1, 0])),
-        (repeat([True, False]), "classification", repeat(["True", "False"])),
+        (repeat(["1", "0"]), "classification", repeat(["1", "0"])),
+        (of_a_file(repeat(["1", "0"])), "classification", repeat([1, 0])),
+        (repeat([True, False]), "classification", repeat([True, False])),
         (repeat([1.0, 2.0, 3.0]), "classification", repeat([1, 2, 3])),
         (repeat(["1.5", "2.5"]), "regression", repeat([1.5, 2.5])),
         (repeat(["1,5", "2,5"]), "regression", repeat([1.5, 2.5])),
@@ -275,28 +283,29 @@ def test_the_columns_of_the_titanic(data_dir: Path) -> None:
     ],
 )
 def test_targets(cells: list[Any], task: str, values: list[Any]) -> None:
-    found = infer_target(cells)
-    assert (found[0], found[1].tolist()) == (task, values)
-    assert read_target(cells, task).tolist() == values
+    target, _ = learn_target(cells)
+    assert (target.task, target.read(cells).tolist()) == (task, values)
 
 
 def test_rows_without_a_target_are_counted_and_stay_in_place() -> None:
-    task, values, note = infer_target([*repeat(["a", "b"]), None, "?"])
-    assert values.tolist()[-3:] == ["b", None, None]
+    cells = of_a_file([*repeat(["a", "b"]), None, "?"])
+    target, note = learn_target(cells)
+    assert target.read(cells).tolist()[-3:] == ["b", None, None]
     assert note == "2 rows without a target are left out."
-    task, values, note = infer_target([*np.linspace(0, 1, 60), np.inf, "n.a."])
-    assert task == "regression"
-    assert np.flatnonzero(np.isnan(values)).tolist() == [60, 61]
+    cells = [*np.linspace(0, 1, 60), np.inf, "n.a."]
+    target, note = learn_target(cells)
+    assert target.task == "regression"
+    assert np.flatnonzero(np.isnan(target.read(cells))).tolist() == [60, 61]
     assert "'n.a.'" in note
     assert "2 rows without a target" in note
 
 
 def test_a_task_can_be_asked_for() -> None:
-    assert infer_target(repeat([1, 2, 3]), "regression")[1].dtype == np.float64
-    assert infer_target(repeat(["1.5", "2.5"]), "classification")[1].tolist()[:2] == ["1.5", "2.5"]
-    assert "taken for classes" in infer_target(repeat([1, 2, 3]))[2]
+    assert learn_target(repeat([1, 2, 3]), "regression")[0].read([1]).dtype == np.float64
+    assert learn_target(repeat(["1.5", "2.5"]), "classification")[0].classes == ("1.5", "2.5")
+    assert "taken for classes" in learn_target(repeat([1, 2, 3]))[1]
     with pytest.raises(UnknownNameError, match="did you mean 'regression'"):
-        infer_target([1, 2], "regresion")
+        learn_target([1, 2], "regresion")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +325,7 @@ def test_a_task_can_be_asked_for() -> None:
 def test_targets_that_cannot_be_learnt(cells: list[Any], task: str | None, message: str) -> None:
     series = pd.Series(cells, dtype=object, name="y")
     with pytest.raises(DataError, match="target 'y'.*" + re.escape(message)):
-        infer_target(series, task)
+        learn_target(series, task)
 
 
 # What is shown

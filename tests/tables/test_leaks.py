@@ -12,7 +12,7 @@ import pytest
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.leaks import ROWS, duplicates, leaks
 from chainrule.tables.read import read_table
-from chainrule.tables.target import infer_target
+from chainrule.tables.target import learn_target
 
 
 def suspected(frame: pd.DataFrame, y: Any, task: str) -> list[str]:
@@ -74,8 +74,8 @@ def test_honest_features_are_not_suspected(name: str) -> None:
 )
 def test_real_tables_are_not_suspected(data_dir: Path, name: str, target: str) -> None:
     frame = read_table(data_dir / "tables" / f"{name}.csv", nrows=5_000)
-    task, y, _ = infer_target(frame[target])
-    assert suspected(frame.drop(columns=target), y, task) == []
+    told, _ = learn_target(frame[target])
+    assert suspected(frame.drop(columns=target), told.read(frame[target]), told.task) == []
 
 
 def test_duplicates_across_the_split() -> None:

@@ -26,7 +26,7 @@ from chainrule.errors import ChainruleError
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_chunks, read_table
 from chainrule.tables.show import show_columns
-from chainrule.tables.target import infer_target
+from chainrule.tables.target import learn_target
 from chainrule.tables.values import MISSING, values_of
 
 WORDS = [
@@ -103,11 +103,12 @@ def looked_at(frame: pd.DataFrame) -> None:
 
     refused(plan)
     for name in frame.columns[:3]:
-        found = refused(lambda name=name: infer_target(frame[name]))
+        found = refused(lambda name=name: learn_target(frame[name]))
         if found is not None:
-            task, values, _ = found
+            target, _ = found
+            values = target.read(frame[name])
             assert len(values) == len(frame)
-            assert task == "classification" or not np.isinf(values).any()
+            assert target.task == "classification" or not np.isinf(values).any()
 
 
 def cells_of(frame: pd.DataFrame) -> list[list[Any]]:

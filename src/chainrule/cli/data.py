@@ -18,7 +18,7 @@ from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.table import PreparedTable, Table
-from chainrule.tables.target import read_target, target_column
+from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
 
 #: The random stream of the test part, apart from those of `fit`.
 TEST = 2**32 - 4
@@ -129,14 +129,14 @@ def judged_table(
     if target is None:
         raise SettingError(f"Which column of {given} holds the target? Name it: --target NAME.")
     frame = read_table(given, **words)
-    y = read_target(
-        frame[target_column(frame.columns, target)],
-        "regression" if model.target.task == "regression" else "classification",
-    )
-    rows = np.flatnonzero(~np.isnan(y) if y.dtype.kind == "f" else np.array([value is not None for value in y]))
+    column = model.preparation.target if model.preparation is not None else None
+    column = column or TargetColumn.of_classes(target, model.target.classes)
+    y = column.read(frame[target_column(frame.columns, target)])
+    column.check(y)
+    rows = np.flatnonzero(has_target(y))
     text = "all of them" if len(rows) == len(y) else f"without {len(y) - len(rows):,} that have no {target}"
     frame = frame.iloc[rows]
-    return Part(rows, model.inputs(frame), np.array(y[rows].tolist()), text), frame
+    return Part(rows, model.inputs(frame), as_array(y[rows].tolist()), text), frame
 
 
 def judged(data: Dataset, given: str, settings: TrainSettings | None) -> Part:

@@ -242,7 +242,10 @@ class Model:
 
     def inputs(self, x: Any) -> Any:
         """The columns of a data frame as the array they were prepared to in training; other data as it is."""
-        return self.preparation(x) if self.preparation is not None and hasattr(x, "columns") else x
+        from chainrule.tables.read import as_frame
+
+        frame = None if self.preparation is None else as_frame(x)
+        return x if frame is None or self.preparation is None else self.preparation(frame)
 
     def prepare(self, x: Array) -> Any:
         """The inputs as the network gets them: standardized if the training data was, in the model's precision."""

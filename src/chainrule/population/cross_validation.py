@@ -457,14 +457,14 @@ def _of_table(table: Table, groups: Any) -> _Samples:
         groups = table.frame[column]
     elif groups is not None and np.ndim(groups) > 0 and len(groups) != len(table):
         raise DataError(f"groups needs one value for each of the {len(table):,} rows, got {len(groups):,}.")
-    task, y, present = table.targets()
+    target, y, present = table.targets()
     split = table.split_column()
     if split is not None:
         present &= (table.frame[split].astype(str).str.strip().str.lower() != "test").to_numpy()
     rows = np.flatnonzero(present)
     groups = None if groups is None else np.asarray(groups)[rows]
     # What is to be learnt is the same in all folds, however the targets of one may look.
-    return _Samples(dataclasses.replace(table, task=task), table.frame, y, task, rows, groups)
+    return _Samples(dataclasses.replace(table, task=target.task), table.frame, y, target.task, rows, groups)
 
 
 def _labels(stratify: Any, samples: _Samples) -> Any:

@@ -27,7 +27,7 @@ from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import is_table, read_chunks
 from chainrule.tables.split import Split
 from chainrule.tables.table import SPLIT_NAMES, Division, PreparedTable, Table
-from chainrule.tables.target import target_column
+from chainrule.tables.target import TargetColumn, target_column
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -98,7 +98,8 @@ class LargeTable(Table):
             f"{self.path.name} is large for this machine's memory, so it is read in pieces while it trains. Rows from "
             "distant places of the file do not mix: shuffle it once if it is sorted by class or time."
         ]
-        task, found, kept, rows = self._divide(narrow, division, key, notes)
+        target = None if preparation is None else preparation.target
+        target, found, kept, rows = self._divide(narrow, division, key, notes, target)
         at, parts = kept.index.to_numpy(), (rows.train, rows.validation, rows.test)
         place = kept.index.get_indexer(sample.index)  # of each row of the sample among those with a target
         sample, place = sample[place >= 0], place[place >= 0]
@@ -109,16 +110,16 @@ class LargeTable(Table):
                 f"The columns are told from {len(looked_at.train):,} of the {len(rows.train):,} training rows, drawn "
                 "by lot, and so are leaks and rows that occur twice."
             )
-        preparation = self._learn(sample, looked_at, found[place], task, preparation, components, notes)
+        preparation = self._learn(sample, looked_at, found[place], target, preparation, components, notes)
         inputs = self._second_pass(preparation, [at[part] for part in parts])
-        data = self._dataset(inputs, found, rows, task, preparation)
+        data = self._dataset(inputs, found, rows, preparation)
         return PreparedTable(data, preparation.columns, rows, None, tuple(notes), len(looked_at.train))
 
     def prepare_rows(self, *_: Any, **__: Any) -> PreparedTable:
         """Not for a table that stays in its file."""
         raise self._not_in_memory()
 
-    def targets(self, *_: Any, **__: Any) -> tuple[str, Array, Array]:
+    def targets(self, *_: Any, **__: Any) -> tuple[TargetColumn, Array, Array]:
         """Not for a table that stays in its file."""
         raise self._not_in_memory()
 

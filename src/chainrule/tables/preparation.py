@@ -37,6 +37,7 @@ from chainrule.tables.columns import Column
 from chainrule.tables.encoding import Categories, rare_below
 from chainrule.tables.numeric import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
 from chainrule.tables.selection import check_kind, check_plan, select, unreadable
+from chainrule.tables.target import TargetColumn
 from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ Array = NDArray[Any]
 #: No input of a network is larger, so that sums of squares stay finite in float32.
 LIMIT = 1e12
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ class Preparation:
     origins : the day from which a date's elapsed days are counted, in days since 1970
     tolerated : columns in which training rows had cells of another kind
     version : of scikit-learn, when it was fitted
+    target : what reads the target of another table; None where the model was trained on targets beside the table
     inputs : names of the columns that it needs
     feature_names : what each input is
     embedded : (column, number of codes) of the embedded categories; their codes are the last inputs, in this order
@@ -97,6 +99,7 @@ class Preparation:
     origins: Mapping[str, float]
     tolerated: tuple[str, ...]
     version: str
+    target: TargetColumn | None = None
     inputs: tuple[str, ...] = field(init=False)
     feature_names: tuple[str, ...] = field(init=False)
     embedded: tuple[tuple[str, int], ...] = field(init=False)
@@ -275,6 +278,7 @@ class Preparation:
             "reduction": keep("reduction", self.reduction),
             "origins": dict(self.origins),
             "tolerated": list(self.tolerated),
+            "target": None if self.target is None else self.target.to_dict(),
         }
         return plain, arrays
 
@@ -328,6 +332,7 @@ class Preparation:
             {str(name): float(day) for name, day in plain["origins"].items()},
             tuple(str(name) for name in plain["tolerated"]),
             str(plain["scikit-learn"]),
+            None if plain["target"] is None else TargetColumn.from_dict(plain["target"]),
         )
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from chainrule.errors import ChainruleError, DataError, FileError
 from chainrule.tables.values import MISSING
 
-__all__ = ["ENDINGS", "is_table", "read_chunks", "read_table", "table_columns"]
+__all__ = ["ENDINGS", "as_frame", "is_table", "read_chunks", "read_table", "table_columns"]
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
@@ -129,11 +129,8 @@ def read_table(
 
     if nrows is not None and nrows < 1:
         raise DataError(f"nrows is the number of rows to read; expected 1 or more, got {nrows}.")
-    if isinstance(source, pd.DataFrame):
-        return _own(source.iloc[:nrows], "The data frame")
-    if hasattr(source, "__arrow_c_stream__"):
-        table = _pyarrow(f"A {type(source).__name__} as a table").table(source)
-        return _arrow_frame(table.slice(0, nrows), "The table")
+    if (frame := as_frame(source)) is not None:
+        return _own(frame.iloc[:nrows], "The data frame" if isinstance(source, pd.DataFrame) else "The table")
     path = _path(source)
     if path.suffix.lower() in PARQUET:
         (frame,) = _parquet_frames(path, None, nrows)
@@ -144,6 +141,35 @@ def read_table(
     whole = pd.concat(frames, ignore_index=True)
     whole.attrs.update(frames[0].attrs)
     return whole
+
+
+def as_frame(x: Any) -> Any:
+    """A table in memory as a pandas data frame whose column names are text without spaces around it; None for others.
+
+    Tables are pandas data frames, and what has named columns and speaks Arrow's protocol: tables of pyarrow, frames of
+    polars, relations of DuckDB.
+
+    >>> import pyarrow as pa
+    >>> from chainrule.tables.read import as_frame
+    >>> as_frame(pa.table({"age": [31, 44]})).to_dict("list")
+    {'age': [31, 44]}
+    >>> as_frame([[31], [44]]) is None
+    True
+
+    Raises `DataError` for column names that are missing or occur twice, and `FileError` if pyarrow is not installed.
+    """
+    import pandas as pd
+
+    if isinstance(x, pd.DataFrame):
+        if x.columns.nlevels > 1:
+            levels = x.columns.nlevels
+            raise DataError(f"The data frame has column names of {levels} levels; expected one name for each.")
+        names = [str(name).strip() for name in x.columns]
+        return x if names == x.columns.tolist() else x.set_axis(names, axis=1)
+    if not hasattr(x, "__arrow_c_stream__") or not any(hasattr(x, name) for name in ("columns", "column_names")):
+        return None
+    table = _pyarrow(f"A {type(x).__name__} as a table").table(x)
+    return _arrow_frame(table, "The table")
 
 
 def read_chunks(
@@ -483,17 +509,19 @@ def _parquet_frames(path: Path, most: int | None, nrows: int | None) -> Iterator
         if not file.metadata.num_rows:
             raise DataError(f"{path} has columns but no rows.")
         if most is None and nrows is None:
-            yield _arrow_frame(file.read(columns=list(names)), str(path))
+            yield _own(_arrow_frame(file.read(columns=list(names)), str(path)), str(path))
         elif most is None:
             first: list[Any] = []
             for batch in file.iter_batches(batch_size=min(nrows or 1, 65_536), columns=list(names)):
                 first.append(batch)
                 if sum(map(len, first)) >= (nrows or 1):
                     break
-            yield _arrow_frame(pyarrow.Table.from_batches(first).slice(0, nrows), str(path))
+            table = pyarrow.Table.from_batches(first).slice(0, nrows)
+            yield _own(_arrow_frame(table, str(path)), str(path))
         else:
             for batch in file.iter_batches(batch_size=most, columns=list(names)):
-                yield _arrow_frame(pyarrow.Table.from_batches([batch]), str(path))
+                table = pyarrow.Table.from_batches([batch])
+                yield _own(_arrow_frame(table, str(path)), str(path))
 
 
 def _arrow_names(schema: Any, where: str) -> tuple[str, ...]:
@@ -505,13 +533,11 @@ def _arrow_frame(table: Any, where: str) -> Any:
     names = _arrow_names(table.schema, where)
     table = table.select(list(names))
     table.validate(full=True)
-    return _own(table.to_pandas(ignore_metadata=True), where)
+    return table.to_pandas(ignore_metadata=True).set_axis([name.strip() for name in names], axis=1)
 
 
 def _own(frame: Any, where: str) -> Any:
     """A frame with text as column names, and rows counted from 0."""
-    if frame.columns.nlevels > 1:
-        raise DataError(f"{where} has column names of {frame.columns.nlevels} levels; expected one name for each.")
     names = _checked([str(name).strip() for name in frame.columns], where)
     if not len(frame):
         raise DataError(f"{where} has columns but no rows.")

@@ -17,7 +17,7 @@ from chainrule.tables.leaks import duplicates, leaks
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
-from chainrule.tables.target import infer_target, read_target, target_column
+from chainrule.tables.target import TargetColumn, as_array, classes_of, has_target, learn_target, target_column
 from chainrule.tables.values import coded
 
 if TYPE_CHECKING:
@@ -182,17 +182,19 @@ class Table:
         if not len(parts[0]):
             raise DataError(f"{self.name}: no rows were given to train on.")
         notes: list[str] = []
-        task, found, present = self.targets(parts[0], notes)
+        target, found, present = self.targets(parts[0], notes, None if preparation is None else preparation.target)
         split = self.split_column()
         features = self.frame.drop(columns=[self.target] if split is None else [self.target, split])
         kept = [part[present[part]] for part in parts]
-        if task == "classification" and (new := set(found[kept[1]].tolist()) - set(found[kept[0]].tolist())):
+        if target.task == "classification" and (new := set(found[kept[1]].tolist()) - set(found[kept[0]].tolist())):
             raise DataError(
                 f"{self.name}: rows that are held out have the {self.target} {min(new)!r}, which no training row has. "
                 "Leave these rows out, or hold out others."
             )
         rows = Split(kept[0], kept[1], np.zeros(0, np.intp))
-        return self._prepared(task, found, features, rows, preparation, components, notes)
+        if preparation is None or preparation.target is None:
+            target = _with_classes(target, found, rows)
+        return self._prepared(target, found, features, rows, preparation, components, notes)
 
     def split_column(self, frame: Any = None) -> str | None:
         """The column that names the part of each row, if there is one and it is not to be left out.
@@ -206,29 +208,30 @@ class Table:
         """The same table with each different text of a column once: quicker where many are prepared of its rows."""
         return replace(self, frame=coded(self.frame))
 
-    def targets(self, told: Any = None, notes: list[str] | None = None) -> tuple[str, np.ndarray, np.ndarray]:
-        """The task, the target of every row, and whether it has one (if it has not, its value means nothing).
+    def targets(
+        self, train: Any = None, notes: list[str] | None = None, target: TargetColumn | None = None
+    ) -> tuple[TargetColumn, np.ndarray, np.ndarray]:
+        """What the target is, its value in every row, and whether a row has one (if not, its value means nothing).
 
-        The task is told from the rows with the numbers ``told``; None: from all but those for the test.
+        It is told from the rows with the numbers ``train`` (None: from all but those for the test), unless it is known.
         """
         column = self.frame[self.target]
-        told = _told(self.frame, column, self.split_column()) if told is None else column.iloc[told]
-        task, _, note = infer_target(told, self.task)
-        if note and notes is not None:
-            notes.append(note)
-        return task, *_filled(read_target(column, task), task)
+        rows = _training(self.frame, column, self.split_column()) if train is None else column.iloc[train]
+        target = self._learn_target(rows, [] if notes is None else notes, target)
+        return target, *_filled(target.read(column))
 
     def _prepare(
         self, division: Division, components: int | float | None, preparation: Preparation | None, key: Any
     ) -> PreparedTable:
         """What `prepare` makes."""
         notes: list[str] = []
-        task, found, features, rows = self._divide(self.frame, division, key, notes)
-        return self._prepared(task, found, features, rows, preparation, components, notes)
+        target = None if preparation is None else preparation.target
+        target, found, features, rows = self._divide(self.frame, division, key, notes, target)
+        return self._prepared(target, found, features, rows, preparation, components, notes)
 
     def _prepared(
         self,
-        task: str,
+        target: TargetColumn,
         found: np.ndarray,
         features: DataFrame,
         rows: Split,
@@ -238,24 +241,25 @@ class Table:
     ) -> PreparedTable:
         """The parts of a table in memory."""
         known = coded(features)
-        preparation = self._learn(known, rows, found, task, preparation, components, notes)
+        preparation = self._learn(known, rows, found, target, preparation, components, notes)
         parts = (rows.train, rows.validation, rows.test)
         inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
-        data = self._dataset(inputs, found, rows, task, preparation)
+        data = self._dataset(inputs, found, rows, preparation)
         return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
 
     def _divide(
-        self, frame: DataFrame, division: Division, key: Any, notes: list[str]
-    ) -> tuple[str, np.ndarray, DataFrame, Split]:
-        """The task, the target of each row that has one, the columns that may be learnt from, and the split."""
+        self, frame: DataFrame, division: Division, key: Any, notes: list[str], target: TargetColumn | None
+    ) -> tuple[TargetColumn, np.ndarray, DataFrame, Split]:
+        """The target, its value in each row that has one, the columns that may be learnt from, and the split."""
         group, time, split = division.group, division.time, division.split
         division.check(frame.columns, self.target, self.columns)
         if not division.columns and (split := self.split_column(frame)) is not None:
             notes.append(f"The column {split!r} names the parts, so the rows are split by it.")
-        task, found, frame = self._target(frame, split, notes)
+        known = target
+        target, found, frame = self._target(frame, split, notes, known)
         rows = split_rows(
             len(frame),
-            None if task == "regression" else found,
+            None if target.task == "regression" else found,
             validation=division.validation,
             test=division.test,
             group=None if group is None else frame[group],
@@ -263,14 +267,15 @@ class Table:
             column=None if split is None else frame[split],
             key=key,
         )
-        return task, found, frame.drop(columns=[name for name in (split, group) if name is not None]), rows
+        target = known or _with_classes(target, found, rows)
+        return target, found, frame.drop(columns=[name for name in (split, group) if name is not None]), rows
 
     def _learn(
         self,
         features: DataFrame,
         rows: Split,
         found: np.ndarray,
-        task: str,
+        target: TargetColumn,
         preparation: Preparation | None,
         components: int | float | None,
         notes: list[str],
@@ -280,8 +285,10 @@ class Table:
         if preparation is None:
             gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
             columns = infer_columns(training, overrides={k: v for k, v in self.columns.items() if k not in gone})
-            notes += leaks(training, columns, found[rows.train], task)
+            notes += leaks(training, columns, found[rows.train], target.task)
             preparation = Preparation.fit(training, columns, components=components)
+        if preparation.target is None:
+            preparation = replace(preparation, target=target)
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
             if len(part) and (same := duplicates(training, features.iloc[part])):
                 notes.append(
@@ -290,40 +297,49 @@ class Table:
                 )
         return preparation
 
-    def _target(self, frame: Any, split: str | None, notes: list[str]) -> tuple[str, np.ndarray, Any]:
+    def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None) -> TargetColumn:
+        """What the target is, told from the cells of training rows, unless it is known."""
+        if target is None:
+            target, note = learn_target(rows, self.task)
+            if note:
+                notes.append(note)
+        return target
+
+    def _target(
+        self, frame: Any, split: str | None, notes: list[str], target: TargetColumn | None
+    ) -> tuple[TargetColumn, np.ndarray, Any]:
         """What the target is, its values, and the other columns, of the rows that have one.
 
         Rows that a column says are for the test have no say in what it is.
         """
         column = frame[self.target]
-        task, _, note = infer_target(_told(frame, column, split), self.task)
-        if note:
-            notes.append(note)
-        values, present = _filled(read_target(column, task), task)
+        target = self._learn_target(_training(frame, column, split), notes, target)
+        values, present = _filled(target.read(column))
         features = frame.drop(columns=self.target)
-        return (task, values, features) if present.all() else (task, values[present], features[present])
+        return (target, values, features) if present.all() else (target, values[present], features[present])
 
     def _dataset(
         self,
         inputs: Iterable[np.ndarray | None],
         found: np.ndarray,
         rows: Split,
-        task: str,
         preparation: Preparation,
     ) -> Dataset:
         """The data set of the inputs of the three parts, which are not made before the targets are checked."""
-        classes = None if task == "regression" else tuple(np.unique(found[np.r_[rows.train, rows.validation]]).tolist())
+        target = preparation.target
+        assert target is not None
+        codes = None if target.classes is None else {label: code for code, label in enumerate(target.classes)}
         targets: list[np.ndarray | None] = []
         for part, name in ((rows.train, "training"), (rows.validation, "validation"), (rows.test, "test")):
             values = found[part]
-            if classes is not None:
-                unknown = ~np.isin(values, np.asarray(classes))
-                if unknown.any():
+            if codes is not None:
+                labels = values.tolist()
+                if unknown := [label for label in labels if label not in codes]:
                     raise DataError(
-                        f"{self.name}: the {name} rows have the {self.target} {values[unknown][0]!r}, which no "
+                        f"{self.name}: the {name} rows have the {self.target} {unknown[0]!r}, which no "
                         "training row has. Leave these rows out, or split otherwise."
                     )
-                values = np.searchsorted(np.asarray(classes), values).astype(np.int32)
+                values = np.array([codes[label] for label in labels], np.int32)
             targets.append(values if len(part) else None)
         y, y_validation, y_test = targets
         x, x_validation, x_test = inputs
@@ -335,9 +351,9 @@ class Table:
             y,
             x_test,
             y_test,
-            classes,
+            target.classes,
             tuple(preparation.feature_names),
-            "regression" if task == "regression" else "classification",
+            target.task,
             x_validation,
             y_validation,
             preparation,
@@ -403,18 +419,23 @@ class PreparedTable:
     looked_at: int
 
 
-def _told(frame: Any, target: Any, split: str | None) -> Any:
+def _training(frame: Any, target: Any, split: str | None) -> Any:
     """The targets of the rows that may tell what is to be learnt: those that no column says are for the test."""
     return target if split is None else target[frame[split].astype(str).str.strip().str.lower() != "test"]
 
 
-def _filled(values: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray]:
+def _with_classes(target: TargetColumn, values: np.ndarray, rows: Split) -> TargetColumn:
+    """The target with the classes of the rows that train and those that validate, which are known before the test."""
+    if target.task == "regression":
+        return target
+    return replace(target, classes=classes_of(values[np.r_[rows.train, rows.validation]].tolist()))
+
+
+def _filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Targets as an array of one kind, some other row's in the place of a missing one; and which rows have one."""
-    if task == "regression":
-        return values, ~np.isnan(values)
-    present = np.array([value is not None for value in values])
-    if not present.all():
-        values = np.array(np.where(present, values, values[present][0]).tolist())
+    present = has_target(values)
+    if values.dtype == object and not present.all():
+        values = as_array(np.where(present, values, values[present][0]).tolist())
     return values, present
 
 

@@ -1,11 +1,14 @@
-"""The column to predict: whether it holds classes or numbers, and its values."""
+"""The column to predict: whether it holds classes or numbers, how its cells are written, and its values."""
 
 from __future__ import annotations
 
+import collections
 import math
+import numbers as number_types
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +17,9 @@ from chainrule.errors import DataError, unknown_name
 from chainrule.tables.columns import Column, find_column
 from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, number_plan
 from chainrule.tables.look import Look, has_decimal_commas, shown
-from chainrule.tables.values import as_number, categories
+from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, numbers
 
-__all__ = ["infer_target", "read_target", "target_column"]
+__all__ = ["TargetColumn", "as_array", "classes_of", "has_target", "learn_target", "target_column"]
 
 Array = NDArray[Any]
 
@@ -28,19 +31,128 @@ def target_column(names: Iterable[Any], name: str, *, what: str = "target column
     return find_column(names, name, what)
 
 
-def infer_target(series: Any, task: str | None = None) -> tuple[str, Array, str]:
-    """What a target column is, its values, and what should be said about it.
+@dataclass(frozen=True)
+class TargetColumn:
+    """What the column to predict is; learnt from training rows, kept with the model, and used to read any other table.
+
+    Attributes
+    ----------
+    name : of the column, "" where it has none
+    task : "classification" or "regression"
+    labels : what the classes are: "boolean", "integer" or "text"; "number" for a regression
+    classes : those of the training rows, in the order of their codes; None for a regression
+    decimal : what stands before the decimals in numbers written as text, "." or ","
+    unit : the sign beside numbers written as text, such as "%" or "$"; "" if there is none
+
+    Examples
+    --------
+    >>> from chainrule.tables.target import learn_target
+    >>> target, _ = learn_target(["1.525,66", "880,10", "2.571,00"])
+    >>> target.read(["2.571", "n/a"])
+    array([2571.,   nan])
+    """
+
+    name: str
+    task: Literal["classification", "regression"]
+    labels: Literal["boolean", "integer", "text", "number"]
+    classes: tuple[Any, ...] | None = None
+    decimal: str = "."
+    unit: str = ""
+
+    @classmethod
+    def of_classes(cls, name: str, classes: Sequence[Any] | None) -> Self:
+        """The target of a model that was trained on labels in an array: its classes, or None for a regression.
+
+        >>> TargetColumn.of_classes("y", (1, 2)).read(["2", "1.0", "unknown"]).tolist()
+        [2, 1, 'unknown']
+        """
+        if classes is None:
+            return cls(name, "regression", "number")
+        return cls(name, "classification", _kind_of_labels(classes), tuple(classes))
+
+    def read(self, series: Any) -> Array:
+        """The values of the column in any table, as the training rows had them.
+
+        Returns
+        -------
+        values
+            For a regression float64, NaN where there is no number. For a classification the labels: truth values, whole
+            numbers or text, None where one is missing. What is none of the known classes stays as it is written.
+        """
+        series = _series(series)
+        if self.task == "regression":
+            return numbers(series, decimal=self.decimal, unit=self.unit)
+        labels = by_value(series, self._labels, None) if has_one_type(series) else self._labels(series)
+        return as_array(labels.tolist())
+
+    def _labels(self, series: Any) -> Array:
+        present = cells(series)
+        labels = np.empty(len(present), object)
+        labels[:] = [None if cell is None else self._label(cell) for cell in present]
+        return labels
+
+    def _label(self, cell: Any) -> Any:
+        """A cell as one of the classes, or as it is written."""
+        text = as_text(cell)  # in the one way in which a number or a truth value is written
+        if self.labels == "boolean":
+            truth = as_boolean(text)
+            return text_of(cell) if math.isnan(truth) else bool(truth)
+        if self.labels == "integer":
+            if isinstance(cell, bool | np.bool_):
+                return int(cell)
+            return int(text) if _WHOLE.fullmatch(text) else text_of(cell)
+        written = text_of(cell)
+        if self.classes is None or written in self.classes:
+            return written
+        same = [label for label in self.classes if as_text(label) == text]
+        return same[0] if len(same) == 1 else written
+
+    def check(self, labels: Any) -> None:
+        """Raise a `DataError` that lists the labels that no training row had, and how many rows have one.
+
+        >>> TargetColumn("y", "classification", "integer", (1, 2)).check([1, "unknown", 2])
+        Traceback (most recent call last):
+            ...
+        chainrule.errors.DataError: 1 of 3 rows has a label of 'y' that is not among the classes of the training data: \
+'unknown' (row 1). Known classes: 1, 2.
+        """
+        if self.classes is None:
+            return
+        values = list(labels)
+        unknown = [row for row, label in enumerate(values) if label is not None and label not in self.classes]
+        if not unknown:
+            return
+        different = list(dict.fromkeys(values[row] for row in unknown))
+        rows = "row has" if len(unknown) == 1 else "rows have"
+        raise DataError(
+            f"{len(unknown):,} of {len(values):,} {rows} a label of {self.name!r} that is not among the classes of the "
+            f"training data: {_listed(different)} (row {unknown[0]:,}{' first' if len(unknown) > 1 else ''}). "
+            f"Known classes: {_listed(self.classes)}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for files."""
+        return vars(self) | {"classes": None if self.classes is None else list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        target = cls(**plain)
+        return target if target.classes is None else replace(target, classes=tuple(target.classes))
+
+
+def learn_target(series: Any, task: str | None = None) -> tuple[TargetColumn, str]:
+    """What a target column is, told from training rows, and what should be said about it.
 
     It is a classification for text and truth values, and for whole numbers if there are two different ones, or at most
-    `FEW` with five rows each on average; else a regression. ``task`` overrules that.
+    `FEW` with five rows each on average; else a regression. ``task`` overrules that. Labels keep their type: truth
+    values and whole numbers stay what they are, and so does text in a data frame; the cells of a text file, which have
+    no types, are whole numbers if all of them are.
 
     Returns
     -------
-    task
-        ``"classification"`` or ``"regression"``.
-    values
-        One for each row: float64 with NaN for a regression; for a classification whole numbers or text, as an array of
-        objects with None where some are missing.
+    target
+        What reads this column, here and in other tables.
     note
         How it was decided, and how many rows have no target. These cannot be learnt from and are to be left out.
 
@@ -51,79 +163,114 @@ def infer_target(series: Any, task: str | None = None) -> tuple[str, Array, str]
 
     Examples
     --------
-    >>> from chainrule.tables.target import infer_target
-    >>> infer_target(["cat", "dog", "cat", "dog"])
-    ('classification', array(['cat', 'dog', 'cat', 'dog'], dtype='<U3'), '')
-    >>> task, values, note = infer_target(["1.5", "2.5", None])
-    >>> task, values
-    ('regression', array([1.5, 2.5, nan]))
-    >>> note
-    '1 row without a target is left out.'
+    >>> from chainrule.tables.target import learn_target
+    >>> learn_target(["cat", "dog", "cat", "dog"])[0].classes
+    ('cat', 'dog')
+    >>> target, note = learn_target(["1.5", "2.5", None])
+    >>> target.task, note
+    ('regression', '1 row without a target is left out.')
     """
     if task not in (None, "classification", "regression"):
         raise unknown_name("task of a table:", task, ("classification", "regression"))
-    name = f"The target {series.name!r}" if getattr(series, "name", None) is not None else "The target"
-    column = _look(series)
+    series = _series(series)
+    name = "" if series.name is None else str(series.name)
+    title = f"The target {name!r}" if name else "The target"
+    column = Look(series, has_decimal_commas(series), series.attrs.get("separator") == ";")
     if column.odd is not None:
-        raise DataError(f"{name} holds values of the kind {type(column.odd).__name__}; expected one value in each row.")
+        raise DataError(
+            f"{title} holds values of the kind {type(column.odd).__name__}; expected one value in each row."
+        )
     if not len(column):
-        raise DataError(f"{name} has no value in any of the {column.rows:,} rows.")
+        raise DataError(f"{title} has no value in any of the {column.rows:,} rows.")
     base = Column("target", "category", missing=column.rows - len(column), distinct=column.distinct)
     as_numbers = None if are_codes(column) else number_plan(base, column, {})
     a_date = day_numbers_plan(base, column, {}) if as_numbers else date_plan(base, column, {})
     if a_date is not None and task != "classification":
         raise DataError(
-            f"{name} holds dates ({column.example}), which are not predicted. Make a number of them, such as days "
+            f"{title} holds dates ({column.example}), which are not predicted. Make a number of them, such as days "
             "since a fixed day, or a class, such as the month."
         )
     if task == "regression" and as_numbers is None:
         raise DataError(
-            f"{name} is to be predicted as a number, but holds {_first_text(column)!r}. Choose another target, or "
+            f"{title} is to be predicted as a number, but holds {_first_text(column)!r}. Choose another target, or "
             "leave the task out for a classification."
         )
     notes: list[str] = []
     if task is None and as_numbers is not None:
-        found = column.numbers(as_numbers.decimal, as_numbers.unit)
-        task = "classification" if _are_classes(found[~np.isnan(found)]) else "regression"
+        present = column.numbers(as_numbers.decimal, as_numbers.unit)
+        task = "classification" if _are_classes(present[~np.isnan(present)]) else "regression"
         if task == "classification" and as_numbers.distinct > 2:
-            notes.append(f"{name} has {as_numbers.distinct} different whole numbers, which are taken for classes.")
-    task = task or "classification"
-    values = read_target(series, task)
-    missing = np.isnan(values) if task == "regression" else np.array([value is None for value in values])
-    present = values[~missing]
-    if as_numbers is not None and task == "regression" and as_numbers.reason:
-        notes.append(f"{name}: {as_numbers.reason}.")
+            notes.append(f"{title} has {as_numbers.distinct} different whole numbers, which are taken for classes.")
+    if task == "regression":
+        assert as_numbers is not None
+        target = TargetColumn(name, "regression", "number", None, as_numbers.decimal, as_numbers.unit)
+        values = target.read(series)
+        if as_numbers.reason:
+            notes.append(f"{title}: {as_numbers.reason}.")
+    else:
+        filled = [cell for cell in cells(series) if cell is not None]
+        target = TargetColumn(name, "classification", _kind_of_labels(filled, "separator" in series.attrs))
+        values = target.read(series)
+        target = replace(target, classes=classes_of(values[has_target(values)].tolist()))
+    missing = ~has_target(values)
     if missing.any():
         count = int(missing.sum())
         notes.append(f"{count:,} row{'s' * (count > 1)} without a target {'are' if count > 1 else 'is'} left out.")
-    _check_target(name, task, present, notes)
-    return task, values, " ".join(notes)
+    _check_target(title, target.task, values[~missing], notes)
+    return target, " ".join(notes)
 
 
-def read_target(series: Any, task: str) -> Array:
-    """The values of a target, as `infer_target` returns them, of other rows than those it was told from."""
-    series = _typed(series)
-    if task == "regression":
-        column = _look(series)
-        decimal, unit = column.number_style() if not column.typed else (".", "")
-        return column.numbers(decimal, unit)
-    texts = categories(series)
-    present = [text for text in texts if text is not None]
-    whole = all(_WHOLE.fullmatch(text) for text in present)
-    if len(present) == len(texts):
-        return np.array(present, np.int64) if whole else np.array(present, str)
-    return np.array([None if text is None else int(text) if whole else text for text in texts], object)
+def classes_of(labels: Iterable[Any]) -> tuple[Any, ...]:
+    """The different labels in order: truth values and numbers by size, text by the alphabet."""
+    return tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
 
 
-def _look(given: Any) -> Look:
-    series = _typed(given)
-    return Look(series, has_decimal_commas(series), series.attrs.get("separator") == ";")
+def as_array(labels: Sequence[Any]) -> Array:
+    """Labels as an array of their type; of objects if there are several, or if some are missing."""
+    kinds = {type(label) for label in labels}
+    if len(kinds) == 1 and kinds <= {bool, int, str}:
+        return np.array(labels)
+    values = np.empty(len(labels), object)
+    values[:] = labels
+    return values
 
 
-def _typed(series: Any) -> Any:
+def has_target(values: Array) -> NDArray[np.bool_]:
+    """Which rows have a target, of what `TargetColumn.read` gave."""
+    if values.dtype.kind == "f":
+        return ~np.isnan(values)
+    return np.array([value is not None for value in values.tolist()], bool)
+
+
+def text_of(cell: Any) -> str:
+    """A cell as it is written: text as it stands, all else as the text of a category."""
+    return cell if isinstance(cell, str) else as_text(cell)
+
+
+def _kind_of_labels(present: Iterable[Any], of_text_file: bool = False) -> Literal["boolean", "integer", "text"]:
+    """What labels are, by the types of all of them."""
+    different = {(type(cell), text_of(cell)): cell for cell in present}.values()
+    if all(isinstance(cell, bool | np.bool_) for cell in different):
+        return "boolean"
+    if all(_is_whole(cell, of_text_file) for cell in different):
+        return "integer"
+    return "text"
+
+
+def _is_whole(cell: Any, of_text_file: bool) -> bool:
+    if isinstance(cell, str):
+        return of_text_file and _WHOLE.fullmatch(as_text(cell)) is not None
+    return (
+        isinstance(cell, number_types.Real)
+        and not isinstance(cell, bool | np.bool_)
+        and _WHOLE.fullmatch(as_text(cell)) is not None
+    )
+
+
+def _series(values: Any) -> Any:
     import pandas as pd
 
-    return series if isinstance(series, pd.Series) else pd.Series(series)
+    return values if isinstance(values, pd.Series) else pd.Series(values)
 
 
 def _are_classes(values: Array) -> bool:
@@ -138,21 +285,26 @@ def _first_text(column: Look) -> str:
     return shown(next((text for text in column.texts if math.isnan(as_number(text))), column.example))
 
 
-def _check_target(name: str, task: str, present: Array, notes: list[str]) -> None:
+def _check_target(title: str, task: str, present: Array, notes: list[str]) -> None:
     """Whether there is something to tell apart."""
-    found, counts = np.unique(present, return_counts=True)
-    if len(found) < 2:
+    counts = collections.Counter(present.tolist())
+    if len(counts) < 2:
         what = "class" if task == "classification" else "value"
-        first = f", {shown(found[0])}" if len(found) else ""
+        first = f", {shown(next(iter(counts)))}" if counts else ""
         raise DataError(
-            f"{name} has only one {what}{first}: there is nothing to learn. Choose another column as target."
+            f"{title} has only one {what}{first}: there is nothing to learn. Choose another column as target."
         )
     if task == "classification":
-        if 2 * len(found) > len(present) and len(present) > 4:
+        if 2 * len(counts) > len(present) and len(present) > 4:
             raise DataError(
-                f"{name} has {len(found):,} classes in {len(present):,} rows (such as {shown(found[0])}): "
+                f"{title} has {len(counts):,} classes in {len(present):,} rows (such as {shown(next(iter(counts)))}): "
                 "expected at least two rows for each on average. Choose another target or, for numbers, the task "
                 "'regression'."
             )
-        if alone := int((counts == 1).sum()):
-            notes.append(f"{alone:,} of the {len(found):,} classes {'have' if alone > 1 else 'has'} a single row.")
+        if alone := sum(count == 1 for count in counts.values()):
+            notes.append(f"{alone:,} of the {len(counts):,} classes {'have' if alone > 1 else 'has'} a single row.")
+
+
+def _listed(labels: Sequence[Any], most: int = 10) -> str:
+    names = ", ".join(repr(label) for label in labels[:most])
+    return names if len(labels) <= most else f"{names}, and {len(labels) - most:,} more"

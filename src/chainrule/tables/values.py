@@ -22,7 +22,19 @@ from chainrule.tables.columns import Column
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["MISSING", "booleans", "categories", "cells", "coded", "dates", "numbers", "tally", "values_of"]
+__all__ = [
+    "MISSING",
+    "booleans",
+    "by_value",
+    "categories",
+    "cells",
+    "coded",
+    "dates",
+    "has_one_type",
+    "numbers",
+    "tally",
+    "values_of",
+]
 
 Array = NDArray[Any]
 
@@ -124,7 +136,7 @@ def numbers(series: Any, *, decimal: str = ".", unit: str = "") -> NDArray[np.fl
 
     series = _series(series)
     if _repeats(series):
-        return _by_value(series, lambda values: numbers(values, decimal=decimal, unit=unit), np.nan)
+        return by_value(series, lambda values: numbers(values, decimal=decimal, unit=unit), np.nan)
     if pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "c":
         found = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "m":
@@ -193,7 +205,7 @@ def booleans(series: Any) -> NDArray[np.float64]:
     """
     series = _series(series)
     if _repeats(series):
-        return _by_value(series, booleans, np.nan)
+        return by_value(series, booleans, np.nan)
     texts = categories(series)
     known = {text: as_boolean(text) for text in set(texts) if text is not None}
     return np.array([np.nan if text is None else known[text] for text in texts], np.float64)
@@ -215,8 +227,8 @@ def categories(series: Any) -> Array:
     ['3', '3', '3', 'red', 'True', 'True', '007', None, None]
     """
     series = _series(series)
-    if _repeats(series) or (series.dtype.kind in "biufM" and len(series) > 100):
-        return _by_value(series, lambda values: _texts(cells(values)), None)
+    if _repeats(series) or (has_one_type(series) and len(series) > 100):
+        return by_value(series, lambda values: _texts(cells(values)), None)
     return _texts(cells(series))
 
 
@@ -284,7 +296,7 @@ def dates(series: Any, *, day_first: bool = False) -> NDArray[np.datetime64]:
     series = _series(series)
     none = np.datetime64("NaT", "us")
     if _repeats(series):
-        return _by_value(series, lambda values: dates(values, day_first=day_first), none)
+        return by_value(series, lambda values: dates(values, day_first=day_first), none)
     if series.dtype.kind == "M":
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -367,7 +379,7 @@ def cells(series: Any) -> Array:
 
     series = _series(series)
     if _repeats(series):
-        return _by_value(series, cells, None)
+        return by_value(series, cells, None)
     given = series if isinstance(series, np.ndarray) else series.array
     missing, found = np.asarray(pd.isna(given)), np.array(given, object)
     for i, (cell, absent) in enumerate(zip(found, missing, strict=True)):
@@ -452,7 +464,12 @@ def _distinct(series: Any) -> tuple[Array, Any]:
     return codes, values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
 
 
-def _by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
+def has_one_type(series: Any) -> bool:
+    """Whether all cells of a series are of one type, so that equal ones are read as the same."""
+    return _repeats(series) or series.dtype.kind in "biufM"
+
+
+def by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
     """What ``read`` makes of the different values of a series, which most often are few, for each of its cells."""
     codes, values = _distinct(series)
     found = read(values)

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.data import Dataset
 from chainrule.errors import DataError
 from chainrule.tables.table import Table
+from chainrule.tables.target import as_array, has_target
 from chainrule.training.history import smaller_is_better
 from chainrule.training.progress import number
 from chainrule.training.run import Run
@@ -99,13 +100,10 @@ def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
     if isinstance(test, Dataset):
         return test.x, test.labels(test.y)
     if isinstance(test, Table):
-        from chainrule.tables.target import infer_target, read_target
-
-        column = test.frame[test.target]
-        task = infer_target(column, test.task)[0]
-        found = read_target(column, task)
-        known = ~np.isnan(found) if task == "regression" else np.array([value is not None for value in found])
-        return test.frame.drop(columns=test.target)[known], np.array(found[known].tolist())
+        target = (data if isinstance(data, Table) else test).targets()[0]
+        labels = target.read(test.frame[test.target])
+        known = has_target(labels)
+        return test.frame.drop(columns=test.target)[known], as_array(labels[known].tolist())
     if isinstance(test, tuple | list) and len(test) == 2:
         return test[0], np.asarray(test[1])
     raise DataError(f"test is (x, y), a Dataset, or False; got {type(test).__name__}.")
