@@ -50,7 +50,7 @@ def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Pat
     result = json.loads((folder / "result.json").read_text())["test"]
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert {name: float(keys[f"test.{name}"]) for name in result} == result
-    assert float(keys["best.val_loss"]) == min(epoch["val_loss"] for epoch in epochs)
+    assert float(keys["kept.val_loss"]) == epochs[-1]["val_loss"]
     assert float(keys["last.loss"]) == epochs[-1]["loss"]
     assert browser.value("document.querySelectorAll('main a[href^=http]').length") == 0
 

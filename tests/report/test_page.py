@@ -94,13 +94,26 @@ def test_key_figures_are_those_of_the_files(finish: Any, made: Any) -> None:
     epochs = [json.loads(line) for line in (facts["folder"] / "metrics.jsonl").read_text().splitlines()]
     for name, value in result["test"].items():
         assert float(keys[f"test.{name}"][0]) == value
-    best = min(epochs, key=lambda epoch: epoch["val_loss"])
-    assert int(keys["best_epoch"][0]) == best["epoch"]
-    assert float(keys["best.val_loss"][0]) == best["val_loss"]
-    assert float(keys["best.val_accuracy"][0]) == best["val_accuracy"]
+    assert int(keys["kept_epoch"][0]) == len(epochs)
+    assert float(keys["kept.val_loss"][0]) == epochs[-1]["val_loss"]
+    assert float(keys["kept.val_accuracy"][0]) == epochs[-1]["val_accuracy"]
     assert float(keys["last.loss"][0]) == epochs[-1]["loss"]
     assert keys["test.accuracy"][1] == f"{100 * result['test']['accuracy']:.2f}\u00a0%"
     assert int(keys["parameters"][0]) == facts["run"].model.count() == 15
+
+
+def test_the_scores_are_those_of_the_weights_that_early_stopping_kept(finish: Any, made: Any) -> None:
+    stopping = cr.EarlyStopping(patience=30, monitor="val_accuracy")
+    x, y = made(n=150, spread=3.0)
+    facts = finish(cr.mlp([4, 32, 3]), x, y, epochs=12, early_stopping=stopping, optimizer=cr.Adam(lr=0.05))
+    run, parsed = facts["run"], page(facts["folder"])
+    assert run.best_epoch not in (run.history.best(), len(run.history))  # neither the lowest loss nor the last
+    assert run.metrics == {k: v for k, v in run.history.records[run.best_epoch - 1].items() if k in run.metrics}
+    assert int(parsed.keys["kept_epoch"][0]) == run.best_epoch
+    assert float(parsed.keys["kept.val_accuracy"][0]) == run.metrics["val_accuracy"]
+    assert {f"the model: epoch {run.best_epoch}", f"lowest validation loss: epoch {run.history.best()}"} == {
+        mark["text"] for mark in parsed.figures["score"]["layout"]["annotations"]
+    }
 
 
 def test_every_text_of_the_data_is_escaped(finish: Any, made: Any) -> None:
@@ -135,7 +148,7 @@ def test_the_policy_allows_this_pages_scripts_and_nothing_from_outside(finish: A
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_short_run(finish: Any, made: Any, epochs: int) -> None:
     parsed = page(finish(cr.Dense(3, "softmax"), *made(), epochs=epochs)["folder"])
-    assert parsed.keys["best_epoch"][1].endswith(f"of {epochs}")
+    assert parsed.keys["kept_epoch"][1].endswith(f"of {epochs}")
 
 
 def test_no_validation_part(finish: Any, made: Any) -> None:
@@ -210,7 +223,7 @@ def test_many_epochs_are_thinned_and_extremes_stay(tmp_path: Path, made: Any) ->
     trace = parsed.figures["loss"]["data"][1]
     assert len(trace["x"]) <= POINTS
     assert {1, 1235, 7001, 10_000} <= set(trace["x"])
-    assert parsed.keys["best_epoch"][0] == "7001"
+    assert parsed.keys["kept_epoch"][0] == "10000"
     assert (tmp_path / "report.html").stat().st_size < 2_500_000
 
 

@@ -30,7 +30,6 @@ def facts(**more: Any) -> dict[str, Any]:
         "baselines": [],
         "per_class": [],
         "network": {"finite": True},
-        "best_epoch": 10,
     }
     return plain | more
 
@@ -68,10 +67,10 @@ def test_the_comparison_follows_the_test(better: bool | None, lead: str, sign: s
 
 def test_rising_validation_loss_is_overfitting_and_the_kept_epoch_is_named() -> None:
     rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
-    text = said(findings(facts(best_epoch=10), record(rising, FALLING)))
+    text = said(findings(facts(), record(rising, FALLING)))
     assert "Overfitting: after epoch 3 the validation loss rose by 100" in text
     assert "early stopping would keep those of epoch 3" in text
-    kept = said(findings(facts(best_epoch=3), record(rising, FALLING)))
+    kept = said(findings(facts(), record(rising, FALLING, best_epoch=3)))
     assert "The model has the weights of that epoch." in kept
     assert "Overfitting" not in said(findings(facts(), record(rising, rising)))  # training got worse, too
 

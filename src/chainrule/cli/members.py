@@ -12,7 +12,7 @@ from chainrule.cli.data import Part
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
 from chainrule.cli.task import Task, find_task
-from chainrule.cli.tell import say_start, spread
+from chainrule.cli.tell import say_start, score, spread
 from chainrule.cli.train import RUNS, result, say_folder, say_test
 from chainrule.errors import DivergedError, SettingError
 from chainrule.population import Crew, Member, Population
@@ -130,8 +130,19 @@ class SeveralSeeds:
         averaged = "predictions" if first.recipe.task == "regression" else "probabilities"
         what = f"the ensemble of {len(self.alive)} networks, which averages their {averaged}"
         run = Run(
-            model, History(records), recipe, best_epoch=len(records), stopped=stopped, engine=first.engine, traces={}
+            model,
+            History(records),
+            recipe,
+            best_epoch=None,
+            stopped=stopped,
+            engine=first.engine,
+            traces={},
+            metrics={},
         )
+        data = self.task.split()
+        if data.validation is not None:
+            x, y = data.validation
+            run.metrics = {f"val_{name}": value for name, value in run.evaluate(x, data.labels(y)).items()}
         return Saved(_placed(run, self.folder), what)
 
     def _all_diverged(self) -> None:
@@ -173,6 +184,8 @@ class SeveralSeeds:
             if any(name in member["scores"] for member in self.members):
                 say(f"{words(name).capitalize()} of one network: {of_members(name, self.members)}.")
         say(f"The model is {self.saved.what}.")
+        if (value := self.run.metrics.get(self.metric)) is not None:
+            say(f"{words(self.metric).capitalize()} of the model: {score(self.metric, value)}.")
         say_test(self.scores, self.task.test)
         if self.gain is not None:
             say(f"On the test rows: {in_one_line(self.gain)}.")
@@ -190,14 +203,13 @@ def of_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:
 
 def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
     """What is kept of a member: who it is, how its training ended, and its scores at the epoch whose weights it has."""
-    at = {} if diverged(run) or not len(run.history) else run.history.records[run.best_epoch - 1]
-    scores = {name: value for name, value in at.items() if name not in ("epoch", "lr", "seconds")}
+    scores = dict(run.metrics)
     if test is not None and not diverged(run):
         scores |= {f"test_{name}": value for name, value in run.evaluate(test.x, test.y).items()}
     return {
         **{name: given[name] for name in ("repeat", "fold", "seed") if name in given},
         "epochs": len(run.history),
-        "best_epoch": None if diverged(run) else run.best_epoch,
+        "best_epoch": run.best_epoch,
         "stopped": run.stopped,
         "scores": scores,
     }

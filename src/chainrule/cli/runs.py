@@ -50,10 +50,8 @@ def describe(record: Record) -> list[str]:
         network_of(record.config) + members_of(record.config),
         f"{done}/{asked}",
         str(record.result.get("state", "finished" if ended else "unfinished")),
-        best(
-            [{k.removeprefix("val_"): v for k, v in epoch.items() if k.startswith("val_")} for epoch in record.epochs]
-        ),
-        best([record.result.get("test") or {}]),
+        score_of(record.metrics, "val_"),
+        score_of(record.result.get("test") or {}),
         when(record.environment.get("started")),
     ]
 
@@ -71,13 +69,12 @@ def members_of(config: Mapping[str, Any]) -> str:
     return "".join(f" x {text}" for text in several)
 
 
-def best(measured: list[dict[str, Any]]) -> str:
-    """The best accuracy, or the smallest mean absolute error."""
-    if found := [m["accuracy"] for m in measured if m.get("accuracy") is not None]:
-        return percent(max(found))
-    if found := [m["mae"] for m in measured if m.get("mae") is not None]:
-        return f"mae {min(found):.4g}"
-    return "-"
+def score_of(metrics: Mapping[str, Any], part: str = "") -> str:
+    """The accuracy or the mean absolute error among the metrics of a model."""
+    if (accuracy := metrics.get(f"{part}accuracy")) is not None:
+        return percent(accuracy)
+    error = metrics.get(f"{part}mae")
+    return "-" if error is None else f"mae {error:.4g}"
 
 
 def when(started: str | None) -> str:

@@ -179,6 +179,7 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
         "reason": run.stopped,
         "epochs": len(run.history),
         "best_epoch": run.best_epoch,
+        "metrics": run.metrics,
         "engine": run.engine,
         "compiled": run.traces,
         "parameters": run.model.count(),
@@ -189,13 +190,15 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
 
 def say_result(trained: Trained) -> None:
     """What came of it."""
-    run, history = trained.run, trained.run.history
+    run = trained.run
     if run.stopped:
         say(f"Stopped early: {run.stopped}.")
     for name in ("val_accuracy", "val_mae"):
-        if name in history.columns:
-            at = history.best(name)
-            say(f"Best validation {name.removeprefix('val_')} {score(name, history[name][at - 1])}, after epoch {at}.")
+        if name in run.metrics:
+            value = score(name, run.metrics[name])
+            say(
+                f"Validation {name.removeprefix('val_')} {value} after epoch {run.best_epoch}, whose weights are saved."
+            )
     say_test(trained.scores, trained.test)
     if run.traces:
         programs = ", ".join(f"{name} {times}" for name, times in sorted(run.traces.items()))

@@ -20,7 +20,7 @@ from chainrule.population.networks import network
 from chainrule.settings import plain, replace, structure
 from chainrule.tables.table import Table
 from chainrule.training.checkpoint import Checkpoint, Place
-from chainrule.training.decisions import resumed, watched
+from chainrule.training.decisions import kept_epoch, resumed, watched
 from chainrule.training.history import History
 from chainrule.training.job import Job, JobSettings, Source, job, source, streams
 from chainrule.training.prepare import SPLIT, Prepared, trained
@@ -131,6 +131,16 @@ class Member:
         """Whether the weights of its best epoch are wanted in the end, and not the last ones."""
         return self.job.stopping is not None and self.job.stopping.restore_best
 
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights its model has, as it stands; None before the first, and if it diverged."""
+        return None if self.diverged else kept_epoch(self.job.stopping, len(self.history), self.best_epoch)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What was measured of its model, as it stands."""
+        return self.history.at(self.kept_epoch)
+
     def checkpoint(self) -> Checkpoint | None:
         """All that it is after its last epoch; None while it has no state of that moment."""
         if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.job.steps_per_epoch:
@@ -154,13 +164,13 @@ class Member:
         """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
         if self.state is None:
             raise SettingError("The weights of this member were dropped.")
-        restored = self.restores() and not self.diverged and self.best_epoch > 0
+        restored = self.restores() and self.kept_epoch is not None
         params, layers = self.best if restored else (self.state.params, self.state.layers)
         return Run(
             trained(self.job.model, self.job.prepared, params, layers),
             self.history,
             self.job.recipe,
-            best_epoch=self.best_epoch if restored else len(self.history),
+            best_epoch=self.kept_epoch,
             stopped=self.stopped,
             engine=self.engine,
             traces={},

@@ -56,7 +56,7 @@ class Population(Sequence[Run]):
         return f"Population({len(self)} members{told})"
 
     def scores(self, metric: str | None = None) -> np.ndarray:
-        """A metric of each member at its best epoch (the last one without early stopping and validation data).
+        """A metric of each member at the epoch whose weights it has: with early stopping the best, otherwise the last.
 
         NaN for a member that diverged. Without a name: the accuracy, or mean absolute error, on the validation data;
         on the training data if there is no validation.
@@ -66,13 +66,10 @@ class Population(Sequence[Run]):
             return np.full(len(self), np.nan)
         found = []
         for member in self._members:
-            history = member.history
-            if member.diverged or not len(history):
-                found.append(math.nan)
-                continue
-            if name not in history.columns:
-                raise unknown_name("metric", name, [c for c in history.columns if c not in ("epoch", "seconds", "lr")])
-            found.append(history[name][(member.best_epoch if member.restores() else len(history)) - 1])
+            metrics = member.metrics
+            if metrics and name not in metrics:
+                raise unknown_name("metric", name, metrics)
+            found.append(metrics.get(name, math.nan))
         return np.array(found)
 
     def summary(self, metric: str | None = None) -> Summary:

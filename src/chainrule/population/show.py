@@ -56,9 +56,8 @@ def line(members: Sequence[Member]) -> str:
     name = next((c for c in ("val_accuracy", "val_mae", "accuracy", "mae") if c in columns), None)
     if name is not None:
         sign = 1.0 if smaller_is_better(name) else -1.0
-        values = [(sign * v, i) for i, m in enumerate(members) if not m.diverged and len(m.history)
-                  for v in m.history[name] if math.isfinite(v)]  # fmt: skip
-        if values:
+        scores = [member.metrics.get(name, math.nan) for member in members]
+        if values := [(sign * value, i) for i, value in enumerate(scores) if math.isfinite(value)]:
             value, at = min(values)
             parts.append(f"best {name} {number(name, sign * value)} (member {at})")
     return ", ".join(parts)

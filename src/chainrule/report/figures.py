@@ -37,12 +37,12 @@ def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
 
 
 def thinned(curves: Curves) -> list[int]:
-    """Places of the epochs to draw: all, or of each stretch the lowest and the highest; first, last and best always."""
+    """Places of the epochs to draw: all, or of each stretch the lowest and the highest; first, last, marked always."""
     n = len(curves.epochs)
     if n <= POINTS:
         return list(range(n))
     values, size = curves.column(curves.watched), math.ceil(2 * n / (POINTS - 3))
-    kept = {0, n - 1} | ({curves.best - 1} if curves.best else set())
+    kept = {0, n - 1, *(epoch - 1 for epoch in curves.marked)}
     for start in range(0, n, size):
         stretch = [i for i in range(start, min(start + size, n)) if math.isfinite(values[i])]
         if stretch:
@@ -51,7 +51,7 @@ def thinned(curves: Curves) -> list[int]:
 
 
 def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
-    """A metric over the epochs, in training and in validation, with the best epoch."""
+    """A metric over the epochs, in training and in validation, with the epoch of the model's weights marked."""
     share = name == "accuracy"
     traces = []
     for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", "validation", "--accent")):
@@ -79,34 +79,34 @@ def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
         axis["tickformat"] = ".1%" if _narrow(traces) else ".0%"
     if len(curves.epochs) <= 10:
         figure["layout"]["xaxis"] |= {"tickvals": [i + 1 for i in epochs]}
-    if curves.best is not None and len(curves.epochs) > 1:
-        figure["layout"]["shapes"] = [
-            {
-                "type": "line",
-                "xref": "x",
-                "yref": "paper",
-                "x0": curves.best,
-                "x1": curves.best,
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": "--ink", "width": 1, "dash": "dot"},
-            }
-        ]
-        right = curves.best > len(curves.epochs) / 2
+    if len(curves.epochs) > 1:
+        places = sorted(curves.marked)
+        figure["layout"]["shapes"] = [_line_at(epoch) for epoch in places]
         figure["layout"]["annotations"] = [
-            {
-                "x": curves.best,
-                "xref": "x",
-                "yref": "paper",
-                "y": 1,
-                "yanchor": "bottom",
-                "xanchor": "right" if right else "left",
-                "text": f"best epoch {curves.best:,}",
-                "showarrow": False,
-                "font": {"color": "--ink", "size": 12},
-            }
+            _text_at(epoch, curves.marked[epoch], right=epoch > len(curves.epochs) / 2, row=i)
+            for i, epoch in enumerate(places)
         ]
     return figure
+
+
+def _line_at(epoch: int) -> dict[str, Any]:
+    ends = {"x0": epoch, "x1": epoch, "y0": 0, "y1": 1}
+    return {"type": "line", "xref": "x", "yref": "paper", "line": {"color": "--ink", "width": 1, "dash": "dot"}} | ends
+
+
+def _text_at(epoch: int, text: str, *, right: bool, row: int) -> dict[str, Any]:
+    """A text at the top of an epoch's line; each further one a row lower, as their lines may be close."""
+    return {
+        "x": epoch,
+        "xref": "x",
+        "yref": "paper",
+        "y": 1 - 0.07 * row,
+        "yanchor": "bottom",
+        "xanchor": "right" if right else "left",
+        "text": text,
+        "showarrow": False,
+        "font": {"color": "--ink", "size": 12},
+    }
 
 
 def _narrow(traces: list[dict[str, Any]]) -> bool:

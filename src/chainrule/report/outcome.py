@@ -8,7 +8,7 @@ from chainrule.report import bands, many
 from chainrule.report.elements import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
 from chainrule.report.text import Html, is_number, join, number, seconds, tag, value_of
-from chainrule.report.verdict import Curves, findings, headline, rows_of, words
+from chainrule.report.verdict import Curves, Kept, findings, headline, rows_of, words
 
 #: Rows of the table of epochs.
 EPOCHS = 60
@@ -25,9 +25,19 @@ def verdict(page: Page) -> Html:
         folds = Curves(page.members.mean_records())
     items = [
         tag("li", tag("strong", f"{found.lead} "), found.text, class_=found.sign)
-        for found in [*many.findings(page), *findings(page.facts, page.record, folds)]
+        for found in [*many.findings(page), *findings(page.facts, page.record, folds, _kept(page))]
     ]
     return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
+
+
+def _kept(page: Page) -> Kept | None:
+    """Which weights the networks have of which a model is the ensemble."""
+    if page.record.kept_epoch is not None or page.members is None or page.members.kind != "seeds":
+        return None
+    members = [member for member in page.members.all if is_number(member.get("best_epoch"))]
+    names = {name for member in members for name in member["scores"]}
+    metrics = {name: page.members.summary(name).mean for name in names}
+    return Kept(tuple(member["best_epoch"] for member in members), metrics) if members else None
 
 
 def key_figures(page: Page) -> Html:
@@ -47,14 +57,15 @@ def key_figures(page: Page) -> Html:
     if len(facts.get("outputs", ())) == 1:
         r2 = facts["outputs"][0]["r2"]
         cell(f"{facts['part']}.r2", f"{facts['part'].capitalize()} R²", r2, number(r2), "1 is perfect, 0 the mean")
-    done, asked, best = len(curves.epochs), record.config.get("epochs"), curves.best
-    if best is not None:
-        at = curves.epochs[best - 1]
-        cell("best_epoch", "Best epoch", best, f"{best:,} of {done:,}", f"lowest {curves.watched_in_words}")
-        for name in (f"val_{curves.score}", "val_loss"):
-            if name in at:
-                title = f"Validation {words(name)}"
-                cell(f"best.{name}", title, at[name], value_of(name, at[name]), f"after epoch {best:,}")
+    done, asked, best, kept = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
+    if kept is not None and done:
+        lowest = f"lowest {curves.watched_in_words}"
+        note = None if best is None else lowest if kept == best else f"{lowest}: epoch {best:,}"
+        cell("kept_epoch", "Epoch of the weights", kept, f"{kept:,} of {done:,}", note)
+    for name in (f"val_{curves.score}", "val_loss"):
+        if name in record.metrics:
+            value, note = record.metrics[name], "of the ensemble" if kept is None else f"after epoch {kept:,}"
+            cell(f"kept.{name}", f"Validation {words(name)}", value, value_of(name, value), note)
     if done:
         last = curves.epochs[-1].get("loss")
         cell("last.loss", "Training loss", last, number(last), f"after epoch {done:,}")
@@ -124,13 +135,13 @@ def _epochs(found: Curves) -> Html:
     """The curves as a table; of many epochs, some."""
     count = len(found.epochs)
     step = -(-count // EPOCHS)
-    chosen = sorted({*range(0, count, step), count - 1} | ({found.best - 1} if found.best else set()))
+    chosen = sorted({*range(0, count, step), count - 1, *(epoch - 1 for epoch in found.marked)})
     names = [name for name in found.epochs[0] if name != "epoch"]
     rows = []
     for i in chosen:
         measured = [(name, found.epochs[i].get(name)) for name in names]
         cells = [n(seconds(v) if name == "seconds" else value_of(name, v)) for name, v in measured]
-        rows.append(row(f"{i + 1:,}", *cells, own=i + 1 == found.best))
+        rows.append(row(f"{i + 1:,}", *cells, own=i + 1 == found.kept))
     head = ["epoch", *((name.replace("_", " "), "n") for name in names)]
     title = "The epochs as a table" if step == 1 else f"The epochs as a table (one of {step:,})"
     return tag("details", tag("summary", title), table(head, rows))

@@ -57,8 +57,8 @@ def render(folder: Path) -> str:
     """The page as text."""
     record = read_folder(folder)
     facts = read_evaluation(folder)
-    curves = Curves(record.epochs)
     try:
+        curves = Curves(record.epochs, record.kept_epoch)
         members, trials = read_members(folder), read_trials(folder)
         drawn = figures(facts, curves) | (bands.figures(members) if members else {})
         drawn |= landscape.figures(trials) if trials else {}

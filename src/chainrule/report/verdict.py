@@ -43,16 +43,35 @@ class Finding:
     sign: str | None = None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The weights that a model has: of which epoch (of each network, where it is several), and what was measured there.
+
+    >>> Kept((3,), {"accuracy": 0.9}).in_words
+    'epoch 3'
+    """
+
+    epochs: tuple[int, ...]
+    metrics: Mapping[str, Any]
+
+    @property
+    def in_words(self) -> str:
+        """The epochs, as ``epochs 2 to 4``."""
+        first, last = min(self.epochs), max(self.epochs)
+        return f"epoch {first:,}" if first == last else f"epochs {first:,} to {last:,}"
+
+
 def headline(facts: Mapping[str, Any], record: Record) -> str:
     """What is the result, in one sentence."""
     if record.result.get("state") == "diverged":
         return "The run diverged: the cost became infinite or undefined."
     if not facts:
-        last = record.epochs[-1] if record.epochs else {}
+        done, epoch, metrics = len(record.epochs), record.kept_epoch, record.metrics
+        when = f"After {_epochs(done)}" if epoch in (done, None) else f"With the weights of epoch {epoch:,} of {done:,}"
         for name in ("val_accuracy", "val_mae", "accuracy", "mae"):
-            if name in last:
+            if name in metrics:
                 part = "validation" if name.startswith("val_") else "training"
-                return f"After {_epochs(len(record.epochs))}, {part} {words(name)} is {value_of(name, last[name])}."
+                return f"{when}, {part} {words(name)} is {value_of(name, metrics[name])}."
         return "No epoch is finished yet."
     value, rows = facts["metrics"][facts["score"]], rows_of(facts)
     if facts["task"] == "regression":
@@ -61,10 +80,13 @@ def headline(facts: Mapping[str, Any], record: Record) -> str:
     return f"{percent(value)} of {rows} are {every}right."
 
 
-def findings(facts: Mapping[str, Any], record: Record, folds: Curves | None = None) -> list[Finding]:
-    """What else can be said, the most important first; ``folds``: the mean curves of a cross-validation, if any.
+def findings(
+    facts: Mapping[str, Any], record: Record, folds: Curves | None = None, kept: Kept | None = None
+) -> list[Finding]:
+    """What else can be said, the most important first.
 
-    A network of all rows has none left to be validated on: how it fits is then what the folds say.
+    ``folds`` are the mean curves of a cross-validation, if any; ``kept`` says which weights a model of several networks
+    has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
     """
     found = _ended(record)
     if facts:
@@ -72,7 +94,9 @@ def findings(facts: Mapping[str, Any], record: Record, folds: Curves | None = No
     curves = Curves(record.epochs)
     # A network that has gone on since, or diverged, is not as long as those of the folds.
     if folds is None or curves.validated or not folds.validated or len(folds.epochs) != len(curves.epochs):
-        found += _fit(curves, facts, record) + _more(curves, record)
+        if kept is None and record.kept_epoch is not None:
+            kept = Kept((record.kept_epoch,), record.metrics)
+        found += _fit(curves, facts, kept) + _more(curves, record)
     else:
         found += _folds(folds)
     if facts:
@@ -93,10 +117,16 @@ def words(name: str) -> str:
 
 
 class Curves:
-    """What was measured after each epoch, with the numbers that are finite."""
+    """What was measured after each epoch, with the numbers that are finite.
 
-    def __init__(self, epochs: list[dict[str, Any]]) -> None:
-        self.epochs = epochs
+    Attributes
+    ----------
+    epochs : the records
+    kept : the epoch whose weights the model has, or None
+    """
+
+    def __init__(self, epochs: list[dict[str, Any]], kept: int | None = None) -> None:
+        self.epochs, self.kept = epochs, kept
         names = epochs[0] if epochs else {}
         self.validated = "val_loss" in names
         self.watched = "val_loss" if self.validated else "loss"
@@ -108,7 +138,7 @@ class Curves:
 
     @property
     def watched_in_words(self) -> str:
-        """What the best epoch is the lowest of."""
+        """What the loss is called that early stopping would watch."""
         return self.watched.replace("val_", "validation ").replace(
             "loss", "loss" if self.validated else "training loss"
         )
@@ -118,6 +148,12 @@ class Curves:
         """The epoch (from 1) with the lowest validation loss; without validation, training loss."""
         values = [v if math.isfinite(v) else math.inf for v in self.column(self.watched)]
         return values.index(min(values)) + 1 if values and min(values) < math.inf else None
+
+    @property
+    def marked(self) -> dict[int, str]:
+        """The epochs that are marked in the figures: whose weights the model has, and the one with the lowest loss."""
+        marks = {} if self.best is None else {self.best: f"lowest {self.watched_in_words}: epoch {self.best:,}"}
+        return marks if self.kept is None else marks | {self.kept: f"the model: epoch {self.kept:,}"}
 
     @property
     def rise(self) -> float | None:
@@ -190,29 +226,29 @@ def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _fit(curves: Curves, facts: Mapping[str, Any], record: Record) -> list[Finding]:
+def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Finding]:
     """Whether the network has learnt its training rows rather than the rule behind them."""
-    best, n = curves.best, len(curves.epochs)
+    best = curves.best
     if best is None or not curves.validated:
         if curves.epochs and not curves.validated:
             return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
         return []
-    kept = record.result.get("best_epoch") or facts.get("best_epoch") or n
     if rise := curves.overfit:
-        kept_text = (
-            "The model has the weights of that epoch."
-            if kept == best
-            else f"The model has the weights of epoch {kept}: early stopping would keep those of epoch {best}."
-        )
-        return [
-            Finding(
-                "Overfitting:",
-                f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss went on "
-                f"falling. {kept_text}",
-                None if kept == best else "bad",
-            )
-        ]
-    return _gap(curves, facts, min(kept, n))
+        rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
+        return [Finding("Overfitting:", *_weights(rose, best, kept))]
+    return [] if kept is None else _gap(curves, facts, kept)
+
+
+def _weights(text: str, best: int, kept: Kept | None) -> tuple[str, str | None]:
+    """A text with which weights the model has, and whether that is "bad"."""
+    if kept is None:
+        return text, "bad"
+    if kept.epochs == (best,):
+        return f"{text} The model has the weights of that epoch.", None
+    late = min(kept.epochs) > best
+    has = "The model has" if len(kept.epochs) == 1 else "Its networks have"
+    rest = f": early stopping would keep those of epoch {best}." if late else "."
+    return f"{text} {has} the weights of {kept.in_words}{rest}", "bad" if late else None
 
 
 def _folds(curves: Curves) -> list[Finding]:
@@ -236,11 +272,13 @@ def _folds(curves: Curves) -> list[Finding]:
     return [Finding("No sign of overfitting:", text)]
 
 
-def _gap(curves: Curves, facts: Mapping[str, Any], kept: int) -> list[Finding]:
+def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept) -> list[Finding]:
     if curves.score is None:
         return []
-    training, validation = curves.column(curves.score)[kept - 1], curves.column(f"val_{curves.score}")[kept - 1]
-    shown = f"(training {value_of(curves.score, training)}, validation {value_of(curves.score, validation)})"
+    values = (kept.metrics.get(name) for name in (curves.score, f"val_{curves.score}"))
+    training, validation = (math.nan if value is None else float(value) for value in values)
+    of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
+    shown = f"(training {value_of(curves.score, training)}, validation {value_of(curves.score, validation)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(validation)):
         return []
     if curves.score == "mae":

@@ -30,6 +30,14 @@ def is_best(history: History, stopping: EarlyStopping | None, column: str | None
     return now < before or before != before
 
 
+def kept_epoch(stopping: EarlyStopping | None, epochs: int, best: int) -> int | None:
+    """The epoch whose weights a run has that ends here; ``best``: that which early stopping would choose.
+
+    Every score that is shown of a model comes from this epoch, or was measured on the model itself.
+    """
+    return (best if stopping is not None and stopping.restore_best else epochs) or None
+
+
 def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str | None:
     """Whether early stopping has a reason to end a run that is gone on with; ``best``: the epoch whose weights it has.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import sys
@@ -22,6 +23,9 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import PART, held, remove_parts, write_atomic
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.decisions import kept_epoch
+from chainrule.training.history import History
 
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
 
@@ -157,6 +161,24 @@ class Record:
     environment: Mapping[str, Any]
     has_model: bool
 
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights the model has, or would have if the run ended now; None: those of no epoch."""
+        if "best_epoch" in self.result or not self.epochs or self.result.get("state") == "diverged":
+            return self.result.get("best_epoch")
+        stopping = _stopping(self.config)
+        best = len(self.epochs)
+        if stopping is not None and stopping.monitor in self.epochs[0]:
+            values = [math.nan if v is None else v for v in History(self.epochs)[stopping.monitor]]
+            best = stopping.best_epoch(values)
+        return kept_epoch(stopping, len(self.epochs), best)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured of the model, as in `Run.metrics`."""
+        measured = self.result.get("metrics")
+        return History(self.epochs).at(self.kept_epoch) if measured is None else dict(measured)
+
 
 def read_folder(path: str | Path) -> Record:
     """Read a run's folder. A missing or damaged file is a `FileError` that names it; results may be missing."""
@@ -174,6 +196,14 @@ def read_folder(path: str | Path) -> Record:
         environment=_read(path / "environment.json", _object, default={}),
         has_model=(path / "model.safetensors").is_file(),
     )
+
+
+def _stopping(config: Mapping[str, Any]) -> EarlyStopping | None:
+    """The early stopping of a run: as `fit` writes it, or as the command line does, by its patience."""
+    settings = config.get("early_stopping")
+    if not settings:
+        return None
+    return EarlyStopping(**settings) if isinstance(settings, Mapping) else EarlyStopping(settings)
 
 
 def _read(path: Path, parse: Any, default: Any = None) -> Any:

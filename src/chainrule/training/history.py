@@ -59,11 +59,24 @@ class History:
         return list(self.records[0]) if self.records else []
 
     def best(self, column: str = "val_loss") -> int:
-        """The epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy."""
+        """The epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy.
+
+        The model may have the weights of another: see `Run.best_epoch` and `Run.metrics`.
+        """
         values = self[column]
         sign = 1.0 if smaller_is_better(column) else -1.0
         ordered = [sign * v if math.isfinite(v) else math.inf for v in values]
         return int(self.records[ordered.index(min(ordered))]["epoch"])
+
+    def at(self, epoch: int | None) -> dict[str, float]:
+        """What was measured after an epoch (from 1), without ``lr`` and ``seconds``; {} for None.
+
+        >>> import chainrule as cr
+        >>> cr.History([{"epoch": 1, "loss": 0.5, "lr": 0.1}]).at(1)
+        {'loss': 0.5}
+        """
+        record = {} if epoch is None else self.records[epoch - 1]
+        return {name: value for name, value in record.items() if name not in ("epoch", "lr", "seconds")}
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame with one row per epoch."""

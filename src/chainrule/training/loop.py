@@ -335,12 +335,15 @@ class Loop:
 
     def _finish(self, stopped: str | None) -> Run:
         """The run as it ended: with the weights of the best epoch, where they are asked for."""
-        restore = self.stopping is not None and self.stopping.restore_best and stopped != "diverged"
+        epoch = None
+        if stopped != "diverged":
+            epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)
+        restore = epoch is not None and epoch != len(self.history)
         run = Run(
             self._model(self.best if restore else (self.kept.params, self.kept.layers)),
             self.history,
             self.recipe,
-            best_epoch=self.best_epoch if restore else len(self.history),
+            best_epoch=epoch,
             stopped=stopped,
             engine=self.engine.name,
             probes=self.probes,

@@ -30,7 +30,9 @@ class Run:
     ----------
     model : the trained `Model` (with early stopping, of the best epoch)
     history : `History`, one record per epoch
-    best_epoch : the epoch whose weights the model has
+    best_epoch : the epoch whose weights the model has (with early stopping the best, otherwise the last); None where
+        it has those of none: it diverged within an epoch, or is an ensemble
+    metrics : what was measured of the model on training and validation data: in that epoch, or on the model itself
     stopped : why training ended before the last epoch, or None
     engine : "numpy" or "jax"
     probes : `Probes`, what the layers did on the probed steps, or None
@@ -41,6 +43,8 @@ class Run:
     >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
     >>> len(run.history), run.engine, run.best_epoch
     (2, 'numpy', 2)
+    >>> run.metrics["accuracy"] == run.history["accuracy"][-1]
+    True
     """
 
     def __init__(
@@ -49,12 +53,13 @@ class Run:
         history: History,
         recipe: Recipe,
         *,
-        best_epoch: int,
+        best_epoch: int | None,
         stopped: str | None,
         engine: str,
         traces: Mapping[str, int],
         probes: Probes | None = None,
         folder: Path | None = None,
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self.history = history
@@ -65,6 +70,7 @@ class Run:
         self.traces = dict(traces)
         self.probes = probes
         self.folder = folder
+        self.metrics = history.at(best_epoch) if metrics is None else dict(metrics)
 
     def __repr__(self) -> str:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}

@@ -58,7 +58,7 @@ class Hunt:
         self.field: dict[int, Asked] = {}  # by the id of the member
         self.told: dict[int, int] = {}  # how often a member has come to the end of an epoch, by its id
         self.best: tuple[tuple[float, float, int], Member] | None = None  # of the trials of this process
-        self.leading: tuple[float, int] | None = None  # the best value of any trial at any epoch
+        self.leading: tuple[float, int] | None = None  # the best value of a finished trial
         self.epochs, self.begun = 0, False
         self.watchers: list[Watch] = []
         self.last_standing = -math.inf
@@ -93,7 +93,7 @@ class Hunt:
         records.begin_again()
         before = records.ranked()
         self.begun, self.epochs = bool(before), records.epochs()
-        self._lead([(trial.value, trial.number) for trial in before[:1]])
+        self.leading = self._lead([(trial.value, trial.number) for trial in before[:1]])
         while not self.spent():
             stage = self._next_stage()
             asked = records.ask(self.batch if len(stage.rungs) > 1 else self.size, self.spent)
@@ -175,7 +175,6 @@ class Hunt:
     def _report(self, asked: Asked) -> None:
         records = asked.member.history.records
         self.epochs += len(records) - asked.reported
-        self._lead([(record[self.experiment.metric], asked.number) for record in records[asked.reported :]])
         self.records.report(asked)
 
     def _take(self, asked: Asked) -> None:
@@ -187,7 +186,7 @@ class Hunt:
         if member.done:
             value = self._value(member)
             reason = member.stopped or (None if value is not None else f"{self.experiment.metric} is no number")
-            self.records.finish(asked, value, reason)
+            self._finish(asked, value, reason)
 
     def _cut(self, asked: Asked) -> None:
         """A trial ends since time or epochs are spent: with what it has, or it waits for the next call."""
@@ -195,10 +194,14 @@ class Hunt:
         if asked.told:
             return
         if (value := self._value(asked.member)) is not None:
-            self.records.finish(asked, value, "the time or the epochs of the search were spent")
+            self._finish(asked, value, "the time or the epochs of the search were spent")
         else:
             asked.told = True
             self.records.release(asked.number, "the time or the epochs of the search were spent")
+
+    def _finish(self, asked: Asked, value: float | None, reason: str | None) -> None:
+        self.records.finish(asked, value, reason)
+        self.leading = self._lead([(value, asked.number)])
 
     def _thin(self, asked: list[Asked], stage: Stage, rung: int) -> None:
         """Stop the worst of each bracket: of n trials that began, n/factor^(rung+1) go on."""
@@ -248,11 +251,10 @@ class Hunt:
                 self.best[1].drop_state()
             self.best = (self._key(each), member)
 
-    def _lead(self, values: Iterable[tuple[float | None, int]]) -> None:
-        for value, at in values:
-            if value is not None and math.isfinite(value):
-                key = (self.records.sign * value, at)
-                self.leading = key if self.leading is None else min(self.leading, key)
+    def _lead(self, values: Iterable[tuple[float | None, int]]) -> tuple[float, int] | None:
+        """The best of these values and that of the trials that are finished, as an order and its trial."""
+        keys = [(self.records.sign * v, number) for v, number in values if v is not None and math.isfinite(v)]
+        return min([*keys, *([self.leading] if self.leading is not None else [])], default=None)
 
     def _stand(self, last: bool = False) -> None:
         """Tell those who watch where the search stands; not more than some times a second."""
@@ -261,11 +263,12 @@ class Hunt:
             return
         self.last_standing = now
         states = [state_of(trial) for trial in self.records.trials()]
-        value, at = self.leading if self.leading is not None else (None, None)
+        training = [each for each in self.field.values() if not each.told]
+        value, at = self._lead([(self._value(each.member), each.number) for each in training]) or (None, None)
         standing = Standing(
             finished=sum(state in ("complete", "pruned", "diverged") for state in states),
             trials=self.records.total,
-            training=sum(not each.told for each in self.field.values()),
+            training=len(training),
             stopped=states.count("pruned"),
             diverged=states.count("diverged"),
             epochs=self.epochs,
@@ -350,7 +353,7 @@ def _rank(trial: Tried, records: Records) -> tuple[Any, ...]:
 
 def _epoch(member: Member) -> int:
     """The epoch whose weights a member has."""
-    return member.best_epoch if member.restores() else len(member.history)
+    return member.kept_epoch or len(member.history)
 
 
 def _all_diverged(trials: Sequence[Tried]) -> DivergedError:

@@ -24,7 +24,8 @@ class Standing:
     training : trials that this process trains now
     stopped, diverged : of those finished, how many were stopped before their last epoch, and diverged
     epochs : epochs trained so far, over all trials
-    metric, value, trial : the best value so far of the metric, and its trial; None before the first epoch
+    metric, value, trial : the best value of the metric, as the networks of the trials stand, and its trial; None before
+        the first epoch
     seconds : since the search began
     """
 
