@@ -20,6 +20,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
 
+def as_text(name: str | Path) -> str:
+    r"""A file's name as text that every file and terminal can hold: bytes that are not UTF-8 are written as \xNN.
+
+    >>> from chainrule.files import as_text
+    >>> as_text("caf\udce9.png")
+    'caf\\xe9.png'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 #: What a file is called (after its own name) until it is whole.
 PART = ".part"
 

@@ -40,6 +40,7 @@ import numpy as np
 
 from chainrule import activations, augment, layers, losses
 from chainrule.data import Dataset
+from chainrule.data.images import check_size
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError, unknown_name
 from chainrule.layers import Layer
@@ -96,6 +97,7 @@ class TrainSettings:
     data, data_dir : a name or path for `chainrule.data.load`, or the path of a table
     target : the column of a table that is to be predicted
     columns : kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`)
+    image_size : (height, width) to bring the pictures of a folder to
     encoding, separator : of a table's text, where they cannot be told: "cp1252", ";"
     task : "classification" or "regression", for a table whose target could be either
     group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
@@ -133,6 +135,7 @@ class TrainSettings:
     columns: Mapping[str, Any] | None = None
     encoding: str | None = None
     separator: str | None = None
+    image_size: tuple[int, ...] | None = None
     task: str | None = None
     group: str | None = None
     time: str | None = None
@@ -186,6 +189,7 @@ class TrainSettings:
             )
         if self.save not in (None, *SAVED):
             raise unknown_name("model to save", self.save, SAVED)
+        check_size(self.image_size)
         if self.augment is not None:
             augment.get(self.augment)
         for name in ("test", "validation"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import numpy as np
 
 from chainrule import random
 from chainrule.cli.messages import show_log
-from chainrule.data import Dataset, load, stratified_split
-from chainrule.data.sources import NAMES
-from chainrule.errors import SettingError
+from chainrule.data import Dataset, load, read_image_folder, stratified_split
+from chainrule.data.sources import NAMES, is_image_data
+from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
 from chainrule.tables.read import read_table, table_columns
@@ -46,10 +47,33 @@ def path_of(data: str | None) -> Path | None:
     return None if data is None or spelt(data) in NAMES else Path(data).expanduser()
 
 
-def load_data(name: str, data_dir: str | Path | None) -> Dataset:
-    """The data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this machine."""
+def load_data(
+    name: str,
+    data_dir: str | Path | None,
+    *,
+    image_size: Sequence[int] | None = None,
+    model: Model | None = None,
+) -> Dataset:
+    """The data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this machine.
+
+    Pictures have the size that is given, or that a trained model takes, and then also its channels and classes.
+    """
     show_log()
-    return load(name, data_dir, download=True)
+    if model is not None and is_image_data(name):
+        height, width, channels = picture_shape(model, name)
+        if model.target.classes is None:
+            raise DataError(f"{name} has pictures by class, and the network predicts no classes.")
+        return read_image_folder(name, (height, width), channels=channels, classes=model.target.classes)
+    return load(name, data_dir, download=True, image_size=image_size)
+
+
+def picture_shape(model: Model, name: str) -> tuple[int, int, int]:
+    """Height, width and channels of the pictures that a model takes."""
+    if model.preparation is not None or len(model.input_shape) != 3:
+        takes = f"samples of shape {model.input_shape}" if model.preparation is None else "the columns of a table"
+        raise DataError(f"{name} is a folder of pictures, and the network takes {takes}.")
+    height, width, channels = model.input_shape
+    return height, width, channels
 
 
 def read_named_table(settings: TrainSettings) -> Table:

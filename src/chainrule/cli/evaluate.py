@@ -25,7 +25,7 @@ def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, targe
     if is_table(data):
         part, _ = judged_table(data, found.model, found.settings, target, **spelling)
     else:
-        part = judged(load_data(data, data_dir), data, found.settings)
+        part = judged(load_data(data, data_dir, model=found.model), data, found.settings)
     say(f"{data}: {len(part.x):,} rows, {part.text}")
     evaluation = evaluate_model(found.model, part.x, part.y, loss)
     show(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))

@@ -35,6 +35,15 @@ Separator = Annotated[
         help="Of a table's cells, if it cannot be told: ',', ';', '|' or tab.", metavar="CHARACTER", show_default=False
     ),
 ]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the pictures of a folder: what all are brought to, and what the network takes from then on. [their "
+        "median size, at most 64 pixels along a side]",
+        metavar="HxW",
+        show_default=False,
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

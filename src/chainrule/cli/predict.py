@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,19 +13,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import judged, load_data, path_of, spelling
-from chainrule.cli.messages import say
+from chainrule.cli.data import judged, load_data, path_of, picture_shape, spelling
+from chainrule.cli.messages import say, show_log
 from chainrule.cli.models import Found, files_of_run, find_model
-from chainrule.data.images import is_image_folder, read_images
+from chainrule.data.images import find_images, read_images
 from chainrule.data.npz import read_npz_features
+from chainrule.data.sources import is_image_data
 from chainrule.display import printable
 from chainrule.errors import DataError, FileError
-from chainrule.files import check_not_read, writing
+from chainrule.files import as_text, check_not_read, writing
 from chainrule.models import Model
 from chainrule.tables.read import is_table, read_chunks
 
 #: Rows of a table that are read, predicted and written at once.
 ROWS = 50_000
+
+#: Values of pictures that are read, predicted and written at once: 64 MB.
+PICTURE_VALUES = 1 << 24
 
 
 class Block(NamedTuple):
@@ -73,14 +78,24 @@ def blocks_to_predict(found: Found, data: str, data_dir: Path | None, **given: s
         x, name = read_npz_features(data)
         say(f"{data}: predicting {len(x):,} rows, its array {name!r}")
         yield Block(np.arange(len(x)), None, x)
-    elif len(model.input_shape) == 3 and Path(data).is_dir() and is_image_folder(Path(data)):
-        x, paths = read_images(data, model.input_shape)
-        say(f"{data}: predicting {len(x):,} pictures")
-        yield Block(np.arange(len(x)), [str(path.relative_to(data)) for path in paths], x)
+    elif is_image_data(data):
+        yield from _of_pictures(data, picture_shape(model, data))
     else:
         part = judged(load_data(data, data_dir), data, found.settings)
         say(f"{data}: predicting {len(part.x):,} rows, {part.text}")
         yield Block(part.rows, None, part.x)
+
+
+def _of_pictures(data: str, shape: tuple[int, int, int]) -> Iterator[Block]:
+    show_log()
+    folder = Path(data).expanduser()
+    paths = find_images(folder)
+    say(f"{data}: predicting {len(paths):,} pictures")
+    rows = max(1, PICTURE_VALUES // math.prod(shape))
+    for start in range(0, len(paths), rows):
+        some = paths[start : start + rows]
+        names = [as_text(path.relative_to(folder)) for path in some]
+        yield Block(np.arange(start, start + len(some)), names, read_images(some, shape))
 
 
 def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]:

@@ -31,6 +31,8 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
     typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     if "hidden" in typed:
         typed["hidden"] = parse_hidden(typed["hidden"])
+    if "image_size" in typed:
+        typed["image_size"] = parse_image_size(typed["image_size"])
     columns = parse_columns(typed.pop("column", ()), typed.pop("drop", ()))
     settings = (read_settings(file) if file is not None else {}) | typed
     if columns:
@@ -80,6 +82,15 @@ def parse_columns(kinds: Iterable[str], dropped: Iterable[str]) -> dict[str, Any
         if name in columns:
             raise SettingError(f"--column says that {name} is {columns[name]}, and --drop leaves it out: choose one.")
     return columns | {name: {"use": False} for name in dropped}
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """``"48x64"`` as (48, 64), height and width; ``"64"`` is (64, 64)."""
+    height, by, width = text.lower().partition("x")
+    try:
+        return int(height), int(width if by else height)
+    except ValueError:
+        raise SettingError(f"--image-size takes height x width in pixels, such as 48x64, got {text!r}.") from None
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from chainrule import random
 from chainrule.cli.data import TABLE_TEST, Part, load_data, train_and_test, training_table
 from chainrule.cli.tell import say_table
 from chainrule.data import Dataset, encode_target
+from chainrule.data.sources import is_image_data
 from chainrule.engine import distributed
 from chainrule.errors import SettingError
 from chainrule.models import Model
@@ -72,7 +73,9 @@ def find_task(given: TrainSettings, *, tell: bool = True) -> Task:
         settings = dataclasses.replace(given, test=TABLE_TEST if given.test is None else given.test)
         if tell and distributed.is_first():
             say_table(table)
-    data = table.data if table is not None else load_data(given.data, given.data_dir)
+    data = table.data if table is not None else load_data(given.data, given.data_dir, image_size=given.image_size)
+    if is_image_data(given.data):
+        settings = dataclasses.replace(settings, image_size=data.x.shape[1:3])
     settings = complete(settings, data)
     part, test = train_and_test(data, settings)
     model = Model(network(settings, data), data.x.shape[1:], seed=settings.seed, precision=settings.precision)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset
-from chainrule.errors import DataError, FileError
+from chainrule.data.memory import check_memory, format_bytes, free_memory
+from chainrule.data.pixels import read_headers, read_pixels
+from chainrule.data.walk import Identity, Walk
+from chainrule.errors import DataError, FileError, SettingError
+from chainrule.files import as_text
 
-__all__ = ["ENDINGS", "is_image_folder", "read_image_folder", "read_images"]
+__all__ = ["ENDINGS", "find_images", "is_image_folder", "read_image_folder", "read_images"]
 
 logger = logging.getLogger(__name__)
 
 #: The kinds of files that are read.
 ENDINGS = (".png", ".jpg", ".jpeg")
 
-#: Pictures of several sizes are brought to their median size, but to no more pixels along a side than this.
+_READ = ", ".join(ENDINGS)
+
+#: Without a size, pictures have no more pixels than this along a side.
 MOST_PIXELS = 64
+
+#: What training takes, in sizes of the pixels: the pictures, and the part of them that is trained on.
+IN_TRAINING = 2
 
 _TRAIN, _VALIDATION, _TEST = ("train", "training"), ("validation", "valid", "val", "dev"), ("test", "testing")
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder holds pictures, itself or in folders up to two levels down (classes, or parts with classes)."""
-    patterns = ("*", "*/*", "*/*/*")
-    return any(path.suffix.lower() in ENDINGS for pattern in patterns for path in folder.glob(pattern))
+    """Tell whether a folder holds pictures, itself or in the folders below it."""
+    return any(_is_picture(path) for path in Walk().files(folder))
 
 
-def read_image_folder(folder: str | Path, size: tuple[int, int] | None = None) -> Dataset:
+def read_image_folder(
+    folder: str | os.PathLike[str],
+    size: Sequence[int] | None = None,
+    *,
+    channels: int | None = None,
+    classes: Sequence[Any] | None = None,
+) -> Dataset:
     """A data set from a folder with one folder of PNG or JPEG files for each class.
 
     ::
@@ -44,20 +59,30 @@ def read_image_folder(folder: str | Path, size: tuple[int, int] | None = None) -
         pets/dog/7.png                                pets/test/dog/7.png
 
     Values are in [0, 1]; all pictures grey: one channel, else three. Pictures are turned as their camera says, what is
-    transparent becomes white, and of several frames the first is taken. Other files are left out.
+    transparent becomes white, and of several frames the first is taken. Links are followed. Hidden files and folders
+    are left out at every level, and what systems leave behind (``__MACOSX``, ``Thumbs.db``); other files that are not
+    read are counted in a warning of the log. A test or validation part without classes is left out with such a
+    warning, too.
 
     Parameters
     ----------
     folder
         The folder of the classes; or of parts (train, validation, test), which have the same classes.
     size
-        (height, width) to bring all pictures to. None: as they are; if they differ, their median size, reduced to
-        64 pixels along the longer side.
+        (height, width) to bring all pictures to. None: their median size, reduced to 64 pixels along the longer side
+        where it is larger.
+    channels
+        1 for grey, 3 for colours; None: by the pictures.
+    classes
+        The labels that a network knows, in its order: folders are matched with them by name, and there may be fewer.
+        None: the folders' names, sorted.
 
     Raises
     ------
     FileError
         A picture that cannot be read (it is named), a folder without pictures, or without classes.
+    DataError
+        Folders that are none of the classes, one folder in two classes, or more pixels than fit in memory.
 
     Examples
     --------
@@ -72,151 +97,250 @@ def read_image_folder(folder: str | Path, size: tuple[int, int] | None = None) -
     ...     Image.fromarray(np.full((4, 6), grey, np.uint8)).save(path / "1.png")
     >>> read_image_folder(path.parent)
     Dataset('sky': classification, 2 images of 4 x 6 x 1, 2 classes, no test part)
+    >>> read_image_folder(path.parent, size=(2, 2), channels=3, classes=("night", "day")).y
+    array([1, 0], dtype=int32)
     >>> folder.cleanup()
     """
     folder = Path(folder).expanduser()
-    names = {path.name.lower(): path for path in _folders(folder)}
-    train, validation, test = (
-        next((names[n] for n in part if n in names), None) for part in (_TRAIN, _VALIDATION, _TEST)
-    )
-    if train is None or not _folders(train):
-        train, validation, test = folder, None, None
-    classes = [path.name for path in _folders(train)]
-    if not classes:
-        raise FileError(
-            f"{folder} has pictures, but no folder for each class: put them into {folder / 'NAME-OF-CLASS'}."
-        )
-    parts = [(part, _listed(part, classes)) for part in (train, validation, test) if part is not None]
-    size, channels = _look(folder, [path for _, found in parts for path, _ in found], size)
-    arrays: dict[Path, tuple[NDArray[Any], NDArray[Any]]] = {}
-    for part, found in parts:
-        x = _read([path for path, _ in found], size, channels)
-        arrays[part] = x, np.array([label for _, label in found], np.int32)
-    missing: tuple[Any, Any] = (None, None)
-    x, y = arrays[train]
-    x_test, y_test = arrays[test] if test is not None else missing
-    x_validation, y_validation = arrays[validation] if validation is not None else missing
-    return Dataset(
-        folder.name,
-        x,
-        y,
-        x_test,
-        y_test,
-        tuple(classes),
-        x_validation=x_validation,
-        y_validation=y_validation,
-    )
+    check_size(size)
+    if channels not in (None, 1, 3):
+        raise SettingError(f"channels is 1 (grey) or 3 (red, green, blue), got {channels}: pictures have no others.")
+    parts = _list_parts(folder, classes)
+    files = [path for part in parts.values() for path in part.paths]
+    height, width, channels = _choose_shape(folder, files, size, channels)
+    _check_memory(folder, len(files), (height, width), channels)
+    names = tuple(classes) if classes is not None else tuple(parts["train"].walks)
+    arrays: dict[str, Any] = {}
+    for role, part in parts.items():
+        suffix = "" if role == "train" else f"_{role}"
+        arrays |= {
+            f"x{suffix}": read_pixels(part.paths, (height, width), channels),
+            f"y{suffix}": np.array(part.codes, np.int32),
+        }
+    return Dataset(as_text(folder.resolve().name), classes=names, **arrays)
 
 
-def read_images(folder: str | Path, shape: Sequence[int]) -> tuple[NDArray[Any], list[Path]]:
-    """All pictures in a folder and the folders in it, as a trained network takes them, and their paths.
-
-    ``shape`` is (height, width, channels) of the network's inputs.
-    """
+def find_images(folder: str | Path) -> list[Path]:
+    """All pictures in a folder and the folders below it; what else is there is counted in the log."""
     folder = Path(folder).expanduser()
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    walk, others = Walk(), Counter[str]()
+    paths = _pictures(walk.files(folder), others)
+    _warn(folder, [walk], others)
     if not paths:
-        raise FileError(f"{folder} has no pictures. Read are: {', '.join(ENDINGS)}.")
-    return _read(paths, (shape[0], shape[1]), shape[2]), paths
+        raise FileError(f"{folder} has no pictures{_instead(others)}. Read are: {_READ}.")
+    return paths
 
 
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    except OSError as error:
-        raise FileError(f"{folder} cannot be read: {error.strerror}.") from None
+def read_images(paths: Sequence[Path], shape: Sequence[int]) -> NDArray[Any]:
+    """Pictures as a trained network takes them; ``shape`` is (height, width, channels) of its inputs."""
+    height, width, channels = shape
+    if channels not in (1, 3):
+        raise DataError(f"The network takes {channels} channels, and pictures are read as 1 (grey) or 3 (colours).")
+    return read_pixels(paths, (height, width), channels)
 
 
-def _listed(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """The pictures of a part, each with the number of its class."""
-    found, others = [], 0
-    for path in _folders(part):
-        if path.name not in classes:
-            raise DataError(
-                f"{path} is a class that {part.parent / 'train'} does not have; it has {', '.join(classes)}."
-            )
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        pictures = [p for p in files if p.suffix.lower() in ENDINGS]
-        if not pictures and part.name.lower() not in (*_VALIDATION, *_TEST):
-            raise FileError(f"{path} has no pictures; read are {', '.join(ENDINGS)}. A class needs at least one.")
-        found += [(p, classes.index(path.name)) for p in pictures]
-        others += len(files) - len(pictures)
-    if not found:
-        raise FileError(f"{part} has no pictures; read are {', '.join(ENDINGS)}.")
+def check_size(size: Sequence[int] | None) -> None:
+    """Raise a `SettingError` unless it is None or (height, width)."""
+    if size is not None and (
+        len(size) != 2 or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in size)
+    ):
+        raise SettingError(f"The size of pictures is (height, width) in pixels, such as (48, 64); got {size!r}.")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The pictures of a part with the codes of their classes, and the walk over each class."""
+
+    paths: list[Path]
+    codes: list[int]
+    walks: dict[str, Walk]
+
+
+def _list_parts(folder: Path, classes: Sequence[Any] | None) -> dict[str, _Part]:
+    """The parts of the data that have pictures by class: "train", and "validation" and "test" where they are."""
+    inside = Walk(folder).folders(folder)
+    by_name = {path.name.lower(): path for path in reversed(inside)}
+    roles = {
+        role: path
+        for role, names in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST))
+        if (path := next((by_name[name] for name in names if name in by_name), None)) is not None
+    }
+    others = [path.name for path in inside if path not in roles.values()]
+    if "train" not in roles or ((others or len(roles) == 1) and not Walk(folder).folders(roles["train"])):
+        roles = {"train": folder}  # what is called like a part may be a class, as in train, bus, tram
+    elif others:
+        logger.warning(
+            "%s: read are %s; left out: %s",
+            *(folder, ", ".join(path.name for path in roles.values()), ", ".join(map(as_text, others))),
+        )
+    parts: dict[str, _Part] = {}
+    known = classes
+    for role, path in roles.items():
+        part = _list_part(folder, role, path, known)
+        if part is not None:
+            parts[role] = part
+            known = tuple(part.walks) if known is None else known
+    _warn_of_overlap([(role, label, walk) for role, part in parts.items() for label, walk in part.walks.items()])
+    return parts
+
+
+def _list_part(folder: Path, role: str, path: Path, known: Sequence[Any] | None) -> _Part | None:
+    """The pictures of a part; None for a part of flat pictures, which can be predicted and no more."""
+    around = dict.fromkeys((folder, path))
+    walk = Walk(*around)
+    folders = walk.folders(path)
+    flat = [file for file in walk.files(path, deep=False) if _is_picture(file)]
+    if not folders and flat and role == "train":
+        raise FileError(f"{path} has pictures, but no folder for each class: put them into {path / 'NAME-OF-CLASS'}.")
+    if not folders and flat:
+        logger.warning(
+            "%s holds %s and no folder for each class: it is left out. To predict them: chainrule predict RUN %s",
+            *(path, _count(len(flat), "picture"), path),
+        )
+        return None
+    if flat:
+        logger.warning("%s: %s beside the folders of the classes are left out", path, _count(len(flat), "picture"))
+    by_label = _by_label(folders)
+    codes = _codes(path, by_label, tuple(by_label) if known is None else known)
+    part, others = _Part([], [], {label: Walk(*around) for label in by_label}), Counter[str]()
+    for label, place in by_label.items():
+        here = Counter[str]()
+        pictures = _pictures(part.walks[label].files(place), here)
+        if not pictures and known is None:
+            raise FileError(f"{place} has no pictures{_instead(here)}. Read are: {_READ}. A class needs at least one.")
+        part.paths.extend(pictures)
+        part.codes.extend([codes[label]] * len(pictures))
+        others += here
+    if not part.paths:
+        raise FileError(f"{path} has no pictures{_instead(others)}. Read are: {_READ}.")
+    _warn(path, [walk, *part.walks.values()], others)
+    return part
+
+
+def _by_label(folders: Iterable[Path]) -> dict[str, Path]:
+    """Folders by what the class is called, sorted; a name is the same however its accents are composed."""
+    labels: dict[str, Path] = {}
+    for path in folders:
+        label = _same_accents(as_text(path.name))
+        if (other := labels.setdefault(label, path)) != path:
+            raise DataError(f"{path.parent} has two folders for the class {label!r}, {other.name!r} and {path.name!r}.")
+    return dict(sorted(labels.items()))
+
+
+def _codes(path: Path, labels: Iterable[str], known: Sequence[Any]) -> dict[str, int]:
+    """The number of each class among those that are known."""
+    codes = {_same_accents(str(label)): code for code, label in enumerate(known)}
+    if unknown := [label for label in labels if label not in codes]:
+        raise DataError(
+            f"{path} has folders of classes that the training data does not have: {_listed(unknown)}. "
+            f"It has {_listed(list(codes))}."
+        )
+    return codes
+
+
+def _pictures(paths: Iterable[Path], others: Counter[str]) -> list[Path]:
+    """The pictures among files; the others are counted by their endings."""
+    pictures = []
+    for path in paths:
+        if _is_picture(path):
+            pictures.append(path)
+        else:
+            others[path.suffix.lower()] += 1
+    return pictures
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS
+
+
+def _choose_shape(
+    folder: Path, paths: Sequence[Path], size: Sequence[int] | None, channels: int | None
+) -> tuple[int, int, int]:
+    """Height, width and channels: what is given, else by what the pictures are."""
+    if size is not None and channels is not None:
+        return size[0], size[1], channels
+    heights, widths, grey = (np.array(column) for column in zip(*read_headers(paths), strict=True))
+    channels = channels or (1 if grey.all() else 3)
+    if size is not None:
+        return size[0], size[1], channels
+    median = int(np.median(heights)), int(np.median(widths))
+    shrink = min(1.0, MOST_PIXELS / max(median))
+    height, width = (max(1, round(side * shrink)) for side in median)
+    smallest, largest = (heights.min(), widths.min()), (heights.max(), widths.max())
+    if smallest != (height, width) or largest != (height, width):
+        logger.warning(
+            "%s: pictures of %s pixels (height x width) are brought to %s%s. Another size: --image-size %s",
+            folder,
+            _by(*smallest) if smallest == largest else f"{_by(*smallest)} to {_by(*largest)}",
+            _by(height, width),
+            f", at most {MOST_PIXELS} along a side" if shrink < 1 else "",
+            _by(*median, "x"),
+        )
+    return height, width, channels
+
+
+def _check_memory(folder: Path, n: int, size: tuple[int, int], channels: int) -> None:
+    """Raise a `DataError` if so many pictures do not fit in memory, which says what size would."""
+    count = IN_TRAINING * 4.0 * n * size[0] * size[1] * channels
+    fitting = ((free_memory() or count) / count / 2) ** 0.5  # with half of the room to spare
+    h, w = (max(1, int(side * min(1.0, fitting))) for side in size)
+    check_memory(
+        f"{folder}: {_count(n, 'picture')} of {_by(*size)} x {channels}",
+        count,
+        f"Give a smaller size: --image-size {h}x{w}, in Python size=({h}, {w}), takes "
+        f"{format_bytes(IN_TRAINING * 4.0 * n * h * w * channels)}.",
+    )
+
+
+def _warn(folder: Path, walks: Sequence[Walk], others: Counter[str]) -> None:
+    """Tell what was not read."""
     if others:
-        logger.info("%s: %d files that are no pictures are left out", part, others)
-    return found
+        logger.warning(
+            "%s: %s left out, as only %s are read:%s",
+            *(folder, _count(others.total(), "file"), _READ, _kinds(others)),
+        )
+    if broken := [path for walk in walks for path in walk.broken]:
+        logger.warning("%s: %s without a file behind, such as %s", folder, _count(len(broken), "link"), broken[0])
+    for again, first in [repeat for walk in walks for repeat in walk.repeats]:
+        if first in again.parents:
+            logger.warning("%s leads back to %s, a folder around it; it is not followed", again, first)
+        else:
+            logger.warning("%s is the same folder as %s; its pictures are read once", again, first)
 
 
-def _look(folder: Path, paths: list[Path], size: tuple[int, int] | None) -> tuple[tuple[int, int], int]:
-    """The size that pictures are brought to, and their channels."""
-    heights, widths, grey = (np.array(column) for column in zip(*_each(_header, paths), strict=True))
-    if size is None:
-        h, w = int(np.median(heights)), int(np.median(widths))
-        if len(np.unique(heights)) > 1 or len(np.unique(widths)) > 1:
-            shrink = min(1.0, MOST_PIXELS / max(h, w))
-            h, w = max(1, round(h * shrink)), max(1, round(w * shrink))
-            logger.info(
-                "%s: pictures from %d x %d to %d x %d pixels (height x width) are brought to %d x %d",
-                *(folder, heights.min(), widths.min(), heights.max(), widths.max(), h, w),
-            )
-        size = (h, w)
-    return size, 1 if grey.all() else 3
+def _warn_of_overlap(walks: Sequence[tuple[str, str, Walk]]) -> None:
+    """Tell of folders that links bring into two classes, or into two parts."""
+    met: dict[Identity, tuple[str, str, Path]] = {}
+    for role, label, walk in walks:
+        for identity, path in walk.entered.items():
+            other_role, other_label, other = met.setdefault(identity, (role, label, path))
+            if path != other and other_label != label:
+                logger.warning("%s is the same folder as %s: its pictures are in two classes", path, other)
+            elif path != other and other_role != role:
+                logger.warning("%s is the same folder as %s: it says nothing about new pictures", path, other)
 
 
-def _header(path: Path) -> tuple[int, int, bool]:
-    """Height, width, and whether it is grey, without decoding the pixels."""
-    with _opened(path) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5  # lies on its side
-        w, h = image.size[::-1] if turned else image.size
-        return h, w, image.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+def _instead(others: Counter[str]) -> str:
+    return f", but other files:{_kinds(others)}" if others else ""
 
 
-def _read(paths: list[Path], size: tuple[int, int], channels: int) -> NDArray[Any]:
-    x = np.empty((len(paths), *size, channels), np.float32)
-
-    for i, pixels in enumerate(_each(lambda path: _pixels(path, size, channels), paths)):
-        x[i] = pixels
-    return x
+def _kinds(others: Counter[str]) -> str:
+    return ",".join(f" {n:,} {as_text(ending) or 'without an ending'}" for ending, n in others.most_common(5)) + (
+        ", …" if len(others) > 5 else ""
+    )
 
 
-def _each(function: Callable[[Path], Any], paths: list[Path]) -> Iterator[Any]:
-    """What a function finds in each file, several at a time (Pillow decodes without Python's lock)."""
-    from PIL import Image
-
-    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)  # of odd metadata
-        yield from threads.map(function, paths)
+def _same_accents(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
-def _pixels(path: Path, size: tuple[int, int], channels: int) -> NDArray[Any]:
-    """A picture as (height, width, channels) in [0, 1]."""
-    from PIL import Image, ImageOps
-
-    with _opened(path) as image:
-        image = ImageOps.exif_transpose(image)
-        if image.mode in ("I", "I;16", "I;16B"):  # 16 bits of grey, which `convert` would cut off
-            image = Image.fromarray((np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8))
-        if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-        image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != size[::-1]:
-            image = image.resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=3.0)
-        return (np.asarray(image, np.float32) / 255).reshape(*size, channels)
+def _by(height: int, width: int, sign: str = " x ") -> str:
+    return f"{height}{sign}{width}"
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A picture; whatever goes wrong with it is said with its name."""
-    from PIL import Image, UnidentifiedImageError
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            yield image
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise FileError(f"{path} is larger than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first.") from None
-    except UnidentifiedImageError:
-        raise FileError(f"{path} cannot be read: it is neither a PNG nor a JPEG file.") from None
-    except Exception as error:  # Pillow raises many kinds for damaged files
-        raise FileError(f"{path} cannot be read: {error or type(error).__name__}.") from None
+
+def _listed(items: Sequence[str], most: int = 10) -> str:
+    return ", ".join(items[:most]) + (f", and {len(items) - most:,} more" if len(items) > most else "")

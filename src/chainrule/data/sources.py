@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.idx import IDX_NAME, read_idx_folder
 from chainrule.data.images import is_image_folder, read_image_folder
 from chainrule.data.npz import read_npz
-from chainrule.errors import DataError, FileError, UnknownNameError, did_you_mean
+from chainrule.errors import DataError, FileError, SettingError, UnknownNameError, did_you_mean
 from chainrule.files import cache_folder, write_atomic
 
-__all__ = ["NAMES", "load"]
+__all__ = ["NAMES", "is_image_data", "load"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     *,
     download: bool = False,
+    image_size: Sequence[int] | None = None,
 ) -> Dataset:
     """A data set by its name, or from a file or folder.
 
@@ -108,6 +110,8 @@ def load(
     download
         Fetch ``mnist`` or ``fashion_mnist`` into the cache if it is in none of these places. Without it, no
         network is used.
+    image_size
+        (height, width) to bring the pictures of a folder to (see `read_image_folder`); other data has no such choice.
 
     Raises
     ------
@@ -117,6 +121,8 @@ def load(
         A path of a kind that is not read, a file that is damaged.
     DataError
         The data is not on this machine: the message says where to put the files. Or it cannot be used.
+    SettingError
+        An ``image_size`` for data that is no folder of pictures.
 
     Examples
     --------
@@ -129,12 +135,24 @@ def load(
             f"Expected a name or a path, got {type(name_or_path).__name__}. For arrays: "
             "Dataset.from_arrays(name, x, y)."
         )
+    if is_image_data(name_or_path):
+        return read_image_folder(name_or_path, image_size)
+    if image_size is not None:
+        raise SettingError(f"image_size is for a folder of pictures, and {name_or_path} is none: leave it out.")
     name = _as_name(name_or_path)
     if name in BUNDLED:
         return _bundled(name)
     if name in MIRRORED:
         return _mirrored(name, data_dir, download)
     return _from_path(name_or_path)
+
+
+def is_image_data(name_or_path: str | os.PathLike[str]) -> bool:
+    """Tell whether `load` reads a name or path as a folder of pictures."""
+    if _as_name(name_or_path) in NAMES or not str(name_or_path).strip():
+        return False
+    folder = Path(name_or_path).expanduser()
+    return folder.is_dir() and not _has_idx_files(folder) and is_image_folder(folder)
 
 
 def _as_name(given: str | os.PathLike[str]) -> str:
@@ -147,7 +165,7 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
     if not str(given).strip():
         raise FileError(f"The path of the data is empty. {_READ}")
     if path.is_dir():
-        return read_image_folder(path) if not _has_idx_files(path) and is_image_folder(path) else read_idx_folder(path)
+        return read_idx_folder(path)
     if path.suffix.lower() == ".npz":
         return read_npz(path)
     if path.exists():

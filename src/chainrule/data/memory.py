@@ -1,0 +1,78 @@
+"""How much memory there is, and an error before more than that is taken."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from chainrule.errors import DataError
+
+__all__ = ["check_memory", "format_bytes", "free_memory"]
+
+
+def check_memory(what: str, count: float, advice: str) -> None:
+    """Raise a `DataError` if ``count`` bytes are more than this process can still take.
+
+    >>> from chainrule.data.memory import check_memory
+    >>> check_memory("9 photos", 1e18, "Give a smaller size.")
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.DataError: 9 photos: 1,000,000,000.0 GB are needed in memory, and ... Give a smaller size.
+    """
+    free = free_memory()
+    if free is not None and count > free:
+        raise DataError(
+            f"{what}: {format_bytes(count)} are needed in memory, and {format_bytes(max(free, 0))} are free. {advice}"
+        )
+
+
+def free_memory() -> float | None:
+    """The bytes that this process can still take: what the machine, its container and ``ulimit -v`` leave it.
+
+    None where the system does not say. Sources: proc(5), MemAvailable; cgroups(7); getrlimit(2), RLIMIT_AS.
+    """
+    limits = [free for free in (_of_machine(), _of_container(), _of_process()) if free is not None]
+    return min(limits, default=None)
+
+
+def format_bytes(count: float) -> str:
+    """A number of bytes in words.
+
+    >>> from chainrule.data.memory import format_bytes
+    >>> format_bytes(3_932_160_000)
+    '3.9 GB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
+
+
+def _of_machine() -> float | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+    return None
+
+
+def _of_container() -> float | None:
+    """Control groups in their second version; what files take in them is given back when it is needed."""
+    folder = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        limit = int((folder / "memory.max").read_text())  # "max" where there is none
+        files = [line for line in (folder / "memory.stat").read_text().splitlines() if line.startswith("inactive_file")]
+        return float(limit - int((folder / "memory.current").read_text()) + int(files[0].split()[1]))
+    return None
+
+
+def _of_process() -> float | None:
+    with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            return float(limit - pages * resource.getpagesize())
+    return None
