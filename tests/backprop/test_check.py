@@ -166,3 +166,26 @@ def test_wrong_settings_are_errors() -> None:
         cr.check_gradient(lambda x: x, 1.0, eps=0.0)
     with pytest.raises(GradientError, match="samples"):
         cr.check_gradient(lambda x: x, 1.0, samples=0)
+
+
+def test_a_layer_that_keeps_float32_statistics_is_checked_in_float64() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 5)), rng.integers(0, 3, 20)
+    model = cr.Model(
+        cr.Sequential(cr.Dense(8, "tanh"), cr.BatchNorm(), cr.layers.Rescale(), cr.Dense(3, "softmax")), (5,)
+    )
+    cost = cr.losses.CrossEntropy()
+    for train in (True, False):
+
+        def mean_cost(params: Any, train: bool = train) -> Any:
+            return np.mean(cost(model.net.apply(params, model.state, x, key=None, train=train)[0], y))
+
+        check = cr.check_gradient(mean_cost, model.params)
+        assert check.ok
+        assert check.max_relative_error < 1e-8
+
+
+def test_a_kink_within_the_step_is_no_mistake() -> None:
+    near = np.array([1e-6, -1e-6, 2.0])
+    assert cr.check_gradient(lambda x: np.sum(ops.relu(x) * 3.0), near)
+    assert not cr.check_gradient(lambda x: np.sum(ops.relu(x) * 3.0), np.zeros(3))  # there is no right one

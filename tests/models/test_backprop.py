@@ -17,6 +17,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
+from chainrule.backprop import primitive
 from chainrule.data import Standardizer
 from chainrule.errors import DataError, SettingError, ShapeError, UnknownNameError
 
@@ -204,3 +205,50 @@ def test_labels_and_losses_that_do_not_fit() -> None:
         model.backprop(x[:, :3], labels)
     with pytest.raises(DataError, match="7 rows and y has 6"):
         model.backprop(x, labels[:6])
+
+
+class TestCheckGradient:
+    """`Model.check_gradient`: the gradients of `backprop` beside central differences."""
+
+    def test_a_float32_model_with_normalization_rescaling_and_dropout_is_right(self) -> None:
+        rng = np.random.default_rng(0)
+        net = cr.Sequential(
+            cr.Dense(6, "tanh"), cr.BatchNorm(), cr.layers.Rescale(), cr.Dropout(0.5), cr.Dense(3, "softmax")
+        )
+        model = cr.Model(net, (4,))
+        x, y = rng.normal(size=(12, 4)).astype(np.float32), rng.integers(0, 3, 12)
+        check = model.check_gradient(x, y)
+        assert check.ok
+        assert check.max_relative_error < 1e-8
+        assert [row.path for row in check.rows] == [
+            *("params.dense_1.weight", "params.dense_1.bias", "params.batch_norm_1.gamma", "params.batch_norm_1.beta"),
+            *("params.dense_2.weight", "params.dense_2.bias"),
+        ]
+        assert [row.checked for row in check.rows] == [24, 6, 6, 6, 18, 3]
+        # They are the gradients of backprop, which is in the model's own precision.
+        grads = model.backprop(x, y).grads
+        for row in check.rows:
+            _, layer, name = row.path.split(".")
+            assert grads[layer][name][row.worst] == pytest.approx(row.analytic, rel=1e-4, abs=1e-7)
+        assert {leaf.dtype for leaf in tree.leaves([model.params, model.state])} == {np.dtype(np.float32)}
+
+    def test_a_trained_model_scales_inputs_and_targets_as_in_training(self) -> None:
+        rng = np.random.default_rng(1)
+        x = 1000 + 50 * rng.normal(size=(40, 2))
+        net = cr.Sequential(cr.Dense(4, "relu"), cr.BatchNorm(), cr.Dense(1))
+        settings = {"normalize_target": True, "epochs": 2, "engine": "numpy", "progress": False}
+        model = cr.fit(net, (x, 5e6 + x @ [3.0, -1.0]), **settings).model
+        assert model.check_gradient(x, 5e6 + x @ [3.0, -1.0])
+        assert model.check_gradient(x, 5e6 + x @ [3.0, -1.0], loss="huber", samples=3).rows[0].checked == 3
+
+    def test_a_wrong_derivative_is_found_in_its_layer(self) -> None:
+        @primitive
+        def wrong(xp: Any, z: Any) -> Any:
+            return xp.tanh(z)
+
+        wrong.derivatives(lambda y, z: 1.01 * (1.0 - y * y))
+        net = cr.Sequential(cr.Dense(4, "tanh"), cr.Dense(4, wrong), cr.Dense(2, "softmax"))
+        check = cr.Model(net, (3,)).check_gradient(np.random.default_rng(2).normal(size=(8, 3)), np.arange(8) % 2)
+        assert not check
+        bad = [row.path for row in check.rows if row.error > check.tolerance]
+        assert bad == ["params.dense_1.weight", "params.dense_1.bias", "params.dense_2.weight", "params.dense_2.bias"]

@@ -75,7 +75,8 @@ class Rescale(Layer):
         return {}, {"scale": np.ones(shape[-1:]), "shift": np.zeros(shape[-1:])}, shape
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
-        kind, wide = x.dtype, state["scale"].dtype  # the numbers stay in float32 where activations are bfloat16
+        kind = x.dtype
+        wide = np.promote_types(kind, state["scale"].dtype)  # the numbers stay in float32 beside bfloat16 activations
         y = (x if kind == wide else ops.astype(x, wide)) * state["scale"] + state["shift"]
         return (y if kind == wide else ops.astype(y, kind)), state
 

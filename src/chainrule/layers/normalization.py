@@ -49,7 +49,8 @@ class BatchNorm(Layer):
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         gamma, beta = params["gamma"], params["beta"]
-        kind, wide = x.dtype, state["mean"].dtype  # statistics stay in float32 where activations are bfloat16
+        kind = x.dtype
+        wide = np.promote_types(kind, state["mean"].dtype)  # statistics of bfloat16 activations are float32
         x = x if kind == wide else ops.astype(x, wide)
         if not train:
             scale = gamma / ops.sqrt(state["variance"] + self.eps)

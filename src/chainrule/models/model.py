@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from chainrule import activations, losses, random, tree
 from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
+from chainrule.backprop.check import GradientCheck, check_gradient
 from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
 from chainrule.data.rows import Ready, Rows
 from chainrule.data.streams import streamed
@@ -192,6 +193,67 @@ class Model:
         >>> bool(np.allclose(pass_.delta["dense_1"], pass_.a["dense_1"] - [[0, 1]]))  # δᴸ = a - y
         True
         """
+        cost, x, y = self._cost(x, y, loss)
+        value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
+        named = {
+            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")
+        }
+        n = len(x)
+        return Pass(
+            loss=float(value) / n,
+            z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
+            a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
+            delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
+            grads=tree.map(lambda g: g / n, grads),
+        )
+
+    def check_gradient(
+        self, x: Array, y: Array, loss: Any = "auto", *, samples: int | None = None, tolerance: float = 1e-6
+    ) -> GradientCheck:
+        """Compare the gradients that `backprop` gives for a batch with central differences of the mean cost.
+
+        One row for each parameter, everything in float64 whatever the precision of the model, without dropout and with
+        the batch's statistics in batch normalization, as in `backprop`. See `chainrule.check_gradient` for the formula;
+        at a kink (a ReLU whose z is closer to 0 than the step) the two may differ without a mistake.
+
+        Parameters
+        ----------
+        x, y, loss
+            As for `backprop`. A few samples are enough.
+        samples
+            Check only so many values of each parameter, drawn at random; None: all, each with two passes forward.
+        tolerance
+            The largest relative error that is ok.
+
+        Example
+        -------
+        >>> import chainrule as cr
+        >>> iris = cr.data.load("iris")
+        >>> net = cr.Sequential(cr.Dense(5, "tanh"), cr.BatchNorm(), cr.Dense(3, "softmax"))
+        >>> check = cr.Model(net, input_shape=(4,)).check_gradient(iris.x[::15], iris.y[::15])
+        >>> check.ok, [row.path for row in check.rows[:3]]
+        (True, ['params.dense_1.weight', 'params.dense_1.bias', 'params.batch_norm_1.gamma'])
+        """
+        wide = Model(
+            self.net,
+            self.input_shape,
+            precision="float64",
+            params=self.params,
+            state=self.state,
+            standardizer=self.standardizer,
+            preparation=self.preparation,
+            target=self.target if self.target_is_known else None,
+        )
+        wide.state = cast(wide.state, "float64")
+        cost, x, y = wide._cost(x, y, loss)
+
+        def mean_cost(params: Any) -> Any:
+            return cost(params, x, y)[0] / len(x)
+
+        return check_gradient(mean_cost, wide.params, samples=samples, tolerance=tolerance)
+
+    def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
+        """The sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes them."""
         x, y = check_pair(x, y)
         x = self.prepare(x)
         body, function, activation = self.pair(loss)
@@ -214,18 +276,7 @@ class Model:
                     mark(activation(out), "a")
             return losses.check_costs(type(function).__name__, costs, out).sum(), None
 
-        value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
-        named = {
-            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")
-        }
-        n = len(x)
-        return Pass(
-            loss=float(value) / n,
-            z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
-            a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
-            delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
-            grads=tree.map(lambda g: g / n, grads),
-        )
+        return cost, x, y
 
     def pair(self, loss: Any = "auto", task: str | None = None) -> tuple[Layer, Loss, Activation | None]:
         """The network, the loss, and the last activation if the loss has a fused rule for it (the lectures' pairs).
