@@ -210,9 +210,9 @@ def _compare(
         return (above - below) / (high - low)  # the step that was really taken, after rounding
 
     analytic = np.asarray(gradient, np.float64).reshape(-1)[places]
-    numeric = np.array([difference(place, eps) for place in places])
+    numeric = np.array([difference(place, eps) for place in places.tolist()])
     for k in np.flatnonzero(np.abs(analytic - numeric) > tolerance * np.maximum(np.abs(analytic + numeric), floor)):
-        again = difference(places[k], eps / SMALLER)
+        again = difference(int(places[k]), eps / SMALLER)
         if abs(analytic[k] - again) < abs(analytic[k] - numeric[k]):
             numeric[k] = again
     apart = np.where(np.isfinite(analytic) & np.isfinite(numeric), np.abs(analytic - numeric), np.inf)
