@@ -49,6 +49,7 @@ def test_a_table_needs_nothing_but_its_target(pets: Path, chainrule: Any) -> Non
     for words in ("identifier", "left out", "one-hot", "standardize", "missing → the median"):
         assert words in told
     assert told.index("what happens") < told.index("epoch")  # shown before anything is trained
+    assert told.count("note: Left out: id (called an id, and most values differ; no association with the target") == 1
     result = json.loads(Path("run/result.json").read_text())
     assert result["test"]["accuracy"] > 0.9
     assert result["test_rows"] == 40

@@ -390,6 +390,20 @@ def test_what_is_held_out_of_a_frame_changes_nothing_that_is_learned() -> None:
     np.testing.assert_array_equal(first, noise)
 
 
+def test_an_id_is_left_out_of_a_frame_if_it_carries_nothing_and_the_run_says_so(capsys: Any) -> None:
+    frame, _ = people()
+    rng = np.random.default_rng(3)
+    frame["id"] = rng.permutation(10**6)[: len(frame)]
+    y = rng.normal(size=len(frame))
+    net = NetRegressor(**SMALL).fit(frame, y)
+    assert "id" not in net.model_.preparation.inputs
+    assert "id (called an id" in net.run_.notes[0]
+    net.fit(frame, y + frame["id"].to_numpy() / 1e5)
+    assert "id" in net.model_.preparation.inputs
+    assert net.run_.notes[0].startswith("id: called an id")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_frames_of_numbers_are_arrays() -> None:
     frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
     clf = NetClassifier(**SMALL).fit(frame, NAMES)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from chainrule.errors import DataError, SettingError, UnknownNameError
+from chainrule.tables.association import association
 from chainrule.tables.columns import KINDS, Column, find_column
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_table
@@ -59,8 +60,8 @@ RNG = np.random.default_rng(0)
         ([int(f"{d:%Y%m%d}") for d in pd.date_range("2020-01-01", periods=40)], "date", True),
         ([datetime.date(2020, 1, 1 + i) for i in range(20)], "date", True),
         (repeat(["3.1", "3.11", "3.12"]), "number", True),
-        (list(range(1000, 1100)), "identifier", False),
-        (list(RNG.permutation(200)[:120]), "identifier", False),
+        (list(range(1000, 1100)), "number", True),
+        (list(RNG.permutation(200)[:120]), "number", True),
         ([f"u{i}" for i in range(40)], "identifier", False),
         ([f"Mr. No {i}" for i in range(40)], "text", False),
         (list(RNG.integers(0, 10**9, 100)), "number", True),
@@ -87,6 +88,51 @@ def test_numbers_that_are_called_an_id(name: str) -> None:
     assert column(repeat([7, 19, 23]), name).kind == "category"
     for other in ("paid", "solid", "idle", "bid", "price_index"):
         assert column(RNG.permutation(10**6)[:60], other).kind == "number"
+
+
+def told(values: Any, target: Any, name: str = "week") -> Column:
+    return infer_columns(pd.DataFrame({name: values}), target_values=target)[0]
+
+
+@pytest.mark.parametrize("name", ["week", "id"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        lambda x, noise: x + 20 * noise,
+        lambda x, noise: (x - 60) ** 2 + 500 * noise,
+        lambda x, noise: np.sin(x / 6) + 0.5 * noise,
+        lambda x, noise: np.where(x % 2, x, -x) + noise,  # nothing on average: it acts differently on two groups
+        lambda x, noise: np.where(abs(x - 60) < 25, "in", "out"),
+        lambda x, noise: np.stack([noise, x + 20 * noise], axis=1),
+    ],
+    ids=["trend", "hump", "season", "two groups", "band of classes", "several targets"],
+)
+def test_numbers_that_count_the_rows_are_used_where_the_target_goes_with_them(name: str, target: Any) -> None:
+    x = np.arange(1, 121)
+    column = told(x, target(x, np.random.default_rng(0).normal(size=120)), name)
+    assert (column.kind, column.use) == ("number", True)
+    assert "the target goes with it" in column.reason
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_numbers_that_carry_nothing_are_left_out_if_they_count_the_rows_or_are_called_an_id(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    y = rng.choice(["a", "b", "c"], 200) if kind == "classes" else rng.lognormal(size=200)
+    for column in (told(np.arange(200), y), told(np.arange(200) * 2, y), told(rng.permutation(10**6)[:200], y, "id")):
+        assert (column.kind, column.use) == ("identifier", False)
+        assert "no association with the target (p = " in column.reason
+    assert told(rng.permutation(200), y).use  # a size may be anything; only the order of the rows is an order of rows
+    assert told(np.arange(200) * 3, y).use
+    assert told(np.arange(200) / 2, y).use
+
+
+def test_the_test_of_association_has_the_false_alarms_that_it_states() -> None:
+    alarms = 0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        y = rng.normal(size=40) if seed % 2 else rng.random(40) < 0.2
+        alarms += association(rng.integers(0, 15, 40) if seed % 3 else np.arange(40), y) <= 0.2
+    assert 10 <= alarms <= 38  # 24 are expected, and chance makes these 3.2 standard deviations more or fewer
 
 
 def test_cells_of_another_kind_are_counted_and_said() -> None:
@@ -253,7 +299,7 @@ def test_the_columns_of_the_titanic(data_dir: Path) -> None:
     frame = read_table(data_dir / "tables" / "titanic.csv")
     rows = np.sort(np.random.default_rng(3).permutation(len(frame))[:600])
     for part in (frame, frame.iloc[rows]):
-        columns = infer_columns(part, target="Survived")
+        columns = infer_columns(part, target="Survived", target_values=part["Survived"].to_numpy())
         assert {c.name: c.kind for c in columns} == TITANIC
         assert {c.name for c in columns if c.indicator} == {"Age"}
     typed = infer_columns(pd.read_csv(data_dir / "tables" / "titanic.csv"), target="Survived")

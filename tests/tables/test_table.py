@@ -14,6 +14,7 @@ from chainrule.errors import DataError
 from chainrule.tables.table import Table
 from chainrule.tables.values import MANY_ROWS
 from chainrule.training import fit
+from chainrule.training.prepare import SPLIT
 
 KEY = random.key(0)
 
@@ -166,6 +167,36 @@ def test_many_categories_are_embedded() -> None:
     layers = cr.Sequential(cr.Embedding((count,)), cr.Dense(32, "relu"), cr.Dense(1))
     run = fit(layers, data, epochs=60, optimizer=cr.Adam(lr=0.01), normalize_target=True, progress=False)
     assert run.history["val_mae"][-1] < 0.25  # 0.64 without the shops
+
+
+def test_the_flats_of_the_readme_keep_their_size() -> None:
+    size = np.arange(30, 130)
+    flats = pd.DataFrame({"size": size, "town": ["Rome", "Oslo"] * 50, "price": size * 3000.0})
+    layers = cr.Sequential(cr.Dense(32, "relu"), cr.Dense(1))
+    words = {"epochs": 50, "optimizer": cr.Adam(lr=0.01), "normalize_target": True, "validation": 0.2}
+    run = fit(layers, Table.read(flats, target="price"), **words, progress=False, engine="numpy")
+    found = run.model.predict(pd.DataFrame({"town": ["Rome"] * 3, "size": [30, 70, 120]}))
+    np.testing.assert_allclose(found, [94_605, 211_080, 360_289], rtol=0.01)
+    assert any(note.startswith("size: ") for note in run.notes)
+
+
+def test_what_is_left_out_is_noted_printed_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    given = frame().assign(id=rng.permutation(10**6)[:120], ticket=[f"t{i}" for i in range(120)])
+    table = Table.read(given, "y")
+    run = fit(net(), table, epochs=1, validation=0.2, engine="numpy")
+    printed = capsys.readouterr().err
+    assert run.notes == table.prepare(validation=0.2, key=random.fold_in(random.key(0), SPLIT)).data.notes
+    assert "ticket (every value differs)" in run.notes[0]
+    assert "id (called an id" in run.notes[0]
+    assert all(f"note: {note}\n" in printed for note in run.notes)
+    assert printed.index("note: ") < printed.index("epoch")
+    again = fit(net(), table, epochs=1, validation=0.2, engine="numpy", progress=False)
+    assert capsys.readouterr() == ("", "")
+    assert again.notes == run.notes
+    members = cr.fit_population(net(), table, 2, epochs=1, engine="numpy")
+    assert capsys.readouterr().err.count("note: Left out: id") == 1
+    assert all(any("ticket" in note for note in member.notes) for member in members)
 
 
 def test_rows_without_a_target_are_left_out() -> None:

@@ -38,8 +38,9 @@ class Part:
     text: str
 
     def of(self, data: Dataset) -> Dataset:
-        """These rows of the training part of a data set, to be trained on."""
-        return dataclasses.replace(data, x=_some(data.x, self.rows), y=data.y[self.rows], x_test=None, y_test=None)
+        """These rows of the training part of a data set, to train on; its notes are printed before (`say_table`)."""
+        x = _some(data.x, self.rows)
+        return dataclasses.replace(data, x=x, y=data.y[self.rows], x_test=None, y_test=None, notes=())
 
 
 def path_of(data: str | None) -> Path | None:

@@ -44,6 +44,9 @@ class Dataset:
     preparation
         What made ``x`` of the columns of a table (`chainrule.tables.Preparation`); it is kept with a model that is
         trained on the data. None for data that was numbers from the start.
+    notes
+        What should be known about the data, as sentences: columns that are left out, suspected leaks. `fit` shows them
+        and keeps them as ``run.notes``.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Dataset:
     x_validation: Array | None = None
     y_validation: Array | None = None
     preparation: Any = None
+    notes: tuple[str, ...] = ()
 
     def labels(self, y: Array) -> Array:
         """The labels that codes stand for; targets that are not codes as they are.

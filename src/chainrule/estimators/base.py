@@ -175,15 +175,15 @@ class Net(Parameters):
         if hasattr(self, "model_"):
             model = self.model_
         else:
-            model = self._initial(X, sample_weight, outputs, activation, classes)
+            model = self._initial(X, y, sample_weight, outputs, activation, classes)
         if not hasattr(self, "_continued"):
             self._continued = Continued(self._seed())
         return self._continued.train(model, model.inputs(X), y, sample_weight, self._settings())
 
-    def _initial(self, X: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
+    def _initial(self, X: Any, y: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
         """The model before the first pass; how inputs are prepared is learned from the rows of that pass."""
         precision = self._precision(X)
-        preparation = learned(X, self.columns) if is_table(X) else None
+        preparation = learned(X, y, self.columns)[0] if is_table(X) else None
         X = X if preparation is None else preparation(X)
         make = functools.partial(
             Model,

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import random
 from chainrule.data import Dataset, stratified_split
 from chainrule.errors import DataError
-from chainrule.tables.infer import infer_columns
+from chainrule.tables.learning import learn
 from chainrule.tables.preparation import Preparation
 from chainrule.training.prepare import SPLIT
 
@@ -24,9 +24,9 @@ def is_table(X: Any) -> bool:
     return not all(is_numeric_dtype(kind) for kind in X.dtypes) or bool(X.isna().to_numpy().any())
 
 
-def learned(X: Any, columns: Mapping[str, Any] | None) -> Preparation:
-    """What makes numbers of the columns, learned from these rows."""
-    return Preparation.fit(X, infer_columns(X, overrides=columns or {}))
+def learned(X: Any, y: np.ndarray, columns: Mapping[str, Any] | None) -> tuple[Preparation, list[str]]:
+    """What makes numbers of the columns, learned from these rows and targets; and what should be known of them."""
+    return learn(X, y, "regression" if y.dtype.kind == "f" else "classification", overrides=columns)
 
 
 def prepared(
@@ -43,7 +43,7 @@ def prepared(
         rows, others = stratified_split(y, float(validation), key, stratify=y.dtype.kind != "f")
         held_out = (X.iloc[others], y[others])
         X, y, weight = X.iloc[rows], y[rows], None if weight is None else weight[rows]
-    preparation = learned(X, columns)
+    preparation, notes = learned(X, y, columns)
     x_validation = None if held_out is None else preparation(held_out[0])
     y_validation = None if held_out is None else held_out[1]
     data = Dataset(
@@ -54,5 +54,6 @@ def prepared(
         x_validation=x_validation,
         y_validation=y_validation,
         preparation=preparation,
+        notes=tuple(notes),
     )
     return data, weight

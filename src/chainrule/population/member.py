@@ -175,6 +175,7 @@ class Member:
             engine=self.engine,
             traces={},
             folder=self.folder,
+            notes=self.job.prepared.notes,
         )
 
     def drop_state(self) -> None:

@@ -13,7 +13,7 @@ from chainrule.display import print_line
 from chainrule.population.crew import Watch
 from chainrule.population.member import Member
 from chainrule.training.history import smaller_is_better
-from chainrule.training.progress import SECONDS_BETWEEN_LINES, number
+from chainrule.training.progress import SECONDS_BETWEEN_LINES, number, print_notes
 
 
 @contextlib.contextmanager
@@ -22,6 +22,7 @@ def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch 
     if not enabled:
         yield None
         return
+    print_notes(note for member in members for note in member.job.prepared.notes)
     total = sum(member.job.epochs for member in members)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from rich.console import Console

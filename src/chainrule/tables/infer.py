@@ -6,7 +6,9 @@ number         at least `MOST` of the cells are numbers; the others count as mis
 date           at least `MOST` of the cells are dates, or all are days such as 20200131
 category       text that repeats itself: at most `FEW` different values, or fewer than half as many as rows. Whole
                numbers with leading zeros are codes, not numbers, and so are those of a column that is called an id
-identifier     nearly all values differ: one word each, or the whole numbers of a sequence, or called an id. Left out
+identifier     text of one word each, nearly all different; or whole numbers, nearly all different, that are called an
+               id or number the rows one after the other, where a test on the training rows finds no association with
+               the target (`chainrule.tables.association`). Left out
 text           many different values of several words. Left out
 constant       a single value. Left out
 =============  ======================================================================================================
@@ -31,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.tables.association import LEVEL, PERMUTATIONS, association
 from chainrule.tables.columns import KINDS, Column, find_column
 from chainrule.tables.look import MOST, Look, has_decimal_commas, shown
 from chainrule.tables.numeric import CLIP, LARGEST
@@ -65,7 +68,7 @@ INDICATOR = 0.01
 #: From this share of missing values on, a column of many different texts tells something by being empty.
 OFTEN_EMPTY = 0.05
 
-#: Whole numbers in rows of which at least so many differ from all others are told to be a sequence by their range.
+#: From so many rows on, whole numbers that rise from row to row may number the rows.
 SEQUENCE = 50
 
 _ID_NAME = re.compile(r"(?:.*[\W_])?(?:id|ids|uid|uuid|guid|rowid)|index|idx|key|rownames?")
@@ -89,7 +92,11 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 
 
 def infer_columns(
-    train_frame: DataFrame, *, target: str | None = None, overrides: Mapping[str, Any] | None = None
+    train_frame: DataFrame,
+    *,
+    target: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    target_values: Any = None,
 ) -> tuple[Column, ...]:
     """The plan for every column of a table (but ``target``), by the rules above.
 
@@ -100,6 +107,10 @@ def infer_columns(
     overrides
         What you know better, by column name: a kind (``"category"``), False or ``"ignore"`` to leave the column out,
         True to use it, or fields of `Column`: ``{"kind": "number", "scale": "quantile"}``.
+    target_values
+        The target of each of these rows: classes, numbers, or rows of several. Numbers that are called an id, or number
+        the rows, are left out only if they have no association with it. None: what is called an id is left out by its
+        name, and what numbers the rows is a number.
 
     Raises
     ------
@@ -137,7 +148,8 @@ def infer_columns(
     semicolons = train_frame.attrs.get("separator") == ";"
     commas = any(has_decimal_commas(column) for column in series.values())
     return tuple(
-        _column(names[j], Look(column, commas, semicolons), asked.get(names[j], {})) for j, column in series.items()
+        _column(names[j], Look(column, commas, semicolons), asked.get(names[j], {}), target_values)
+        for j, column in series.items()
     )
 
 
@@ -190,14 +202,14 @@ def _asked(name: str, given: Any) -> dict[str, Any]:
     return fields
 
 
-def _column(name: str, column: Look, asked: dict[str, Any]) -> Column:
+def _column(name: str, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
     """The plan for a column: what it is told to be or found to be, and what follows from that."""
     base = Column(name, "category", missing=column.rows - len(column), distinct=column.distinct, example=column.example)
     kind = asked.get("kind")
     if not len(column) and (asked.get("use") or kind in INPUTS):
         raise DataError(f"The column {name!r} has no value in any training row, so it cannot be used. Leave it out.")
     if kind is None:
-        found = _told(base, column, asked)
+        found = _told(base, column, asked, target_values)
         if asked.get("use") and not found.use:  # left out by the rules, but wanted
             tried = number_plan(base, column, asked)
             found = tried if tried is not None else _category(base, column)
@@ -230,7 +242,7 @@ def _as_asked(base: Column, column: Look, kind: str, asked: dict[str, Any]) -> C
     return dataclasses.replace(found, reason=f"{found.reason}, as you said" if found.reason else "as you said")
 
 
-def _told(base: Column, column: Look, asked: dict[str, Any]) -> Column:
+def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
     """What a column is by the rules."""
     left_out = dataclasses.replace(base, use=False)
     if not len(column):
@@ -246,7 +258,7 @@ def _told(base: Column, column: Look, asked: dict[str, Any]) -> Column:
     return (
         _boolean(base, column)
         or day_numbers_plan(base, column, asked)
-        or _number_or_identifier(base, column, asked)
+        or _number_or_identifier(base, column, asked, target_values)
         or (date_plan(base, column, asked) if not column.typed or column.dtype_kind == "M" else None)
         or _category_or_text(base, column)
     )
@@ -265,27 +277,42 @@ def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
     return _filled(base, column, missing, kind="boolean", fill="most_frequent", distinct=len(truths), reason=reason)
 
 
-def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
-    """A number, unless its whole numbers are a sequence, or names for things."""
-    found = number_plan(base, column, asked)
-    if found is None:
+def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column | None:
+    """A number, unless its whole numbers name things, or number the rows, and have nothing to do with the target."""
+    number = number_plan(base, column, asked)
+    if number is None or are_codes(column):
         return None
-    values = column.numbers(found.decimal, found.unit)
-    values = values[~np.isnan(values)]
-    if are_codes(column):
-        return None
+    cells = column.numbers(number.decimal, number.unit)
+    values = cells[~np.isnan(cells)]
     if len(values) < 3 or (values != np.floor(values)).any():
-        return found
-    different = found.distinct / len(values)
+        return number
     named = _is_id(base.name)
-    if named and different > 0.5:
-        return dataclasses.replace(base, kind="identifier", use=False, reason="called an id, and most values differ")
-    if named:
+    if named and 2 * number.distinct <= len(values):
         return _category(base, column, "called an id: numbers that name things")
-    spread = values.max() - values.min() + 1
-    if different == 1 and len(values) >= SEQUENCE and spread <= 2 * len(values):
-        return dataclasses.replace(base, kind="identifier", use=False, reason="counts the rows: every value differs")
-    return found
+    if not named and (target_values is None or not _numbers_rows(values)):
+        return number
+    what = "called an id, and most values differ" if named else "numbers the rows"
+    if target_values is None:
+        return dataclasses.replace(base, kind="identifier", use=False, reason=what)
+    p = association(cells, target_values)
+    if p <= LEVEL:
+        return dataclasses.replace(
+            number,
+            reason="; ".join(
+                part for part in (number.reason, f"{what}, but the target goes with it (p {_p(p)})") if part
+            ),
+        )
+    reason = f"{what}; no association with the target (p {_p(p)})"
+    return dataclasses.replace(base, kind="identifier", use=False, reason=reason)
+
+
+def _numbers_rows(values: Array) -> bool:
+    """Whether whole numbers count the rows, in their order, with at most as many gaps as rows."""
+    return len(values) >= SEQUENCE and bool((np.diff(values) > 0).all()) and np.ptp(values) < 2 * len(values)
+
+
+def _p(p: float) -> str:
+    return "≤ 0.002" if p <= 1 / (1 + PERMUTATIONS) else f"= {p:.2g}"
 
 
 def _is_id(name: str) -> bool:

@@ -112,8 +112,8 @@ class LargeTable(Table):
             )
         preparation = self._learn(sample, looked_at, found[place], target, preparation, components, notes)
         inputs = self._second_pass(preparation, [at[part] for part in parts])
-        data = self._dataset(inputs, found, rows, preparation)
-        return PreparedTable(data, preparation.columns, rows, None, tuple(notes), len(looked_at.train))
+        data = self._dataset(inputs, found, rows, preparation, notes)
+        return PreparedTable(data, preparation.columns, rows, None, data.notes, len(looked_at.train))
 
     def prepare_rows(self, *_: Any, **__: Any) -> PreparedTable:
         """Not for a table that stays in its file."""

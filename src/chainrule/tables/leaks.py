@@ -40,7 +40,7 @@ def leaks(train_frame: DataFrame, columns: Sequence[Column], target_values: Any,
     train_frame, columns
         The training rows, and their plan.
     target_values
-        A class or a number for each of these rows.
+        A class or a number for each of these rows; of rows of several nothing is said.
     task
         ``"classification"`` or ``"regression"``.
 
@@ -55,7 +55,7 @@ def leaks(train_frame: DataFrame, columns: Sequence[Column], target_values: Any,
 the target, leave it out."]
     """
     found = np.asarray(target_values)
-    if len(found) < FEWEST:
+    if len(found) < FEWEST or found.ndim > 1:
         return []
     rows = np.unique(np.linspace(0, len(found) - 1, ROWS).astype(int)) if len(found) > ROWS else np.arange(len(found))
     y: Array

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 from chainrule.tables.columns import Column
 
-__all__ = ["describe", "show_columns"]
+__all__ = ["column_notes", "describe", "show_columns"]
 
 _SCALES = {"standardize": "standardize", "min_max": "scale to 0 … 1", "quantile": "to normal quantiles", "none": ""}
+#: So many columns of a kind are named in the notes; the others are counted.
+NAMED = 10
+
 _FILLS = {"median": "the median", "mean": "the mean", "most_frequent": "the most frequent", "zero": "0"}
 
 
@@ -83,6 +86,34 @@ def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> lis
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
         table.append([f"… and {len(others):,} more", "", "", "", "", kinds])
     return table
+
+
+def column_notes(columns: Sequence[Column]) -> list[str]:
+    """What the plan for the columns leaves out and why, and what is unusual about those that are used, as sentences.
+
+    >>> from chainrule.tables.columns import Column
+    >>> columns = [Column("id", "identifier", use=False, reason="every value differs"), Column("age", "number")]
+    >>> column_notes([*columns, Column("size", "number", reason="decimal commas")])
+    ['Left out: id (every value differs).', 'size: decimal commas.']
+    """
+    left_out = [f"{column.name} ({_short(column.reason or column.kind, 160)})" for column in columns if not column.use]
+    notes = [f"Left out: {_listed(left_out, '; ')}."] if left_out else []
+    unusual = [f"{column.name}: {column.reason}." for column in columns if column.use and not _is_usual(column)]
+    notes += unusual[:NAMED]
+    if len(unusual) > NAMED:
+        notes.append(f"{len(unusual) - NAMED:,} more columns have cells that are worth a look.")
+    return notes
+
+
+def _is_usual(column: Column) -> bool:
+    counted = f"{column.distinct:,} different value{'s' * (column.distinct != 1)}"
+    return column.reason in ("", "as you said", counted, f"{counted}, as you said")
+
+
+def _listed(names: Sequence[str], separator: str) -> str:
+    """Some names in a row, and how many more there are."""
+    more = f"{separator}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return separator.join(names[:NAMED]) + more
 
 
 def _share(missing: int, rows: int) -> str:

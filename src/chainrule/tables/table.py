@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ import numpy as np
 from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.columns import Column
-from chainrule.tables.infer import infer_columns, leaves_out
-from chainrule.tables.leaks import duplicates, leaks
+from chainrule.tables.infer import leaves_out
+from chainrule.tables.leaks import duplicates
+from chainrule.tables.learning import learn
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
@@ -244,8 +245,8 @@ class Table:
         preparation = self._learn(known, rows, found, target, preparation, components, notes)
         parts = (rows.train, rows.validation, rows.test)
         inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
-        data = self._dataset(inputs, found, rows, preparation)
-        return PreparedTable(data, preparation.columns, rows, features, tuple(notes), len(rows.train))
+        data = self._dataset(inputs, found, rows, preparation, notes)
+        return PreparedTable(data, preparation.columns, rows, features, data.notes, len(rows.train))
 
     def _divide(
         self, frame: DataFrame, division: Division, key: Any, notes: list[str], target: TargetColumn | None
@@ -284,9 +285,10 @@ class Table:
         training = features.iloc[rows.train]
         if preparation is None:
             gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
-            columns = infer_columns(training, overrides={k: v for k, v in self.columns.items() if k not in gone})
-            notes += leaks(training, columns, found[rows.train], target.task)
-            preparation = Preparation.fit(training, columns, components=components)
+            overrides = {name: value for name, value in self.columns.items() if name not in gone}
+            targets = found[rows.train]
+            preparation, learnt = learn(training, targets, target.task, overrides=overrides, components=components)
+            notes += learnt
         if preparation.target is None:
             preparation = replace(preparation, target=target)
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
@@ -324,6 +326,7 @@ class Table:
         found: np.ndarray,
         rows: Split,
         preparation: Preparation,
+        notes: Sequence[str],
     ) -> Dataset:
         """The data set of the inputs of the three parts, which are not made before the targets are checked."""
         target = preparation.target
@@ -357,6 +360,7 @@ class Table:
             x_validation,
             y_validation,
             preparation,
+            tuple(notes),
         )
 
 

@@ -26,6 +26,7 @@ from chainrule.training.folder import RunFolder
 from chainrule.training.job import JobSettings, Source, count, describe, job, source, streams
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import unpack
+from chainrule.training.progress import print_notes
 from chainrule.training.run import Run
 from chainrule.training.streaming import Streamed
 
@@ -134,7 +135,7 @@ def fit(
         ends the run after the step it is at, with a checkpoint, as `KeyboardInterrupt` (`SystemExit`); the second at
         once.
     progress
-        Show the epochs on standard error.
+        Show the epochs on standard error, and before them what should be known about the data (``run.notes``).
     config
         Settings to write to ``config.toml`` instead of those given here (used by the command line).
 
@@ -246,8 +247,11 @@ def fit(
         keep=keep,
         given=given,
     )
+    progress = progress and distributed.is_first()
+    if progress:
+        print_notes(prepared.notes)
     with distributed.losing_a_peer():
-        return loop.run(todo.state, resume, progress and distributed.is_first(), described)
+        return loop.run(todo.state, resume, progress, described)
 
 
 def _callbacks(given: Any) -> tuple[Callback, ...]:

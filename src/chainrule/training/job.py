@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import random
+from chainrule.data import Dataset
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import SettingError, ShapeError
@@ -65,6 +66,7 @@ class Source:
     y: np.ndarray
     validation: Any
     preparation: Preparation | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class Job:
 def source(net: Any, data: Any, validation: Any, seed: int) -> Source:
     """The data of a run; a `Table` is split and prepared here."""
     data, validation, preparation = arranged(data, validation, net, random.key(seed))
-    return Source(*unpack(data), validation, preparation)
+    return Source(*unpack(data), validation, preparation, data.notes if isinstance(data, Dataset) else ())
 
 
 def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None = None) -> Job:
@@ -119,6 +121,7 @@ def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None
             settings.sample_weight,
             settings.class_weight,
             root,
+            data.notes,
         )
     recipe, state = start(
         model,

@@ -349,6 +349,7 @@ class Loop:
             probes=self.probes,
             traces=dict(self.engine.traces - self.traced),
             folder=self.folder.path if self.folder is not None else None,
+            notes=self.prepared.notes,
         )
         if self.folder is None:
             return run

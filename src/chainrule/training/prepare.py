@@ -34,6 +34,7 @@ class Prepared:
     standardizer: Standardizer | None
     preparation: Preparation | None
     target: Target
+    notes: tuple[str, ...] = ()
 
 
 def arranged(data: Any, validation: Any, net: Any, root: Any) -> tuple[Any, Any, Preparation | None]:
@@ -75,6 +76,7 @@ def prepare(
     sample_weight: Any,
     class_weight: Any,
     root: Any,
+    notes: tuple[str, ...] = (),
 ) -> Prepared:
     """Split, encode and standardize. Whatever is learned from the data is learned from the training part."""
     known = model.target.classes if model.target_is_known else None
@@ -127,6 +129,7 @@ def prepare(
         standardizer=standardizer,
         preparation=model.preparation or preparation,
         target=target,
+        notes=notes,
     )
 
 

@@ -38,6 +38,7 @@ class Run:
     probes : `Probes`, what the layers did on the probed steps, or None
     traces : how often each program was traced and compiled for this run, by its name; {} where nothing had to be
     folder : where the run was written, or None
+    notes : what should be known about its data, as sentences, such as the columns of a table that are left out and why
 
     >>> import chainrule as cr
     >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
@@ -60,6 +61,7 @@ class Run:
         probes: Probes | None = None,
         folder: Path | None = None,
         metrics: Mapping[str, float] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.model = model
         self.history = history
@@ -71,6 +73,7 @@ class Run:
         self.probes = probes
         self.folder = folder
         self.metrics = history.at(best_epoch) if metrics is None else dict(metrics)
+        self.notes = tuple(notes)
 
     def __repr__(self) -> str:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}

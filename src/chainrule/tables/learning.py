@@ -1,0 +1,49 @@
+"""What training rows tell: the plan for the columns, what makes numbers of them, and what should be known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chainrule.tables.infer import infer_columns
+from chainrule.tables.leaks import leaks
+from chainrule.tables.preparation import Preparation
+from chainrule.tables.show import column_notes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["learn"]
+
+
+def learn(
+    training: DataFrame,
+    target_values: Any,
+    task: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    components: int | float | None = None,
+) -> tuple[Preparation, list[str]]:
+    """Learn from training rows what to do with the columns; also what should be known about them, as sentences.
+
+    Parameters
+    ----------
+    training, target_values
+        The columns of the training rows without the target, and the target of each.
+    task
+        ``"classification"`` or ``"regression"``.
+    overrides, components
+        As in `infer_columns` and `Preparation.fit`.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from chainrule.tables.learning import learn
+    >>> frame = pd.DataFrame({"age": np.arange(60) % 31, "code": [f"c{i}" for i in range(60)]})
+    >>> preparation, notes = learn(frame, np.arange(60) % 2, "classification")
+    >>> preparation.inputs, notes
+    (('age',), ['Left out: code (every value differs).'])
+    """
+    columns = infer_columns(training, overrides=overrides, target_values=target_values)
+    notes = column_notes(columns) + leaks(training, columns, target_values, task)
+    return Preparation.fit(training, columns, components=components), notes
