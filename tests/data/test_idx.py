@@ -196,3 +196,13 @@ def test_real_mnist(data_dir: Path):
     assert data.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert np.bincount(data.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     np.testing.assert_allclose(data.x.mean(dtype=np.float64), 0.1306604762738429, rtol=1e-6)
+
+
+def test_a_packed_file_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "images-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 3 << 20) + bytes(3 << 20)))
+    assert len(read_idx(path)) == 3 << 20
+    monkeypatch.setattr("chainrule.data.idx.LARGE", 1 << 20)
+    monkeypatch.setattr("chainrule.data.memory.LARGE", 1 << 20)
+    with pytest.raises(FileError, match=r"would unpack to 3\.15 MB"):
+        read_idx(path)

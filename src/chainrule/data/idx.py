@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset
+from chainrule.data.memory import LARGE, check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
 
 __all__ = ["read_idx", "read_idx_folder"]
@@ -105,6 +106,9 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
     data = bytearray()
     while len(data) <= expected and (block := file.read(_BLOCK)):
         data += block
+        if expected > LARGE and len(data) == _BLOCK and isinstance(file, gzip.GzipFile):
+            check_unpacked(path, expected)
+            check_memory(str(path), expected + 4.0 * math.prod(shape), "Expected values that fit, as floats, too.")
     if len(data) != expected:
         what = f"{' x '.join(map(str, shape))} values of {dtype.name} are {expected:,} bytes"
         if len(data) < expected:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from chainrule.errors import DataError
+from chainrule.errors import DataError, FileError
 
-__all__ = ["check_memory", "format_bytes", "free_memory"]
+__all__ = ["check_memory", "check_unpacked", "format_bytes", "free_memory"]
+
+#: What a packed file may unpack to, in sizes of itself, where that is more than LARGE bytes.
+MOST_TIMES, LARGE = 200, 1 << 30
 
 
 def check_memory(what: str, count: float, advice: str) -> None:
@@ -23,6 +26,19 @@ def check_memory(what: str, count: float, advice: str) -> None:
     if free is not None and count > free:
         raise DataError(
             f"{what}: {format_bytes(count)} are needed in memory, and {format_bytes(max(free, 0))} are free. {advice}"
+        )
+
+
+def check_unpacked(path: Path, count: int) -> None:
+    """Raise a `FileError` for a packed file that unpacks to ``count`` bytes, if that can only be to fill the memory.
+
+    That is more than LARGE bytes, and more than MOST_TIMES the file's own size.
+    """
+    packed = path.stat().st_size
+    if count > LARGE and count > MOST_TIMES * packed:
+        raise FileError(
+            f"{path}: {format_bytes(packed)} would unpack to {format_bytes(count)}, more than {MOST_TIMES} times as "
+            "much; so a file is made that is to fill the memory, and it is not read. If it is right, unpack it first."
         )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import math
 import warnings
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset, as_features
+from chainrule.data.memory import check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
 
 __all__ = ["read_npz", "read_npz_features"]
 
 _TRAIN = (("x_train", "y_train"), ("x", "y"), ("data", "target"), ("features", "labels"))
 _TEST = (("x_test", "y_test"),)
+
+#: A header says a kind and a shape in less; an array's names of fields are read no further than this.
+LONGEST_HEADER = 1 << 16
 _FEATURES = ("x_test", "x", "x_train", "data", "features")
 
 
@@ -27,7 +35,9 @@ def read_npz(path: str | Path) -> Dataset:
     ``features`` and ``labels`` (the first of these pairs that is there), the test part ``x_test`` and
     ``y_test``; upper and lower case are the same. Targets of floating numbers are regression, others
     classification, and unsigned bytes with three or more axes are images (see `Dataset.from_arrays`). No
-    file can run code: arrays of Python objects, which would need pickle, are refused.
+    file can run code: arrays of Python objects, which would need pickle, are refused. So are two arrays whose
+    names read alike, and, before anything is unpacked, arrays of more than 1 GB that take more than 200 times the
+    file's size, or that do not fit in memory.
 
     Raises
     ------
@@ -83,20 +93,23 @@ def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
         raise DataError(f"{path}: {error}") from None
 
 
-def _read(path: Path, choose: Callable[[Iterable[str], Path], Iterable[str]]) -> dict[str, Any]:
+def _read(path: Path, choose: Callable[[Mapping[str, str], Path], Iterable[str]]) -> dict[str, Any]:
     """The arrays in a file that ``choose`` names, by their names and in its order."""
     if not path.is_file():
         kind = "is a folder" if path.exists() else "does not exist"
         raise FileError(f"{path} {kind}; expected an .npz file.")
     try:
-        # NumPy does not close a damaged file that it opened itself.
         with path.open("rb") as file, _open(file, path) as archive:
-            return {key: _array(archive, key, path) for key in choose(archive.files, path)}
+            members = _members(archive)
+            keys = tuple(choose({name: keys[0] for name, keys in _spelt(members).items()}, path))
+            chosen = {key: _only(members, key, path) for key in keys}
+            _check_size(archive, chosen, path)
+            return {key: _array(archive, member, key, path) for key, member in chosen.items()}
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _open(file: IO[bytes], path: Path) -> Any:
+def _open(file: IO[bytes], path: Path) -> zipfile.ZipFile:
     start = file.read(6)
     file.seek(0)
     if start == b"\x93NUMPY":
@@ -105,14 +118,87 @@ def _open(file: IO[bytes], path: Path) -> Any:
         found = start[:4].hex(" ") or "an empty file"
         raise FileError(f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {found}.")
     try:
-        return np.load(file, allow_pickle=False)
+        return zipfile.ZipFile(file)
     except Exception as error:  # whatever a damaged zip makes its reader stumble over
         raise FileError(f"{path} is a damaged or truncated .npz file: {error}") from None
 
 
-def _choose(keys: Iterable[str], path: Path) -> tuple[str, ...]:
+def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
+    """What lies in the zip, each with the name of its array; a name may occur twice."""
+    return [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
+
+
+def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
+    """The names of the arrays by how they read in lower case."""
+    spelt: dict[str, list[str]] = {}
+    for key, _ in members:
+        spelt.setdefault(key.lower(), []).append(key)
+    return spelt
+
+
+def _only(members: list[tuple[str, zipfile.ZipInfo]], key: str, path: Path) -> zipfile.ZipInfo:
+    """The one array of a name."""
+    alike = [(name, info) for name, info in members if name.lower() == key.lower()]
+    if len(alike) > 1:
+        names = " and ".join(repr(name) for name, _ in alike)
+        raise FileError(f"{path} holds {names}, and either could be meant: keep one of them.")
+    return alike[0][1]
+
+
+def _check_size(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
+    """Refuse arrays that would fill the memory, by what their headers say, before any of them is read."""
+    headers = [_header(archive, member, key, path) for key, member in members.items()]
+    check_unpacked(path, sum(n * dtype.itemsize for n, dtype in headers))
+    with_floats = sum(n * (dtype.itemsize + (0 if dtype.kind == "f" else 4)) for n, dtype in headers)
+    check_memory(str(path), with_floats, "Read it from a file while it trains: cr.data.stream('x.npy', y).")
+
+
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str, path: Path) -> tuple[int, np.dtype[Any]]:
+    """How many values an array has, and their kind; its header must ask for the bytes that the zip says are there."""
+    with _blaming(key, path), archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        width = 2 if version == (1, 0) else 4
+        length = file.read(width)
+        if len(length) < width or (n := int.from_bytes(length, "little")) > LONGEST_HEADER:
+            raise ValueError(f"its header is longer than {LONGEST_HEADER:,} bytes, or ends too early")
+        text = io.BytesIO(length + file.read(n))
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(text)
+        if dtype.hasobject:
+            raise FileError(
+                f"{path}: the array {key!r} holds Python objects, which are never loaded. Save numbers or "
+                f"text: {key}.astype(float) or {key}.astype(str)."
+            )
+        count = math.prod(shape)
+        there = member.file_size - (len(np.lib.format.MAGIC_PREFIX) + 2 + width + n)
+        if not dtype.itemsize or count * dtype.itemsize != there:
+            raise ValueError(f"{shape} values of {dtype} are {count * dtype.itemsize:,} bytes, and it holds {there:,}")
+        return count, dtype
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str, path: Path) -> Any:
+    with _blaming(key, path), archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):  # the checksum is compared at the end alone
+            raise ValueError("it holds more bytes than its shape asks for")
+        return array
+
+
+@contextlib.contextmanager
+def _blaming(key: str, path: Path) -> Iterator[None]:
+    """Whatever goes wrong inside is said with the array's name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd headers
+            yield
+    except FileError:
+        raise
+    except Exception as error:  # zip, zlib, NumPy's header and memory each have their own
+        raise FileError(f"{path}: the array {key!r} is damaged or truncated: {error}") from None
+
+
+def _choose(spelt: Mapping[str, str], path: Path) -> tuple[str, ...]:
     """The keys of features and targets: for training, and for the test (or none)."""
-    spelt = {key.lower(): key for key in keys}
     have = ", ".join(sorted(spelt.values())) or "nothing"
     train, test = _pair(spelt, _TRAIN), _pair(spelt, _TEST)
     if train is None:
@@ -125,33 +211,14 @@ def _choose(keys: Iterable[str], path: Path) -> tuple[str, ...]:
     return (*train, *(test or ()))
 
 
-def _choose_features(keys: Iterable[str], path: Path) -> tuple[str]:
+def _choose_features(spelt: Mapping[str, str], path: Path) -> tuple[str]:
     """The key of the features."""
-    spelt = {key.lower(): key for key in keys}
-    found = next((spelt[name] for name in _FEATURES if name in spelt), None)
-    if found is None:
+    name = next((name for name in _FEATURES if name in spelt), None)
+    if name is None:
         have = ", ".join(sorted(spelt.values())) or "nothing"
         raise FileError(f"{path} holds {have}; expected features as one of {', '.join(_FEATURES)}.")
-    return (found,)
+    return (spelt[name],)
 
 
-def _pair(spelt: dict[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+def _pair(spelt: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
     return next(((spelt[x], spelt[y]) for x, y in names if x in spelt and y in spelt), None)
-
-
-def _array(archive: Any, key: str, path: Path) -> Any:
-    name = key if key in archive.zip.namelist() else f"{key}.npy"
-    try:
-        with warnings.catch_warnings(), archive.zip.open(name) as member:
-            warnings.simplefilter("ignore")  # of odd headers
-            array = np.lib.format.read_array(member, allow_pickle=False)
-            if member.read(1):  # the checksum is compared at the end alone
-                raise ValueError("it holds more bytes than its shape asks for")
-    except Exception as error:  # zip, zlib, NumPy's header and memory each have their own
-        if "allow_pickle" in str(error):
-            raise FileError(
-                f"{path}: the array {key!r} holds Python objects, which are never loaded. Save numbers or "
-                f"text: {key}.astype(float) or {key}.astype(str)."
-            ) from None
-        raise FileError(f"{path}: the array {key!r} is damaged or truncated: {error}") from None
-    return array
