@@ -46,6 +46,18 @@ def same(ours: Any, theirs: Any, tolerance: float = 0.0) -> None:
             assert b | {"seconds": 0} == pytest.approx(a | {"seconds": 0}, rel=tolerance)
 
 
+def test_what_becomes_of_the_rate_when_more_epochs_follow_a_schedule_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: dict[str, Any] = {"members": 3, "optimizer": cr.SGD(cr.schedules.Linear(0.4))}
+    train(tmp_path / "a", epochs=2, **settings)
+    assert capsys.readouterr().err == ""
+    train(tmp_path / "a", epochs=4, resume=True, **settings)
+    said = capsys.readouterr().err
+    assert said.count("over 4 epochs now, not 2: after epoch 2 it is 0.2, where it had come to 0.") == 1
+    assert said.startswith("Network 0: ")
+
+
 def raising(number: int, at: int = 2) -> Callable[[cr.Event], None]:
     """A callback during which the process is sent a signal."""
 

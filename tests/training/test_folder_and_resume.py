@@ -101,6 +101,24 @@ def test_a_run_of_fewer_epochs_goes_on_to_more(tmp_path: Path) -> None:
     same(fit(), fit(tmp_path / "run", resume=True))
 
 
+def test_what_becomes_of_the_rate_when_more_epochs_follow_a_schedule_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cosine = {"optimizer": cr.SGD(cr.schedules.Cosine(0.4)), "epochs": 4}
+    fit(tmp_path / "run", **cosine)
+    fit(tmp_path / "run", **cosine, resume=True)
+    assert capsys.readouterr().err == ""
+    resumed = fit(tmp_path / "run", **cosine | {"epochs": 8}, resume=True)
+    said = capsys.readouterr().err
+    assert "Cosine(0.4) over 8 epochs now, not 4: after epoch 4 it is 0.2, where it had come to 0." in said
+    assert resumed.history["lr"][3] < 0.1 < resumed.history["lr"][4]
+    # A schedule that knows no end has nothing to tell.
+    steps = {"optimizer": cr.SGD(cr.schedules.StepDecay(0.4, 0.5, 2)), "epochs": 4}
+    fit(tmp_path / "other", **steps)
+    fit(tmp_path / "other", **steps | {"epochs": 6}, resume=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_settings_that_a_callback_changed_stay_changed(tmp_path: Path) -> None:
     def once(event: cr.Event) -> Any:
         return cr.Decision(settings={"optimizer.lr": 0.01}) if event.epoch == 2 else None

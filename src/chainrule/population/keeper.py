@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.display import print_line
 from chainrule.population.member import Member
-from chainrule.training import checkpoint, keeper
+from chainrule.training import checkpoint, decisions, keeper
 from chainrule.training.feed import Resident
 from chainrule.training.fingerprint import fingerprint, identity
 from chainrule.training.folder import RunFolder
@@ -50,6 +51,7 @@ class Keeper:
         self._own: dict[int, keeper.Keeper] = {}
         self._kept: dict[int, tuple[int, str | None]] = {}  # what of each is written
         self._start: list[Callable[[], None]] = []
+        notes: dict[str | None, int] = {}  # each with the first member that it is about
         for i, (member, config) in enumerate(zip(members, described, strict=True)):
             at = member_folder(folder, i)
             place = RunFolder(at, resume=(at / "config.toml").exists())
@@ -66,11 +68,15 @@ class Keeper:
             keeper.set_aside(place.path, wrong)
             found = None if path is None else checkpoint.load(path, job.state, known)
             if found is not None:
+                notes.setdefault(decisions.rescheduled(job.recipe, found.state, found.epochs), i)
                 member.go_on_from(found)
                 self._kept[id(member)] = _where(member)
             member.folder = place.path
             self._own[id(member)] = own = keeper.Keeper(place, known, keep=keep)
             self._start.append(functools.partial(own.start, config, found))
+        for note, i in notes.items():
+            if note is not None:
+                print_line(f"Network {i}: {note}")
 
     def start(self) -> None:
         """Write the settings of all members."""

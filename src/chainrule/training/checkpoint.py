@@ -69,6 +69,7 @@ class Checkpoint(NamedTuple):
     best : weights and statistics of the best epoch so far
     best_epoch : that epoch, 0 before the first has ended
     member : of a member of a population, what else it goes on with
+    epochs : that the run was to have when this was written; None before it is written
     """
 
     state: State
@@ -78,6 +79,7 @@ class Checkpoint(NamedTuple):
     best: Any
     best_epoch: int
     member: Mapping[str, Any] = MappingProxyType({})
+    epochs: float | None = None
 
 
 def name(step: int) -> str:
@@ -214,6 +216,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         best,
         recipe["best_epoch"],
         recipe.get("member", {}),
+        recipe["settings"]["run"]["epochs"],
     )
 
 

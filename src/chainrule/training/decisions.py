@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule.errors import SettingError
-from chainrule.schedules import Schedule
+from chainrule.schedules import Schedule, rate_at
 from chainrule.settings import replace, values, with_values
 from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event
 from chainrule.training.history import History
-from chainrule.training.state import Recipe
+from chainrule.training.state import Recipe, State
 from chainrule.tree import leaves_with_path
 
 
@@ -51,6 +52,26 @@ def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str 
             f"{best}. Resume with the early stopping that the run was started with."
         )
     return stopping.decide(history[stopping.monitor])
+
+
+def rescheduled(recipe: Recipe, state: State, before: float | None) -> str | None:
+    """What to say where the learning rate of a run that goes on differs by the number of epochs it is now to have.
+
+    ``before`` is the number that it was to have until now.
+    """
+    schedule, run = recipe.optimizer.lr, state.settings["run"]
+    if before is None or not isinstance(schedule, Schedule):
+        return None
+    schedule = with_values(schedule, state.settings["recipe"]["optimizer"]["lr"])
+    epoch = float(state.step) / run["steps_per_epoch"]
+    old, new = (float(rate_at(schedule, epoch, epochs)) for epochs in (before, run["epochs"]))
+    if math.isclose(old, new, rel_tol=1e-6):
+        return None
+    return (
+        f"The learning rate follows {schedule} over {run['epochs']:g} epochs now, not {before:g}: after epoch "
+        f"{epoch:.4g} it is {new:.3g}, where it had come to {old:.3g}. (A run of {run['epochs']:g} epochs from its "
+        "beginning would have had other rates before.)"
+    )
 
 
 def scheduled(recipe: Recipe, settings: Any, history: History, validated: bool) -> dict[str, float]:

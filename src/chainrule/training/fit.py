@@ -128,7 +128,9 @@ def fit(
         slower than its float32 ones. Needs the JAX engine.
     out, resume
         A folder to write the run to; with ``resume`` go on from its last checkpoint, to the same bits as without the
-        interruption (on the same machine and engine). Of several processes only the first needs and writes it.
+        interruption (on the same machine and engine). It may have more epochs than before; a schedule that depends on
+        their number then follows the new one, and what the learning rate becomes is told. Of several processes only
+        the first needs and writes it.
     checkpoint_every, checkpoint_minutes, keep
         Write a checkpoint after every so many steps, and when the last one is so many minutes old (None: not by it),
         besides those at the end of epochs. The last ``keep`` stay, and the best model. The first Ctrl-C (or SIGTERM)

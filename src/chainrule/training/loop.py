@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.display import print_line
 from chainrule.engine import Engine
-from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered
+from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
 from chainrule.signals import Asked, asked_to_end, ended
@@ -149,6 +149,9 @@ class Loop:
             )
         if self.probes is not None:
             self.probes.steps, self.probes.rows = list(found.probes["steps"]), list(found.probes["rows"])
+        note = decisions.rescheduled(self.recipe, found.state, found.epochs)
+        if note is not None and is_first():
+            print_line(note)
         return decisions.resumed(self.stopping, self.history, self.best_epoch)
 
     def _place(self, start: State) -> State:
