@@ -217,6 +217,8 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
             rules |= _for_table(len(data.x), given.batch_size or max(32, rules["batch_size"]), bool(given.validation))
         if given.optimizer not in (None, rules["optimizer"]):  # what is right for one is wrong for another
             rules = {k: v for k, v in rules.items() if k not in ("lr", "weight_decay")}
+    if data.preparation is not None:  # a table's columns are scaled one by one
+        rules["normalize"] = True
     rules["test"] = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
     chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
     settings = dataclasses.replace(given, **(rules | chosen))

@@ -58,7 +58,7 @@ def test_a_binary_network_gives_the_probability_of_both_classes(chainrule: Any) 
 
 def test_numbers_are_predicted_as_numbers(chainrule: Any) -> None:
     chainrule("train", "diabetes", "--epochs", 1, "--hidden", 4, "--out", "d")
-    rows = table(chainrule("predict", "d", "diabetes", "--probabilities").stdout)
+    rows = table(chainrule("predict", "d", "diabetes").stdout)
     assert rows[0].keys() == {"index", "prediction"}
     assert np.isfinite([float(row["prediction"]) for row in rows]).all()
     found = json.loads(chainrule("evaluate", "d", "diabetes", "--json").stdout)

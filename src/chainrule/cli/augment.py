@@ -7,6 +7,7 @@ from pathlib import Path
 from chainrule.augment import preview
 from chainrule.cli.data import load_data, path_of
 from chainrule.cli.messages import say
+from chainrule.cli.usage import Situation, check_used
 from chainrule.files import check_not_read
 
 
@@ -14,6 +15,7 @@ def augment(
     name: str, given: str, *, out: Path, rows: int, versions: int, seed: int, data_dir: str | Path | None
 ) -> None:
     """Write the picture and say where it is."""
+    check_used(Situation(name), {"data_dir": data_dir})
     check_not_read(out, path_of(name))
     data = load_data(name, data_dir)
     preview(data.x, given, rows=rows, versions=versions, seed=seed, path=out)

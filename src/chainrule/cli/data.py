@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
+from chainrule.tables.infer import leaves_out
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
@@ -87,7 +88,22 @@ def read_named_table(settings: TrainSettings) -> Table:
             f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}."
         )
     words = spelling(settings.data, settings)
-    return Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
+    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
+    if settings.normalize is not False:
+        return table
+    inputs = [str(name) for name in table.frame.columns if name not in (table.target, settings.group, settings.split)]
+    return dataclasses.replace(table, columns={**table.columns, **_not_scaled(inputs, table.columns)})
+
+
+def _not_scaled(inputs: Iterable[str], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of columns, and that they are not to be scaled, unless it is said how they are."""
+    changed = {}
+    for name in inputs:
+        asked = columns.get(name, {})
+        if not leaves_out(asked):
+            settings = asked if isinstance(asked, Mapping) else {"use" if isinstance(asked, bool) else "kind": asked}
+            changed[name] = {"scale": "none", **settings}
+    return changed
 
 
 def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:

@@ -10,6 +10,7 @@ from chainrule.cli.data import judged, judged_table, load_data
 from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.models import find_model
 from chainrule.cli.task import find_loss
+from chainrule.cli.usage import Situation, check_used
 from chainrule.tables.read import is_table
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.evaluation import evaluate as evaluate_model
@@ -21,6 +22,7 @@ MOST_CLASSES = 20
 def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None, **spelling: Any) -> None:
     """Evaluate the test part of the data (or all of it) and print what was found."""
     found = find_model(run)
+    check_used(Situation(data), {"target": target, "data_dir": data_dir, **spelling})
     loss: Any = find_loss(found.settings) if found.settings is not None and found.settings.loss else "auto"
     if is_table(data):
         part, _ = judged_table(data, found.model, found.settings, target, **spelling)

@@ -12,6 +12,7 @@ from chainrule.cli.data import path_of
 from chainrule.cli.messages import say, table
 from chainrule.cli.models import Found, files_of_run, find_folder, find_model
 from chainrule.cli.predict import blocks_to_predict
+from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import SettingError
 from chainrule.export import check_onnx, save_torch_weights, to_onnx
 from chainrule.files import check_not_read
@@ -27,6 +28,10 @@ def export(run: str, *, out: Path | None, check: str | None, opset: int | None, 
     path = out or (folder if folder.is_dir() else folder.parent) / "model.onnx"
     if path.suffix.lower() not in KINDS:
         raise SettingError(f"--out must end with .onnx or, for PyTorch, with .safetensors; got {path}.")
+    asked = {"export.check": check, "export.opset": opset, "export.data_dir": data_dir}
+    check_used(Situation(check, out=path), asked)
+    if check is not None and importlib.util.find_spec("onnxruntime") is None:
+        raise SettingError("--check needs the package onnxruntime: pip install 'chainrule[all]'.")
     check_not_read(path, path_of(check), *files_of_run(run))
     if path.suffix.lower() == ".safetensors":
         save_torch_weights(found.model, path)

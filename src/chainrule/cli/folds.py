@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from chainrule.tables.table import PreparedTable, Table
 from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
 
 
-def train_folds(settings: TrainSettings, *, out: Path | None, resume: bool) -> Trained:
+def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Path | None, resume: bool) -> Trained:
     """Cross-validate the training rows, then train on all of them with the first seed; gives that run."""
     check(settings)
-    task = find_task(settings)
+    task = find_task(settings, typed)
     with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
         if not resume and begun(path) != path:
             raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
@@ -59,8 +60,6 @@ def say_task(task: Task, *more: str) -> None:
 
 def check(settings: TrainSettings) -> None:
     """What does not go together with folds."""
-    if settings.save is not None:
-        raise SettingError("--folds trains one model in the end; --save is for --seeds without --folds.")
     if settings.time is not None:
         raise SettingError(
             "--folds takes rows from all over the table, and --time says that later ones are not to be known: such "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from chainrule.training.job import describe
 from chainrule.training.state import recipe_of
 
 
-def train_members(settings: TrainSettings, *, out: Path | None, resume: bool) -> Path:
+def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: Path | None, resume: bool) -> Path:
     """Train a network for each seed, save one model of them, and tell what came of it; gives the run's folder."""
-    task = find_task(settings)
+    task = find_task(settings, typed)
     count = settings.seeds or 1
     first, last = settings.seed, settings.seed + count - 1
     say_start(

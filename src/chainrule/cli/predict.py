@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.cli.data import judged, load_data, path_of, picture_shape, spelling
 from chainrule.cli.messages import say, show_log
 from chainrule.cli.models import Found, files_of_run, find_model
+from chainrule.cli.usage import Situation, check_used
 from chainrule.data.images import find_images, read_images
 from chainrule.data.npz import read_npz_features
 from chainrule.data.sources import is_image_data
@@ -45,6 +46,8 @@ def predict(
 ) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
     found = find_model(run)
+    situation = Situation(data, task=found.model.target.task)
+    check_used(situation, {"data_dir": data_dir, "predict.probabilities": probabilities, **given})
     if out is not None:
         check_not_read(out, path_of(data), *files_of_run(run))
     if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):

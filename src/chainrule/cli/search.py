@@ -21,6 +21,7 @@ from chainrule.cli.tell import say_start
 from chainrule.cli.train import RUNS, check_place, result, say_folder
 from chainrule.cli.translate import Translation
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
+from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import TrainSettings
@@ -74,11 +75,14 @@ def search(
         check_not_read(wanted.study, path_of(settings.data), config)
     if settings.seeds is not None or settings.folds is not None:
         settings = dataclasses.replace(settings, seeds=None, folds=None, save=None)
-    task = find_task(settings)
+    task = find_task(settings, tuple(given))
     if task.data.validation is None and not task.settings.validation:
         raise SettingError("A search compares trials on validation rows: --validation 0.1 sets a tenth apart.")
     typed = () if config is not None and wanted.space is not None else tuple(given)
     axes, wanted = space_of(task, wanted, typed)
+    searched_names = {axis.name: axis for axis in axes}
+    if "hidden" not in searched_names:
+        check_used(Situation(task.settings.data, task.settings, task.data), searched_names, "--space: ")
     stages = plan(wanted.stages, wanted.trials, task.settings.epochs or 1)
     say_search(task, axes, wanted, stages)
     with claim_folder(resume or out, RUNS, f"search-{task.data.name}", resume=resume is not None) as path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule import random
 from chainrule.cli.data import TABLE_TEST, Part, load_data, train_and_test, training_table
 from chainrule.cli.tell import say_table
+from chainrule.cli.usage import OF_DATA, Situation, check_used
 from chainrule.data import Dataset, encode_target
 from chainrule.data.sources import is_image_data
 from chainrule.engine import distributed
@@ -63,13 +64,19 @@ class Task:
         )
 
 
-def find_task(given: TrainSettings, *, tell: bool = True) -> Task:
-    """Load the data, complete the settings, and make the network; tell what was found in a table."""
+def find_task(given: TrainSettings, typed: Collection[str] = (), *, tell: bool = True) -> Task:
+    """Load the data, complete the settings, and make the network; tell what was found in a table.
+
+    Options that were ``typed``, and settings for another kind of data, must have an effect (`chainrule.cli.usage`).
+    """
     if given.data is None:
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
+    named_by_column: tuple[str, ...] = ()
+    check_used(Situation(given.data, given), _of_data(given, typed))
     table, settings = None, given
     if is_table(given.data):
         table = training_table(given)
+        named_by_column = table.rows.named
         settings = dataclasses.replace(given, test=TABLE_TEST if given.test is None else given.test)
         if tell and distributed.is_first():
             say_table(table)
@@ -77,9 +84,17 @@ def find_task(given: TrainSettings, *, tell: bool = True) -> Task:
     if is_image_data(given.data):
         settings = dataclasses.replace(settings, image_size=data.x.shape[1:3])
     settings = complete(settings, data)
+    situation = Situation(given.data, settings, data, named_by_column)
+    check_used(situation, {name: getattr(given, name, None) for name in typed})
     part, test = train_and_test(data, settings)
     model = Model(network(settings, data), data.x.shape[1:], seed=settings.seed, precision=settings.precision)
     return Task(given, settings, data, table, part, test, model, words_of(settings, data))
+
+
+def _of_data(given: TrainSettings, typed: Collection[str]) -> dict[str, Any]:
+    """What is asked for that is of a kind of data, by the names of the options."""
+    asked = {name: getattr(given, "columns" if name == "column" else name, None) for name in OF_DATA}
+    return {name: True for name in typed if name in ("column", "drop", "data_dir")} | asked
 
 
 def words_of(settings: TrainSettings, data: Dataset) -> dict[str, Any]:

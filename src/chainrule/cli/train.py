@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from chainrule.cli.resume import interrupted, settings_to_resume
 from chainrule.cli.settings import settings_from
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score
+from chainrule.cli.usage import Situation, check_used
 from chainrule.data import Dataset
 from chainrule.engine import distributed
 from chainrule.errors import ChainruleError, DivergedError, SettingError
@@ -57,11 +58,9 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
     settings = TrainSettings(**plain)
     check_place(out, settings, config)
     if settings.folds is not None or (settings.seeds or 1) > 1:
-        many(settings, out=out, resume=resume)
+        many(settings, tuple(given), out=out, resume=resume)
         return
-    if settings.save is not None:
-        raise SettingError("--save chooses the model of several seeds; add --seeds 8, for example.")
-    trained = train_run(settings, out=resume or out, resume=resume is not None)
+    trained = train_run(settings, tuple(given), out=resume or out, resume=resume is not None)
     if distributed.is_first():
         say_result(trained)
         say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
@@ -75,28 +74,23 @@ def check_place(out: Path | None, settings: TrainSettings, *others: str | Path |
             check_not_read(out / name, path_of(settings.data), *others)
 
 
-def many(settings: TrainSettings, *, out: Path | None, resume: Path | None) -> None:
+def many(settings: TrainSettings, typed: Collection[str], *, out: Path | None, resume: Path | None) -> None:
     """Several seeds, folds, or both."""
     from chainrule.cli.folds import train_folds
     from chainrule.cli.members import train_members
 
-    if settings.folds is None and settings.checkpoint_every is not None:
-        raise SettingError(
-            "--checkpoint-every counts the steps of one network; several seeds are kept after epochs. Leave it out."
-        )
     if distributed.place()[1] > 1:
         raise SettingError("Several seeds or folds train in one process; leave out --distributed.")
     if settings.folds is None:
-        train_members(settings, out=resume or out, resume=resume is not None)
+        train_members(settings, typed, out=resume or out, resume=resume is not None)
     else:
-        train_folds(settings, out=resume or out, resume=resume is not None)
+        train_folds(settings, typed, out=resume or out, resume=resume is not None)
 
 
 def meet(wanted: bool, given: Mapping[str, Any]) -> None:
     """Wait for the other processes of the run, if there are to be any."""
     if not wanted:
-        if given:
-            raise SettingError(f"--{next(iter(given)).replace('_', '-')} belongs to --distributed; add it.")
+        check_used(Situation(), given)
         return
     index, processes = distributed.start(**{"index" if name == "process_id" else name: v for name, v in given.items()})
     if index == 0:
@@ -105,6 +99,7 @@ def meet(wanted: bool, given: Mapping[str, Any]) -> None:
 
 def train_run(
     settings: TrainSettings,
+    typed: Collection[str] = (),
     *,
     out: Path | None = None,
     resume: bool = False,
@@ -112,7 +107,7 @@ def train_run(
     callbacks: Sequence[Any] = (),
 ) -> Trained:
     """Load, build, fit, and evaluate the test part once, at the end."""
-    return train_task(find_task(settings), out=out, resume=resume, progress=progress, callbacks=callbacks)
+    return train_task(find_task(settings, typed), out=out, resume=resume, progress=progress, callbacks=callbacks)
 
 
 def train_task(

@@ -104,7 +104,8 @@ class LargeTable(Table):
         place = kept.index.get_indexer(sample.index)  # of each row of the sample among those with a target
         sample, place = sample[place >= 0], place[place >= 0]
         sample = sample.drop(columns=[name for name in names if name not in kept.columns])
-        looked_at = Split(*(np.flatnonzero(np.isin(place, part)) for part in parts))
+        train, validation, test = (np.flatnonzero(np.isin(place, part)) for part in parts)
+        looked_at = Split(train, validation, test)
         if len(sample) < len(kept):
             notes.append(
                 f"The columns are told from {len(looked_at.train):,} of the {len(rows.train):,} training rows, drawn "

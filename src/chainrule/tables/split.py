@@ -32,11 +32,15 @@ PARTS = {
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The row numbers of each part, in rising order. No row is in two parts."""
+    """The row numbers of each part, in rising order. No row is in two parts.
+
+    ``named`` are the parts that a column names; none where the rows were drawn.
+    """
 
     train: Rows
     validation: Rows
     test: Rows
+    named: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Split({len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test)"
@@ -226,7 +230,7 @@ def _by_column(column: Any, target: Any, validation: float, key: Any) -> Split:
             raise DataError("The split column has one row for training, and validation rows are drawn from these too.")
         size = min(max(1, int(len(words) * validation + 0.5)), len(train) // 2)
         train, validated = _draw(train, None if target is None else np.asarray(target), size, key)
-    return Split(train, validated, tested)
+    return Split(train, validated, tested, tuple(sorted(set(part_of_row))))
 
 
 def _require_all(missing: Any, values: Any, given: Any, what: str) -> None:
