@@ -50,6 +50,10 @@ class PeerError(ChainruleError):
     """Another process of a run on several hosts has ended, or has not arrived in time."""
 
 
+class NothingLeftError(ChainruleError):
+    """The other processes of a study train all trials that are left, and none is finished: there is no result yet."""
+
+
 class UnsavedError(FileError):
     """A run has ended well and could not be saved: the disk is full, or its folder cannot be written to.
 

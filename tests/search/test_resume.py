@@ -55,10 +55,11 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {trial.number: point(trial) for trial in complete if trial.number in done} == done
     values = {point(trial): trial.value for trial in whole.study.trials}
     assert {point(trial): trial.value for trial in complete} == values
-    # What was under way failed, with the reason, and was trained again.
+    # What was under way failed, and was trained again: the same values at the same position of the search.
     failed = [trial for trial in found.study.trials if trial.state == TrialState.FAIL]
     assert {point(trial) for trial in failed} == under_way
-    assert {trial.user_attrs["left"] for trial in failed} == {"its process has ended"}
+    again = {trial.user_attrs["claim"]["position"]: point(trial) for trial in complete}
+    assert {trial.user_attrs["claim"]["position"]: point(trial) for trial in failed}.items() <= again.items()
     assert len(found.leaderboard) == TRIALS
     assert found.settings == whole.settings
     assert found.best.history["val_accuracy"][-1] == found.score  # its weights are made again if need be
@@ -95,8 +96,8 @@ def test_two_processes_never_train_the_same_trial(tmp_path: Path) -> None:
     (tmp_path / "go").touch()
     assert [finish(process) for process in both] == [0, 0]
     for name, sampler, stages in (("chainrule", "grid", None), ("staged", "random", "coarse_to_fine")):
-        trials = [trial for trial in stored(path, name).trials if "left_over" not in trial.user_attrs]
+        trials = [trial for trial in stored(path, name).trials if "claim" in trial.user_attrs]
         assert [trial.state for trial in trials] == [TrialState.COMPLETE] * TRIALS
         alone = hunt(None, sampler, stages=stages)
         assert {point(trial) for trial in trials} == {point(trial) for trial in alone.study.trials}
-        assert len({trial.user_attrs["worker"] for trial in trials}) == 2
+        assert len({trial.user_attrs["claim"]["worker"] for trial in trials}) == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import FileError, SettingError
-from chainrule.tuning import choice, log_uniform, search, study
+from chainrule.tuning import choice, log_uniform, search
 from chainrule.tuning.storage import quiet
 
 
@@ -128,28 +126,6 @@ def test_half_a_line_at_the_end_of_a_journal_is_taken_away(tmp_path: Path, line:
         file.write(b'{"op_code":4,"worker_id":"a')
     assert len(search(**line, space=space, trials=3, epochs=1, study=path).trials) == 3
     assert len(stored(path).trials) == 3
-
-
-def test_a_silent_process_of_another_machine_counts_as_dead(
-    tmp_path: Path, line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = optuna.create_study(direction="minimize")
-    given = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 3, "epochs": 1, "study": own}
-    with monkeypatch.context() as changed:
-        changed.setattr(study.Records, "finish", lambda *_: (_ for _ in ()).throw(MemoryError))
-        changed.setattr(study.Records, "release", lambda *_: None)
-        with pytest.raises(MemoryError):
-            search(**given)
-    [worker] = {trial.user_attrs["worker"] for trial in own.trials}
-    for trial in own.trials:
-        own._storage.set_trial_user_attr(trial._trial_id, "worker", "elsewhere:1:x")
-    own.set_user_attr("worker elsewhere:1:x", time.time())
-    found = search(**given | {"trials": 4})
-    assert Counter(trial.state for trial in found.trials) == {"running": 3, "complete": 1}
-    own.set_user_attr("worker elsewhere:1:x", time.time() - 2 * study.SILENT)
-    found = search(**given | {"trials": 4})
-    assert Counter(trial.state for trial in found.trials) == {"complete": 4}
-    assert worker != "elsewhere:1:x"
 
 
 def test_a_storage_that_goes_away_is_told(tmp_path: Path, line: dict[str, Any]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.errors import DivergedError, FileError, SettingError
+from chainrule.errors import DivergedError, FileError, NothingLeftError, SettingError
 from chainrule.population import Member
 from chainrule.signals import Interrupted, Terminated
 from chainrule.training.history import History
@@ -22,7 +22,7 @@ from chainrule.tuning.stages import Stage
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from chainrule.tuning.study import Asked, Records
+    from chainrule.tuning.trial_store import RunningTrial, TrialStore
 
 #: Those who watch are told where the search stands after so many seconds at the earliest.
 SAY_EVERY = 0.25
@@ -38,7 +38,8 @@ class Hunt:
     Parameters
     ----------
     experiment, records : what is trained for a trial, and where trials are kept
-    batch, size : trials to a field of a stage with rungs (None: all of it), and of one without
+    batch : trials to a field of a stage with rungs; None: all of it
+    size : trials to one without, by how many are left of the stage
     started : when the search began, by the monotonic clock
     timeout, max_epochs : when it ends at the latest
     """
@@ -46,16 +47,16 @@ class Hunt:
     def __init__(
         self,
         experiment: Experiment,
-        records: Records,
+        records: TrialStore,
         batch: int | None,
-        size: int,
+        size: Callable[[int], int],
         started: float,
         timeout: float | None,
         max_epochs: int | None,
     ) -> None:
         self.experiment, self.records, self.batch, self.size = experiment, records, batch, size
         self.started, self.timeout, self.max_epochs = started, timeout, max_epochs
-        self.field: dict[int, Asked] = {}  # by the id of the member
+        self.field: dict[int, RunningTrial] = {}  # by the id of the member
         self.told: dict[int, int] = {}  # how often a member has come to the end of an epoch, by its id
         self.best: tuple[tuple[float, float, int], Member] | None = None  # of the trials of this process
         self.leading: tuple[float, int] | None = None  # the best value of a finished trial
@@ -70,11 +71,8 @@ class Hunt:
         self.watchers = list(watchers)
         records = self.records
         try:
-            with records.present():
-                try:
-                    self._fields()
-                finally:
-                    records.put_back()
+            with records.workers.present():
+                self._fields()
         except (KeyboardInterrupt, Terminated) as error:
             finished = len(records.ranked())
             told = " The same call goes on." if kept else ' With study="search.journal" they would be kept.'
@@ -90,20 +88,12 @@ class Hunt:
 
     def _fields(self) -> None:
         records = self.records
-        records.begin_again()
         before = records.ranked()
         self.begun, self.epochs = bool(before), records.epochs()
         self.leading = self._lead([(trial.value, trial.number) for trial in before[:1]])
-        while not self.spent():
-            stage = self._next_stage()
-            asked = records.ask(self.batch if len(stage.rungs) > 1 else self.size, self.spent)
-            if asked:
-                self._train(asked)
-                self._stand(last=True)
-                continue
-            records.begin_again()
-            if not records.waiting():
-                break
+        while not self.spent() and (asked := records.claim(self.size, self.batch, self.spent)):
+            self._train(asked)
+            self._stand(last=True)
 
     def spent(self) -> bool:
         """Whether time or epochs are spent; not before some trials were trained."""
@@ -113,12 +103,7 @@ class Hunt:
             return True
         return self.max_epochs is not None and self.epochs >= self.max_epochs
 
-    def _next_stage(self) -> Stage:
-        records = self.records
-        position = records.position(len(records.study.get_trials(deepcopy=False)))
-        return records.stages[records.place(position)[0]]
-
-    def _train(self, asked: list[Asked]) -> None:
+    def _train(self, asked: list[RunningTrial]) -> None:
         """Train a field to its end, stopping the worst at each rung."""
         stage = self.records.stages[asked[0].stage]
         self.epochs = self.records.epochs()
@@ -142,8 +127,7 @@ class Hunt:
         except BaseException:
             for each in asked:
                 if not each.told:
-                    each.told = True
-                    self.records.release(each.number, "interrupted")
+                    self.records.release(each, "interrupted")
             raise
         finally:
             self._keep_best(asked)
@@ -169,15 +153,15 @@ class Hunt:
         if self.spent():
             raise _Spent
 
-    def _to_tell(self, asked: Asked) -> int:
+    def _to_tell(self, asked: RunningTrial) -> int:
         return len(asked.member.history) + asked.member.diverged
 
-    def _report(self, asked: Asked) -> None:
+    def _report(self, asked: RunningTrial) -> None:
         records = asked.member.history.records
         self.epochs += len(records) - asked.reported
         self.records.report(asked)
 
-    def _take(self, asked: Asked) -> None:
+    def _take(self, asked: RunningTrial) -> None:
         """What a member has come to goes into the study; if it is done, so is the trial."""
         if asked.told:
             return
@@ -188,7 +172,7 @@ class Hunt:
             reason = member.stopped or (None if value is not None else f"{self.experiment.metric} is no number")
             self._finish(asked, value, reason)
 
-    def _cut(self, asked: Asked) -> None:
+    def _cut(self, asked: RunningTrial) -> None:
         """A trial ends since time or epochs are spent: with what it has, or it waits for the next call."""
         self._take(asked)
         if asked.told:
@@ -196,14 +180,13 @@ class Hunt:
         if (value := self._value(asked.member)) is not None:
             self._finish(asked, value, "the time or the epochs of the search were spent")
         else:
-            asked.told = True
-            self.records.release(asked.number, "the time or the epochs of the search were spent")
+            self.records.release(asked, "the time or the epochs of the search were spent")
 
-    def _finish(self, asked: Asked, value: float | None, reason: str | None) -> None:
+    def _finish(self, asked: RunningTrial, value: float | None, reason: str | None) -> None:
         self.records.finish(asked, value, reason)
         self.leading = self._lead([(value, asked.number)])
 
-    def _thin(self, asked: list[Asked], stage: Stage, rung: int) -> None:
+    def _thin(self, asked: list[RunningTrial], stage: Stage, rung: int) -> None:
         """Stop the worst of each bracket: of n trials that began, n/factor^(rung+1) go on."""
         epoch = stage.rungs[rung]
         live = [each for each in asked if not each.told]
@@ -215,7 +198,7 @@ class Hunt:
                 self.records.key(trial, epoch)
                 for trial in self.records.trials()
                 if trial.number not in own
-                and trial.user_attrs.get("bracket") == list(bracket)
+                and trial.user_attrs["claim"]["bracket"] == list(bracket)
                 and trial.state.is_finished()
                 and epoch in trial.intermediate_values
             ]
@@ -233,12 +216,12 @@ class Hunt:
         value = member.history[self.experiment.metric][_epoch(member) - 1]
         return value if math.isfinite(value) else None
 
-    def _key(self, asked: Asked) -> tuple[float, float, int]:
+    def _key(self, asked: RunningTrial) -> tuple[float, float, int]:
         """What orders trials that are under way."""
         record = asked.member.history.records[_epoch(asked.member) - 1]
         return self.records.order(record[self.experiment.metric], record["val_loss"], asked.number)
 
-    def _keep_best(self, asked: list[Asked]) -> None:
+    def _keep_best(self, asked: list[RunningTrial]) -> None:
         """Of all members of this process only the best one keeps its weights."""
         for each in asked:
             member = each.member
@@ -283,12 +266,17 @@ class Hunt:
     def result(self, staged: bool, retrain: bool) -> Search:
         """The search as it stands in the study."""
         experiment, records = self.experiment, self.records
-        trials = [_tried(trial, experiment.space) for trial in records.trials() if state_of(trial) != "waiting"]
+        trials = [_tried(trial, experiment.space) for trial in records.trials()]
         ranking = sorted(trials, key=lambda trial: _rank(trial, records))
         winner = ranking[0] if ranking else None
         if winner is None or winner.value is None:
             if any(trial.state == "diverged" for trial in trials):
                 raise _all_diverged(trials)
+            if training := [trial for trial in trials if trial.state == "running"]:
+                raise NothingLeftError(
+                    f"Nothing is left to begin: the other processes of this study train the last {len(training)} of "
+                    f"{records.total} trials, and none is finished yet. The same call shows them when they are."
+                )
             raise SettingError("No trial has come to the end of an epoch: give the search more time.")
         stage = records.stages[winner.stage]
 
@@ -337,11 +325,11 @@ def _tried(trial: FrozenTrial, space: Space) -> Tried:
         seconds=float(about.get("seconds", 0.0)),
         history=History(records if curves else []),
         stopped=about.get("stopped"),
-        stage=int(about.get("stage", 0)),
+        stage=int(about["claim"]["stage"]),
     )
 
 
-def _rank(trial: Tried, records: Records) -> tuple[Any, ...]:
+def _rank(trial: Tried, records: TrialStore) -> tuple[Any, ...]:
     """Complete trials by value, then those that were stopped, the last ones first, then those without a value."""
     states = ("complete", "pruned", "running", "diverged", "failed")
     late = -trial.epochs if trial.state == "pruned" else 0

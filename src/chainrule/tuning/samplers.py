@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from chainrule.errors import SettingError, unknown_name
 from chainrule.tuning.space import Space
@@ -48,6 +48,7 @@ class Planned(BaseSampler):
             )
         self.name, self.space, self.stages, self.seed = name, space, stages, seed % 2**64
         self.point: Mapping[str, Any] = {}
+        self.number = 0
         self.adaptive: TPESampler | None = None  # of the trial that is being asked
         if name == "grid":
             self._grid = _grid(space, stages[0].trials)
@@ -57,8 +58,12 @@ class Planned(BaseSampler):
         """How many trials there are values for."""
         return len(self._grid) if self.name == "grid" else math.inf
 
-    def plan(self, space: Space, stage: int, position: int) -> None:
-        """Work out the values of the trial that is asked next: of its stage (with its space) and position in it."""
+    def plan(self, space: Space, stage: int, position: int, number: int) -> None:
+        """Work out the values of the trial that is asked next: of its stage (with its space) and position in it.
+
+        ``number`` is its position in the search.
+        """
+        self.number = number
         if self.name == "grid":
             self.point = self._grid[position]
         elif self.name == "sobol":
@@ -69,8 +74,8 @@ class Planned(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         self.adaptive = None
-        if self.name == "tpe" and trial.number >= FIRST_RANDOM:
-            self.adaptive = _tpe(self.space, self.seed, trial.number)
+        if self.name == "tpe" and self.number >= FIRST_RANDOM:
+            self.adaptive = _tpe(self.space, self.seed, self.number)
             return self.adaptive.infer_relative_search_space(study, trial)
         return {}
 
@@ -85,6 +90,48 @@ class Planned(BaseSampler):
         if self.adaptive is not None:
             return self.adaptive.sample_independent(study, trial, param_name, param_distribution)
         return self.point[param_name]
+
+
+class Replayed(BaseSampler):
+    """Gives a trial the values of an earlier attempt at it, as far as there are any, and leaves the rest to a sampler.
+
+    Parameters
+    ----------
+    sampler : that draws values
+    """
+
+    def __init__(self, sampler: BaseSampler) -> None:
+        self.sampler = sampler
+        self.values: Mapping[str, Any] = {}
+
+    def replay(self, values: Mapping[str, Any]) -> None:
+        """Give these values to the trial that is asked next."""
+        self.values = values
+
+    def reseed_rng(self) -> None:
+        self.sampler.reseed_rng()
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        drawn = self.sampler.sample_relative(study, trial, search_space)
+        return {name: value for name, value in drawn.items() if name not in self.values}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        if param_name in self.values:
+            return self.values[param_name]
+        return self.sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self.sampler.before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        self.sampler.after_trial(study, trial, state, values)
 
 
 def _tpe(space: Space, seed: int, number: int) -> TPESampler:

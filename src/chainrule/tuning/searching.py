@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 #: Trials that are asked for, and trained, at once: by samplers that do not look at results, and by those that do.
 BATCH, ADAPTIVE_BATCH = 64, 16
 
+#: Of a study that several processes may share, each takes one in so many of the trials that are left.
+SHARE = 4
+
 
 def search(
     net: Layer | Model | Callable[..., Layer],
@@ -49,6 +54,7 @@ def search(
     max_epochs: int | None = None,
     study: str | Path | Study | None = None,
     name: str | None = None,
+    shared: bool | None = None,
     retrain: bool = False,
     test: Any = None,
     callbacks: Callback | Sequence[Callback] = (),
@@ -98,15 +104,19 @@ def search(
         As for `fit`; None: the data's own part, or else a fifth, drawn once for all trials.
     batch
         Trials asked for at once. None: 64 (of "tpe" and samplers of Optuna 16), or as many as the smallest stage has;
-        of a stage with rungs all.
+        of a ``shared`` study at most a quarter of those that are left; of a stage with rungs all.
     timeout, max_epochs
         End after so many seconds, or epochs over all trials. Trials that are under way then count as they are.
     study, name
         Where the search is kept: the path of a journal file, a database's URL, or an Optuna study; None: in memory. A
         journal costs next to nothing, a database a transaction for each value (some 15 ms an epoch of a trial in
         SQLite). The same call goes on with what is there: finished trials are not run again, those that were under way
-        when the process was killed are. Several processes may share it; each returns when no trial is left to begin.
-        ``name`` tells studies in one place apart.
+        when the process was killed are, at once on the same machine, and when the process has been silent for a minute
+        on another one. ``name`` tells studies in one place apart.
+    shared
+        Several processes may work on one study: each trial is trained by one of them, and each returns when no trial is
+        left to begin. None: where ``study`` is given; False: this process takes larger batches, and leaves less to
+        others. A field whose worst are stopped (``stages`` with rungs) is trained by one process.
     retrain
         Train the winner once more, on training and validation rows together, for as many epochs as it had.
     test
@@ -136,6 +146,8 @@ def search(
         For a storage that cannot be reached.
     DivergedError
         If all trials diverged, with the ranges tried.
+    NothingLeftError
+        If other processes that share the study train all that is left, and have finished none yet.
     KeyboardInterrupt
         After Ctrl-C. Finished trials are kept, the others wait for the next call.
 
@@ -173,7 +185,7 @@ def search(
 
     from chainrule.tuning.samplers import Planned
     from chainrule.tuning.storage import quiet
-    from chainrule.tuning.study import Records
+    from chainrule.tuning.trial_store import TrialStore
 
     with quiet():
         source = Planned(sampler, whole, staged, seed) if isinstance(sampler, str) else sampler
@@ -181,12 +193,15 @@ def search(
             staged = [Stage(int(source.most), staged[0].rungs, staged[0].factor)]
         experiment = Experiment(net, data, whole, common, metric, options)
         # More trials may be added later, but not where their number says how the others are treated.
-        fixed = {"trials": trials} if stages is not None or sampler == "grid" else {}
-        shares = {} if stages is None else {"shares": [(stage.trials, stage.rungs, stage.narrow) for stage in staged]}
-        identity = experiment.identity(stages=stages, **fixed, **shares)
-        records = Records(study, name, experiment.metric, identity, whole, staged, source)
-        size = batch or _batch(source, staged)
-        hunt = Hunt(experiment, records, size if batch else None, size, started, timeout, max_epochs)
+        fixed: dict[str, Any] = {"trials": trials} if stages is not None or sampler == "grid" else {}
+        if stages is not None:
+            fixed["shares"] = [(stage.trials, stage.rungs, stage.narrow) for stage in staged]
+        identity = experiment.identity(stages=stages, **fixed)
+        records = TrialStore(study, name, experiment.metric, identity, whole, staged, source)
+        most = batch or _batch(source, staged)
+        shares = batch is None and (study is not None if shared is None else shared)
+        size = functools.partial(_fair, most, records.total) if shares else functools.partial(min, most)
+        hunt = Hunt(experiment, records, batch, size, started, timeout, max_epochs)
         with show_progress(records.total, progress) as show:
             hunt.run([show, *([watch] if watch is not None else [])], study is not None)
         found = hunt.result(stages is not None, retrain)
@@ -205,6 +220,11 @@ def _batch(sampler: Any, stages: Sequence[Stage]) -> int:
     """Trials at once: not more than the smallest stage has, so that batches are alike and use one compiled program."""
     adaptive = getattr(sampler, "name", "tpe") == "tpe"
     return min([ADAPTIVE_BATCH if adaptive else BATCH, *(stage.trials for stage in stages if len(stage.rungs) == 1)])
+
+
+def _fair(most: int, trials: int, left: int) -> int:
+    """Trials at once of a study that others may work on: a quarter of those that are left, and not too few."""
+    return min(most, max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1))
 
 
 def _count(name: str, value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Where studies are kept: opened, checked, and told apart. Imports Optuna, as `chainrule.tuning.study` does."""
+"""Where studies are kept: opened, checked, and told apart. Imports Optuna, as `chainrule.tuning.trial_store` does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study
 
 from chainrule.errors import ChainruleError, FileError, SettingError
+from chainrule.passwords import mask_passwords, without_passwords
+from chainrule.tuning.journal import journal_backend
 
 #: What a study is called that was given no name.
 NAME = "chainrule"
@@ -23,8 +24,8 @@ NAME = "chainrule"
 #: The attribute of a study that tells experiments apart.
 IDENTITY = "experiment"
 
-#: Seconds after which a lock that a killed process left on a journal is broken; writing takes milliseconds.
-LOCK_SECONDS = 5
+#: Seconds to wait while another process writes to a database in a file.
+BUSY_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -38,7 +39,7 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def opened(given: Any, name: str | None, direction: Literal["minimize", "maximize"]) -> Study:
+def open_study(given: Any, name: str | None, direction: Literal["minimize", "maximize"]) -> Study:
     """The study in a storage, made if it is not there."""
     if isinstance(given, Study):
         if given.direction.name.lower() != direction:
@@ -58,23 +59,55 @@ def _storage(given: Any) -> BaseStorage:
             f"study; got {given!r}."
         )
     text = os.fspath(given)
-    if re.match(r"[A-Za-z][\w+]*://", text):
-        for left in (2, 1, 0):
-            try:
-                return optuna.storages.get_storage(text)
-            except Exception as error:
-                if not left or not isinstance(error, optuna.exceptions.StorageInternalError):
-                    raise _unreachable(given, error) from None
-                time.sleep(0.5)  # another process may be making its tables
-    path = Path(text).expanduser()
+    return _database(text) if is_address(text) else _journal(Path(text).expanduser(), given)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the URL of a database, not the path of a journal."""
+    return re.match(r"[A-Za-z][\w+]*://", text) is not None
+
+
+def _database(address: str) -> BaseStorage:
+    for attempts_left in (2, 1, 0):
+        try:
+            if not address.startswith("sqlite"):
+                return RDBStorage(address)
+            storage = RDBStorage(address, engine_kwargs={"connect_args": {"timeout": BUSY_SECONDS}})
+            _lock_transactions(storage)
+            return storage
+        except Exception as error:
+            if not attempts_left or not isinstance(error, optuna.exceptions.StorageInternalError):
+                raise _unreachable(address, error) from None
+            time.sleep(0.5)  # another process may be making its tables
+    raise AssertionError
+
+
+def _lock_transactions(storage: RDBStorage) -> None:
+    """Have SQLite hold its lock from the beginning of each transaction.
+
+    Python's driver begins one only at the first change, so that two processes could both see a trial unfinished, and
+    both finish it.
+    """
+    from sqlalchemy import event
+
+    @event.listens_for(storage.engine, "connect")
+    def no_transactions_of_its_own(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()
+
+
+def _journal(path: Path, given: Any) -> BaseStorage:
     if path.is_dir():
         raise FileError(f"study: {path} is a folder; give the path of a file in it, such as {path / 'search.journal'}.")
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
-        lock = JournalFileSymlinkLock(str(path), grace_period=LOCK_SECONDS)
-        backend = JournalFileBackend(str(path), lock_obj=lock)
-        _mend(path, lock)
+        backend = journal_backend(path.absolute())
     except OSError as error:
         raise _unreachable(given, error) from None
     try:
@@ -86,36 +119,20 @@ def _storage(given: Any) -> BaseStorage:
         ) from None
 
 
-def _mend(path: Path, lock: JournalFileSymlinkLock) -> None:
-    """Take away half a line that a killed process left at the end of a journal; any other file stays as it is."""
-    content = path.read_bytes()
-    if not content.startswith(b'{"') or content.endswith(b"\n") or b"\n" not in content:
-        return
-    lock.acquire()
-    try:
-        content = path.read_bytes()
-        if not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-
-
 def _unreachable(given: Any, error: Exception) -> ChainruleError:
     if isinstance(error, ChainruleError):
         return error
-    found = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-    if isinstance(given, str | os.PathLike) and (secret := re.search(r"://[^/@:]*:([^/@]*)@", os.fspath(given))):
-        found = found.replace(secret[1], "***") if secret[1] else found
+    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    if isinstance(given, str | os.PathLike):
+        reason = without_passwords(reason, os.fspath(given))
     if isinstance(error, ImportError):
-        found += "; install what this kind of database needs"
-    return FileError(f"The study's storage {shown(given)} cannot be reached: {found}.")
+        reason += "; install what this kind of database needs"
+    return FileError(f"The study's storage {shown(given)} cannot be reached: {reason}.")
 
 
 def shown(given: Any) -> str:
     """A storage by name, without its password."""
-    if given is None or isinstance(given, Study):
-        return "the study"
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", str(given))
+    return "the study" if given is None or isinstance(given, Study) else mask_passwords(str(given))
 
 
 def check_identity(study: Study, identity: Mapping[str, str], where: str) -> None:
