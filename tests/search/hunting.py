@@ -1,7 +1,7 @@
 """A search in a process of its own: ``hunting.py STUDY SAMPLER [--kill-after N] [--gate FOLDER]``.
 
-With a gate the process says in FOLDER that it is ready, waits there for the file ``go``, and trains slowly, so that two
-of them overlap; after it a second search follows, coarse to fine. With ``--kill-after`` it kills itself in its N-th
+With a gate the process waits in FOLDER for another one, and trains slowly, so that the two overlap; after it a second
+search follows, coarse to fine. With ``--kill-after`` it kills itself in its N-th
 epoch, over all trials.
 """
 
@@ -28,6 +28,13 @@ def hunt(study: Any, sampler: str = "random", **given: Any) -> Search:
     )  # fmt: skip
 
 
+def meet(gate: Path, name: str) -> None:
+    """Wait until the other process is here, too."""
+    (gate / f"{os.getpid()}.{name}").touch()
+    while len(list(gate.glob(f"*.{name}"))) < 2:
+        time.sleep(0.01)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("study")
@@ -45,15 +52,14 @@ def main() -> None:
         if done == asked.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
         if asked.gate is not None:
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     if asked.gate is not None:
         hunt(None)  # what is slow the first time is over before the gate opens
-        (asked.gate / str(os.getpid())).touch()
-        while not (asked.gate / "go").exists():
-            time.sleep(0.01)
+        meet(asked.gate, "first")
     hunt(asked.study, asked.sampler, callbacks=after_an_epoch, stages=asked.stages)
     if asked.gate is not None:
+        meet(asked.gate, "second")
         hunt(asked.study, "random", callbacks=after_an_epoch, stages="coarse_to_fine", name="staged")
 
 
