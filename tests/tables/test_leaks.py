@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.leaks import ROWS, duplicates, leaks
+from chainrule.tables.leaks import ROWS, duplicates, duplicates_note, leaks
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target
 
 
 def suspected(frame: pd.DataFrame, y: Any, task: str) -> list[str]:
-    warnings = leaks(frame, infer_columns(frame), np.asarray(y), task)
-    return [warning.split("'")[1] for warning in warnings]
+    warnings = leaks(frame, infer_columns(frame, target_values=np.asarray(y)), np.asarray(y), task)
+    return [warning.split("'")[1] if "'" in warning else warning for warning in warnings]
 
 
 def test_columns_that_give_classes_away() -> None:
@@ -85,5 +85,8 @@ def test_duplicates_across_the_split() -> None:
     text = read_table(pd.DataFrame({"x": ["1", "2"], "t": ["a", "b"]}))
     assert duplicates(text, text) == 2
     assert duplicates(text.iloc[:1], text.iloc[1:]) == 0
+    assert "stands in the training rows, too: too few" in duplicates_note(1, 3_295, "test")
+    assert "(0.03 %)" in duplicates_note(1, 3_295, "test")
+    assert "says little about new rows" in duplicates_note(40, 3_295, "test")
     odd = pd.DataFrame({"x": [[1, 2], {"a": 1}]})
     assert duplicates(odd, odd.iloc[:1]) == 1

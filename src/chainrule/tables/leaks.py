@@ -6,34 +6,40 @@ makes a test score that no new row will ever see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.association import evenly
 from chainrule.tables.columns import Column
+from chainrule.tables.combinations import combinations
 from chainrule.tables.values import as_text, values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ALONE", "duplicates", "leaks", "power"]
+__all__ = ["ALONE", "duplicates", "duplicates_note", "leaks", "power", "strongest"]
 
 Array = NDArray[Any]
 
 #: A column is suspected if it alone explains this share of what the most frequent class, or the mean, leaves open.
 ALONE = 0.95
 
+#: From this share of a part's rows on, duplicates of training rows are said to touch the score.
+TOUCHED = 0.01
+
 #: Rows that are looked at, columns that are, and rows below which nothing can be said.
 ROWS, COLUMNS, FEWEST = 2_000, 2_000, 30
 
 
 def leaks(train_frame: DataFrame, columns: Sequence[Column], target_values: Any, task: str) -> list[str]:
-    """Warnings of columns that predict the target almost alone, as sentences; most often there are none.
+    """Warnings of columns that give the target away, alone or a few together, as sentences; most often none.
 
-    Each row's target is guessed from the row whose value in the column is next to its own (`power`). At most `ROWS`
-    training rows, evenly spread, and the first `COLUMNS` columns are looked at. Columns that are not used cannot leak.
+    Each row's target is guessed from the row whose value in the column is next to its own (`power`); then sums of
+    columns are looked for that are the target (`combinations`). At most `ROWS` training rows, evenly spread, and the
+    first `COLUMNS` columns are looked at. Columns that are not used cannot leak.
 
     Parameters
     ----------
@@ -54,30 +60,60 @@ def leaks(train_frame: DataFrame, columns: Sequence[Column], target_values: Any,
     ["The column 'paid_back' alone tells 100 % of what the most frequent class leaves open. If it is known only after \
 the target, leave it out."]
     """
-    found = np.asarray(target_values)
-    if len(found) < FEWEST or found.ndim > 1:
+    if len(target_values) < FEWEST or np.ndim(target_values) > 1:
         return []
-    rows = np.unique(np.linspace(0, len(found) - 1, ROWS).astype(int)) if len(found) > ROWS else np.arange(len(found))
-    y: Array
-    if task == "regression":
-        y, open_without = found[rows].astype(np.float64), "of the variance of the target"
-    else:
-        y = np.unique(found[rows].astype(str), return_inverse=True)[1].ravel()
-        open_without = "of what the most frequent class leaves open"
+    rows, y = _looked_at(target_values, task)
     if len(np.unique(y)) < 2:
         return []
-    places = {str(name): j for j, name in enumerate(train_frame.columns)}
-    used = [column for column in columns if column.use and column.name in places][:COLUMNS]
-    warnings = []
-    for column in used:
-        values = values_of(train_frame.iloc[:, places[column.name]].iloc[rows], column)
+    open_without = "of the variance of the target"
+    if task != "regression":
+        open_without = "of what the most frequent class leaves open"
+    warnings, names, numbers = [], [], []
+    for column, values in _values(train_frame, columns, rows):
         share = power(_numbered(values), y, task)
         if share >= ALONE:
             warnings.append(
                 f"The column {column.name!r} alone tells {100 * share:.0f} % {open_without}. If it is known only after "
                 "the target, leave it out."
             )
-    return warnings
+        if values.dtype != object:
+            names.append(column.name)
+            numbers.append(_days(values) if values.dtype.kind == "M" else values)
+    return warnings + (combinations(names, np.stack(numbers, axis=1), y, task) if numbers else [])
+
+
+def strongest(
+    train_frame: DataFrame, columns: Sequence[Column], target_values: Any, task: str, most: int = 3
+) -> list[tuple[str, float]]:
+    """The columns that tell most of the target alone (`power`), and how much: what to look at first.
+
+    Parameters as of `leaks`.
+    """
+    rows, y = _looked_at(target_values, task)
+    told = [(column.name, power(_numbered(v), y, task)) for column, v in _values(train_frame, columns, rows)]
+    return sorted(told, key=lambda pair: -pair[1])[:most]
+
+
+def _looked_at(target_values: Any, task: str) -> tuple[Array, Array]:
+    """The rows that are looked at, and their targets: numbers, or codes of classes."""
+    targets = np.asarray(target_values)
+    rows = evenly(len(targets), ROWS)
+    if task == "regression":
+        return rows, targets[rows].astype(np.float64)
+    return rows, np.unique(targets[rows].astype(str), return_inverse=True)[1].ravel()
+
+
+def _values(train_frame: DataFrame, columns: Sequence[Column], rows: Array) -> Iterator[tuple[Column, Array]]:
+    """The values of each column that is used, in these rows."""
+    places = {str(name): j for j, name in enumerate(train_frame.columns)}
+    for column in [column for column in columns if column.use and column.name in places][:COLUMNS]:
+        yield column, values_of(train_frame.iloc[:, places[column.name]].iloc[rows], column)
+
+
+def _days(dates: Array) -> Array:
+    """Dates as days since 1970, NaN where there is none."""
+    days: Array = dates.astype("datetime64[us]").astype(np.float64) / 86_400e6
+    return np.where(np.isnat(dates), np.nan, days)
 
 
 def power(x: Array, y: Array, task: str) -> float:
@@ -134,6 +170,17 @@ def duplicates(train_frame: DataFrame, other_frame: DataFrame) -> int:
     """
     known = set(_fingerprints(train_frame))
     return sum(print_ in known for print_ in _fingerprints(other_frame))
+
+
+def duplicates_note(same: int, rows: int, part: str) -> str:
+    """What so many duplicates mean for the score on a part: at most their share of it can be due to them.
+
+    >>> duplicates_note(1, 3_295, "test")
+    '1 of the 3,295 test rows (0.03 %) stands in the training rows, too: too few to touch the score.'
+    """
+    count = f"{same:,} of the {rows:,} {part} rows ({100 * same / rows:.2g} %) stand{'s' * (same == 1)}"
+    meaning = "too few to touch the score" if same < TOUCHED * rows else "the score on them says little about new rows"
+    return f"{count} in the training rows, too: {meaning}."
 
 
 def _fingerprints(frame: DataFrame) -> list[int]:

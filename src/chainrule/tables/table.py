@@ -13,7 +13,7 @@ from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import leaves_out
-from chainrule.tables.leaks import duplicates
+from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
@@ -293,10 +293,7 @@ class Table:
             preparation = replace(preparation, target=target)
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
             if len(part) and (same := duplicates(training, features.iloc[part])):
-                notes.append(
-                    f"{same:,} of the {len(part):,} {name} rows stand in the training rows, too: the score on them "
-                    "says little about new rows."
-                )
+                notes.append(duplicates_note(same, len(part), name))
         return preparation
 
     def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None) -> TargetColumn:
