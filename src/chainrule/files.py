@@ -5,19 +5,55 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from chainrule.errors import FileError
+from chainrule.errors import FileError, SettingError
 
 
 def cache_folder() -> Path:
     """The user's cache folder for chainrule: ``$XDG_CACHE_HOME/chainrule`` or ``~/.cache/chainrule``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "chainrule"
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    r"""A path that the system can take, ``~`` resolved; whether something is there is not said.
+
+    Raises
+    ------
+    FileError
+        A path that leads nowhere whatever is written to it: links in a circle, a NUL, a name that is too long, a
+        folder that may not be entered.
+
+    Examples
+    --------
+    >>> from chainrule.files import as_path
+    >>> as_path("new.csv").name
+    'new.csv'
+    >>> as_path("a\0b")
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.FileError: The path 'a\x00b' has a NUL in it, which no file's name can have.
+    """
+    path = Path(given)
+    if "\0" in str(path):
+        raise FileError(f"The path {str(path)!r} has a NUL in it, which no file's name can have.")
+    try:
+        path = path.expanduser()
+        path.stat()
+    except RuntimeError:
+        raise FileError(f"{path}: there is no user {path.parts[0]!r}, whose folder it would be.") from None
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        reason = "it is a link that leads in a circle" if error.errno == errno.ELOOP else error.strerror
+        raise FileError(f"{path} cannot be used: {reason}.") from None
+    return path
 
 
 def as_text(name: str | Path) -> str:
@@ -27,7 +63,45 @@ def as_text(name: str | Path) -> str:
     >>> as_text("caf\udce9.png")
     'caf\\xe9.png'
     """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return _HALVES.sub(lambda match: _escaped(ord(match[0])), str(name))
+
+
+#: Halves of characters: what Python makes of bytes that are not UTF-8.
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def check_text(settings: Mapping[str, Any]) -> None:
+    r"""Raise a `SettingError` for a setting with text that is not UTF-8: no file of settings can hold it.
+
+    >>> from chainrule.files import check_text
+    >>> check_text({"data": "caf\udce9.csv"})
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.SettingError: data: caf\xe9.csv is not UTF-8, and ... has another name.
+    """
+    for name, value in settings.items():
+        for text in _texts(value):
+            if _HALVES.search(text):
+                raise SettingError(
+                    f"{as_text(name)}: {as_text(text)} is not UTF-8, and the settings of a run are kept as UTF-8. "
+                    "Rename it, or give a link to it that has another name."
+                )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All text in a setting."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name in value:
+            yield from (*_texts(name), *_texts(value[name]))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 #: What a file is called (after its own name) until it is whole.
@@ -47,7 +121,7 @@ def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     After an error there is no trace of it. A new file has the rights that the process gives to new files (its umask),
     one that takes the place of another has the rights of that one.
     """
-    path = Path(path)
+    path = as_path(path)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +136,8 @@ def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         os.replace(temporary, path)
         temporary = None
         _flush_folder(path.parent)
+    except UnicodeEncodeError as error:
+        raise FileError(f"Could not write {path}: {as_text(error.object)[:200]} is no text that UTF-8 has.") from None
     except OSError as error:
         raise FileError(
             f"Could not write {path}: {error.strerror or error}. Choose another place, or make room."
@@ -94,11 +170,11 @@ def check_not_read(out: str | Path, *sources: str | Path | None) -> None:
         ...
     chainrule.errors.FileError: people.csv is read here, and would be overwritten: write to another place.
     """
-    out = Path(out).expanduser()
+    out = as_path(out)
     if not _exists(out):
         return
     for source in sources:
-        if source is None or not _exists(path := Path(source).expanduser()):
+        if source is None or not _exists(path := as_path(source)):
             continue
         inside = path.is_dir() and path.resolve() in out.resolve().parents
         if inside or path.samefile(out):
@@ -109,9 +185,9 @@ def check_not_read(out: str | Path, *sources: str | Path | None) -> None:
 
 def check_apart(folder: str | Path, *sources: str | Path | None) -> None:
     """Refuse a folder for a run that is, lies in, or holds the data itself: the run's files would mix with the data."""
-    place = Path(folder).expanduser().absolute()
+    place = as_path(folder).absolute()
     for source in sources:
-        if source is None or not _exists(path := Path(source).expanduser()):
+        if source is None or not _exists(path := as_path(source)):
             continue
         around = [place.resolve(), *(place.resolve().parents if path.is_dir() else ())]
         if path.resolve() in around or place.resolve() in (path.resolve().parent, path.absolute().parent.resolve()):

@@ -43,6 +43,7 @@ from chainrule.data import Dataset
 from chainrule.data.images import check_size
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError, unknown_name
+from chainrule.files import check_text
 from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Schedule
@@ -190,6 +191,7 @@ class TrainSettings:
         if self.save not in (None, *SAVED):
             raise unknown_name("model to save", self.save, SAVED)
         check_size(self.image_size)
+        check_text(vars(self))
         if self.augment is not None:
             augment.get(self.augment)
         for name in ("test", "validation"):

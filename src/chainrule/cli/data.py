@@ -15,6 +15,7 @@ from chainrule.cli.messages import show_log
 from chainrule.data import Dataset, load, read_image_folder, stratified_split
 from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import DataError, SettingError
+from chainrule.files import as_path
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
 from chainrule.tables.infer import leaves_out
@@ -46,7 +47,7 @@ class Part:
 
 def path_of(data: str | None) -> Path | None:
     """The file or folder that data is read from; None for data that comes by its name alone."""
-    return None if data is None or spelt(data) in NAMES else Path(data).expanduser()
+    return None if data is None or spelt(data) in NAMES else as_path(data)
 
 
 def load_data(
@@ -201,7 +202,7 @@ def own_test(data: Dataset) -> Part:
 
 def _is_same(data: str, other: str) -> bool:
     """Whether two names or paths are of the same data."""
-    one, two = (Path(name).expanduser().resolve() for name in (data, other))
+    one, two = (as_path(name).resolve() for name in (data, other))
     return spelt(data) == spelt(other) or one == two
 
 

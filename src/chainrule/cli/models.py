@@ -9,6 +9,7 @@ from pathlib import Path
 from chainrule.cli.settings import read_settings
 from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
+from chainrule.files import as_path
 from chainrule.models import Model, load_model
 from chainrule.presets import TrainSettings
 from chainrule.training.folder import OF_A_RUN
@@ -54,7 +55,7 @@ def find_folder(run: str) -> Path:
 
 
 def _path(run: str) -> Path:
-    path = Path(run).expanduser()
+    path = as_path(run)
     return RUNS / run if not path.exists() and (RUNS / run).is_dir() else path
 
 

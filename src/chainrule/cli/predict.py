@@ -22,7 +22,7 @@ from chainrule.data.npz import read_npz_features
 from chainrule.data.sources import is_image_data
 from chainrule.display import printable
 from chainrule.errors import DataError, FileError
-from chainrule.files import as_text, check_not_read, writing
+from chainrule.files import as_path, as_text, check_not_read, writing
 from chainrule.models import Model
 from chainrule.tables.read import is_table, read_chunks
 
@@ -91,7 +91,7 @@ def blocks_to_predict(found: Found, data: str, data_dir: Path | None, **given: s
 
 def _of_pictures(data: str, shape: tuple[int, int, int]) -> Iterator[Block]:
     show_log()
-    folder = Path(data).expanduser()
+    folder = as_path(data)
     paths = find_images(folder)
     say(f"{data}: predicting {len(paths):,} pictures")
     rows = max(1, PICTURE_VALUES // math.prod(shape))

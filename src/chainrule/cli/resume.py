@@ -10,6 +10,7 @@ from typing import Any
 from chainrule.cli.messages import say
 from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError
+from chainrule.files import as_path
 from chainrule.presets import TrainSettings
 from chainrule.training import checkpoint
 from chainrule.training.folder import Record, begun, read_folder
@@ -30,6 +31,7 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
                 f"--resume takes the settings of the run; --{name.replace('_', '-')} would make another run of it. "
                 f"For a new run with its settings: --config {folder / 'config.toml'}."
             )
+    folder = as_path(folder)
     if (folder / "search.toml").exists():
         raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
     began = begun(folder)
@@ -77,7 +79,7 @@ def from_search(
             raise SettingError(
                 f"--resume takes what the search was asked for; --{name.replace('_', '-')} would make another of it."
             )
-    path = folder / "search.toml"
+    path = as_path(folder) / "search.toml"
     if not path.exists():
         raise FileError(f"{folder} holds no search: it has no search.toml.")
     settings = read_settings(path, leave_out=("search",)) | dict(given)

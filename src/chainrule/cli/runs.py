@@ -12,6 +12,7 @@ from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.tell import describe_net
 from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
+from chainrule.files import as_path
 from chainrule.training.folder import Record, begun, read_folder
 
 HEAD = ("run", "data", "network", "epochs", "state", "validation", "test", "when")
@@ -19,6 +20,7 @@ HEAD = ("run", "data", "network", "epochs", "state", "validation", "test", "when
 
 def runs(folder: Path) -> None:
     """Print a table of the runs in a folder, newest first; say which folders cannot be read."""
+    folder = as_path(folder)
     if not folder.is_dir():
         if folder == RUNS:
             say("No runs yet. Start with: chainrule train digits")

@@ -23,7 +23,7 @@ from chainrule.cli.translate import Translation
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
 from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import ChainruleError, DivergedError, SettingError
-from chainrule.files import check_not_read, write_atomic
+from chainrule.files import check_not_read, check_text, write_atomic
 from chainrule.presets import TrainSettings
 from chainrule.report.trials import write_trials
 from chainrule.signals import Terminated
@@ -57,6 +57,7 @@ class Asked:
     retrain: bool = False
 
     def __post_init__(self) -> None:
+        check_text(vars(self))
         if self.trials < 1:
             raise SettingError(f"trials must be a whole number of at least 1, got {self.trials}.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ChainruleError, FileError, SettingError, did_you_mean
+from chainrule.files import as_path
 from chainrule.presets import TrainSettings
 
 #: How the annotations of `TrainSettings` are called in a message, and which values of a file fit them.
@@ -42,6 +43,7 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
 
 def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
     """The settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
+    path = as_path(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # of TOML, UTF-8, numbers of thousands of digits, deep nesting

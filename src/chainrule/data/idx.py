@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from chainrule.data.dataset import Dataset
 from chainrule.data.memory import LARGE, check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
+from chainrule.files import as_path
 
 __all__ = ["read_idx", "read_idx_folder"]
 
@@ -57,7 +58,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     array([7, 2, 1], dtype=uint8)
     >>> folder.cleanup()
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     if not path.exists():
         raise FileError(f"{path} does not exist; expected an IDX file.")
     if path.is_dir():
@@ -136,7 +137,7 @@ def read_idx_folder(folder: str | Path) -> Dataset:
     DataError
         Numbers of images and labels that differ, labels that are not whole numbers.
     """
-    folder = Path(folder).expanduser()
+    folder = as_path(folder)
     files = _find(folder)
     parts: dict[str, NDArray[Any]] = {}
     for role, path in files.items():

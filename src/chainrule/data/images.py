@@ -19,7 +19,7 @@ from chainrule.data.memory import check_memory, format_bytes, free_memory
 from chainrule.data.pixels import read_headers, read_pixels
 from chainrule.data.walk import Identity, Walk
 from chainrule.errors import DataError, FileError, SettingError
-from chainrule.files import as_text
+from chainrule.files import as_path, as_text
 
 __all__ = ["ENDINGS", "find_images", "is_image_folder", "read_image_folder", "read_images"]
 
@@ -101,7 +101,7 @@ def read_image_folder(
     array([1, 0], dtype=int32)
     >>> folder.cleanup()
     """
-    folder = Path(folder).expanduser()
+    folder = as_path(folder)
     check_size(size)
     if channels not in (None, 1, 3):
         raise SettingError(f"channels is 1 (grey) or 3 (red, green, blue), got {channels}: pictures have no others.")
@@ -122,7 +122,7 @@ def read_image_folder(
 
 def find_images(folder: str | Path) -> list[Path]:
     """All pictures in a folder and the folders below it; what else is there is counted in the log."""
-    folder = Path(folder).expanduser()
+    folder = as_path(folder)
     walk, others = Walk(), Counter[str]()
     paths = _pictures(walk.files(folder), others)
     _warn(folder, [walk], others)

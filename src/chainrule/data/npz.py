@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from chainrule.data.dataset import Dataset, as_features
 from chainrule.data.memory import check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
+from chainrule.files import as_path
 
 __all__ = ["read_npz", "read_npz_features"]
 
@@ -58,7 +59,7 @@ def read_npz(path: str | Path) -> Dataset:
     Dataset('pets': classification, 2 rows of 1 feature, 2 classes, no test part)
     >>> folder.cleanup()
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     arrays = _read(path, _choose).values()
     try:
         return Dataset.from_arrays(path.stem, *arrays)
@@ -85,7 +86,7 @@ def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
     ((2, 1), 'x')
     >>> folder.cleanup()
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     ((name, array),) = _read(path, _choose_features).items()
     try:
         return as_features(array), name

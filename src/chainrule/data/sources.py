@@ -21,7 +21,7 @@ from chainrule.data.idx import IDX_NAME, read_idx_folder
 from chainrule.data.images import is_image_folder, read_image_folder
 from chainrule.data.npz import read_npz
 from chainrule.errors import DataError, FileError, SettingError, UnknownNameError, did_you_mean
-from chainrule.files import cache_folder, write_atomic
+from chainrule.files import as_path, cache_folder, write_atomic
 
 __all__ = ["NAMES", "is_image_data", "load"]
 
@@ -151,7 +151,7 @@ def is_image_data(name_or_path: str | os.PathLike[str]) -> bool:
     """Tell whether `load` reads a name or path as a folder of pictures."""
     if _as_name(name_or_path) in NAMES or not str(name_or_path).strip():
         return False
-    folder = Path(name_or_path).expanduser()
+    folder = as_path(name_or_path)
     return folder.is_dir() and not _has_idx_files(folder) and is_image_folder(folder)
 
 
@@ -161,7 +161,7 @@ def _as_name(given: str | os.PathLike[str]) -> str:
 
 
 def _from_path(given: str | os.PathLike[str]) -> Dataset:
-    path = Path(given).expanduser()
+    path = as_path(given)
     if not str(given).strip():
         raise FileError(f"The path of the data is empty. {_READ}")
     if path.is_dir():
@@ -237,10 +237,10 @@ def _with_classes(data: Dataset, classes: tuple[Any, ...]) -> Dataset:
 
 def _places(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     """The folders in which the files may lie, in the order in which they are tried, without the cache."""
-    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+    if data_dir is not None and not as_path(data_dir).is_dir():
         raise FileError(f"The data_dir {str(data_dir)!r} is not a folder.")
     given = [data_dir, os.environ.get("CHAINRULE_DATA")]
-    roots = [Path(root).expanduser() for root in given if root]
+    roots = [as_path(root) for root in given if root]
     return [place for root in roots for place in (root / name, root)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from chainrule.data.check import check_features, check_pair, check_target
 from chainrule.data.parquet import ParquetRows
 from chainrule.data.rows import ArrayRows, NpyRows, Rows
 from chainrule.errors import DataError, FileError, SettingError
+from chainrule.files import as_path
 
 __all__ = ["Stream", "stream"]
 
@@ -90,7 +90,7 @@ def stream(x: Any, y: Any = None, *, target: str | None = None) -> Stream:
     >>> folder.cleanup()
     """
     if isinstance(x, str | os.PathLike):
-        path = Path(x).expanduser()
+        path = as_path(x)
         if path.suffix.lower() in _PARQUET:
             if target is not None and y is not None:
                 raise SettingError(f"Give the targets as y, or as the column target={target!r}, not both.")
@@ -127,7 +127,7 @@ def _targets(y: Any) -> Array | None:
         return None
     if not isinstance(y, str | os.PathLike):
         return check_target(y)
-    path = Path(y).expanduser()
+    path = as_path(y)
     if not path.is_file():
         raise FileError(f"{path} does not exist; expected an .npy file with the targets.")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.errors import FileError
 from chainrule.export.needs import package
+from chainrule.files import as_path
 from chainrule.models import Model
 
 #: The largest difference that counts as equal: float32 sums added in another order differ by less.
@@ -115,9 +116,10 @@ def open_session(path: Any) -> Any:
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    if isinstance(path, str | Path) and not Path(path).is_file():
+    if isinstance(path, str | Path) and not as_path(path).is_file():
         raise FileError(f"There is no file {path}.")
-    content = str(path) if isinstance(path, str | Path) else path.SerializeToString()
+    # Not the path itself: onnxruntime takes none that is not UTF-8.
+    content = as_path(path).read_bytes() if isinstance(path, str | Path) else path.SerializeToString()
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.data import Standardizer, Target
 from chainrule.errors import ChainruleError, FileError, UnknownNameError
-from chainrule.files import write_atomic
+from chainrule.files import as_path, write_atomic
 from chainrule.layers import Layer
 from chainrule.models.model import Model
 from chainrule.tables.preparation import Preparation
@@ -90,7 +90,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     """The arrays and the recipe in a safetensors file of ours."""
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not as_path(path).is_file():
         raise FileError(f"There is no file {path}.")
     try:
         with safe_open(path, framework="numpy") as file:

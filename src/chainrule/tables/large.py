@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import DataError, FileError
-from chainrule.files import cache_folder
+from chainrule.files import as_path, cache_folder
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import is_table, read_chunks
 from chainrule.tables.split import Split
@@ -57,7 +57,7 @@ def is_large(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike) or not is_table(os.fspath(source)):
         return False
     try:
-        size = Path(source).expanduser().stat().st_size
+        size = as_path(source).stat().st_size
     except (OSError, ValueError):
         return False
     packed = str(source).lower().endswith((".gz", ".parquet", ".pq"))

@@ -31,6 +31,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from chainrule.errors import ChainruleError, DataError, FileError
+from chainrule.files import as_path
 from chainrule.tables.values import MISSING
 
 __all__ = ["ENDINGS", "as_frame", "is_table", "read_chunks", "read_table", "table_columns"]
@@ -221,16 +222,13 @@ def _path(source: Any) -> Path:
             f"Expected the path of a table, a pandas data frame or a pyarrow table, got {type(source).__name__}.{hint}"
         )
     given = os.fspath(source)
-    if not isinstance(given, str) or not given.strip() or "\0" in given:
+    if not isinstance(given, str) or not given.strip():
         raise FileError(f"Expected the path of a table, got {given!r}.")
-    path = Path(given).expanduser()
+    path = as_path(given)
     read = f"Read are files that end in {', '.join(ENDINGS)}."
-    try:
-        if not path.is_file():
-            kind = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
-            raise FileError(f"{path} {kind}; expected a table. {read}")
-    except OSError as error:  # a name that is too long, a folder that may not be entered
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "is not a regular file" if path.exists() else "does not exist"
+        raise FileError(f"{path} {kind}; expected a table. {read}")
     if not is_table(path):
         hint = " Save the spreadsheet as CSV." if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
         raise FileError(f"{path} has the ending {path.suffix!r}, which is not read as a table.{hint} {read}")

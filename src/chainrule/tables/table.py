@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
+from chainrule.files import as_path
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import leaves_out
 from chainrule.tables.leaks import duplicates, duplicates_note
@@ -90,7 +91,7 @@ class Table:
         frame = read_table(source, nrows=HEAD if large else None, encoding=encoding, separator=separator)
         known = Path(source).stem if isinstance(source, str | Path) else "table"
         given = (name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
-        return LargeTable(*given, Path(source).expanduser(), encoding, separator) if large else cls(*given)
+        return LargeTable(*given, as_path(source), encoding, separator) if large else cls(*given)
 
     def __post_init__(self) -> None:
         if self.target in self.columns:

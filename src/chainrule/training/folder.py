@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError
-from chainrule.files import PART, held, remove_parts, write_atomic
+from chainrule.files import PART, as_path, held, remove_parts, write_atomic
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.decisions import kept_epoch
 from chainrule.training.history import History
@@ -46,7 +46,7 @@ class RunFolder:
     """Writes one run. A folder that already holds a run is refused, so nothing saved is lost."""
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         holds_one = (self.path / "config.toml").exists()
         if holds_one and not resume:
             raise FileError(f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True.")
@@ -91,6 +91,7 @@ def claim_folder(given: Path | None, parent: Path, name: str, *, resume: bool = 
 
     Without a given one it is ``parent/NAME-YYYYMMDD-HHMMSS``, with -2, -3, … where that is taken.
     """
+    given = None if given is None else as_path(given)
     made = given is None or not given.exists()
     path = given
     try:
@@ -182,7 +183,7 @@ class Record:
 
 def read_folder(path: str | Path) -> Record:
     """Read a run's folder. A missing or damaged file is a `FileError` that names it; results may be missing."""
-    path = Path(path)
+    path = as_path(path)
     if not (path / "config.toml").is_file():
         kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
         if begun(path) != path:

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.study import Study
 
 from chainrule.errors import ChainruleError, FileError, SettingError
+from chainrule.files import as_path
 from chainrule.passwords import mask_passwords, without_passwords
 from chainrule.tuning.journal import journal_backend
 
@@ -59,7 +60,7 @@ def _storage(given: Any) -> BaseStorage:
             f"study; got {given!r}."
         )
     text = os.fspath(given)
-    return _database(text) if is_address(text) else _journal(Path(text).expanduser(), given)
+    return _database(text) if is_address(text) else _journal(as_path(text), given)
 
 
 def is_address(text: str) -> bool:
