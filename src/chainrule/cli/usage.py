@@ -16,6 +16,7 @@ from chainrule.data import Dataset
 from chainrule.data.idx import IDX_NAME
 from chainrule.data.sources import BUNDLED, MIRRORED, is_image_data
 from chainrule.errors import SettingError
+from chainrule.files import as_path
 from chainrule.presets import TrainSettings, spelt
 from chainrule.tables.read import is_table
 
@@ -75,7 +76,7 @@ def kind_of(data: str) -> str | None:
         return "bundled" if name in BUNDLED else "mirrored"
     if is_table(data):
         return "parquet" if data.lower().endswith((".parquet", ".pq")) else "text"
-    path = Path(data).expanduser()
+    path = as_path(data)
     if path.suffix.lower() == ".npz":
         return "npz"
     try:

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from chainrule.files import cache_folder
+from chainrule.files import as_text, cache_folder
 
 #: Programs that compile faster than this (seconds) are not worth a file.
 WORTH_KEEPING = 0.2
@@ -25,8 +25,11 @@ def use_compilation_cache() -> None:
     import jax
 
     config: Any = jax.config
+    folder = str(cache_folder() / "programs" / _processor())
+    if folder != as_text(folder):
+        return  # JAX takes no folder with a name that is not UTF-8: programs are compiled anew
     if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
-        config.update("jax_compilation_cache_dir", str(cache_folder() / "programs" / _processor()))
+        config.update("jax_compilation_cache_dir", folder)
         config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
 
 
