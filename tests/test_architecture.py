@@ -25,7 +25,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every room, and only cli/ may use it
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
-GROUND = ("settings", "random", "engine", "files", "passwords", "signals", "display", "tree", "errors")
+GROUND = ("settings", "random", "engine", "files", "passwords", "signals", "memory", "display", "tree", "errors")
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "files": (),
     "signals": (),
     "passwords": (),
+    "memory": (),
     "display": (),
     "tree": (),
     "errors": (),

@@ -178,6 +178,9 @@ class TrainSettings:
     keep: int = 3
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value == "":
+                raise SettingError(f"{name} is empty: say what it is, or leave it out.")
         if self.preset not in (*PRESETS, "auto"):
             raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
         if self.seed < 0:

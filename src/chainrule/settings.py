@@ -12,6 +12,7 @@ A continuous setting is addressed by its dotted path, such as ``optimizer.lr`` o
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
@@ -156,20 +157,28 @@ def find(family: type[T], given: Any, *, function: Callable[[Any], T] | None = N
 
 
 def check_number(
-    owner: str, name: str, value: Any, low: float, high: float = float("inf"), *, open_low: bool = False
+    owner: str,
+    name: str,
+    value: Any,
+    low: float,
+    high: float = float("inf"),
+    *,
+    open_low: bool = False,
+    infinite: bool = False,
 ) -> None:
     """Raise `SettingError` unless ``value`` is a number in [low, high] (or (low, high] with ``open_low``).
 
-    Values that stand in for a number (a traced value, an array over members) pass.
+    Infinity passes with ``infinite`` only. Values that stand in for a number (a traced value, an array over members)
+    pass.
     """
     value = plain(value)
     if isinstance(value, bool) or (isinstance(value, str) and value != VALUE):
         raise SettingError(f"{owner}: {name} must be a number, got {value!r}.")
     if not isinstance(value, int | float):
         return
-    if not (low < value if open_low else low <= value) or not value <= high:
+    if not (low < value if open_low else low <= value) or not value <= high or (math.isinf(value) and not infinite):
         bounds = f"{'above' if open_low else 'at least'} {low:g}"
-        bounds += f" and at most {high:g}" if high != float("inf") else ""
+        bounds += f" and at most {high:g}" if high != float("inf") else " and finite" if value == high else ""
         raise SettingError(f"{owner}: {name} must be {bounds}, got {value!r}.")
 
 

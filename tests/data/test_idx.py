@@ -203,6 +203,6 @@ def test_a_packed_file_that_would_fill_the_memory_is_not_unpacked(tmp_path, monk
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 3 << 20) + bytes(3 << 20)))
     assert len(read_idx(path)) == 3 << 20
     monkeypatch.setattr("chainrule.data.idx.LARGE", 1 << 20)
-    monkeypatch.setattr("chainrule.data.memory.LARGE", 1 << 20)
+    monkeypatch.setattr("chainrule.memory.LARGE", 1 << 20)
     with pytest.raises(FileError, match=r"would unpack to 3\.15 MB"):
         read_idx(path)

@@ -353,7 +353,7 @@ class TestBadInput:
     def test_more_pixels_than_fit_in_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for i in range(4):
             put(tmp_path / "a" / f"{i}.png", np.zeros((100, 200), np.uint8))
-        monkeypatch.setattr("chainrule.data.memory.free_memory", lambda: 100_000.0)
+        monkeypatch.setattr("chainrule.memory.free_memory", lambda: 100_000.0)
         monkeypatch.setattr("chainrule.data.images.free_memory", lambda: 100_000.0)
         with pytest.raises(
             DataError, match=r"4 pictures of 100 x 200 x 1: 640 kB .*100 kB are free.*--image-size 2\dx"

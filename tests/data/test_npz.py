@@ -164,7 +164,7 @@ def test_what_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, x=np.zeros((4, 100_000)), y=Y)
     np.testing.assert_array_equal(read_npz(path).x[:, 0], np.zeros(4))
-    monkeypatch.setattr("chainrule.data.memory.LARGE", 1_000_000)
+    monkeypatch.setattr("chainrule.memory.LARGE", 1_000_000)
     monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: pytest.fail("it was read"))
     for read in read_npz, read_npz_features:
         with pytest.raises(FileError, match=r"bomb\.npz: .* would unpack to 3\.2 MB, more than 200 times"):
@@ -173,7 +173,7 @@ def test_what_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
 
 def test_arrays_larger_than_the_memory_are_not_read(tmp_path, monkeypatch):
     np.savez(tmp_path / "large.npz", x=np.zeros((4, 1000), np.uint8), y=Y)
-    monkeypatch.setattr("chainrule.data.memory.free_memory", lambda: 15_000.0)
+    monkeypatch.setattr("chainrule.memory.free_memory", lambda: 15_000.0)
     monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: pytest.fail("it was read"))
     with pytest.raises(DataError, match=r"20 kB are needed in memory, and 15 kB are free.*stream"):
         read_npz(tmp_path / "large.npz")

@@ -154,7 +154,7 @@ class Step(Activation):
     source: ClassVar[str] = "Rosenblatt (1958); Bengio, Léonard and Courville (2013)"
 
     def __post_init__(self) -> None:
-        check_number("Step", "window", self.window, 0.0, open_low=True)
+        check_number("Step", "window", self.window, 0.0, open_low=True, infinite=True)
 
     def __call__(self, z: Any, params: Mapping[str, Any] = NOTHING) -> Any:
         return ops.step(z, self.window)
@@ -188,7 +188,7 @@ class Sign(Activation):
     source: ClassVar[str] = "Courbariaux et al. (2016)"
 
     def __post_init__(self) -> None:
-        check_number("Sign", "window", self.window, 0.0, open_low=True)
+        check_number("Sign", "window", self.window, 0.0, open_low=True, infinite=True)
 
     def __call__(self, z: Any, params: Mapping[str, Any] = NOTHING) -> Any:
         return ops.sign_step(z, self.window)

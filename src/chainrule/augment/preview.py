@@ -13,6 +13,7 @@ from chainrule.augment.base import plain
 from chainrule.augment.spelling import get
 from chainrule.errors import SettingError, ShapeError
 from chainrule.files import write_atomic
+from chainrule.memory import check_memory
 
 __all__ = ["preview"]
 
@@ -68,6 +69,13 @@ def preview(
     mean, deviation = (x.mean(axis=(0, 1, 2)), x.std(axis=(0, 1, 2))) if normalize else (0.0, 1.0)
     deviation = np.where(deviation > 0, deviation, 1).astype(x.dtype)
     x = x[:rows]
+    factor = max(1, -(-SIDE // max(x.shape[1:3])))
+    check_memory(
+        f"A picture of {len(x):,} images with {versions:,} versions of each",
+        x.size / x.shape[-1] * (versions + 1) * (6 * factor**2 + 4 * x.shape[-1]),
+        "Ask for fewer rows or versions.",
+        SettingError,
+    )
     given, key = (x - mean) / deviation, random.key(seed)
     seen = [np.asarray(plain(augmentation.apply(given, random.fold_in(key, i))[0])) for i in range(versions)]
     grid = [x, *(s * deviation + mean for s in seen)]

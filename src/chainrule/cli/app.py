@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,8 @@ from typer.core import TyperGroup
 from chainrule import signals
 from chainrule.cli import options as o
 from chainrule.display import print_line
-from chainrule.errors import ChainruleError, DivergedError, PeerError, UnsavedError
+from chainrule.errors import ChainruleError, DivergedError, PeerError, SettingError, UnsavedError
+from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -20,8 +22,13 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 class Commands(TyperGroup):
     """All commands, with one place where an error becomes a message and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        ctx.meta["words"] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
+            check_words(ctx.meta["words"])
             with signals.handled():
                 return super().invoke(ctx)
         except (KeyboardInterrupt, signals.Terminated) as error:
@@ -32,7 +39,9 @@ class Commands(TyperGroup):
             raise typer.Exit(code) from None
         except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
             raise
-        except (ChainruleError, OSError) as error:
+        except (ChainruleError, OSError, MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError | RuntimeError) and not is_out_of_memory(error):
+                raise
             if ctx.params.get("debug"):
                 import traceback
 
@@ -43,6 +52,18 @@ class Commands(TyperGroup):
             raise typer.Exit(code) from None
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Refuse an empty word, as an unset variable of a shell gives it: for a path it would mean this folder.
+
+    >>> check_words(["train", "digits", "--out", "runs/1"])
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        option, mark, value = word.partition("=")
+        if not word or (word.startswith("--") and mark and not value):
+            name = option if mark else before if before.startswith("-") else "An argument"
+            raise SettingError(f"{name} is empty: give it a value, or leave it out.")
+
+
 def leave_the_others(code: int) -> None:
     """End at once if this is one of several processes: an ordinary end would wait for the others."""
     if "chainrule.engine.distributed" in sys.modules:
@@ -51,6 +72,13 @@ def leave_the_others(code: int) -> None:
 
 def explain(error: Exception) -> str:
     """An error as one message; those of the system name the file."""
+    if is_out_of_memory(error) and not isinstance(error, ChainruleError):
+        free = free_memory()
+        left = "" if free is None else f" ({format_bytes(max(free, 0.0))} are free)"
+        return (
+            f"This needs more memory than there is{left}. Less is taken by fewer units, smaller batches, fewer "
+            "networks, or less data at once."
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     return str(error)

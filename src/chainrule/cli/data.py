@@ -118,7 +118,7 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
         group=settings.group,
         time=settings.time,
         split=settings.split,
-        components=int(components) if components is not None and components >= 1 else components,
+        components=int(components) if components is not None and float(components).is_integer() else components,
         preparation=preparation,
         key=random.fold_in(random.key(settings.seed), TEST),
     )

@@ -97,7 +97,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 def parse_hidden(text: str) -> tuple[int, ...]:
     """``"128,64"`` as (128, 64); ``"none"`` is no hidden layer."""
-    if text.strip().lower() in ("", "none"):
+    if text.strip().lower() == "none":
         return ()
     try:
         return tuple(int(part) for part in text.split(","))

@@ -7,6 +7,7 @@ ends are above 0 and one is at least ten times the other; ``:log`` or ``:linear`
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def _range(name: str, body: str, kind: str) -> Axis:
         number = "whole numbers" if name in WHOLE else "numbers"
         raise SettingError(f"--space: the ends of {name}={body} must be {number}, as in {_example(name)}.") from None
     a, b = ends
+    if not all(map(math.isfinite, ends)):
+        raise SettingError(f"--space: the ends of {name}={body} must be finite numbers, as in {_example(name)}.")
     if not a < b:
         raise SettingError(f"--space: the range {name}={body} must go from a smaller number to a larger one.")
     if kind not in ("", "log", "linear"):

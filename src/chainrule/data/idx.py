@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset
-from chainrule.data.memory import LARGE, check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path
+from chainrule.memory import LARGE, check_memory, check_unpacked
 
 __all__ = ["read_idx", "read_idx_folder"]
 

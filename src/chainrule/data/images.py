@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset
-from chainrule.data.memory import check_memory, format_bytes, free_memory
 from chainrule.data.pixels import read_headers, read_pixels
 from chainrule.data.walk import Identity, Walk
 from chainrule.errors import DataError, FileError, SettingError
 from chainrule.files import as_path, as_text
+from chainrule.memory import check_memory, format_bytes, free_memory
 
 __all__ = ["ENDINGS", "find_images", "is_image_folder", "read_image_folder", "read_images"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset, as_features
-from chainrule.data.memory import check_memory, check_unpacked
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path
+from chainrule.memory import check_memory, check_unpacked
 
 __all__ = ["read_npz", "read_npz_features"]
 

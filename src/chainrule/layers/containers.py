@@ -70,6 +70,11 @@ class _Container(Layer):
             made = layer.build(fold_in(key, at), tuple(shape))
         except ChainruleError as error:
             raise type(error)(f"{name}: {error}") from None
+        except MemoryError as error:
+            raise SettingError(
+                f"{name}: there is not enough memory for the weights of {layer} on samples of shape {tuple(shape)}: "
+                f"{error}. Give it fewer units, or samples with fewer values."
+            ) from None
         if not isinstance(made, tuple) or len(made) != 3:
             raise SettingError(
                 f"{name}: {type(layer).__name__}.init must return (parameters, state, output shape), got {made!r}."

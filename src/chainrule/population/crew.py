@@ -21,6 +21,7 @@ from chainrule.population.plan import check_strategy, slots
 from chainrule.signals import Asked, asked_to_end, ended
 from chainrule.training.callbacks import Callback
 from chainrule.training.job import JobSettings
+from chainrule.training.memory import check_room
 
 #: About what it takes to compile a program.
 COMPILE_SECONDS = 2.0
@@ -79,7 +80,12 @@ class Crew:
 
     def enlist(self, given: Sequence[Mapping[str, Any]]) -> list[Member]:
         """Members of their differences; raises `SettingError` before anything is trained."""
-        return [self._recruits.member(each) for each in given]
+        members = []
+        for i, differences in enumerate(given):
+            members.append(self._recruits.member(differences))
+            if i == 0:
+                check_room(members[0].job.model.params, len(given))
+        return members
 
     def train(
         self,

@@ -26,6 +26,7 @@ from chainrule.statistics import LEVEL, alike, check_confidence, percent
 from chainrule.tables.split import split_rows
 from chainrule.tables.table import Table
 from chainrule.tables.target import target_column
+from chainrule.training.memory import check_room
 from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
 
@@ -382,6 +383,7 @@ def _may_act(settings: Mapping[str, Any]) -> bool:
 def _numbers(seeds: Any, seed: int) -> tuple[int, ...]:
     """The seeds."""
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
+        check_room({}, int(seeds))
         found = tuple(range(seed, seed + int(seeds)))
     else:
         found = tuple(seeds) if isinstance(seeds, list | tuple | range | np.ndarray) else ()

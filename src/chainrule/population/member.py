@@ -23,6 +23,7 @@ from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.decisions import kept_epoch, resumed, watched
 from chainrule.training.history import History
 from chainrule.training.job import Job, JobSettings, Source, job, source, streams
+from chainrule.training.memory import check_room
 from chainrule.training.prepare import SPLIT, Prepared, trained
 from chainrule.training.run import Run
 from chainrule.training.state import Recipe, State
@@ -329,6 +330,7 @@ def listed(members: int | Sequence[Mapping[str, Any]], seed: int) -> list[Mappin
     if isinstance(members, int | np.integer) and not isinstance(members, bool):
         if members < 1:
             raise SettingError(f"members is a number of at least 1, or a list of differences; got {members}.")
+        check_room({}, int(members))
         return [{"seed": seed + i} for i in range(int(members))]
     if isinstance(members, str | Mapping) or not isinstance(members, Sequence) or not members:
         raise SettingError(

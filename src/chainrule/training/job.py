@@ -19,6 +19,7 @@ from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.settings import PlainSettings, check_number
 from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared, arranged, prepare, unpack
 from chainrule.training.state import Recipe, State, Unit, start
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
+
+#: The number of a step is kept in 32 bits.
+MOST_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,9 @@ def source(net: Any, data: Any, validation: Any, seed: int) -> Source:
 def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None = None) -> Job:
     """A run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
+    _check_steps(len(data.x), settings)
     model = _model(net, data.x.shape[1:], settings.seed, settings.precision)
+    check_room(model.params)
     if prepared is None:
         prepared = prepare(
             data.x,
@@ -217,6 +223,14 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
             f"watch 'val_loss' or 'val_{score}'."
         )
     return stopping
+
+
+def _check_steps(rows: int, settings: JobSettings) -> None:
+    """Whether the steps of a run can be counted."""
+    if int(settings.epochs) * -(-rows // int(settings.batch_size)) > MOST_STEPS:
+        raise SettingError(
+            f"fit: epochs={settings.epochs} would be more than {MOST_STEPS:,} steps, and they are counted up to there."
+        )
 
 
 def count(name: str, value: Any) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from chainrule.errors import DataError, FileError
+from chainrule.errors import ChainruleError, DataError, FileError
 
-__all__ = ["check_memory", "check_unpacked", "format_bytes", "free_memory"]
+__all__ = ["check_memory", "check_unpacked", "format_bytes", "free_memory", "is_out_of_memory"]
 
 #: What a packed file may unpack to, in sizes of itself, where that is more than LARGE bytes.
 MOST_TIMES, LARGE = 200, 1 << 30
 
 
-def check_memory(what: str, count: float, advice: str) -> None:
-    """Raise a `DataError` if ``count`` bytes are more than this process can still take.
+def check_memory(what: str, count: float, advice: str, error: type[ChainruleError] = DataError) -> None:
+    """Raise an error if ``count`` bytes are more than this process can still take.
 
-    >>> from chainrule.data.memory import check_memory
+    >>> from chainrule.memory import check_memory
     >>> check_memory("9 photos", 1e18, "Give a smaller size.")
     Traceback (most recent call last):
         ...
@@ -24,7 +24,7 @@ def check_memory(what: str, count: float, advice: str) -> None:
     """
     free = free_memory()
     if free is not None and count > free:
-        raise DataError(
+        raise error(
             f"{what}: {format_bytes(count)} are needed in memory, and {format_bytes(max(free, 0))} are free. {advice}"
         )
 
@@ -51,10 +51,15 @@ def free_memory() -> float | None:
     return min(limits, default=None)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether Python, NumPy or JAX (whose error is a RuntimeError) had no room."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
+
+
 def format_bytes(count: float) -> str:
     """A number of bytes in words.
 
-    >>> from chainrule.data.memory import format_bytes
+    >>> from chainrule.memory import format_bytes
     >>> format_bytes(3_932_160_000)
     '3.9 GB'
     """
