@@ -60,6 +60,20 @@ def test_a_table_needs_nothing_but_its_target(pets: Path, chainrule: Any) -> Non
     assert model.preparation.inputs == ("weight", "town", "indoors", "born")
 
 
+def test_a_score_too_good_to_be_true_is_said_with_what_to_look_at(folder: Path, chainrule: Any) -> None:
+    rng = np.random.default_rng(0)
+    casual, registered, wind = rng.normal(40, 10, 400), rng.normal(60, 20, 400), rng.normal(size=400)
+    pairs = zip(casual, registered, wind, strict=True)
+    rows = [f"{a:.3f},{b:.3f},{c:.3f},{a + b:.3f}" for a, b, c in pairs]
+    Path("bikes.csv").write_text("casual,registered,wind,total\n" + "\n".join(rows) + "\n")
+    words = ("--preset", "linear", "--epochs", "40", "--engine", "numpy", "--lr", "0.05")
+    told = chainrule("train", "bikes.csv", "--target", "total", "--out", "run", *words).stderr
+    assert "note: The target is a sum of columns: casual + registered" in told
+    (warning,) = (line for line in told.splitlines() if line.startswith("warning: too good to be true? R² is 0.99"))
+    assert "registered (" in warning
+    assert "Too good to be true?" in Path("run/report.html").read_text()
+
+
 def test_the_config_of_a_run_repeats_it(pets: Path, chainrule: Any) -> None:
     chainrule(
         "train", pets, "--target", "pet", "--out", "one", *QUICK, "--drop", "born", "--column", "indoors=category"

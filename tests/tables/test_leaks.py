@@ -87,6 +87,8 @@ def test_duplicates_across_the_split() -> None:
     assert duplicates(text.iloc[:1], text.iloc[1:]) == 0
     assert "stands in the training rows, too: too few" in duplicates_note(1, 3_295, "test")
     assert "(0.03 %)" in duplicates_note(1, 3_295, "test")
-    assert "says little about new rows" in duplicates_note(40, 3_295, "test")
+    assert "(1.2 %) stand in the training rows, too: up to 1.2 %" in duplicates_note(40, 3_295, "test")
+    assert "says little about new rows" in duplicates_note(1_000, 3_295, "test")
+    assert "(100 %)" in duplicates_note(80, 80, "test")
     odd = pd.DataFrame({"x": [[1, 2], {"a": 1}]})
     assert duplicates(odd, odd.iloc[:1]) == 1

@@ -14,6 +14,8 @@ from chainrule.data import Dataset
 from chainrule.presets import TrainSettings
 from chainrule.report import gather, write_evaluation, write_report
 from chainrule.report.judge import encoded
+from chainrule.report.suspicion import look_at, too_good
+from chainrule.tables.leaks import strongest
 from chainrule.tables.table import PreparedTable
 from chainrule.training import Run
 from chainrule.training.prepare import hold_out
@@ -28,7 +30,10 @@ def judge_and_report(
     """
     assert run.folder is not None
     try:
-        write_evaluation(run.folder, judge(run, data, part, test, settings, table))
+        facts = judge(run, data, part, test, settings, table)
+        if facts.get("too_good"):
+            say(f"warning: too good to be true? {facts['too_good']}")
+        write_evaluation(run.folder, facts)
         return write_report(run.folder)
     except KeyboardInterrupt:
         say("Interrupted: the run is saved, its report is left out.")
@@ -61,7 +66,7 @@ def judge(
         read = None if table.features is None else table.features.iloc[numbers]
         shown |= {"rows": read, "numbers": numbers if read is None else None}
         shown |= {"columns": table.columns, "notes": table.notes}
-    return gather(
+    facts = gather(
         run,
         train=(part.x, part.y),
         judged=judged,
@@ -70,3 +75,14 @@ def judge(
         parts={part: n for part, n in parts.items() if n},
         **shown,
     )
+    if table is not None and (score := too_good(facts)) is not None:
+        facts["too_good"] = look_at(score, _strongest(table, run.recipe.task))
+    return facts
+
+
+def _strongest(table: PreparedTable, task: str) -> list[tuple[str, float]]:
+    """The columns that tell most of the target alone, where the table is in memory."""
+    if table.features is None:
+        return []
+    kind = "regression" if task == "regression" else "classification"
+    return strongest(table.features.iloc[table.rows.train], table.columns, table.data.y, kind)

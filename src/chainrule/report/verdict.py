@@ -8,6 +8,7 @@
 - After a cross-validation, the mean of its networks on the rows that each has not seen says both.
 - Probabilities are called too high or too low where they lie outside the 95 % interval of what came true, by `OFF` or
   more.
+- A score is called too good to be true by the rule of `chainrule.report.suspicion`.
 - A class is called weak where the interval of its recall lies wholly below the share of right answers in all.
 """
 
@@ -89,6 +90,8 @@ def findings(
     has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
     """
     found = _ended(record)
+    if facts.get("too_good"):
+        found.append(Finding("Too good to be true?", str(facts["too_good"]), "bad"))
     if facts:
         found += _baselines(facts)
     curves = Curves(record.epochs)

@@ -27,8 +27,8 @@ Array = NDArray[Any]
 #: A column is suspected if it alone explains this share of what the most frequent class, or the mean, leaves open.
 ALONE = 0.95
 
-#: From this share of a part's rows on, duplicates of training rows are said to touch the score.
-TOUCHED = 0.01
+#: From these shares of a part's rows on, duplicates of training rows touch the score, and make most of it worthless.
+TOUCHED, WORTHLESS = 0.01, 0.25
 
 #: Rows that are looked at, columns that are, and rows below which nothing can be said.
 ROWS, COLUMNS, FEWEST = 2_000, 2_000, 30
@@ -178,9 +178,15 @@ def duplicates_note(same: int, rows: int, part: str) -> str:
     >>> duplicates_note(1, 3_295, "test")
     '1 of the 3,295 test rows (0.03 %) stands in the training rows, too: too few to touch the score.'
     """
-    count = f"{same:,} of the {rows:,} {part} rows ({100 * same / rows:.2g} %) stand{'s' * (same == 1)}"
-    meaning = "too few to touch the score" if same < TOUCHED * rows else "the score on them says little about new rows"
-    return f"{count} in the training rows, too: {meaning}."
+    share = f"{100 * same / rows:.2g} %" if same < rows else "100 %"
+    meaning = f"up to {share} of the right answers may be remembered"
+    if same < TOUCHED * rows:
+        meaning = "too few to touch the score"
+    elif same >= WORTHLESS * rows:
+        meaning = "the score on them says little about new rows"
+    return (
+        f"{same:,} of the {rows:,} {part} rows ({share}) stand{'s' * (same == 1)} in the training rows, too: {meaning}."
+    )
 
 
 def _fingerprints(frame: DataFrame) -> list[int]:
