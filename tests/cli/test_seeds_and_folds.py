@@ -131,15 +131,15 @@ def test_a_run_of_several_seeds_is_a_run_like_others(chainrule: Any) -> None:
     assert "finished" in listed
     chainrule("train", "--config", "runs/a/config.toml", "--out", "b")
     close(lines("b/members/01/metrics.jsonl"), lines("runs/a/members/01/metrics.jsonl"))
-    again = chainrule("train", "--resume", "runs/a", code=2)
-    kept = "2 networks are kept in runs/a/members, up to epoch 3."
-    assert f"{kept} That was their last epoch. To go on: --epochs 6." in again.stderr
+    again = chainrule("train", "--resume", "runs/a")
+    assert "runs/a is complete: its 2 networks have done 3 epochs already" in again.stderr
+    assert "--epochs 6" in again.stderr
 
 
 def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
     words = ("--early-stopping", 1, "--lr", 0.5, "--epochs", 30, "--hidden", 4, "--engine", "numpy", "--seeds", 3)
     chainrule("train", "iris", *words, "--out", "a")
-    assert "All have stopped early or diverged" in chainrule("train", "--resume", "a", code=2).stderr
+    assert "is complete: its 3 networks have stopped early" in chainrule("train", "--resume", "a").stderr
     members = read("a/members.json")["members"]
     stopped = sum(member["stopped"] is not None for member in members)
     assert len({member["epochs"] for member in members}) > 1
@@ -210,7 +210,7 @@ def test_folds_go_on_after_an_interruption(chainrule: Any, interrupted: Any) -> 
     assert done.stdout == whole.stdout
     assert read("a/members.json") == read("b/members.json")
     assert lines("a/metrics.jsonl") == lines("b/metrics.jsonl")
-    assert "already" in chainrule("train", "--resume", "a", code=2).stderr
+    assert "is complete: it has done 4 epochs already" in chainrule("train", "--resume", "a").stderr
 
 
 def test_folds_are_judged_and_the_model_is_trained_on_all_rows(chainrule: Any) -> None:

@@ -188,8 +188,27 @@ def test_a_run_that_goes_on_is_the_run_that_was_not_interrupted(chainrule: Any) 
     assert result("parts") == result("whole")
 
 
+def test_a_complete_run_says_so_and_stays_as_it_is(chainrule: Any, trained: Path) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in trained.rglob("*") if path.is_file()}
+    said = chainrule("train", "--resume", trained).stderr
+    assert "trained is complete: it has done 2 epochs already" in said
+    assert "--epochs 4" in said
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "metrics.jsonl", "result.json", "evaluation.json", "report.html"]
+)
+def test_what_a_run_lacks_is_made_again(chainrule: Any, trained: Path, name: str) -> None:
+    before = (trained / name).read_bytes()
+    (trained / name).unlink()
+    chainrule("train", "--resume", trained)
+    after = (trained / name).read_bytes()
+    assert after == before or name in ("evaluation.json", "report.html")  # these have times in them
+    assert "is complete" in chainrule("train", "--resume", trained).stderr
+
+
 def test_what_cannot_go_on_says_why(chainrule: Any, trained: Path) -> None:
-    assert "has done 2 epochs already" in chainrule("train", "--resume", trained, code=2).stderr
     done = chainrule("train", "--resume", trained, "--lr", 0.1, code=2)
     assert "--lr would make another run of it" in done.stderr
     assert "holds no run" in chainrule("train", "--resume", ".", code=2).stderr

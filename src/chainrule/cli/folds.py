@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.cli.data import read_named_table
 from chainrule.cli.members import facts_of
 from chainrule.cli.messages import say, show
+from chainrule.cli.resume import going_on, saving, say_where
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
 from chainrule.cli.train import RUNS, Trained, say_result, train_task
@@ -19,7 +20,6 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
 from chainrule.report.members import FILE, write_members
-from chainrule.signals import Terminated
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
 
@@ -28,7 +28,7 @@ def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Pa
     """Cross-validate the training rows, then train on all of them with the first seed; gives that run."""
     check(settings)
     task = find_task(settings, typed)
-    with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
+    with claim_folder(out, RUNS, task.data.name, resume=resume) as path, going_on(path):
         if not resume and begun(path) != path:
             raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
         if not (path / FILE).exists():
@@ -38,12 +38,15 @@ def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Pa
             result = cross_validated(task, path / MEMBERS)
             show(result)
             say("Now one network of all training rows:")
-            write(path, result, watched=task.words["early_stopping"] is not None)
+            with saving(result):
+                write(path, result, watched=task.words["early_stopping"] is not None)
         began = (path / "config.toml").exists()
+        if began:
+            say_where(path)
         trained = train_task(of_all_rows(task), out=path, resume=began, tell=began)
-    say_result(trained)
-    say(f"The model is this one network, of seed {settings.seed}; the folds say how good such networks are.")
-    say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+        say_result(trained)
+        say(f"The model is this one network, of seed {settings.seed}; the folds say how good such networks are.")
+        say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
     return trained
 
 
@@ -81,27 +84,21 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
     if task.table is not None:
         data = rows_to_train(task.given, task.table)
         net = lambda fold: network(settings, fold)  # noqa: E731 - the categories of a column may differ from fold to fold
-    try:
-        return cross_validate(
-            net,
-            data,
-            folds=settings.folds or 5,
-            seeds=settings.seeds or 1,
-            groups=settings.group,
-            seed=settings.seed,
-            validation=(settings.validation or None) if words["early_stopping"] is not None else None,
-            engine=settings.engine,
-            devices=settings.devices,
-            out=folder,
-            resume=(folder / "config.toml").exists(),
-            config=dataclasses.asdict(settings),
-            **words,
-        )
-    except (KeyboardInterrupt, Terminated) as error:
-        if not (folder / "config.toml").exists():
-            raise type(error)("Interrupted before anything was trained.") from None
-        told = str(error).partition(" To go on:")[0]
-        raise type(error)(f"{told} To go on: chainrule train --resume {folder.parent}") from None
+    return cross_validate(
+        net,
+        data,
+        folds=settings.folds or 5,
+        seeds=settings.seeds or 1,
+        groups=settings.group,
+        seed=settings.seed,
+        validation=(settings.validation or None) if words["early_stopping"] is not None else None,
+        engine=settings.engine,
+        devices=settings.devices,
+        out=folder,
+        resume=(folder / "config.toml").exists(),
+        config=dataclasses.asdict(settings),
+        **words,
+    )
 
 
 def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:

@@ -26,7 +26,7 @@ def judge_and_report(
 ) -> Path | None:
     """Judge a finished run on its test part (else on the validation part) and write its page; give the page's path.
 
-    What goes wrong here is told and no more: the run itself is in its folder already.
+    What goes wrong here is told and no more: the run itself is in its folder already, and its page comes with --resume.
     """
     assert run.folder is not None
     try:
@@ -35,8 +35,6 @@ def judge_and_report(
             say(f"warning: too good to be true? {facts['too_good']}")
         write_evaluation(run.folder, facts)
         return write_report(run.folder)
-    except KeyboardInterrupt:
-        say("Interrupted: the run is saved, its report is left out.")
     except Exception as error:
         say(f"warning: the report could not be written: {type(error).__name__}: {error}")
     return None

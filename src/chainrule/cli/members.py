@@ -11,10 +11,11 @@ from typing import Any
 from chainrule.cli.data import Part
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
+from chainrule.cli.resume import going_on, saving
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score, spread
 from chainrule.cli.train import RUNS, result, say_folder, say_test
-from chainrule.errors import DivergedError, SettingError
+from chainrule.errors import DivergedError
 from chainrule.population import Crew, Member, Population
 from chainrule.population.fit import train_kept
 from chainrule.population.gain import Gain, ensemble_gain
@@ -25,7 +26,7 @@ from chainrule.report import write_report
 from chainrule.report.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
-from chainrule.training.folder import MEMBERS, RunFolder, claim_folder, read_folder, write_result
+from chainrule.training.folder import MEMBERS, RunFolder, claim_folder, write_result
 from chainrule.training.job import describe
 from chainrule.training.state import recipe_of
 
@@ -47,29 +48,21 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
     described = [describe(member.job, task.settings.engine, task.settings.devices) for member in members]
     with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
         folder = RunFolder(path, resume=resume)
-        with folder.opened():
+        with going_on(path), folder.opened():
             keeper = Keeper(path / MEMBERS, members, described, keep=task.settings.keep)
             if resume:
-                if all(member.done for member in members) and read_folder(path).result:
-                    raise SettingError(f"{keeper.told}. {nothing_left(members)}")
                 say(f"Going on: {keeper.told}.")
-            folder.start(dataclasses.asdict(task.settings))
+            if not resume or not all(member.done for member in members):
+                folder.start(dataclasses.asdict(task.settings))
             train_kept(crew, members, keeper, f"chainrule train --resume {path}")
             trained = SeveralSeeds(task, path, Population(members))
-            trained.write(folder)
+            with saving(trained.run):
+                trained.write(folder)
             trained.say()
             judge_and_report(trained.run, task.data, task.part, task.test, task.settings, task.table)
-    say_folder(path)
-    say(f"Next: chainrule evaluate {path} {task.settings.data}")
+            say_folder(path)
+            say(f"Next: chainrule evaluate {path} {task.settings.data}")
     return path
-
-
-def nothing_left(members: Sequence[Member]) -> str:
-    """Why networks that are done are not gone on with, and what would."""
-    ended = [member.epoch for member in members if member.stopped is None]
-    if not ended:
-        return f"All have stopped early or diverged; the first: {members[0].stopped}."
-    return f"That was their last epoch. To go on: --epochs {2 * max(ended)}."
 
 
 def enlisted(task: Task) -> tuple[Crew, list[Member]]:
@@ -163,12 +156,12 @@ class SeveralSeeds:
     def write(self, folder: RunFolder) -> None:
         """Write the model, metrics and scores."""
         folder.write_metrics(mean_records([run.history.records for run in self.alive]))
-        self.run.model.save(self.folder / "model.safetensors")
+        folder.write_model(self.run.model)
+        self._write_members(self.saved.what)
         write_result(
             self.folder,
             result(self.run, self.scores, self.task.test) | {"members": len(self.population), "model": self.saved.what},
         )
-        self._write_members(self.saved.what)
 
     def _write_members(self, what: str) -> None:
         facts: dict[str, Any] = {"kind": "seeds", "metric": self.metric, "members": self.members, "model": what}

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chainrule.cli.messages import say
 from chainrule.cli.settings import read_settings
-from chainrule.errors import FileError, SettingError
+from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import as_path
 from chainrule.presets import TrainSettings
+from chainrule.report.members import FILE as MEMBERS_FILE
+from chainrule.report.members import read_members
+from chainrule.signals import Terminated
 from chainrule.training import checkpoint
-from chainrule.training.folder import Record, begun, read_folder
+from chainrule.training.folder import OUTCOME, begun, read_folder
 
 #: What may be given with --resume: nothing that would make another run of it.
 WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")
 
 
 def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | None, out: Path | None) -> TrainSettings:
-    """The settings in a run's folder, if there is something left to do in it."""
+    """The settings in a run's folder, with those that were given put over them."""
     if config is not None or out is not None:
         raise SettingError(
             "--resume goes on in a run's own folder with its own settings: leave out --config and --out."
@@ -35,30 +39,84 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
     if (folder / "search.toml").exists():
         raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
     began = begun(folder)
-    record = read_folder(began)
-    if "data" not in record.config:
+    if "data" not in read_folder(began).config:
         raise SettingError(
             f"{folder} was started in Python, and its data is not known here. Go on with it there: the same call with "
             f"out={str(folder)!r} and resume=True."
         )
-    settings = TrainSettings(**(read_settings(began / "config.toml") | dict(given)))
-    if began == folder and (settings.folds is not None or (settings.seeds or 1) == 1):
-        check_left(folder, record, settings)
-    return settings
+    return TrainSettings(**(read_settings(began / "config.toml") | dict(given)))
 
 
-def check_left(folder: Path, record: Record, settings: TrainSettings) -> None:
-    """Whether there is something left to do for the network of a run; says from where it goes on."""
+#: What the folder of a run has when it is complete, besides how it ended.
+TRAINED = ("config.toml", "metrics.jsonl", "model.safetensors")
+
+
+def complete(folder: Path, settings: TrainSettings) -> str:
+    """Why there is nothing left to do in the folder of a run, in words; "" if there is something."""
+    several = settings.folds is not None or (settings.seeds or 1) > 1
+    if missing(folder, several=several):
+        return ""
+    record = read_folder(folder)
+    if several and settings.folds is None and (members := read_members(folder)) is not None:
+        done = [member["epochs"] for member in members.all if member["stopped"] is None]
+        who, stopped = f"its {len(members.all)} networks have", "stopped early or diverged"
+    else:
+        done = [len(record.epochs)] if record.result.get("state") != "stopped early" else []
+        who, stopped = "it has", f"stopped early: {record.result.get('reason')}"
+    if any(epochs < (settings.epochs or 0) for epochs in done):
+        return ""
+    if not done:
+        return f"{folder} is complete: {who} {stopped}."
+    most = max(done)
+    return f"{folder} is complete: {who} done {most} epochs already. To go on, ask for more: --epochs {2 * most}."
+
+
+def missing(folder: Path, *, several: bool) -> list[str]:
+    """The files that a run still lacks."""
+    names = (*TRAINED, *((MEMBERS_FILE,) if several else ()), *OUTCOME)
+    return [name for name in names if not (folder / name).exists()]
+
+
+def say_where(folder: Path) -> None:
+    """From where the network of a run goes on."""
     newest, _ = checkpoint.newest(folder)  # before anything in the folder changes
-    place = checkpoint.read(newest)[1]["place"] if newest is not None else {"epoch": 1, "done": 0}
-    done = place["epoch"] - 1
-    if record.result.get("state") == "stopped early":
-        raise SettingError(f"{folder} has stopped early: {record.result.get('reason')}.")
-    if settings.epochs is not None and done >= settings.epochs and record.result:
-        raise SettingError(f"{folder} has done {done} epochs already. To go on, ask for more: --epochs {2 * done}.")
     if newest is not None:
+        place = checkpoint.read(newest)[1]["place"]
+        done = place["epoch"] - 1
         steps = f" ({place['done']:,} steps of epoch {done + 1} are done, too.)" if place["done"] else ""
         say(f"Going on with {folder} after epoch {done}.{steps}")
+
+
+@contextlib.contextmanager
+def going_on(folder: Path, command: str = "train") -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say what goes on with the run of a folder."""
+    to_go_on = f"To go on: chainrule {command} --resume {folder}"
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated) as error:
+        raise type(error)(interrupted(folder, str(error), to_go_on)) from None
+    except UnsavedError as error:
+        raise UnsavedError(f"{str(error).partition(' To go on: ')[0]} {to_go_on}", run=error.run) from None
+
+
+def interrupted(folder: Path, text: str, to_go_on: str) -> str:
+    """After Ctrl-C: what is kept, and how to go on."""
+    if not (begun(folder) / "config.toml").exists():
+        return "Interrupted before anything was saved. Start again with the same command."
+    if "networks are kept" in text:
+        return f"{text.partition(' To go on: ')[0]} {to_go_on}"
+    files = checkpoint.files(folder)
+    kept = f"the run up to step {files[0][0]:,}" if files else "what is done"
+    return f"Interrupted. {folder} keeps {kept}. {to_go_on}"
+
+
+@contextlib.contextmanager
+def saving(run: Any) -> Iterator[None]:
+    """Inside, a file that cannot be written is a result that could not be saved."""
+    try:
+        yield
+    except FileError as error:
+        raise UnsavedError(f"The run has ended, but could not be saved. {error}", run=run) from None
 
 
 #: What may be given with --resume to a search: how long it goes on, and where.
@@ -96,11 +154,3 @@ def read_asked(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(v, kinds.get(k, ())) for k, v in found.items()):
         raise FileError(f"{path} is damaged: it has no readable table [search].")
     return found
-
-
-def interrupted(folder: Path | None) -> str:
-    """After Ctrl-C: what is kept, and how to go on."""
-    kept = checkpoint.files(folder) if folder is not None else []
-    if folder is None or not kept:
-        return "Interrupted." if folder is None else "Interrupted before anything was saved."
-    return f"Interrupted. {folder} keeps the run up to step {kept[0][0]:,}. To go on: chainrule train --resume {folder}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from chainrule.cli.data import Part, path_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
-from chainrule.cli.resume import interrupted, settings_to_resume
+from chainrule.cli.resume import complete, going_on, saving, say_where, settings_to_resume
 from chainrule.cli.settings import settings_from
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score
@@ -23,7 +24,6 @@ from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_apart, check_not_read
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
-from chainrule.signals import Terminated
 from chainrule.training import Run, fit
 from chainrule.training.folder import OF_A_RUN, claim_folder, write_result
 
@@ -57,13 +57,20 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in distributed.from_first(read).items()}
     settings = TrainSettings(**plain)
     check_place(out, settings, config)
+    if resume is not None and (text := distributed.from_first(functools.partial(complete, resume, settings))):
+        if distributed.is_first():
+            say(text)
+        return
     if settings.folds is not None or (settings.seeds or 1) > 1:
         many(settings, tuple(given), out=out, resume=resume)
         return
+    if resume is not None and distributed.is_first():
+        say_where(resume)
     trained = train_run(settings, tuple(given), out=resume or out, resume=resume is not None)
     if distributed.is_first():
-        say_result(trained)
-        say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
+        with going_on(trained.folder):
+            say_result(trained)
+            say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
 
 
 def check_place(out: Path | None, settings: TrainSettings, *others: str | Path | None) -> None:
@@ -126,6 +133,8 @@ def train_task(
     with contextlib.ExitStack() as stack:
         claimed = claim_folder(out, RUNS, data.name, resume=resume)
         folder: Path | None = distributed.on_first(lambda: stack.enter_context(claimed))
+        if folder is not None:
+            stack.enter_context(going_on(folder))
         try:
             run = fit(
                 task.model.net,
@@ -142,15 +151,11 @@ def train_task(
                 progress=progress,
                 config=dataclasses.asdict(settings),
             )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(interrupted(folder)) from None
-        except Terminated:
-            raise Terminated(interrupted(folder)) from None
         except DivergedError as error:
             if folder is None:
                 raise
-            write_result(folder, result(error.run, None, None))
             with contextlib.suppress(ChainruleError):  # the curves up to there; what counts now is the error
+                write_result(folder, result(error.run, None, None))
                 write_report(folder)
             raise DivergedError(
                 f"{error}\nThe last good weights: {folder / 'model.safetensors'}",
@@ -158,11 +163,13 @@ def train_task(
                 layer=error.layer,
                 run=error.run,
             ) from None
-    scores = None
-    if folder is not None:
-        scores = run.evaluate(test.x, test.y) if test is not None else None
-        write_result(folder, result(run, scores, test))
-        judge_and_report(run, data, task.part, test, settings, task.table)
+        scores = None
+        if folder is not None:
+            scores = run.evaluate(test.x, test.y) if test is not None else None
+            with saving(run):
+                if not (folder / "result.json").exists():  # if it is there, nothing was left to train
+                    write_result(folder, result(run, scores, test))
+            judge_and_report(run, data, task.part, test, settings, task.table)
     return Trained(run, settings, data, test, scores)
 
 

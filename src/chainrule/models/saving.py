@@ -24,6 +24,11 @@ FORMAT = 1
 
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model to one file; it appears whole or not at all."""
+    write_atomic(path, to_bytes(model))
+
+
+def to_bytes(model: Model) -> bytes:
+    """What the file of a model holds; the same model gives the same bytes."""
     from safetensors.numpy import save
 
     recipe: dict[str, Any] = {
@@ -40,7 +45,8 @@ def save_model(model: Model, path: str | Path) -> None:
     if model.standardizer is not None:
         tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
     recipe["checksum"] = checksum(json.dumps(recipe), tensors)
-    write_atomic(path, save(tensors, {"chainrule": json.dumps(recipe)}))
+    content: bytes = save(tensors, {"chainrule": json.dumps(recipe)})
+    return content
 
 
 def load_model(path: str | Path) -> Model:

@@ -68,8 +68,8 @@ def fit_population(
         a checkpoint from time to time and its model in the end.
     resume
         Go on with the population in ``out``: the same call, with more epochs if wanted. Each member goes on from its
-        last checkpoint, to weights that are the same up to rounding; those that a callback stopped, or that diverged,
-        stay where they ended.
+        last checkpoint on the same engine, to weights that are the same up to rounding; those that a callback stopped,
+        or that diverged, stay where they ended. What is missing of a population that has ended is written.
     config
         Settings to write to ``config.toml`` instead of those given here (used by the command line).
     settings
@@ -111,7 +111,8 @@ def fit_population(
     folder = RunFolder(out, resume=resume)
     with folder.opened():
         keeper = Keeper(folder.path, found, described)
-        folder.start(config or {"members": len(found), **described[0]})
+        if not all(member.done for member in found) or not (folder.path / "config.toml").exists():
+            folder.start(config or {"members": len(found), **described[0]})
         train_kept(crew, found, keeper, "the same call with resume=True.", progress)
         state = "diverged" if all(member.diverged for member in found) else "finished"
         write_result(folder.path, {"state": state, "members": len(found), "epochs": max(m.epoch for m in found)})
@@ -121,17 +122,20 @@ def fit_population(
 def train_kept(crew: Crew, members: Sequence[Member], keeper: Keeper, to_go_on: str, progress: bool = True) -> None:
     """Train members that are kept, to their end.
 
-    After Ctrl-C and SIGTERM the message says up to where they are kept and what goes on (``to_go_on``). If their models
-    cannot be written in the end, `UnsavedError` has the `Population`.
+    Those that go on do so on the engine by which they were trained before, unless another is asked for. After Ctrl-C
+    and SIGTERM the message says up to where they are kept and what goes on (``to_go_on``). If their models cannot be
+    written in the end, `UnsavedError` has the `Population`.
     """
-    keeper.start()
+    if crew.asked == "auto":
+        crew.asked = keeper.engine or crew.asked
     try:
+        keeper.start()
         with show_progress(members, progress) as watch:
             crew.train(members, watch=watch, keeper=keeper)
+        try:
+            keeper.finish()
+        except FileError as error:
+            message = f"The population has been trained, but could not be saved. {error} To go on: {to_go_on}"
+            raise UnsavedError(message, run=Population(members)) from None
     except (KeyboardInterrupt, Terminated) as error:
         raise type(error)(f"Interrupted. {keeper.told}. To go on: {to_go_on}") from None
-    try:
-        keeper.finish()
-    except FileError as error:
-        message = f"The population has been trained, but could not be saved. {error}"
-        raise UnsavedError(message, run=Population(members)) from None

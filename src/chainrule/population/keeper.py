@@ -79,10 +79,17 @@ class Keeper:
                 print_line(f"Network {i}: {note}")
 
     def start(self) -> None:
-        """Write the settings of all members."""
-        for own, begin in zip(self._own.values(), self._start, strict=True):
-            own.folder.tidy()
-            begin()
+        """Write the settings of all members that there is something left to do for."""
+        for member, begin in zip(self.members, self._start, strict=True):
+            folder = self._own[id(member)].folder
+            folder.tidy()
+            if not member.done or not (folder.path / "config.toml").exists():
+                begin()
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that members were trained by before; None if none has been kept yet."""
+        return next((member.engine for member in self.members if id(member) in self._kept and member.engine), None)
 
     def due(self, members: Sequence[Member]) -> bool:
         """Whether to write some that train together, at the end of an epoch."""
@@ -109,7 +116,7 @@ class Keeper:
             if member.state is not None:
                 folder = self._own[id(member)].folder
                 folder.write_metrics(member.history.records)
-                member.run().model.save(folder.path / "model.safetensors")
+                folder.write_model(member.run().model)
 
     @property
     def told(self) -> str:

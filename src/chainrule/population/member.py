@@ -148,18 +148,18 @@ class Member:
             return None
         # Early stopping decides anew, with the patience that it then has; what callbacks decided stays.
         early = resumed(self.job.stopping, self.history, self.best_epoch)
-        more = {"engine": self.engine, "stopped": None if self.stopped == early else self.stopped}
+        stopped = None if self.stopped == early else self.stopped
         probes: dict[str, Any] = {"steps": [], "rows": []}
         place = Place(self.epoch + 1)
-        return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, more)
+        return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, self.engine, stopped)
 
     def go_on_from(self, found: Checkpoint) -> None:
         """Be what a checkpoint says."""
         self.state, self.history, self.best = found.state, found.history, found.best
         self.epoch, self.best_epoch = found.place.epoch - 1, found.best_epoch
         self.seconds = sum(record["seconds"] for record in self.history.records)
-        self.engine = found.member.get("engine", "")
-        self.stopped = found.member.get("stopped") or resumed(self.job.stopping, self.history, self.best_epoch)
+        self.engine = found.engine
+        self.stopped = found.stopped or resumed(self.job.stopping, self.history, self.best_epoch)
 
     def run(self) -> Run:
         """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""

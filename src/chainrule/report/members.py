@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError
-from chainrule.files import write_atomic
 from chainrule.population.keeper import member_folder as member_of
 from chainrule.report.facts import finite
 from chainrule.report.text import is_number, number, percent
 from chainrule.statistics import Summary, summary
-from chainrule.training.folder import MEMBERS
+from chainrule.training.folder import MEMBERS, read_records, write_changed, write_records
 
 FILE, FORMAT = "members.json", 1
 
@@ -145,12 +144,10 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
     epochs : the records of each member's history
     """
     for i, records in enumerate(epochs):
-        path = member_folder(folder, i)
-        path.mkdir(parents=True, exist_ok=True)
-        write_atomic(path / "metrics.jsonl", "".join(f"{json.dumps(finite(record))}\n" for record in records))
+        write_records(member_folder(folder, i) / "metrics.jsonl", records)
     plain = {"format": FORMAT, **facts}
     text = json.dumps(finite(plain), ensure_ascii=False, allow_nan=False, indent=1)
-    write_atomic(Path(folder) / FILE, text + "\n")
+    write_changed(Path(folder) / FILE, f"{text}\n".encode())
 
 
 def read_members(folder: str | Path) -> Members | None:
@@ -159,16 +156,8 @@ def read_members(folder: str | Path) -> Members | None:
     if not path.exists():
         return None
     facts = read_facts(path, FORMAT)
-    epochs = []
-    for i in range(len(facts.get("members", ()))):
-        metrics = member_folder(folder, i) / "metrics.jsonl"
-        try:
-            epochs.append([json.loads(line) for line in metrics.read_text("utf-8").splitlines() if line.strip()])
-        except OSError as error:
-            raise FileError(f"{metrics} cannot be read: {error.strerror}.") from None
-        except ValueError as error:
-            raise FileError(f"{metrics} is damaged: {error}.") from None
-    return Members(facts, epochs)
+    count = len(facts.get("members", ()))
+    return Members(facts, [read_records(member_folder(folder, i) / "metrics.jsonl") for i in range(count)])
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +24,13 @@ from chainrule.models.saving import checksum, flatten
 from chainrule.training.history import History
 from chainrule.training.state import State
 
-FORMAT = 1
+FORMAT = 2
 
 #: Where the checkpoints lie in the folder of a run.
 FOLDER = "checkpoints"
+
+#: The model with the best weights so far.
+BEST = f"{FOLDER}/best.safetensors"
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -68,7 +70,8 @@ class Checkpoint(NamedTuple):
     probes : {"steps": ..., "rows": ...} of `Probes` so far
     best : weights and statistics of the best epoch so far
     best_epoch : that epoch, 0 before the first has ended
-    member : of a member of a population, what else it goes on with
+    engine : by which it was trained: another one would end at other bits
+    stopped : of a member of a population, why it ended before its last epoch, unless early stopping says so
     epochs : that the run was to have when this was written; None before it is written
     """
 
@@ -78,7 +81,8 @@ class Checkpoint(NamedTuple):
     probes: Mapping[str, Any]
     best: Any
     best_epoch: int
-    member: Mapping[str, Any] = MappingProxyType({})
+    engine: str
+    stopped: str | None = None
     epochs: float | None = None
 
 
@@ -120,7 +124,8 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
         "records": what.history.records,
         "settings": state.settings,
         "best_epoch": what.best_epoch,
-        "member": dict(what.member),
+        "engine": what.engine,
+        "stopped": what.stopped,
         "identity": dict(identity),
     }
     tensors, text = flatten(parts), json.dumps(recipe)
@@ -143,8 +148,9 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if metadata.get("checksum") != checksum(text, tensors):
         raise FileError(f"{path} is damaged: what it holds is not what was written.")
     recipe: dict[str, Any] = json.loads(text)
-    if recipe["format"] > FORMAT:
-        raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
+    if (version := recipe["format"]) != FORMAT:
+        advice = "a newer chainrule, update to read it" if version > FORMAT else "an older chainrule, which can read it"
+        raise FileError(f"{path} was written by {advice} (format {version}, expected {FORMAT}).")
     return tensors, recipe
 
 
@@ -166,6 +172,16 @@ def newest(run: Path) -> tuple[Path | None, list[str]]:
             + "\nStart a new run in another folder."
         )
     return None, wrong
+
+
+def engine(run: Path) -> str | None:
+    """The engine that a run was trained by; None if it never came to a checkpoint that can be read."""
+    for _, path in files(run):
+        try:
+            return str(read(path)[1]["engine"])
+        except FileError:
+            continue
+    return None
 
 
 def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
@@ -215,7 +231,8 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
         best,
         recipe["best_epoch"],
-        recipe.get("member", {}),
+        recipe["engine"],
+        recipe["stopped"],
         recipe["settings"]["run"]["epochs"],
     )
 

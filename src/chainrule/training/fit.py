@@ -19,6 +19,7 @@ from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
+from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
 from chainrule.training.fingerprint import fingerprint
@@ -116,7 +117,8 @@ def fit(
     seed
         The whole run follows from it: initial weights, split, order, dropout.
     engine
-        "numpy", "jax", or "auto": NumPy where compiling would cost more than it saves.
+        "numpy", "jax", or "auto": NumPy where compiling would cost more than it saves; of a run that is gone on with,
+        the one by which it was trained so far.
     devices
         None: one device, JAX's first. "all", or a number n for the first n: every batch is split among them, and
         batch_size must be a multiple of n. The same seed gives the same weights on any number, up to rounding. Also
@@ -129,8 +131,9 @@ def fit(
     out, resume
         A folder to write the run to; with ``resume`` go on from its last checkpoint, to the same bits as without the
         interruption (on the same machine and engine). It may have more epochs than before; a schedule that depends on
-        their number then follows the new one, and what the learning rate becomes is told. Of several processes only
-        the first needs and writes it.
+        their number then follows the new one, and what the learning rate becomes is told. What is missing of a run that
+        has ended is written then; a run that is complete is given back, and nothing in its folder changes. Of several
+        processes only the first needs and writes it.
     checkpoint_every, checkpoint_minutes, keep
         Write a checkpoint after every so many steps, and when the last one is so many minutes old (None: not by it),
         besides those at the end of epochs. The last ``keep`` stay, and the best model. The first Ctrl-C (or SIGTERM)
@@ -189,6 +192,8 @@ def fit(
     )
     arranged = source(net, data, validation, seed)
     todo = job(net, arranged, settings)
+    if resume and engine == "auto":
+        engine = distributed.from_first(lambda: checkpoint.engine(Path(out or ""))) or engine
     model, recipe, prepared, n = todo.model, todo.recipe, todo.prepared, len(todo.prepared.train.x)
     if probe_every is not None:
         todo.state.settings["run"]["probe_every"] = probe_every
@@ -217,10 +222,11 @@ def fit(
         # Described first: a network or loss made of functions cannot be written down.
         described = config or describe(todo, engine, devices)
         folder = RunFolder(out, resume=resume)
-        if recipe.augment is not None and len(model.input_shape) == 3:
+        picture = folder.path / "augment.png"
+        if recipe.augment is not None and len(model.input_shape) == 3 and not picture.exists():
             x = arranged.x
             some = x.read(0, min(n, 256)) if isinstance(x, Rows) else x[:256]
-            preview(some, recipe.augment, seed=seed, normalize=normalize, path=folder.path / "augment.png")
+            preview(some, recipe.augment, seed=seed, normalize=normalize, path=picture)
         return folder
 
     folder = distributed.on_first(make_folder)

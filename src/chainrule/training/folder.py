@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -23,12 +23,24 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import PART, as_path, held, remove_parts, write_atomic
+from chainrule.models import Model
+from chainrule.models.saving import to_bytes
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.decisions import kept_epoch
 from chainrule.training.history import History
 
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
 
+
+#: How a run ended: the last files to be written, in this order, and the first to be removed when it goes on. So a run
+#: that has the last one has all.
+OUTCOME = ("result.json", "evaluation.json", "report.html")
+
+#: What may be there before the settings are; a folder with nothing else was left before anything was saved.
+BEFORE = ("environment.json", "augment.png")
+
+#: How JSON, which has no numbers for them, says what is not finite.
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 #: What to do about a folder that holds a run.
 OR_GO_ON = "Choose another folder, or go on with it: chainrule train --resume"
@@ -50,16 +62,12 @@ class RunFolder:
         holds_one = (self.path / "config.toml").exists()
         if holds_one and not resume:
             raise FileError(f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True.")
-        if resume and not holds_one and not self._is_empty():
+        if resume and not holds_one and not nothing_saved(self.path):
             raise FileError(f"There is no run to go on with in {self.path}: start it without resume=True.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"Could not make the folder {self.path}: {error.strerror}.") from None
-
-    def _is_empty(self) -> bool:
-        """Whether the folder is there, and was left before anything was written."""
-        return self.path.is_dir() and all(path.name.endswith(PART) for path in self.path.iterdir())
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -75,14 +83,84 @@ class RunFolder:
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write the settings and the environment; how the run ended is open again."""
-        (self.path / "result.json").unlink(missing_ok=True)
+        for name in OUTCOME:
+            try:
+                (self.path / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise FileError(f"Could not remove {self.path / name}: {error.strerror}.") from None
         write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
         write_config(self.path, config)
 
-    def write_metrics(self, records: list[dict[str, float]]) -> None:
-        """Write all records, one per line (JSON has no NaN: it is written as null)."""
-        lines = [json.dumps({k: v if v == v else None for k, v in r.items()}) for r in records]
-        write_atomic(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the records of all epochs."""
+        write_records(self.path / "metrics.jsonl", records)
+
+    def write_model(self, model: Model, name: str = "model.safetensors") -> None:
+        """Write a model."""
+        write_changed(self.path / name, to_bytes(model))
+
+
+def nothing_saved(folder: Path) -> bool:
+    """Whether a folder is there, and was left by a run before anything of it was saved.
+
+    >>> from chainrule.training.folder import nothing_saved
+    >>> Path("begun/00").mkdir(parents=True)
+    >>> nothing_saved(Path("begun")), nothing_saved(Path("nowhere"))
+    (True, False)
+    """
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    return folder.is_dir() and all(path.name in BEFORE or path.name.endswith(PART) for path in files)
+
+
+def write_changed(path: Path, content: bytes) -> None:
+    """Write a file, unless this is what it holds: to finish a run that is finished changes nothing."""
+    try:
+        if path.read_bytes() == content:
+            return
+    except OSError:  # there is none, or it cannot be read
+        pass
+    write_atomic(path, content)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Plain values as JSON, in which numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
+
+    >>> to_json({"loss": float("inf"), "epochs": 3})
+    '{"loss": "Infinity", "epochs": 3}'
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(v) for name, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(v) for v in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return value
+
+    return json.dumps(plain(value), allow_nan=False, indent=indent)
+
+
+def from_json(text: str) -> Any:
+    """Read what `to_json` wrote.
+
+    >>> from_json('{"loss": "Infinity", "epochs": 3}')
+    {'loss': inf, 'epochs': 3}
+    """
+
+    def number(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: number(v) for name, v in value.items()}
+        if isinstance(value, list):
+            return [number(v) for v in value]
+        return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+    return number(json.loads(text))
+
+
+def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write the records of epochs, one to a line."""
+    write_changed(path, "".join(f"{to_json(record)}\n" for record in records).encode())
 
 
 @contextlib.contextmanager
@@ -127,7 +205,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write how a run ended."""
-    write_atomic(folder / "result.json", json.dumps(result, indent=2) + "\n")
+    write_changed(folder / "result.json", (to_json(result, indent=2) + "\n").encode())
 
 
 #: Where the networks lie that a run trains besides its own: its folds, or its seeds.
@@ -188,11 +266,13 @@ def read_folder(path: str | Path) -> Record:
         kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
         if begun(path) != path:
             kind = f"has the folds of a run that was interrupted. To go on: chainrule train --resume {path}"
+        elif nothing_saved(path):
+            kind = f"was left before anything was saved. Start again with the same command, and --out {path}"
         raise FileError(f"{path} {kind}.")
     return Record(
         path=path,
         config=_read(path / "config.toml", tomllib.loads),
-        epochs=_read(path / "metrics.jsonl", _lines, default=[]),
+        epochs=read_records(path / "metrics.jsonl") if (path / "metrics.jsonl").exists() else [],
         result=_read(path / "result.json", _object, default={}),
         environment=_read(path / "environment.json", _object, default={}),
         has_model=(path / "model.safetensors").is_file(),
@@ -207,6 +287,11 @@ def _stopping(config: Mapping[str, Any]) -> EarlyStopping | None:
     return EarlyStopping(**settings) if isinstance(settings, Mapping) else EarlyStopping(settings)
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Read the records of epochs. A missing or damaged file is a `FileError` that names it."""
+    return list(_read(path, _lines))
+
+
 def _read(path: Path, parse: Any, default: Any = None) -> Any:
     if default is not None and not path.exists():
         return default
@@ -219,10 +304,10 @@ def _read(path: Path, parse: Any, default: Any = None) -> Any:
 
 
 def _object(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object, found {type(found).__name__}")
-    return found
+    values = from_json(text)
+    if not isinstance(values, dict):
+        raise ValueError(f"expected an object, found {type(values).__name__}")
+    return values
 
 
 def _lines(text: str) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ class Keeper:
                 checkpoint.save(self.folder.path, what, self.identity)
                 self.saved = at
             if best is not None and what.best_epoch not in (0, self.saved_best):
-                best().save(self.folder.path / checkpoint.FOLDER / "best.safetensors")
+                self.folder.write_model(best(), checkpoint.BEST)
                 self.saved_best = what.best_epoch
             self.folder.write_metrics(what.history.records)
         except FileError as error:

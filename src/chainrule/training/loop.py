@@ -111,7 +111,7 @@ class Loop:
             self.asked = stack.enter_context(asked_to_end())
             found = self._found(start) if resume else None
             stopped = None if found is None else self._go_on_from(found)
-            if self.keeper is not None:
+            if self.keeper is not None and not stopped and self.place.epoch <= self.epochs:
                 self.keeper.start(config, found)
             start = start if found is None else found.state
             self.state, self.steps = self._place(start), int(np.asarray(start.step))
@@ -332,6 +332,7 @@ class Loop:
                 {"steps": probes.steps if probes else [], "rows": probes.rows if probes else []},
                 best,
                 self.best_epoch,
+                self.engine.name,
             ),
             best=(lambda: self._model(self.best)) if self.watched else None,
         )
@@ -358,7 +359,9 @@ class Loop:
             return run
         try:
             self.folder.write_metrics(self.history.records)
-            run.model.save(self.folder.path / "model.safetensors")
+            if self.watched and self.best_epoch:
+                self.folder.write_model(self._model(self.best), checkpoint.BEST)
+            self.folder.write_model(run.model)
         except FileError as error:
             message = f"The run has ended, but could not be saved. {error}"
             if stopped != "diverged":

@@ -1,0 +1,35 @@
+"""A command is killed, or fails, at its operations on files one after the other: it goes on to the same bits, complete.
+
+In the suite at one operation of each kind on each file; `make test-slow` takes every one, with both faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from faults import Operation
+from walk import SCENARIOS, Scenario, everywhere, in_folder, walk
+
+scenarios = pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.name for scenario in SCENARIOS])
+
+
+@scenarios
+def test_a_fault_at_one_operation_of_each_kind(scenario: Scenario, tmp_path: Path) -> None:
+    def some(seen: Sequence[Operation]) -> list[tuple[int, str]]:
+        last = {operation: at for at, operation in enumerate(seen)}
+        kinds = ("replace", "unlink", "mkdir") if scenario.name != "train" else {kind for kind, _ in seen}
+        places = sorted(at for operation, at in last.items() if operation.kind in kinds)
+        return [(at, ("crash", "error")[i % 2]) for i, at in enumerate(places)]
+
+    with in_folder(tmp_path):
+        assert walk(scenario, some) == {}
+
+
+@pytest.mark.slow
+@scenarios
+def test_a_fault_at_every_operation(scenario: Scenario, tmp_path: Path) -> None:
+    with in_folder(tmp_path):
+        assert walk(scenario, everywhere) == {}
