@@ -42,6 +42,10 @@ class FileError(ChainruleError):
     """A file is missing, damaged, truncated or of another kind than expected."""
 
 
+class InputWarning(UserWarning):
+    """Inputs that a model takes, but that look unlike those it was trained on: in another unit, or not scaled."""
+
+
 class GradientError(ChainruleError):
     """Something was asked of a traced value that would lose or falsify its gradient."""
 

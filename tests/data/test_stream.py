@@ -94,8 +94,8 @@ def test_chosen_rows_and_ready_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(some.read(0, 7), table[at])
     np.testing.assert_array_equal(some.read(2, 6), table[at[2:6]])
     scale = Standardizer.fit(table)
-    np.testing.assert_array_equal(Ready(some, scale, "float32").read(1, 7), scale(table[at[1:]]))
-    assert Ready(some, None, "float64").read(0, 1).dtype == np.float64
+    np.testing.assert_array_equal(Ready(some, scale.__call__, "float32").read(1, 7), scale(table[at[1:]]))
+    assert Ready(some, lambda rows: rows, "float64").read(0, 1).dtype == np.float64
 
 
 @pytest.mark.parametrize("array", [KINDS["float32"], KINDS["float64"], KINDS["images"]], ids=["f4", "f8", "images"])

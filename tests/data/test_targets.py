@@ -172,23 +172,69 @@ def test_bad_targets(y, units, activation, words):
 
 
 def test_the_classes_of_the_training_data_hold_for_other_data():
-    classes = ("a", "b", "c")
-    assert encode_target(["c", "a"], 3, "softmax", classes)[0].tolist() == [2, 0]
-    assert encode_target(["b"], 1, "sigmoid", ("a", "b"))[0].tolist() == [[1]]
-    assert encode_target([5.0, 9.0], 3, "softmax", (1, 5, 9))[0].tolist() == [1, 2]
-    assert encode_target([[0, 1, 0]], 3, "softmax", classes)[1] == classification(*classes)
-    assert encode_target([0.25], 1, "sigmoid", (0, 1))[0].tolist() == [[0.25]]
+    known = classification("a", "b", "c")
+    assert encode_target(["c", "a"], 3, "softmax", known)[0].tolist() == [2, 0]
+    assert encode_target(["b"], 1, "sigmoid", Target("binary", ("a", "b"), 1))[0].tolist() == [[1]]
+    assert encode_target([5.0, 9.0], 3, "softmax", classification(1, 5, 9))[0].tolist() == [1, 2]
+    assert encode_target([[0, 1, 0]], 3, "softmax", known)[1] == known
+    assert encode_target([0.25], 1, "sigmoid", Target("binary", (0, 1), 1))[0].tolist() == [[0.25]]
     with pytest.raises(
         DataError, match=r"not among the classes .*: 'd', 'e' \(3 of 4 rows, first in row 1\).*'a', 'b'"
     ):
-        encode_target(list("adde"), 3, "softmax", classes)
-    assert encode_target([0, 2], 3, "softmax", classes)[0].tolist() == [0, 2]  # codes of classes with names
-    with pytest.raises(DataError, match=r"not among the classes .*: 3 "):
-        encode_target([3], 3, "softmax", classes)
+        encode_target(list("adde"), 3, "softmax", known)
     with pytest.raises(DataError, match="2 columns; the training data had 3 classes"):
-        encode_target([[0, 1]], None, None, classes)
+        encode_target([[0, 1]], None, None, known)
+
+
+def test_whole_numbers_are_codes_only_where_a_dataset_named_the_classes():
+    named = Target("classification", ("a", "b", "c"), 3, coded=True)
+    assert encode_target([0, 2], 3, "softmax", named)[0].tolist() == [0, 2]
+    with pytest.raises(DataError, match=r"not among the classes .*: 3 "):
+        encode_target([3], 3, "softmax", named)
+    with pytest.raises(DataError, match=r"not among the classes .*: 0, 2 "):
+        encode_target([0, 2], 3, "softmax", classification("a", "b", "c"))
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_whole_number_is_the_class_that_is_written_like_it(coded):
+    known = Target("classification", ("1", "2", "none"), 3, coded=coded)
+    assert encode_target([2, 1], 3, "softmax", known)[0].tolist() == [1, 0]
+    assert encode_target([2.0, 1.0], 3, "softmax", known)[0].tolist() == [1, 0]
+    with pytest.raises(DataError, match=r"not among the classes .*: 0 \(1 of 2"):
+        encode_target([0, 1], 3, "softmax", known)
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "codes"),
+    [
+        ((1, 2, 3), ["3", "1"], [2, 0]),
+        ((False, True), ["True", "False"], [1, 0]),
+        ((False, True), [1, 0], [1, 0]),
+        ((False, True), np.array([True, False]), [1, 0]),
+        (("False", "True"), np.array([True, False]), [1, 0]),
+    ],
+)
+def test_labels_of_another_type_are_the_classes_written_like_them(classes, labels, codes):
+    known = classification(*classes)
+    assert encode_target(labels, len(classes), "softmax", known)[0].tolist() == codes
+
+
+def test_what_was_a_regression_stays_one_whatever_a_few_rows_look_like():
+    known = Target("regression", None, 1)
+    assert encode_target([0, 1], 1, "sigmoid", known)[0].tolist() == [[0.0], [1.0]]
+    with pytest.raises(DataError, match="text"):
+        encode_target(["a"], 1, "linear", known)
+
+
+def test_whole_numbers_that_float32_would_merge_are_kept_apart():
+    encoded, _ = encode_target([16_777_216, 16_777_217], 1, "linear")
+    assert encoded.dtype == np.float64
+    assert encoded.ravel().tolist() == [16_777_216, 16_777_217]
+
+
+def test_a_fraction_is_no_class_of_text():
     with pytest.raises(DataError, match=r"0\.5"):
-        encode_target([0.5], 1, "sigmoid", ("a", "b"))
+        encode_target([0.5], 1, "sigmoid", Target("binary", ("a", "b"), 1))
 
 
 @given(

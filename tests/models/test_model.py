@@ -205,7 +205,7 @@ class TestBadInput:
             self.model(x[:, :3])
 
     def test_a_single_sample_needs_a_batch_axis(self) -> None:
-        with pytest.raises(DataError, match=r"x\[None\]"):
+        with pytest.raises(ShapeError, match=r"x\[None\]"):
             self.model.predict(x[0])
         with pytest.raises(ShapeError, match=r"x\[None\]"):
             self.model(x[0])

@@ -47,7 +47,8 @@ def test_parts_make_up_the_whole_and_keep_the_classes_shares() -> None:
     assert data.classes == ("bad", "good")
     assert data.x.dtype == np.float32
     assert data.validation is not None
-    assert abs(data.y.mean() - data.validation[1].mean()) < 0.05
+    assert abs(data.y.mean() - data.y_validation.mean()) < 0.05
+    assert set(data.validation[1].tolist()) == {"bad", "good"}
 
 
 def test_groups_stay_together_and_do_not_become_an_input() -> None:

@@ -60,7 +60,7 @@ def test_data(data: Any, says: str) -> None:
     [
         (NET, (x[:, :3], y), r"dense_1: .*expects 4 inputs, but one sample here has shape \(3,\)"),
         (cr.Conv2D(3, 3), (x, y), r"conv2d_1: .*\(4,\)"),
-        (cr.Model(NET, (4,)), (x[:, :3], y), r"samples of shape \(4,\), and x has samples of \(3,\)"),
+        (cr.Model(NET, (4,)), (x[:, :3], y), r"\(samples, 4\), got \(20, 3\)"),
     ],
 )
 def test_shapes(net: Any, data: Any, says: str) -> None:

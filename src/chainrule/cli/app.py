@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +15,28 @@ from typer.core import TyperGroup
 from chainrule import signals
 from chainrule.cli import options as o
 from chainrule.display import print_line
-from chainrule.errors import ChainruleError, DivergedError, PeerError, SettingError, UnsavedError
+from chainrule.errors import ChainruleError, DivergedError, InputWarning, PeerError, SettingError, UnsavedError
 from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+@contextlib.contextmanager
+def told_warnings() -> Iterator[None]:
+    """Tell what the library warns of about inputs as a message, each text once."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if not issubclass(category, InputWarning):
+            ordinary(message, category, *place, **rest)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print_line(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        ordinary, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 class Commands(TyperGroup):
@@ -29,7 +49,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             check_words(ctx.meta["words"])
-            with signals.handled():
+            with signals.handled(), told_warnings():
                 return super().invoke(ctx)
         except (KeyboardInterrupt, signals.Terminated) as error:
             terminated = isinstance(error, signals.Terminated)

@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule import random
 from chainrule.cli.messages import show_log
-from chainrule.data import Dataset, load, read_image_folder, stratified_split
+from chainrule.data import Dataset, PreparedInputs, load, read_image_folder, stratified_split
 from chainrule.data.sources import NAMES, is_image_data
-from chainrule.errors import DataError, SettingError
+from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.files import as_path
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, spelt
@@ -22,6 +22,10 @@ from chainrule.tables.infer import leaves_out
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
+from chainrule.training.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from chainrule.cli.models import TrainedModel
 
 #: The random stream of the test part, apart from those of `fit`.
 TEST = 2**32 - 4
@@ -35,7 +39,7 @@ class Part:
     """Some rows of a data set: their numbers in it, features, labels as they were given, and how to call them."""
 
     rows: np.ndarray
-    x: np.ndarray
+    x: Any
     y: np.ndarray
     text: str
 
@@ -126,7 +130,7 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
 
 def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part | None]:
     """The training rows (with those for validation), and those for the test: the data's own, or held out."""
-    everything = _part(data, np.arange(len(data.x)), "all of them")
+    everything = whole_part(data)
     if data.x_test is not None:
         return everything, own_test(data)
     if not settings.test or isinstance(data.x, np.memmap):  # a table of which no row is named for the test
@@ -145,32 +149,30 @@ def spelling(
     given: str, settings: TrainSettings | None, encoding: str | None = None, separator: str | None = None
 ) -> dict[str, Any]:
     """How a table's text is spelt: as it was said, or else as it was when a run was trained on the same file."""
-    same = settings is not None and settings.data is not None and _is_same(settings.data, given)
+    same = settings is not None and settings.data is not None and place_of(settings.data) == place_of(given)
     known = {"encoding": settings.encoding, "separator": settings.separator} if same and settings is not None else {}
     return known | {k: v for k, v in (("encoding", encoding), ("separator", separator)) if v is not None}
 
 
 def judged_table(
-    given: str,
-    model: Model,
-    settings: TrainSettings | None,
+    path: str,
+    trained: TrainedModel,
     target: str | None,
     encoding: str | None = None,
     separator: str | None = None,
 ) -> tuple[Part, Any]:
     """The rows of a table to judge a trained network on, and their columns as they were read."""
-    words = spelling(given, settings, encoding, separator)
-    settings = dataclasses.replace(settings or TrainSettings(), **words)
-    if settings.data is not None and _is_same(settings.data, given) and target in (None, settings.target):
-        table = training_table(settings, model.preparation)
-        if len(table.rows.test):
-            part = own_test(table.data)
-            frame = None if table.features is None else table.features.iloc[table.rows.test]
-            return dataclasses.replace(part, rows=table.rows.test), frame
+    model, known = trained.model, trained.settings
+    words = spelling(path, known, encoding, separator)
+    settings = dataclasses.replace(known or TrainSettings(), data=path, **words)
+    if trained.data.get("place") == place_of(path) and target in (None, settings.target):
+        held_out = rows_held_out(trained, settings)
+        if held_out is not None:
+            return held_out
     target = target or settings.target
     if target is None:
-        raise SettingError(f"Which column of {given} holds the target? Name it: --target NAME.")
-    frame = read_table(given, **words)
+        raise SettingError(f"Which column of {path} holds the target? Name it: --target NAME.")
+    frame = read_table(path, **words)
     column = model.preparation.target if model.preparation is not None else None
     column = column or TargetColumn.of_classes(target, model.target.classes)
     y = column.read(frame[target_column(frame.columns, target)])
@@ -178,36 +180,88 @@ def judged_table(
     rows = np.flatnonzero(has_target(y))
     text = "all of them" if len(rows) == len(y) else f"without {len(y) - len(rows):,} that have no {target}"
     frame = frame.iloc[rows]
-    return Part(rows, model.inputs(frame), as_array(y[rows].tolist()), text), frame
+    return Part(rows, frame, as_array(y[rows].tolist()), text + unlike_training(trained, path)), frame
 
 
-def judged(data: Dataset, given: str, settings: TrainSettings | None) -> Part:
+def rows_held_out(trained: TrainedModel, settings: TrainSettings) -> tuple[Part, Any] | None:
+    """The test rows of the table that a network was trained on; None if it has none, or its rows have changed."""
+    assert settings.data is not None
+    try:
+        table = training_table(settings, trained.model.preparation)
+    except ChainruleError:  # rows that cannot be split or read as those were
+        return None
+    if not len(table.rows.test) or not is_training_data(trained, whole_part(table.data), settings.data):
+        return None
+    frame = None if table.features is None else table.features.iloc[table.rows.test]
+    return dataclasses.replace(own_test(table.data), rows=table.rows.test), frame
+
+
+def judged(data: Dataset, path: str, trained: TrainedModel) -> Part:
     """The rows to judge a trained network on: those it has not seen, as far as they are known."""
+    data = in_unit_of(trained.model, data)
     if data.x_test is not None:
         return own_test(data)
-    same = settings is not None and settings.data is not None and _is_same(settings.data, given)
-    if same and settings is not None:
-        training, test = train_and_test(data, settings)
-        return test or dataclasses.replace(training, text="all of them; the network was trained on these")
+    everything = whole_part(data)
+    if trained.settings is None or trained.data.get("place") != place_of(path):
+        return everything
+    try:
+        training, test = train_and_test(data, trained.settings)
+    except ChainruleError:  # other rows, which cannot be split as those were
+        return dataclasses.replace(everything, text=everything.text + unlike_training(trained, path))
+    if not is_training_data(trained, training, path):
+        return dataclasses.replace(everything, text=everything.text + unlike_training(trained, path))
+    return test or dataclasses.replace(training, text="all of them; the network was trained on these")
+
+
+def in_unit_of(model: Model, data: Dataset) -> Dataset:
+    """Images of bytes as the bytes they were, for a model that was trained on such without dividing them."""
+    limits = model.inputs.limits
+    if data.byte_scale == 1 or model.inputs.byte_scale != 1 or limits is None:
+        return data
+    x, x_test = (None if part is None else np.rint(part * data.byte_scale) for part in (data.x, data.x_test))
+    assert x is not None
+    return dataclasses.replace(data, x=x, x_test=x_test, byte_scale=1)
+
+
+def place_of(data: str) -> str:
+    """Where data is, whatever the folder that a command is typed in: its absolute path, or its name."""
+    path = path_of(data)
+    return spelt(data) if path is None else str(path.resolve())
+
+
+def fingerprint_of(part: Part, data: str | None) -> dict[str, str]:
+    """What the rows of training are known by: where they come from, and their content."""
+    x = part.x.x if isinstance(part.x, PreparedInputs) else part.x
+    return ({} if data is None else {"place": place_of(data)}) | fingerprint(x=x, y=part.y)
+
+
+def is_training_data(trained: TrainedModel, training: Part, data: str) -> bool:
+    """Whether these are the very rows that a network was trained on: of the same place, value for value."""
+    return bool(trained.data) and dict(trained.data) == fingerprint_of(training, data)
+
+
+def unlike_training(trained: TrainedModel, data: str) -> str:
+    """What is to be said of rows that come from where those of training came from, and are others."""
+    if trained.data.get("place") != place_of(data):
+        return ""
+    return "; the network was trained on other rows than these are now, so none counts as held out"
+
+
+def whole_part(data: Dataset) -> Part:
+    """All rows but those of the parts that the data came with."""
     return _part(data, np.arange(len(data.x)), "all of them")
 
 
 def own_test(data: Dataset) -> Part:
     """The test part that the data came with."""
-    assert data.x_test is not None
-    assert data.y_test is not None
+    assert data.test is not None
+    x, y = data.test
     text = f"the test part of {data.name}" if data.preparation is None else "held out before anything was learnt"
-    return Part(np.arange(len(data.x_test)), data.x_test, data.labels(data.y_test), text)
-
-
-def _is_same(data: str, other: str) -> bool:
-    """Whether two names or paths are of the same data."""
-    one, two = (as_path(name).resolve() for name in (data, other))
-    return spelt(data) == spelt(other) or one == two
+    return Part(np.arange(len(x)), x, y, text)
 
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
-    return Part(rows, _some(data.x, rows), data.labels(data.y[rows]), text)
+    return Part(rows, data.inputs(_some(data.x, rows)), data.labels(data.y[rows]), text)
 
 
 def _some(x: np.ndarray, rows: np.ndarray) -> np.ndarray:

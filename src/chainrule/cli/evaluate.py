@@ -21,15 +21,15 @@ MOST_CLASSES = 20
 
 def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None, **spelling: Any) -> None:
     """Evaluate the test part of the data (or all of it) and print what was found."""
-    found = find_model(run)
+    trained = find_model(run)
     check_used(Situation(data), {"target": target, "data_dir": data_dir, **spelling})
-    loss: Any = find_loss(found.settings) if found.settings is not None and found.settings.loss else "auto"
+    loss: Any = find_loss(trained.settings) if trained.settings is not None and trained.settings.loss else "auto"
     if is_table(data):
-        part, _ = judged_table(data, found.model, found.settings, target, **spelling)
+        part, _ = judged_table(data, trained, target, **spelling)
     else:
-        part = judged(load_data(data, data_dir, model=found.model), data, found.settings)
+        part = judged(load_data(data, data_dir, model=trained.model), data, trained)
     say(f"{data}: {len(part.x):,} rows, {part.text}")
-    evaluation = evaluate_model(found.model, part.x, part.y, loss)
+    evaluation = evaluate_model(trained.model, part.x, part.y, loss)
     show(as_plain_json(run, data, evaluation) if as_json else as_text(evaluation))
 
 

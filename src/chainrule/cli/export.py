@@ -10,7 +10,7 @@ import typer
 
 from chainrule.cli.data import path_of
 from chainrule.cli.messages import say, table
-from chainrule.cli.models import Found, files_of_run, find_folder, find_model
+from chainrule.cli.models import TrainedModel, files_of_run, find_folder, find_model
 from chainrule.cli.predict import blocks_to_predict
 from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import SettingError
@@ -48,7 +48,7 @@ def export(run: str, *, out: Path | None, check: str | None, opset: int | None, 
     _compare(found, path, check, data_dir)
 
 
-def _compare(found: Found, path: Path, check: str | None, data_dir: Path | None) -> None:
+def _compare(found: TrainedModel, path: Path, check: str | None, data_dir: Path | None) -> None:
     if importlib.util.find_spec("onnxruntime") is None:
         say("Not checked: that needs the package onnxruntime, pip install 'chainrule[all]'.")
         return

@@ -13,7 +13,6 @@ from chainrule.cli.messages import say
 from chainrule.data import Dataset
 from chainrule.presets import TrainSettings
 from chainrule.report import gather, write_evaluation, write_report
-from chainrule.report.judge import encoded
 from chainrule.report.suspicion import look_at, too_good
 from chainrule.tables.leaks import strongest
 from chainrule.tables.table import PreparedTable
@@ -47,13 +46,12 @@ def judge(
     rows, held_out = np.arange(len(part.x)), np.arange(0)
     if data.validation is None and settings.validation:
         root = random.key(settings.seed)
-        rows, held_out = hold_out(encoded(run.model, part.y), run.recipe.task, settings.validation, root)
+        rows, held_out = hold_out(run.model.encode(part.y), run.recipe.task, settings.validation, root)
     name, judged, numbers = "training", (part.x, part.y), part.rows
     if test is not None:
         name, judged, numbers = "test", (test.x, test.y), test.rows
     elif data.validation is not None:
-        x, y = data.validation
-        name, judged, numbers = "validation", (x, data.labels(y)), np.arange(len(x))
+        name, judged, numbers = "validation", data.validation, np.arange(len(data.validation[0]))
     elif len(held_out):
         name, judged, numbers = "validation", (part.x[held_out], part.y[held_out]), part.rows[held_out]
     validation = len(held_out) if data.validation is None else len(data.validation[0])

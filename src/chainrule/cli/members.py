@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import Part
+from chainrule.cli.data import Part, fingerprint_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
 from chainrule.cli.resume import going_on, saving
@@ -160,7 +160,8 @@ class SeveralSeeds:
         self._write_members(self.saved.what)
         write_result(
             self.folder,
-            result(self.run, self.scores, self.task.test) | {"members": len(self.population), "model": self.saved.what},
+            result(self.run, self.scores, self.task.test, fingerprint_of(self.task.part, self.task.settings.data))
+            | {"members": len(self.population), "model": self.saved.what},
         )
 
     def _write_members(self, what: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chainrule.cli.settings import read_settings
@@ -12,22 +13,30 @@ from chainrule.errors import FileError
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
 from chainrule.presets import TrainSettings
-from chainrule.training.folder import OF_A_RUN
+from chainrule.training.folder import OF_A_RUN, read_folder
 
 
 @dataclass(frozen=True)
-class Found:
-    """A model, and the settings it was trained with where they are known."""
+class TrainedModel:
+    """A model, and what is known of how it was trained.
+
+    Attributes
+    ----------
+    model : the model
+    settings : it was trained with, or None
+    data : the fingerprint of the rows that it was trained on (`chainrule.training.fingerprint`), {} where none is kept
+    """
 
     model: Model
     settings: TrainSettings | None
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_model(run: str) -> Found:
+def find_model(run: str) -> TrainedModel:
     """The model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
     path = _path(run)
     if path.is_file():
-        return Found(load_model(path), None)
+        return TrainedModel(load_model(path), None)
     if not path.is_dir():
         raise FileError(f"There is no run and no model {run!r}{_nearest(path)}")
     if not (path / "model.safetensors").exists():
@@ -35,9 +44,10 @@ def find_model(run: str) -> Found:
             raise FileError(f"{path} is not finished. Go on with it: chainrule train --resume {path}")
         raise FileError(f"{path} holds no trained model: it has no model.safetensors.")
     config = path / "config.toml"
-    return Found(
-        load_model(path / "model.safetensors"), TrainSettings(**read_settings(config)) if config.exists() else None
-    )
+    model = load_model(path / "model.safetensors")
+    if not config.exists():
+        return TrainedModel(model, None)
+    return TrainedModel(model, TrainSettings(**read_settings(config)), read_folder(path).result.get("data", {}))
 
 
 def files_of_run(run: str) -> list[Path]:

@@ -15,9 +15,10 @@ import numpy as np
 
 from chainrule.cli.data import judged, load_data, path_of, picture_shape, spelling
 from chainrule.cli.messages import say, show_log
-from chainrule.cli.models import Found, files_of_run, find_model
+from chainrule.cli.models import TrainedModel, files_of_run, find_model
 from chainrule.cli.usage import Situation, check_used
 from chainrule.data.images import find_images, read_images
+from chainrule.data.limits import Outside
 from chainrule.data.npz import read_npz_features
 from chainrule.data.sources import is_image_data
 from chainrule.display import printable
@@ -45,16 +46,15 @@ def predict(
     run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None, **given: str | None
 ) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
-    found = find_model(run)
-    situation = Situation(data, task=found.model.target.task)
+    trained = find_model(run)
+    situation = Situation(data, task=trained.model.target.task)
     check_used(situation, {"data_dir": data_dir, "predict.probabilities": probabilities, **given})
     if out is not None:
         check_not_read(out, path_of(data), *files_of_run(run))
     if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):
         raise FileError(f"Predictions are written as .csv or .parquet, not as {out.suffix!r}: --out predictions.csv")
-    blocks = (
-        columns_of(found.model, block, probabilities) for block in blocks_to_predict(found, data, data_dir, **given)
-    )
+    predictions = Predictions(trained.model, probabilities)
+    blocks = map(predictions, blocks_to_predict(trained, data, data_dir, **given))
     if out is not None and out.suffix.lower() == ".parquet":
         rows = write_parquet(out, blocks)
     elif out is not None:
@@ -62,11 +62,12 @@ def predict(
             rows = write_csv(file, blocks)
     else:
         rows = write_csv(sys.stdout, blocks, printable if sys.stdout.isatty() else str)
+    predictions.say_outside()
     if out is not None:
         say(f"{rows:,} predictions are written to {out}")
 
 
-def blocks_to_predict(found: Found, data: str, data_dir: Path | None, **given: str | None) -> Iterator[Block]:
+def blocks_to_predict(found: TrainedModel, data: str, data_dir: Path | None, **given: str | None) -> Iterator[Block]:
     """The rows to predict, those of a table a stretch at a time; targets are not needed, except for named data."""
     model = found.model
     if is_table(data):
@@ -84,7 +85,7 @@ def blocks_to_predict(found: Found, data: str, data_dir: Path | None, **given: s
     elif is_image_data(data):
         yield from _of_pictures(data, picture_shape(model, data))
     else:
-        part = judged(load_data(data, data_dir), data, found.settings)
+        part = judged(load_data(data, data_dir), data, found)
         say(f"{data}: predicting {len(part.x):,} rows, {part.text}")
         yield Block(part.rows, None, part.x)
 
@@ -124,9 +125,31 @@ def _numbers(model: Model, frame: Any) -> np.ndarray:
     return np.stack([numbers(frame[name]) for name in frame.columns], axis=1).astype(np.float32)
 
 
-def columns_of(model: Model, block: Block, probabilities: bool) -> dict[str, Any]:
+class Predictions:
+    """Predicts blocks of rows, and adds up what is unusual about their inputs: what is told is about all of them."""
+
+    def __init__(self, model: Model, probabilities: bool) -> None:
+        self.model, self.probabilities = model, probabilities
+        self.outside: Outside | None = None
+
+    def __call__(self, block: Block) -> dict[str, Any]:
+        """The predictions for a block as columns with names."""
+        x = self.model.inputs.admit(block.x)
+        outside = self.model.inputs.outside(x)
+        if outside is not None:
+            self.outside = outside if self.outside is None else self.outside + outside
+        return columns_of(
+            self.model, block, self.model.outputs(self.model.inputs.finish(x, self.model.precision)), self.probabilities
+        )
+
+    def say_outside(self) -> None:
+        """Tell which inputs were far outside of the range of the training data."""
+        if self.outside:
+            say(f"warning: {self.outside.sentence(self.model.inputs.feature_names)}")
+
+
+def columns_of(model: Model, block: Block, outputs: np.ndarray, probabilities: bool) -> dict[str, Any]:
     """The predictions as columns with names."""
-    outputs = model.predict_proba(block.x)
     predicted = model.labels(outputs)
     columns: dict[str, Any] = {"index": block.index} | ({} if block.names is None else {"file": block.names})
     if predicted.ndim > 1:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import path_of
+from chainrule.cli.data import fingerprint_of, path_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say, show, table
 from chainrule.cli.resume import from_search
@@ -194,7 +194,9 @@ def write(
     run.model.save(path / "model.safetensors")
     scores = None if task.test is None else run.evaluate(task.test.x, task.test.y)
     write_result(
-        path, result(run, scores, task.test) | {"trials": len(found.trials), "best_trial": found.winner.number}
+        path,
+        result(run, scores, task.test, fingerprint_of(task.part, settings.data))
+        | {"trials": len(found.trials), "best_trial": found.winner.number},
     )
     frame(translation, found).to_csv(path / "leaderboard.csv", index=False)
     write_trials(path, facts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import Part, path_of
+from chainrule.cli.data import Part, fingerprint_of, path_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
 from chainrule.cli.resume import complete, going_on, saving, say_where, settings_to_resume
@@ -168,13 +168,15 @@ def train_task(
             scores = run.evaluate(test.x, test.y) if test is not None else None
             with saving(run):
                 if not (folder / "result.json").exists():  # if it is there, nothing was left to train
-                    write_result(folder, result(run, scores, test))
+                    write_result(folder, result(run, scores, test, fingerprint_of(task.part, settings.data)))
             judge_and_report(run, data, task.part, test, settings, task.table)
     return Trained(run, settings, data, test, scores)
 
 
-def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> dict[str, Any]:
-    """How a run ended, for ``result.json``."""
+def result(
+    run: Any, scores: Mapping[str, float] | None, test: Part | None, data: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """How a run ended, and the fingerprint of the rows that it was trained on, for ``result.json``."""
     diverged, early = run.stopped == "diverged", run.stopped is not None
     return {
         "state": "diverged" if diverged else "stopped early" if early else "finished",
@@ -187,6 +189,7 @@ def result(run: Any, scores: Mapping[str, float] | None, test: Part | None) -> d
         "parameters": run.model.count(),
         "test": scores,
         "test_rows": len(test.x) if test is not None and scores is not None else None,
+        "data": dict(data or {}),
     }
 
 

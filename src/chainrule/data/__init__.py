@@ -6,6 +6,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.idx import read_idx, read_idx_folder
 from chainrule.data.images import read_image_folder
 from chainrule.data.npz import read_npz
+from chainrule.data.prepared import PreparedInputs
 from chainrule.data.sources import load
 from chainrule.data.split import stratified_split
 from chainrule.data.standardize import Standardizer
@@ -14,6 +15,7 @@ from chainrule.data.targets import Target, decode, encode_target
 
 __all__ = [
     "Dataset",
+    "PreparedInputs",
     "Standardizer",
     "Stream",
     "Target",

@@ -19,6 +19,9 @@ __all__ = ["check_features", "check_pair", "check_target"]
 
 Array = NDArray[Any]
 
+#: float32 holds every whole number up to here; above, neighbours become the same.
+WHOLE = 2**24
+
 _KINDS = {"M": "dates", "m": "time spans", "V": "records", "U": "text", "c": "complex numbers"}
 
 _TARGET_KINDS: tuple[tuple[Any, Any], ...] = (
@@ -37,7 +40,7 @@ def check_features(x: Any, name: str = "x") -> Array:
     x
         A list of rows, a NumPy or JAX array, a data frame, or anything else that NumPy can read, of shape
         (n, features), or (n, height, width, channels) for images. Floating numbers keep their kind (float32
-        or float64), whole numbers and booleans become float32.
+        or float64), whole numbers and booleans become float32, or float64 if some are beyond 2²⁴.
     name
         What to call it in an error message.
 
@@ -110,16 +113,20 @@ def check_pair(x: Any, y: Any) -> tuple[Array, Array]:
     chainrule.errors.DataError: x has 2 rows and y has 3: every row of x needs exactly one target.
     """
     features, target = check_features(x, "x"), check_target(y, "y")
-    if len(features) != len(target):
-        hint = ""
-        if target.ndim == 2 and target.shape[0] == 1 and target.shape[1] == len(features):
-            hint = " y lies on its side: write y.ravel()."
-        elif features.ndim == 2 and features.shape[1] == len(target):
-            hint = " x has that many columns: if samples are columns, write x.T."
-        raise DataError(
-            f"x has {len(features):,} rows and y has {len(target):,}: every row of x needs exactly one target.{hint}"
-        )
+    check_lengths(features, target)
     return features, target
+
+
+def check_lengths(x: Any, y: Any) -> None:
+    """Raise unless there is one target for each row of features; the message offers what mends it."""
+    if len(x) == len(y):
+        return
+    hint = ""
+    if y.ndim == 2 and y.shape[0] == 1 and y.shape[1] == len(x):
+        hint = " y lies on its side: write y.ravel()."
+    elif len(x.shape) == 2 and x.shape[1] == len(y):
+        hint = " x has that many columns: if samples are columns, write x.T."
+    raise DataError(f"x has {len(x):,} rows and y has {len(y):,}: every row of x needs exactly one target.{hint}")
 
 
 def _columns(x: Any) -> list[str] | None:
@@ -185,7 +192,7 @@ def to_float(array: Array, name: str, columns: list[str] | None) -> Array:
     """Numbers as floating ones; anything else is an error."""
     kind = array.dtype.kind
     if kind in "biuf":
-        return array.astype(float_dtype(array.dtype), copy=False)
+        return array.astype(float_dtype_of(array), copy=False)
     if kind == "U":
         flat = array.reshape(len(array), -1)
         places = ((i, j) for j in range(flat.shape[1]) for i in range(len(flat)) if not _reads_as_number(flat[i, j]))
@@ -200,8 +207,18 @@ def kind_of(dtype: np.dtype[Any]) -> str:
 
 
 def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """float32 for whole numbers and for floats that fit in it, float64 for others; in the machine's byte order."""
-    return np.float32 if dtype.kind != "f" or dtype.itemsize <= 4 else np.float64
+    """float32 for types all of whose values it holds exactly, float64 for others; in the machine's byte order."""
+    exact = dtype.itemsize <= (4 if dtype.kind == "f" else 2) or dtype.kind == "b"
+    return np.float32 if exact else np.float64
+
+
+def float_dtype_of(array: Array) -> type[np.floating[Any]]:
+    """As `float_dtype`, and float32 too for whole numbers of a wide type that are small enough for it."""
+    wide = float_dtype(array.dtype)
+    if array.dtype.kind in "iu" and wide is np.float64 and array.size:
+        small = array.min() >= -WHOLE and array.max() <= WHOLE
+        return np.float32 if small else np.float64
+    return wide
 
 
 def check_finite(array: Array, name: str, columns: list[str] | None, start: int | None = None) -> None:

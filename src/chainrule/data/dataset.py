@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.check import check_features, check_target
+from chainrule.data.prepared import PreparedInputs
 from chainrule.data.targets import decode
 from chainrule.errors import DataError
 
 __all__ = ["Dataset"]
 
 Array = NDArray[Any]
+
+#: What the bytes of images are divided by.
+BYTE = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,8 @@ class Dataset:
         ``"classification"`` or ``"regression"``.
     x_validation, y_validation
         A part for validation, where the data has one.
+    byte_scale
+        What the bytes of images were divided by to make ``x`` of them: 255, or 1 where nothing was divided.
     preparation
         What made ``x`` of the columns of a table (`chainrule.tables.Preparation`); it is kept with a model that is
         trained on the data. None for data that was numbers from the start.
@@ -70,6 +76,7 @@ class Dataset:
     y_validation: Array | None = None
     preparation: Any = None
     notes: tuple[str, ...] = ()
+    byte_scale: int = 1
 
     def labels(self, y: Array) -> Array:
         """The labels that codes stand for; targets that are not codes as they are.
@@ -137,24 +144,36 @@ class Dataset:
             None if classes is None or regression else tuple(classes),
             None if feature_names is None else tuple(str(n) for n in feature_names),
             "regression" if regression else "classification",
+            byte_scale=BYTE if _divided(x) else 1,
         )
 
     @property
-    def train(self) -> tuple[Array, Array]:
-        """Features and targets to train on: ``fit(net, data.train)``."""
-        return self.x, self.y
+    def train(self) -> tuple[Any, Array]:
+        """Features and labels to train on: ``fit(net, data.train)``.
+
+        Labels are what the codes in ``y`` stand for. Features that were made of a table are `PreparedInputs`, so that a
+        model takes them as they are.
+        """
+        return self._pair(self.x, self.y)
 
     @property
-    def validation(self) -> tuple[Array, Array] | None:
-        """Features and targets of the validation part, or None."""
+    def validation(self) -> tuple[Any, Array] | None:
+        """Features and labels of the validation part, as those of `train`; or None."""
         if self.x_validation is None or self.y_validation is None:
             return None
-        return self.x_validation, self.y_validation
+        return self._pair(self.x_validation, self.y_validation)
 
     @property
-    def test(self) -> tuple[Array, Array] | None:
-        """Features and targets of the test part, or None."""
-        return None if self.x_test is None or self.y_test is None else (self.x_test, self.y_test)
+    def test(self) -> tuple[Any, Array] | None:
+        """Features and labels of the test part, as those of `train`; or None."""
+        return None if self.x_test is None or self.y_test is None else self._pair(self.x_test, self.y_test)
+
+    def inputs(self, x: Any) -> Any:
+        """Some of its features, marked as prepared if they were made of a table."""
+        return x if self.preparation is None else PreparedInputs(x, self.preparation)
+
+    def _pair(self, x: Array, y: Array) -> tuple[Any, Array]:
+        return self.inputs(x), self.labels(y)
 
     def summary(self) -> str:
         """A few lines of text: what there is to learn, and from how much.
@@ -187,9 +206,14 @@ class Dataset:
 def as_features(x: Any, name: str = "x") -> Array:
     """Features, checked; images as (n, height, width, channels), those of unsigned bytes in [0, 1]."""
     features = check_features(x, name)
-    if features.ndim >= 3 and getattr(x, "dtype", None) == np.uint8:
-        features /= np.float32(255)  # in place: turning bytes into floats has made a copy
+    if _divided(x):
+        features /= np.float32(BYTE)  # in place: turning bytes into floats has made a copy
     return features[..., None] if features.ndim == 3 else features
+
+
+def _divided(x: Any) -> bool:
+    """Whether these are images of bytes."""
+    return getattr(x, "dtype", None) == np.uint8 and x.ndim >= 3
 
 
 def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:

@@ -14,7 +14,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.dataset import Dataset, as_features
+from chainrule.data.check import check_features
+from chainrule.data.dataset import Dataset
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path
 from chainrule.memory import check_memory, check_unpacked
@@ -70,8 +71,8 @@ def read_npz(path: str | Path) -> Dataset:
 def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
     """The features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
 
-    They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and are
-    treated as in `read_npz`.
+    They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and
+    come as they are stored: what is to be done to them is known to the model (`chainrule.Model.prepare`).
 
     Examples
     --------
@@ -89,9 +90,10 @@ def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
     path = as_path(path)
     ((name, array),) = _read(path, _choose_features).items()
     try:
-        return as_features(array), name
+        check_features(array)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    return array, name
 
 
 def _read(path: Path, choose: Callable[[Mapping[str, str], Path], Iterable[str]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ class Rows:
     ----------
     shape : (n, features), or (n, height, width, channels)
     dtype : of what `read` gives: float32 or float64
+    pixels : whether they are stored as unsigned bytes
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    pixels: bool = False
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,6 +67,7 @@ class Source(Rows):
         if dtype.kind not in "biuf":
             raise DataError(f"{self.name} holds {kind_of(dtype)}; expected numbers.")
         self.shape, self.dtype = shape, np.dtype(float_dtype(dtype))
+        self.pixels = dtype == np.uint8
 
     def stored(self, start: int, stop: int) -> Array:
         """The rows as they are stored."""
@@ -131,7 +134,7 @@ class Chosen(Rows):
 
     def __init__(self, rows: Rows, at: Array) -> None:
         self.rows, self.at = rows, at
-        self.shape, self.dtype = (len(at), *rows.shape[1:]), rows.dtype
+        self.shape, self.dtype, self.pixels = (len(at), *rows.shape[1:]), rows.dtype, rows.pixels
         self.reach = max(1, CHUNK // math.prod(self.shape[1:]))
 
     def read(self, start: int, stop: int) -> Array:
@@ -146,10 +149,10 @@ class Chosen(Rows):
 
 
 class Ready(Rows):
-    """Rows as a network takes them: standardized, if there is a ``standardizer``, and in its precision."""
+    """Rows as a network takes them: what ``finish`` makes of a stretch of them, in the network's precision."""
 
-    def __init__(self, rows: Rows, standardizer: Any, dtype: Any) -> None:
-        self.rows, self.standardizer = rows, standardizer
+    def __init__(self, rows: Rows, finish: Callable[[Array], Array], dtype: Any) -> None:
+        self.rows, self.finish = rows, finish
         self.shape, self.dtype = rows.shape, np.dtype(dtype)
         self.step = max(1, CHUNK // math.prod(self.shape[1:]))
 
@@ -157,8 +160,7 @@ class Ready(Rows):
         found = np.empty((stop - start, *self.shape[1:]), self.dtype)
         for i in range(start, stop, self.step):
             j = min(i + self.step, stop)
-            x = self.rows.read(i, j)
-            found[i - start : j - start] = x if self.standardizer is None else self.standardizer(x)
+            found[i - start : j - start] = self.finish(self.rows.read(i, j))
         return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.check import check_features
+from chainrule.data.limits import Limits
 from chainrule.data.rows import CHUNK, Rows
 from chainrule.errors import DataError, ShapeError
 
@@ -48,9 +49,14 @@ class Standardizer:
 
         With a weight for each sample, a weight of 2 is as if the sample were there twice, and 0 as if it were not.
         ``x`` may also be `chainrule.data.rows.Rows`, which are read once, from start to end. Sums are taken in float64;
-        the result has the dtype of ``x``. A feature that never changes has deviation 1, so that it becomes 0 and not
-        NaN.
+        the result has the dtype of ``x``. A feature that never changes has its value as mean and deviation 1, so that
+        it becomes exactly 0, whatever its size.
         """
+        return cls.fit_with_limits(x, weight)[0]
+
+    @classmethod
+    def fit_with_limits(cls, x: Any, weight: Any = None) -> tuple[Self, Limits]:
+        """What `fit` gives, and the smallest and the largest value of each feature or channel, in one pass."""
         if isinstance(x, Rows):
             blocks = (x.read(start, stop) for start, stop in x.stretches())
         else:
@@ -80,11 +86,14 @@ class Standardizer:
             squares = squares + (around.sum(axis=0) if w is None else w @ around) + shift**2 * (count * size / total)
             count = total
         pixels, dtype = (-1, x.shape[-1]), x.dtype
+        limits = Limits(low.reshape(pixels).min(axis=0), high.reshape(pixels).max(axis=0))
         means, variances = means.reshape(pixels), (squares / count).reshape(pixels)
         deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(dtype)
-        # Rounding can leave a constant feature a tiny deviation, so it is known by its extremes.
-        constant = (low.reshape(pixels).min(axis=0) == high.reshape(pixels).max(axis=0)) | (deviation == 0)
-        return cls(means.mean(axis=0).astype(dtype), np.where(constant, dtype.type(1), deviation))
+        # Rounding can leave a constant feature a tiny deviation, or a mean beside its value, so it is known by its
+        # extremes.
+        constant = limits.low == limits.high
+        center = np.where(constant, limits.low, means.mean(axis=0)).astype(dtype)
+        return cls(center, np.where(constant | (deviation == 0), dtype.type(1), deviation)), limits
 
     def __call__(self, x: Any) -> Any:
         """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""

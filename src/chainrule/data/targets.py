@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.check import check_target
+from chainrule.data.check import check_target, float_dtype_of
 from chainrule.data.standardize import Standardizer
 from chainrule.errors import DataError
 
@@ -38,6 +38,9 @@ class Target:
     mean, deviation
         For regression on standardized targets: those of the training targets, one for each output. The network then
         learns (y − mean) / deviation, and its outputs are brought back to the target's own unit. Else empty.
+    coded
+        Whether a `Dataset` named the classes: then whole numbers stand for classes by their place. Else a whole number
+        is a label like any other.
     """
 
     task: Literal["classification", "binary", "multilabel", "regression"]
@@ -45,6 +48,7 @@ class Target:
     outputs: int
     mean: tuple[float, ...] = field(default=(), repr=False)
     deviation: tuple[float, ...] = field(default=(), repr=False)
+    coded: bool = field(default=False, repr=False)
 
     def standardized(self, y: Any, weight: Any = None) -> Self:
         """This target, to be learnt as (y − mean) / deviation with those of the training targets ``y``, (n, outputs).
@@ -58,24 +62,30 @@ class Target:
         scale = Standardizer.fit(np.asarray(y, np.float64), weight)
         return replace(self, mean=tuple(scale.mean.tolist()), deviation=tuple(scale.deviation.tolist()))
 
+    def centered(self, y: Any) -> Self:
+        """This target, to be learnt as y − mean with the mean of the training targets ``y``, (n, outputs)."""
+        return replace(self.standardized(y), deviation=(1.0,) * self.outputs)
+
     def scale(self, y: Any) -> Any:
-        """Targets as the network learns them."""
+        """Targets as the network learns them; arrays are scaled in float64, since y may be large beside y − mean."""
         return (y - self._in(self.mean, y)) / self._in(self.deviation, y) if self.mean else y
 
     def undo(self, a: Any) -> Any:
-        """Outputs of the network in the target's own unit: the inverse of `scale`."""
+        """Outputs of the network in the target's own unit, arrays in float64: the inverse of `scale`."""
         return a * self._in(self.deviation, a) + self._in(self.mean, a) if self.mean else a
 
     @staticmethod
     def _in(numbers: tuple[float, ...], like: Any) -> Array:
-        return np.asarray(numbers, np.float32 if like.dtype == np.float32 else np.float64)
+        # A traced value keeps its type; an array becomes float64 beside these.
+        traced = not isinstance(like, np.ndarray | np.generic) and like.dtype == np.float32
+        return np.asarray(numbers, np.float32 if traced else np.float64)
 
 
 def encode_target(
     y: Any,
     units: int | None = None,
     output_activation: Any = None,
-    classes: Sequence[Any] | None = None,
+    known: Target | None = None,
 ) -> tuple[Array, Target]:
     """The target as the array that the losses take, and what it is.
 
@@ -103,17 +113,19 @@ def encode_target(
         Units of the output layer; None where the target decides.
     output_activation
         Name (or object with a ``name``) of the activation of the output layer; None where the target decides.
-    classes
-        For validation and test data: the classes found in the training data (`Target.classes`).
+    known
+        For all data but the training data: what the training target was. Labels are looked up among its classes; one
+        of another type than theirs is the class that is written like it (1 and "1"). A whole number is a code only if
+        ``known.coded``, and never where a class is written like it.
 
     Raises
     ------
     DataError
-        The target cannot be learnt by these outputs, or has labels that are not among ``classes``.
+        The target cannot be learnt by these outputs, or has labels that are not among the known classes.
 
     Examples
     --------
-    >>> from chainrule.data import encode_target
+    >>> from chainrule.data import Target, encode_target
     >>> encode_target(["dog", "cat", "dog"])
     (array([1, 0, 1], dtype=int32), Target(task='classification', classes=('cat', 'dog'), outputs=2))
     >>> codes, target = encode_target(["no", "yes"], units=1, output_activation="sigmoid")
@@ -121,7 +133,7 @@ def encode_target(
     ([[0.0], [1.0]], 'binary')
     >>> encode_target([0.5, 2.5])[1]
     Target(task='regression', classes=None, outputs=1)
-    >>> encode_target(["bird"], classes=("cat", "dog"))
+    >>> encode_target(["bird"], known=Target("classification", ("cat", "dog"), 2))
     Traceback (most recent call last):
         ...
     chainrule.errors.DataError: y has labels that are not among the classes of the training data: 'bird' \
@@ -133,14 +145,17 @@ def encode_target(
         raise DataError(f"y has shape {target.shape}; expected one value, (n,), or one row, (n, outputs), a sample.")
     if units == 1 and activation == "softmax":
         raise DataError("One softmax unit always answers 1; write Dense(1, 'sigmoid') or one unit for each class.")
+    if known is not None and known.task == "regression":
+        return _encode_known_numbers(target, known, activation)
     if target.ndim == 2 and target.shape[1] > 1:
-        return _encode_rows(target, units, activation, classes)
+        return _encode_rows(target, units, activation, known)
     values = target.ravel()
+    classes = None if known is None else known.classes
     # Numbers stay numbers beside classes that are numbers: a probability is a fine target for a yes or no.
     numeric = classes is None or (values.dtype.kind == "f" and not any(isinstance(c, str) for c in classes))
     if numeric and not _are_labels(values, units, activation):
         return _encode_numbers(values, units, activation)
-    return _encode_labels(_whole(values, activation, units), units, activation, classes)
+    return _encode_labels(_whole(values, activation, units), units, activation, known)
 
 
 def decode(codes: Any, classes: Sequence[Any]) -> Array:
@@ -191,10 +206,22 @@ def _encode_numbers(values: Array, units: int | None, activation: str | None) ->
     return numbers, Target("regression", None, 1)
 
 
+def _encode_known_numbers(target: Array, known: Target, activation: str | None) -> tuple[Array, Target]:
+    """Numbers to be predicted, whatever they look like: those of a few rows may look like labels."""
+    if target.dtype.kind == "U":
+        raise DataError(f"y holds text ({target.ravel()[0]!r}), and the model predicts numbers.")
+    numbers = _as_float(target.reshape(len(target), -1))
+    if numbers.shape[1] != known.outputs:
+        raise DataError(f"y has {numbers.shape[1]} numbers for each sample, and the model predicts {known.outputs}.")
+    _check_reachable(numbers, activation)
+    return numbers, known
+
+
 def _encode_labels(
-    values: Array, units: int | None, activation: str | None, given: Sequence[Any] | None
+    values: Array, units: int | None, activation: str | None, known: Target | None
 ) -> tuple[Array, Target]:
     binary = activation in _YES_OR_NO and (units == 1 or units is None)
+    given = None if known is None else known.classes
     classes = tuple(given) if given is not None else _classes(values, 2 if binary else units)
     if len(classes) < 2:
         raise DataError(f"y has only one class ({_listed(classes)}); at least two are needed to tell them apart.")
@@ -211,10 +238,11 @@ def _encode_labels(
         )
     if units is not None and units > 1 and len(classes) != units:
         raise DataError(_does_not_fit(values, classes, units, activation))
-    codes = _look_up(values, classes)
+    coded = known is not None and known.coded
+    codes = _look_up(values, classes, coded)
     if binary and len(classes) == 2:
-        return codes.astype(np.float32)[:, None], Target("binary", classes, 1)
-    return codes, Target("classification", classes, len(classes))
+        return codes.astype(np.float32)[:, None], Target("binary", classes, 1, coded=coded)
+    return codes, Target("classification", classes, len(classes), coded=coded)
 
 
 def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
@@ -227,12 +255,22 @@ def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
     return tuple(found.tolist())
 
 
-def _look_up(values: Array, classes: tuple[Any, ...]) -> Array:
-    if values.dtype.kind in "iu" and all(isinstance(c, str) for c in classes):
-        classes = tuple(range(len(classes)))  # the codes of classes that have names (a `Dataset`'s y)
-    code = {label: i for i, label in enumerate(classes)}
-    found, inverse = np.unique(values, return_inverse=True)
-    unseen = [label for label in found.tolist() if label not in code]
+def _look_up(values: Array, classes: tuple[Any, ...], coded: bool) -> Array:
+    """The code of each label: of the class that it is, else of the class that is written like it, else itself."""
+    labels, inverse = np.unique(values, return_inverse=True)
+    by_label = {label: i for i, label in enumerate(classes)}
+    by_text = {str(label): i for i, label in enumerate(classes)}
+    written_alike = len(by_text) == len(classes)
+
+    def code_of(label: Any) -> int | None:
+        code = by_label.get(label)
+        return by_text.get(str(label)) if code is None and written_alike else code
+
+    codes = [code_of(label) for label in labels.tolist()]
+    numbered = any(not isinstance(label, str) or label.strip().lstrip("+-").isdecimal() for label in classes)
+    if coded and labels.dtype.kind in "iu" and not numbered:
+        codes = [int(label) if 0 <= label < len(classes) else None for label in labels]
+    unseen = [label for label, code in zip(labels.tolist(), codes, strict=True) if code is None]
     if unseen:
         rows = np.flatnonzero(np.isin(values, np.array(unseen, values.dtype)))
         raise DataError(
@@ -240,7 +278,7 @@ def _look_up(values: Array, classes: tuple[Any, ...]) -> Array:
             f"({len(rows):,} of {len(values):,} rows, first in row {rows[0]}). Known classes: "
             f"{_listed(classes)}."
         )
-    return np.array([code[label] for label in found.tolist()], np.int32)[inverse.ravel()]
+    return np.array(codes, np.int32)[inverse.ravel()]
 
 
 def _does_not_fit(values: Array, classes: tuple[Any, ...], units: int, activation: str | None) -> str:
@@ -260,9 +298,9 @@ def _does_not_fit(values: Array, classes: tuple[Any, ...], units: int, activatio
 
 
 def _encode_rows(
-    target: Array, units: int | None, activation: str | None, given: Sequence[Any] | None
+    target: Array, units: int | None, activation: str | None, known: Target | None
 ) -> tuple[Array, Target]:
-    k = target.shape[1]
+    k, given = target.shape[1], None if known is None else known.classes
     if target.dtype.kind == "U":
         raise DataError(f"y has {k} columns of text; expected one label for each sample, or rows of zeros and ones.")
     if units is not None and k != units:
@@ -301,7 +339,7 @@ def _check_reachable(numbers: Array, activation: str | None) -> None:
 
 
 def _as_float(values: Array) -> Array:
-    return values if values.dtype.kind == "f" else values.astype(np.float32)
+    return values if values.dtype.kind == "f" else values.astype(float_dtype_of(values))
 
 
 def _listed(labels: Sequence[Any], most: int = 10) -> str:

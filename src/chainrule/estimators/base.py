@@ -178,7 +178,7 @@ class Net(Parameters):
             model = self._initial(X, y, sample_weight, outputs, activation, classes)
         if not hasattr(self, "_continued"):
             self._continued = Continued(self._seed())
-        return self._continued.train(model, model.inputs(X), y, sample_weight, self._settings())
+        return self._continued.train(model, X, y, sample_weight, self._settings())
 
     def _initial(self, X: Any, y: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
         """The model before the first pass; how inputs are prepared is learned from the rows of that pass."""

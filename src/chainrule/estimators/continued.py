@@ -15,6 +15,7 @@ from chainrule.training.feed import Resident
 from chainrule.training.job import SHUFFLE, STEPS
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare
+from chainrule.training.run_data import run_data
 from chainrule.training.state import State, Unit, start
 
 
@@ -34,11 +35,8 @@ class Continued:
     def train(self, model: Model, x: Any, y: np.ndarray, sample_weight: Any, settings: Mapping[str, Any]) -> Run:
         """One pass over some rows, by the settings of `fit` that concern the step."""
         prepared = prepare(
-            x,
-            y,
+            run_data(model, (x, y), None, 0),
             model,
-            validation=None,
-            preparation=None,
             normalize=settings["normalize"],
             normalize_target=settings["normalize_target"],
             sample_weight=sample_weight,

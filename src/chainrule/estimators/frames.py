@@ -12,7 +12,7 @@ from chainrule.data import Dataset, stratified_split
 from chainrule.errors import DataError
 from chainrule.tables.learning import learn
 from chainrule.tables.preparation import Preparation
-from chainrule.training.prepare import SPLIT
+from chainrule.training.run_data import SPLIT
 
 
 def is_table(X: Any) -> bool:

@@ -62,8 +62,6 @@ def check_onnx(model: Model, path: Any, x: Any = None, *, tolerance: float = TOL
     True
     """
     x = random_rows(model) if x is None else x
-    if model.preparation is None:
-        x = np.asarray(x, model.precision)
     outputs = run_onnx(path, onnx_inputs(model, x))
     expected = model.predict_proba(x)
     given = next(iter(outputs.values()))
@@ -85,7 +83,9 @@ def onnx_inputs(model: Model, x: Any) -> dict[str, np.ndarray]:
     {'x': array([[1., 2.]], dtype=float32)}
     """
     if model.preparation is None:
-        return {"x": np.asarray(x, model.precision)}
+        from chainrule.export.model import input_precision
+
+        return {"x": np.asarray(model.inputs.admit(x), input_precision(model))}
     from chainrule.export.preparation import column_inputs  # pandas and scikit-learn come with it
 
     return column_inputs(model.preparation, x)

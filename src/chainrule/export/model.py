@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data.limits import is_coarse
 from chainrule.errors import FileError, SettingError
 from chainrule.export import activations, layers  # noqa: F401 - they register what they write
 from chainrule.export.graph import Graph, Value, feature_axis
@@ -28,11 +29,12 @@ LIMIT = 2**31 - 1
 def to_onnx(model: Model, path: str | Path | None = None, *, opset: int = OPSET) -> Any:
     """Write a model to an ONNX file, and return it as an ``onnx.ModelProto``.
 
-    The inputs of the file are "x" (batch, …) in the model's precision or, for a model that was trained on a table, its
-    columns by name, each (batch, 1) (see `chainrule.export.preparation`; `onnx_inputs` makes them of a data frame). The
-    outputs are "probabilities" (or "outputs", where they are none), which `Model.predict_proba` gives, and for classes
-    "label", the class as it was given in training, text or number. Numbers are in the target's own unit. The batch may
-    have any length. Task, class names and columns are also in the metadata.
+    The inputs of the file are "x" (batch, …) in the model's precision (float64 where float32 would merge different
+    inputs; images of a model that divides bytes by 255 are from 0 to 1) or, for a model that was trained on a table,
+    its columns by name, each (batch, 1) (see `chainrule.export.preparation`; `onnx_inputs` makes them of a data frame).
+    The outputs are "probabilities" (or "outputs", where they are none), which `Model.predict_proba` gives, and for
+    classes "label", the class as it was given in training, text or number. Numbers are in the target's own unit. The
+    batch may have any length. Task, class names and columns are also in the metadata.
 
     A float64 model is computed in float64, but for settings of activations (a slope), which ONNX keeps in float32, and
     the error function of GELU, which onnxruntime has in float32 only: up to 1e-7.
@@ -88,7 +90,7 @@ def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:
     """The inputs of the file, and the value that the network gets."""
     if model.preparation is None:
         x = Value(graph.reserve("x"), model.input_shape)
-        inputs = [_declared("x", model.precision, ["batch", *model.input_shape])]
+        inputs = [_declared("x", input_precision(model), ["batch", *model.input_shape])]
     else:
         from chainrule.export.preparation import write_preparation  # pandas and scikit-learn come with it
 
@@ -100,20 +102,34 @@ def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:
     with graph.scope("standardizer"):  # in the wider precision of the two, as `Model.prepare` does
         mean, deviation = model.standardizer.mean, model.standardizer.deviation
         wide = np.result_type(mean.dtype, model.precision)
-        x = x if wide == model.precision else graph.cast(x, wide)
+        x = x if wide == input_precision(model) else graph.cast(x, wide)
         x = graph.add("Sub", x, graph.constant(mean, "mean", wide))
         x = graph.add("Div", x, graph.constant(deviation, "deviation", wide))
         return inputs, x if wide == model.precision else graph.cast(x, model.precision)
 
 
+def input_precision(model: Model) -> Any:
+    """The type of the file's input "x": the model's, or float64 where float32 would merge different inputs."""
+    scale, limits = model.standardizer, model.inputs.limits
+    if model.preparation is not None or scale is None or limits is None:
+        return np.dtype(model.precision)
+    coarse = is_coarse(np.maximum(abs(limits.low), abs(limits.high)), scale.deviation)
+    return np.result_type(scale.mean.dtype, model.precision) if coarse.any() else np.dtype(model.precision)
+
+
 def _outputs(graph: Graph, model: Model, out: Value) -> list[Any]:
     """What the outputs of the file are: those of the network, and what they mean (`Model.labels`)."""
     target, shape = model.target, ["batch", *out.shape]
+    precision = np.dtype(model.precision)
     if target.mean:  # back in the target's own unit
-        out = graph.add("Add", graph.add("Mul", out, np.array(target.deviation)), np.array(target.mean))
+        mean, deviation = np.array(target.mean), np.array(target.deviation)
+        if is_coarse(mean, deviation).any() and precision == np.float32:
+            out, precision = graph.cast(out, np.float64), np.dtype(np.float64)
+        out = graph.add("Mul", out, graph.constant(deviation, "target_deviation", precision))
+        out = graph.add("Add", out, graph.constant(mean, "target_mean", precision))
     low, high = model.last_activation.range
     name = "probabilities" if target.task != "regression" and (low, high) == (0.0, 1.0) else "outputs"
-    declared = [_declared(_named(graph, name, out), model.precision, shape)]
+    declared = [_declared(_named(graph, name, out), precision, shape)]
     if target.task == "regression":
         return declared
     if target.task == "classification":

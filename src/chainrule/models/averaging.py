@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from chainrule import tree
 from chainrule.data import Standardizer, Target
+from chainrule.data.limits import Limits
 from chainrule.errors import ChainruleError, SettingError, ShapeError
 from chainrule.layers import Average, Layer, Rescale, Sequential
+from chainrule.models.inputs import Inputs
 from chainrule.models.model import Model
-from chainrule.models.saving import checksum, flatten
 
 Array = NDArray[Any]
 
@@ -84,8 +85,7 @@ def averaged(found: Sequence[tuple[int, Model]]) -> Model:
         precision=members[0].precision,
         params=params,
         state=state,
-        standardizer=standardizer,
-        preparation=members[0].preparation,
+        inputs=_merged(members, standardizer),
         target=target if any(model.target_is_known for model in members) else None,
     )
 
@@ -138,8 +138,11 @@ def _check(members: Sequence[tuple[int, Model]]) -> None:
                 )
 
     again = "Leave one of them out, or train it again like the others."
+    units = "Train all of them on pixels as bytes, or all on pixels from 0 to 1."
     same("input shape", lambda model: model.input_shape, again, ShapeError)
     same("output shape", lambda model: model.output_shape, again, ShapeError)
+    same("names of the input columns", lambda model: model.inputs.names, again)
+    same("unit of pixels", lambda model: model.inputs.byte_scale, units)
     same("precision", lambda model: model.precision, "Train them with the same precision=.")
     same("task", lambda model: model.target.task, again)
     same(
@@ -161,10 +164,7 @@ def _check(members: Sequence[tuple[int, Model]]) -> None:
 
 def _fingerprint(model: Model) -> str | None:
     """What tells preparations apart that do different things; None without one."""
-    if model.preparation is None:
-        return None
-    plain, arrays = model.preparation.to_parts()
-    return checksum(json.dumps(plain), flatten(arrays))
+    return None if model.preparation is None else model.preparation.checksum
 
 
 def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | None]]:
@@ -188,6 +188,13 @@ def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | 
     mean, deviation = shared.mean.astype(np.float64), shared.deviation.astype(np.float64)
     pairs = zip(means, deviations, strict=True)
     return shared, [_rescaled(deviation / width, (mean - at) / width) for at, width in pairs]
+
+
+def _merged(members: Sequence[Model], standardizer: Standardizer | None) -> Inputs:
+    """What the ensemble knows of its inputs: the members' names and units, and the widest of their ranges."""
+    limits = [model.inputs.limits for model in members if model.inputs.limits is not None]
+    widest = functools.reduce(Limits.merged, limits) if limits else None
+    return dataclasses.replace(members[0].inputs, standardizer=standardizer, limits=widest)
 
 
 def _equal(one: Standardizer, other: Standardizer) -> bool:

@@ -16,14 +16,15 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.check import GradientCheck, check_gradient
-from chainrule.data import Standardizer, Target, check_features, check_pair, decode, encode_target
-from chainrule.data.rows import Ready, Rows
-from chainrule.data.streams import streamed
-from chainrule.engine import PRECISIONS, Work, choose
-from chainrule.errors import SettingError, ShapeError, did_you_mean, unknown_name
+from chainrule.data import Standardizer, Target, decode, encode_target
+from chainrule.data.check import check_lengths
+from chainrule.data.rows import Rows
+from chainrule.engine import PRECISIONS, Work, choose, namespace
+from chainrule.errors import DataError, SettingError, ShapeError, did_you_mean, unknown_name
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
+from chainrule.models.inputs import Inputs
 from chainrule.settings import plain
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Model:
     params, state : values to use instead of initial ones
     standardizer : applied to every input before the network (training mean and deviation)
     preparation : what makes the inputs of the columns of a table (`chainrule.tables.Preparation`); with it the model
-        takes data frames, too
+        takes data frames
+    inputs : all that is known of the inputs (`chainrule.models.inputs.Inputs`), instead of the two above
     target : what the outputs mean (task and class names)
 
     Example
@@ -103,6 +105,7 @@ class Model:
         state: Any = None,
         standardizer: Standardizer | None = None,
         preparation: Preparation | None = None,
+        inputs: Inputs | None = None,
         target: Target | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -119,39 +122,58 @@ class Model:
         if state is not None:
             self.state = fill(self.state, state, "state", None)
         self._work: Work | None = None
-        self.standardizer, self.preparation = standardizer, preparation
+        #: What is known of the inputs: how they are prepared and scaled.
+        self.inputs = inputs or Inputs(self.input_shape, preparation, standardizer=standardizer)
         #: The activation of the last layer.
         self.last_activation = _last_activation(self.net)
         #: Whether the meaning of the outputs comes from training data (it is guessed for an untrained model).
         self.target_is_known = target is not None
         self.target = target or _default_target(self.last_activation, self.output_shape)
 
-    def __call__(self, x: Array) -> Any:
-        """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``."""
-        self._check(x)
-        if self.standardizer is not None:
-            x = self.standardizer(x)
+    @property
+    def standardizer(self) -> Standardizer | None:
+        """What is applied to every input last: training mean and deviation."""
+        return self.inputs.standardizer
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """What makes inputs of the columns of a table."""
+        return self.inputs.preparation
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``.
+
+        Arrays and data frames come in as everywhere (`prepare`). A traced x has the shape that the network takes: of a
+        model that was trained on a table it is what `prepare` gives, before it is standardized.
+        """
+        if isinstance(x, Tensor) or namespace(x) is not np:
+            self.inputs.check_shape(x)
+            x = x if self.standardizer is None else self.standardizer(x)
+        else:
+            x = self.prepare(x)
         return self.target.undo(forward(self.net, self.params, self.state, x)[0])
 
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression.
 
         ``x`` is an array, a `chainrule.data.Stream` or `numpy.memmap`, which is read as it is needed, or (for a model
-        that was trained on a table) a data frame with the columns of that table. ``batch_size`` samples at a time; None
-        takes as many as keep their inputs and activations in the cache.
+        that was trained on a table) a data frame with the columns of that table; see `prepare`. ``batch_size`` samples
+        at a time; None takes as many as keep their inputs and activations in the cache. Values of a target that was
+        standardized in training come in float64.
         """
-        x = self.inputs(x)
+        return self.outputs(self.prepare(x), engine=engine, batch_size=batch_size)
+
+    def outputs(self, x: Any, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
+        """`predict_proba` of inputs as `prepare` gives them."""
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
         batch_size = plain(batch_size)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
-        stream = streamed(x)
-        x = self.prepare(check_features(x) if stream is None else stream.x)
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
         run = functools.partial(outputs, self.net, self.params, self.state, engine=chosen, batch_size=batch_size)
-        if stream is None:
+        if not isinstance(x, Rows):
             return self.target.undo(np.asarray(run(x)))
         values = STREAMED_BATCHES * batch_size * math.prod(self.input_shape)
         return self.target.undo(np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)]))
@@ -240,8 +262,7 @@ class Model:
             precision="float64",
             params=self.params,
             state=self.state,
-            standardizer=self.standardizer,
-            preparation=self.preparation,
+            inputs=self.inputs,
             target=self.target if self.target_is_known else None,
         )
         wide.state = cast(wide.state, "float64")
@@ -254,16 +275,11 @@ class Model:
 
     def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
         """The sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes them."""
-        x, y = check_pair(x, y)
-        x = self.prepare(x)
+        x, y = self.prepare(x), self.target.scale(self.encode(y))
+        if isinstance(x, Rows):
+            raise DataError("One batch is looked at: give some rows of the stream as an array.")
+        check_lengths(x, y)
         body, function, activation = self.pair(loss)
-        y, _ = encode_target(
-            y,
-            units=self.output_shape[-1],
-            output_activation=self.last_activation.name,
-            classes=self.target.classes if self.target_is_known else None,
-        )
-        y = self.target.scale(y)
         state = tree.map(Tensor, self.state)
 
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -291,21 +307,51 @@ class Model:
             return self.net, function, None
         return body, function, activation
 
-    def inputs(self, x: Any) -> Any:
-        """The columns of a data frame as the array they were prepared to in training; other data as it is."""
-        from chainrule.tables.read import as_frame
+    def prepare(self, x: Any) -> Any:
+        """Inputs of any kind as the network gets them: the one door for all data.
 
-        frame = None if self.preparation is None else as_frame(x)
-        return x if frame is None or self.preparation is None else self.preparation(frame)
+        What training did to its data is done here: columns of a table are found by name and prepared, columns of a
+        data frame of numbers are put in order, bytes of images are divided by 255 where those of training were, all is
+        standardized with the training mean and deviation. A `chainrule.data.Stream` is prepared as it is read. Inputs
+        far outside of the training range are told by an `InputWarning`.
 
-    def prepare(self, x: Array) -> Any:
-        """The inputs as the network gets them: standardized if the training data was, in the model's precision."""
-        self._check(x)
-        if isinstance(x, Rows):
-            return Ready(x, self.standardizer, self.precision)
-        if self.standardizer is not None:
-            x = self.standardizer(np.asarray(x))
-        return np.asarray(x, self.precision)
+        Raises
+        ------
+        DataError
+            A plain array for a model that was trained on a table (see `chainrule.data.PreparedInputs`), missing
+            columns, values that are not finite.
+        ShapeError
+            Samples of another shape than the model's.
+
+        Example
+        -------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> run = cr.fit(cr.Dense(1), ([[1.0], [3.0]], [1.0, 2.0]), epochs=1, progress=False)
+        >>> run.model.prepare([[1.0], [2.0]]).tolist()
+        [[-1.0], [0.0]]
+        """
+        return self.inputs.ready(x, self.precision)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Targets as the losses take them, in the target's own unit: codes of classes, 0 or 1, or numbers.
+
+        Labels are looked up among the classes of the training data, whatever their type (1 is the class "1"); see
+        `chainrule.data.encode_target`. Text of a column of a table is read as in training. A network that has not been
+        trained tells from y what it is.
+
+        Raises `DataError` for labels that are no class (it lists them) and for targets that the outputs cannot meet.
+
+        Example
+        -------
+        >>> import chainrule as cr
+        >>> run = cr.fit(cr.mlp([4, 3]), cr.data.load("iris"), epochs=1, progress=False)
+        >>> run.model.encode(["virginica", "setosa"])
+        array([2, 0], dtype=int32)
+        """
+        known = self.target if self.target_is_known else None
+        units, activation = self.output_shape[-1], self.last_activation.name
+        return encode_target(self.inputs.read_target(y), units=units, output_activation=activation, known=known)[0]
 
     def work(self) -> Work:
         """What predicting one sample is made of (for the choice of an engine)."""
@@ -345,15 +391,6 @@ class Model:
         from chainrule.models.saving import save_model
 
         save_model(self, path)
-
-    def _check(self, x: Any) -> None:
-        shape = getattr(x, "shape", None)
-        if shape is None or tuple(shape[1:]) != self.input_shape:
-            raise ShapeError(
-                f"The model takes a batch of shape (samples, {', '.join(map(str, self.input_shape))}), got "
-                f"{tuple(shape) if shape is not None else type(x).__name__}."
-                + (" A single sample needs a batch axis: x[None]." if shape == self.input_shape else "")
-            )
 
 
 def cast(values: Any, precision: str) -> Any:

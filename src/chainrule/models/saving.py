@@ -13,13 +13,15 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.data import Standardizer, Target
+from chainrule.data.limits import Limits
 from chainrule.errors import ChainruleError, FileError, UnknownNameError
 from chainrule.files import as_path, write_atomic
 from chainrule.layers import Layer
+from chainrule.models.inputs import Inputs
 from chainrule.models.model import Model
 from chainrule.tables.preparation import Preparation
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -37,6 +39,7 @@ def to_bytes(model: Model) -> bytes:
         "input_shape": model.input_shape,
         "precision": model.precision,
         "target": asdict(model.target),
+        "inputs": {"names": model.inputs.names, "byte_scale": model.inputs.byte_scale},
     }
     tensors = flatten({"params": model.params, "state": model.state})
     if model.preparation is not None:
@@ -44,6 +47,8 @@ def to_bytes(model: Model) -> bytes:
         tensors |= flatten({"preparation": arrays})
     if model.standardizer is not None:
         tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
+    if model.inputs.limits is not None:
+        tensors |= flatten({"limits": model.inputs.limits.to_arrays()})
     recipe["checksum"] = checksum(json.dumps(recipe), tensors)
     content: bytes = save(tensors, {"chainrule": json.dumps(recipe)})
     return content
@@ -71,7 +76,7 @@ def load_model(path: str | Path) -> Model:
     try:
         net = Layer.from_dict(recipe["net"])
         values = unflatten(tensors)
-        arrays, prepared = values.get("standardizer"), recipe.get("preparation")
+        inputs = _inputs(recipe, values)
         with np.errstate(over="raise"):  # numbers that the model's precision does not have
             return Model(
                 net,
@@ -79,8 +84,7 @@ def load_model(path: str | Path) -> Model:
                 precision=recipe["precision"],
                 params=values.get("params", {}),
                 state=values.get("state", {}),
-                standardizer=Standardizer.from_arrays(arrays) if arrays else None,
-                preparation=Preparation.from_parts(prepared, values.get("preparation", {})) if prepared else None,
+                inputs=inputs,
                 target=Target(**_tuples(recipe["target"])),
             )
     except UnknownNameError as error:
@@ -90,6 +94,19 @@ def load_model(path: str | Path) -> Model:
         raise FileError(f"{path} is damaged: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
+
+
+def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
+    """What the file says of the model's inputs."""
+    prepared, names = recipe.get("preparation"), recipe["inputs"]["names"]
+    return Inputs(
+        tuple(recipe["input_shape"]),
+        preparation=Preparation.from_parts(prepared, values.get("preparation", {})) if prepared else None,
+        names=None if names is None else tuple(map(str, names)),
+        limits=Limits.from_arrays(values["limits"]) if "limits" in values else None,
+        byte_scale=int(recipe["inputs"]["byte_scale"]),
+        standardizer=Standardizer.from_arrays(values["standardizer"]) if "standardizer" in values else None,
+    )
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -36,8 +36,8 @@ from chainrule.statistics import (
 )
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.history import smaller_is_better
-from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
+from chainrule.training.run_data import unpack
 
 #: What a configuration may be given as, besides a mapping, and the setting that it stands for.
 KINDS: dict[type, str] = {

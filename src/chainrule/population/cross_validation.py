@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import random
-from chainrule.data import Dataset, encode_target
+from chainrule.data import Dataset, PreparedInputs, encode_target
 from chainrule.data.rows import Rows
 from chainrule.errors import DataError, SettingError
 from chainrule.layers import Layer
@@ -27,8 +27,8 @@ from chainrule.tables.split import split_rows
 from chainrule.tables.table import Table
 from chainrule.tables.target import target_column
 from chainrule.training.memory import check_room
-from chainrule.training.prepare import unpack
 from chainrule.training.run import Run
+from chainrule.training.run_data import unpack
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -415,7 +415,9 @@ class _Samples:
 
     def inputs(self, model: Model, rows: Array) -> Any:
         """What a model takes for these rows."""
-        return model.inputs(self.x.iloc[rows]) if isinstance(self.data, Table) else self.x[rows]
+        if not isinstance(self.data, Table):
+            return self.x[rows]
+        return PreparedInputs(model.inputs.admit(self.x.iloc[rows]), model.preparation)
 
     def classes(self, rows: Array) -> Array | None:
         """The class of each of these rows, if the task has classes."""

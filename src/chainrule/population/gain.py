@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data import encode_target
 from chainrule.errors import DataError, unknown_name
 from chainrule.models import Model
 from chainrule.models.averaging import averaged, usable
@@ -137,12 +136,7 @@ def ensemble_gain(
     together = averaged(found)
     recipe = recipe_of(together)
     metric = _checked(metric, recipe)
-    wanted, _ = encode_target(
-        y,
-        units=together.output_shape[-1],
-        output_activation=together.last_activation.name,
-        classes=together.target.classes,
-    )
+    wanted = together.encode(y)
     each, total = [], np.zeros(())
     for _, model in found:
         outputs = model.predict_proba(x)

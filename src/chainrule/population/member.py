@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import augment, losses, optimizers, random
-from chainrule.data import Dataset
+from chainrule import augment, losses, optimizers
+from chainrule.data import PreparedInputs
 from chainrule.errors import DataError, SettingError, did_you_mean
 from chainrule.layers import Dense, Layer, Maxout, Sequential
 from chainrule.models import Model
@@ -22,10 +22,11 @@ from chainrule.tables.table import Table
 from chainrule.training.checkpoint import Checkpoint, Place
 from chainrule.training.decisions import kept_epoch, resumed, watched
 from chainrule.training.history import History
-from chainrule.training.job import Job, JobSettings, Source, job, source, streams
+from chainrule.training.job import Job, JobSettings, job, streams
 from chainrule.training.memory import check_room
-from chainrule.training.prepare import SPLIT, Prepared, trained
+from chainrule.training.prepare import Prepared, trained
 from chainrule.training.run import Run
+from chainrule.training.run_data import RunData, run_data
 from chainrule.training.state import Recipe, State
 
 #: What a member may be given besides the settings of `fit` and the paths into its recipe.
@@ -205,7 +206,7 @@ class Recruits:
 
     def __init__(self, net: Any, data: Any, common: JobSettings) -> None:
         self.net, self.data, self.common = net, data, common
-        self._sources: dict[Any, Source] = {}
+        self._data: dict[Any, RunData] = {}
         self._prepared: dict[Any, Prepared] = {}
 
     def member(self, given: Mapping[str, Any]) -> Member:
@@ -218,8 +219,8 @@ class Recruits:
         for path, value in given.items():
             if path not in JOB_SETTINGS and path not in PARTS:
                 net, settings = self._set(net, settings, path, value)
-        data, key = self._source(net, settings, given)
-        net = network(net, data.x, data.y, data.preparation)
+        data, key = self._data_of(net, settings, given)
+        net = network(net, data.x, data.y, data.inputs.preparation)
         if settings.sample_weight is not None and given.get("rows") is not None:
             settings = dataclasses.replace(settings, sample_weight=np.asarray(settings.sample_weight)[given["rows"]])
         given = {name: plain(value) for name, value in given.items()}
@@ -246,55 +247,51 @@ class Recruits:
             raise SettingError(f"{path!r}: {root} is {found!r} here and has no settings: give an object.")
         return net, dataclasses.replace(settings, **{root: replace(found, rest, value)})
 
-    def _source(self, net: Any, settings: JobSettings, given: Mapping[str, Any]) -> tuple[Source, Any]:
+    def _data_of(self, net: Any, settings: JobSettings, given: Mapping[str, Any]) -> tuple[RunData, Any]:
         """The data of a member, all of it or some rows, and what tells it from that of others."""
         rows, held_out, validation = given.get("rows"), given.get("held_out"), settings.validation
         if held_out is not None and rows is None:
             raise SettingError('A member with "held_out" needs "rows", the samples that it is trained on.')
         drawn = validation is None or isinstance(validation, float | int | np.number)
-        known = net.preparation if isinstance(net, Model) else None
+        known = net if isinstance(net, Model) else None
         key = (
             *(None if part is None else np.asarray(part).tobytes() for part in (rows, held_out)),
             validation if drawn else id(validation),
             settings.seed if validation and drawn and isinstance(self.data, Table) else None,
             id(known),
         )
-        if key not in self._sources:
-            data = self.data
-            if isinstance(data, Table) and rows is None:
-                split = random.fold_in(random.key(settings.seed), SPLIT)
-                data = data.prepare(validation=validation or 0.0, key=split, preparation=known).data
-            elif isinstance(data, Table):
-                data = self._coded.prepare_rows(rows, held_out).data
+        if key not in self._data:
+            if rows is not None and not isinstance(self.data, Table):
+                data = self._rows(known, rows, held_out, validation)
             elif rows is not None:
-                data = self._rows(rows, held_out)
-            own = isinstance(self.data, Table) and (rows is None or held_out is not None)
-            if rows is not None and held_out is not None:
-                validation = None
-            self._sources[key] = source(net, data, None if own else validation, settings.seed)
-        return self._sources[key], key
+                prepared = self._coded.prepare_rows(rows, held_out).data
+                data = run_data(known, prepared, None if held_out is not None else validation, settings.seed)
+            else:
+                data = run_data(known, self.data, validation, settings.seed)
+            self._data[key] = data
+        return self._data[key], key
 
     @functools.cached_property
     def _coded(self) -> Table:
         """The table, for many members with rows of their own."""
         return self.data.coded()
 
-    def _rows(self, rows: Any, held_out: Any) -> Dataset:
+    def _rows(self, net: Model | None, rows: Any, held_out: Any, validation: Any) -> RunData:
         """Some rows of the data to train on, and others to validate on."""
-        whole = source(None, self.data, None, 0)
-        parts: list[Any] = []
-        for name, part in (("rows", rows), ("held_out", held_out)):
-            at = None if part is None else positions(part, len(whole.x), name)
-            parts += [None, None] if at is None else [whole.x[at], whole.y[at]]
-        x, y, x_validation, y_validation = parts
-        return Dataset("some rows", x, y, x_validation=x_validation, y_validation=y_validation)
+        whole = run_data(net, self.data, None, 0)
+        at = positions(rows, len(whole.x), "rows")
+        if held_out is not None:
+            others = positions(held_out, len(whole.x), "held_out")
+            x = whole.x[others]
+            validation = (PreparedInputs(x) if whole.inputs.preparation is not None else x, whole.y[others])
+        return dataclasses.replace(whole, x=whole.x[at], y=whole.y[at], validation=validation)
 
-    def _job(self, net: Any, data: Source, settings: JobSettings, source_key: Any) -> Job:
+    def _job(self, net: Any, data: RunData, settings: JobSettings, data_key: Any) -> Job:
         """The job; what `prepare` makes is made once for all members for whom it must be the same."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]
         key = (
-            source_key,
+            data_key,
             settings.seed if drawn else None,
             settings.normalize,
             settings.normalize_target,

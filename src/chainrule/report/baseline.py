@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.report.rows import inputs, take, width
+from chainrule.report.rows import matrix, take, width
 
 #: The linear model is fitted on so many rows that rows · inputs · outputs stays below this …
 WORK = 500_000_000
@@ -33,7 +33,7 @@ class Baseline:
     Attributes
     ----------
     name, about : what it is called, and what it does in a few words
-    predict : from `inputs` to codes (n,), to 0 or 1 (n, labels), or to numbers (n, outputs)
+    predict : from `matrix` to codes (n,), to 0 or 1 (n, labels), or to numbers (n, outputs)
     rows : training rows it was fitted on
     seconds : how long that took
     note : what should be known about the fit, or ""
@@ -63,11 +63,11 @@ def fit_baselines(model: Any, task: str, names: list[str], x: Any, y: np.ndarray
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say about the fit is in the note
-        matrix = inputs(model, take(x, rows))
+        features = matrix(model, model.prepare(take(x, rows)))
         if task == "regression":
-            predict, note = _ridge(model, matrix, wanted)
+            predict, note = _ridge(model, features, wanted)
         else:
-            predict, note = _logistic(model, matrix, wanted, task == "multilabel")
+            predict, note = _logistic(model, features, wanted, task == "multilabel")
     name = "ridge regression" if task == "regression" else "logistic regression"
     kind = "linear" if task == "regression" else "linear, one weight for each input and class"
     if len(rows) < found[0].rows:

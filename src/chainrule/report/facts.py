@@ -15,7 +15,7 @@ from chainrule import statistics, tree
 from chainrule.errors import DataError
 from chainrule.files import write_atomic
 from chainrule.report.baseline import Baseline, codes, fit_baselines
-from chainrule.report.judge import BINS, Judged, encoded, judge
+from chainrule.report.judge import BINS, Judged, judge
 from chainrule.report.rows import opened
 from chainrule.report.worst import worst_rows
 from chainrule.tables.show import describe
@@ -82,7 +82,7 @@ def gather(
         raise DataError(f'The judged part is "test", "validation" or "training", got {part!r}.')
     started = time.perf_counter()
     model, recipe, task = run.model, run.recipe, run.recipe.task
-    x, y = opened(train[0]), encoded(model, train[1])
+    x, y = opened(train[0]), model.encode(train[1])
     rows_of_training = np.arange(len(x)) if train_rows is None else np.asarray(train_rows)
     classes = class_names(model, task)
     baselines = fit_baselines(model, task, classes, x, y, rows_of_training)

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import encode_target
 from chainrule.report.baseline import Baseline, codes
-from chainrule.report.rows import blocks, inputs, opened, stretch
+from chainrule.report.rows import blocks, matrix, opened, stretch
 from chainrule.training.state import Recipe
 
 #: Bins of the probabilities, equally wide.
@@ -51,35 +50,25 @@ class Judged:
         return found
 
 
-def encoded(model: Any, y: Any) -> np.ndarray:
-    """Targets as the model was trained on them."""
-    return encode_target(
-        y,
-        units=model.output_shape[-1],
-        output_activation=model.last_activation.name,
-        classes=model.target.classes,
-    )[0]
-
-
 def judge(model: Any, recipe: Recipe, x: Any, y: Any, baselines: list[Baseline]) -> Judged:
     """Judge a model, and baselines beside it, on rows x with targets y; x may be larger than memory."""
-    x, target = opened(x), encoded(model, y)
+    x, target = opened(x), model.encode(y)
     task = recipe.task
     low, high = model.last_activation.range
     probable = task != "regression" and low >= 0 and high <= 1
     parts: list[tuple[np.ndarray, ...]] = []
     bins = np.zeros((3, BINS))
     for start, stop in blocks(x, max(math.prod(model.input_shape), math.prod(model.output_shape))):
-        rows, wanted = model.inputs(stretch(x, start, stop)), target[start:stop]
-        outputs = model.predict_proba(rows)
+        ready, wanted = model.prepare(stretch(x, start, stop)), target[start:stop]
+        outputs = model.outputs(ready)
         with np.errstate(all="ignore"):  # a diverged network's outputs may be anything
             cost = np.asarray(recipe.loss(model.target.scale(outputs), model.target.scale(wanted)), np.float64)
         true, said, sure, outcome = _answers(task, model.threshold, outputs, wanted)
         if probable:
             shown = outputs.ravel() if task == "multilabel" else sure if task == "classification" else outputs[:, 0]
             bins += _binned(np.asarray(shown, np.float64), outcome)
-        matrix = inputs(model, rows) if baselines else None
-        beside = [_score(task, true, rule.predict(matrix)) for rule in baselines]
+        features = matrix(model, ready) if baselines else None
+        beside = [_score(task, true, rule.predict(features)) for rule in baselines]
         parts.append((cost, true, said, sure, _score(task, true, said), *beside))
     cost, true, said, sure, score, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Judged(

@@ -24,7 +24,7 @@ def take(x: Any, rows: np.ndarray) -> Any:
     """The rows with these numbers, which are in rising order."""
     if isinstance(x, Rows):
         return x[rows].read(0, len(rows))
-    return x.iloc[rows] if hasattr(x, "iloc") else np.asarray(x[rows])
+    return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
 
 
 def blocks(x: Any, values: int) -> Iterator[tuple[int, int]]:
@@ -38,13 +38,12 @@ def stretch(x: Any, start: int, stop: int) -> Any:
     """The rows from ``start`` to before ``stop``."""
     if isinstance(x, Rows):
         return x.read(start, stop)
-    return x.iloc[start:stop] if hasattr(x, "iloc") else np.asarray(x[start:stop])
+    return x.iloc[start:stop] if hasattr(x, "iloc") else x[start:stop]
 
 
-def inputs(model: Any, x: Any) -> Any:
-    """What the network gets for these rows, as a matrix; codes of embedded categories as one column each."""
-    prepared = np.asarray(model.prepare(model.inputs(x)))
-    flat = prepared.reshape(len(prepared), -1)
+def matrix(model: Any, ready: Any) -> Any:
+    """Inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its own."""
+    flat = np.asarray(ready).reshape(len(ready), -1)
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     if not embedded:
         return flat
@@ -60,6 +59,6 @@ def inputs(model: Any, x: Any) -> Any:
 
 
 def width(model: Any) -> int:
-    """Columns of `inputs`."""
+    """Columns of `matrix`."""
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     return math.prod(model.input_shape) + sum(size - 1 for _, size in embedded)

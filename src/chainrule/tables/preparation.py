@@ -24,6 +24,9 @@ last bits only, which the library for matrix products rounds by the number of ro
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -218,6 +221,20 @@ class Preparation:
         missing = np.flatnonzero(is_missing(values))
         if not column.missing and len(missing) > len(rows):
             yield f"{column.name}: {_count(missing)} without a value; in the training rows all had one."
+
+    @functools.cached_property
+    def checksum(self) -> str:
+        """What tells it apart from preparations that do something else."""
+        plain, arrays = self.to_parts()
+        content = hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode())
+        for name in sorted(arrays):
+            content.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+            content.update(np.ascontiguousarray(arrays[name]).tobytes())
+        return content.hexdigest()
+
+    def same_as(self, other: Preparation) -> bool:
+        """Whether another preparation does the same."""
+        return self is other or self.checksum == other.checksum
 
     def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
         """Of a category column: the code (or the place among its inputs) of each category, and that of unseen ones.

@@ -62,11 +62,15 @@ def check_plan(column: Column) -> None:
 
 def select(frame: DataFrame, used: Sequence[Column]) -> DataFrame:
     """The columns that are used, in the order of the plan."""
+    return columns_by_name(frame, [column.name for column in used])
+
+
+def columns_by_name(frame: DataFrame, needed: Sequence[str]) -> DataFrame:
+    """The columns with these names, in this order; others are left out."""
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise DataError(f"Expected a table with named columns (a pandas DataFrame), got {type(frame).__name__}.")
     names = [str(name) for name in frame.columns]
     places = {name: j for j, name in enumerate(names)}
-    needed = [column.name for column in used]
     if len(places) < len(names):
         twice = next((name for name in needed if names.count(name) > 1), None)
         if twice is not None:

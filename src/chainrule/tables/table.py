@@ -206,6 +206,10 @@ class Table:
         name = split_column(self.frame if frame is None else frame)
         return None if name is None or leaves_out(self.columns.get(name)) else name
 
+    def pair(self) -> tuple[DataFrame, Any]:
+        """The columns besides the target, and the target's cells as they were read: what a trained model takes."""
+        return self.frame.drop(columns=self.target), self.frame[self.target]
+
     def coded(self) -> Table:
         """The same table with each different text of a column once: quicker where many are prepared of its rows."""
         return replace(self, frame=coded(self.frame))

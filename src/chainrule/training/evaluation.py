@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import encode_target
 from chainrule.losses import Loss
 from chainrule.models import Model
-from chainrule.training.run import evaluate_model
+from chainrule.training.run import measured
+from chainrule.training.run_data import admitted_pair
 from chainrule.training.state import recipe_of
 
 
@@ -53,22 +53,17 @@ def evaluate(model: Model, x: Any, y: Any, loss: str | Loss = "auto") -> Evaluat
     >>> found.samples, [int(row["support"]) for row in found.per_class], found.confusion.shape
     (150, [50, 50, 50], (3, 3))
     """
-    metrics = evaluate_model(model, recipe_of(model, loss), x, y)
-    outputs = model.predict_proba(x)
-    target, meaning = encode_target(
-        y,
-        units=model.output_shape[-1],
-        output_activation=model.last_activation.name,
-        classes=model.target.classes,
-    )
-    n = len(outputs)
-    if meaning.task == "regression":
+    ready, target = admitted_pair(model, x, y)
+    metrics = measured(model, recipe_of(model, loss), ready, target)
+    outputs = model.outputs(ready)
+    n, task = len(outputs), model.target.task
+    if task == "regression":
         return Evaluation(n, metrics | _of_numbers(target, outputs), [], None, None)
-    if meaning.task == "multilabel":
+    if task == "multilabel":
         predicted, classes = (outputs > model.threshold).astype(int), tuple(range(outputs.shape[1]))
         return Evaluation(n, metrics, _per_class(target.astype(int), predicted, classes), None, classes)
     classes = model.target.classes or tuple(range(max(2, outputs.shape[1])))
-    if meaning.task == "binary":
+    if task == "binary":
         true, predicted = target.ravel().astype(int), (outputs.ravel() > model.threshold).astype(int)
     else:
         true, predicted = target if target.ndim == 1 else target.argmax(axis=1), outputs.argmax(axis=1)

@@ -24,11 +24,11 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.folder import RunFolder
-from chainrule.training.job import JobSettings, Source, count, describe, job, source, streams
+from chainrule.training.job import JobSettings, count, describe, job, streams
 from chainrule.training.loop import Loop
-from chainrule.training.prepare import unpack
 from chainrule.training.progress import print_notes
 from chainrule.training.run import Run
+from chainrule.training.run_data import RunData, run_data, unpack
 from chainrule.training.streaming import Streamed
 
 
@@ -190,7 +190,7 @@ def fit(
         seed=seed,
         precision=precision,
     )
-    arranged = source(net, data, validation, seed)
+    arranged = run_data(net, data, validation, seed)
     todo = job(net, arranged, settings)
     if resume and engine == "auto":
         engine = distributed.from_first(lambda: checkpoint.engine(Path(out or ""))) or engine
@@ -233,7 +233,7 @@ def fit(
     given: dict[str, str] = {}
     if out is not None or distributed.place()[1] > 1:
         given = _identity(arranged, sample_weight)
-        given |= {"normalize": str(prepared.standardizer is not None), "class_weight": repr(class_weight)}
+        given |= {"normalize": str(prepared.inputs.standardizer is not None), "class_weight": repr(class_weight)}
     feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
     if streams(todo):
         feed = Streamed
@@ -271,7 +271,7 @@ def _callbacks(given: Any) -> tuple[Callback, ...]:
     return callbacks
 
 
-def _identity(data: Source, sample_weight: Any) -> dict[str, str]:
+def _identity(data: RunData, sample_weight: Any) -> dict[str, str]:
     """What the data is known by when the run is gone on with."""
     parts, validation = {"x": data.x, "y": data.y, "sample_weight": sample_weight}, data.validation
     if validation is None or isinstance(validation, float | int | np.number):

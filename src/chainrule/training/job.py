@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chainrule import random
-from chainrule.data import Dataset
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import SettingError, ShapeError
@@ -20,11 +19,9 @@ from chainrule.optimizers import Optimizer
 from chainrule.settings import PlainSettings, check_number
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.memory import check_room
-from chainrule.training.prepare import Prepared, arranged, prepare, unpack
+from chainrule.training.prepare import Prepared, prepare
+from chainrule.training.run_data import RunData
 from chainrule.training.state import Recipe, State, Unit, start
-
-if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preparation
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
@@ -63,17 +60,6 @@ class JobSettings(metaclass=PlainSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """Data as it is trained on: one array of inputs and one of targets, and what made them of a table's columns."""
-
-    x: Any
-    y: np.ndarray
-    validation: Any
-    preparation: Preparation | None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class Job:
     """One run before its first step.
 
@@ -103,13 +89,7 @@ class Job:
         return -(-len(self.prepared.train.x) // self.batch_size)
 
 
-def source(net: Any, data: Any, validation: Any, seed: int) -> Source:
-    """The data of a run; a `Table` is split and prepared here."""
-    data, validation, preparation = arranged(data, validation, net, random.key(seed))
-    return Source(*unpack(data), validation, preparation, data.notes if isinstance(data, Dataset) else ())
-
-
-def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None = None) -> Job:
+def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | None = None) -> Job:
     """A run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
@@ -117,17 +97,13 @@ def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None
     check_room(model.params)
     if prepared is None:
         prepared = prepare(
-            data.x,
-            data.y,
+            data,
             model,
-            data.validation,
-            data.preparation,
             settings.normalize,
             settings.normalize_target,
             settings.sample_weight,
             settings.class_weight,
             root,
-            data.notes,
         )
     recipe, state = start(
         model,
@@ -146,8 +122,8 @@ def job(net: Any, data: Source, settings: JobSettings, prepared: Prepared | None
         compute="bfloat16" if settings.precision == "bfloat16" else None,
     )
     state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
-    if recipe.augment is not None and data.preparation is not None:
-        recipe.augment.check(model.input_shape, codes=len(data.preparation.embedded))
+    if recipe.augment is not None and data.inputs.preparation is not None:
+        recipe.augment.check(model.input_shape, codes=len(data.inputs.preparation.embedded))
     stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
     order = random.fold_in(root, SHUFFLE)
     epochs, batch_size = int(settings.epochs), int(settings.batch_size)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from chainrule import random
-from chainrule.data import Dataset, Standardizer, Stream, Target, encode_target, stratified_split
-from chainrule.data.rows import Ready, Rows
-from chainrule.data.streams import open_pair
-from chainrule.errors import DataError, SettingError
+from chainrule.data import Target, encode_target, stratified_split
+from chainrule.data.check import check_lengths
+from chainrule.data.limits import is_coarse
+from chainrule.errors import DataError, SettingError, ShapeError
 from chainrule.models import Model
+from chainrule.models.inputs import Inputs
 from chainrule.settings import check_number
-from chainrule.tables.table import Table
 from chainrule.training.run import as_batch
+from chainrule.training.run_data import SPLIT, RunData, pair_of
 from chainrule.training.step import Batch
-
-if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preparation
-
-#: The random stream that draws the validation part (layers fold in small numbers).
-SPLIT = 2**32 - 2
 
 
 @dataclass(frozen=True)
@@ -31,59 +26,28 @@ class Prepared:
 
     train: Batch
     validation: Batch | None
-    standardizer: Standardizer | None
-    preparation: Preparation | None
+    inputs: Inputs
     target: Target
     notes: tuple[str, ...] = ()
 
 
-def arranged(data: Any, validation: Any, net: Any, root: Any) -> tuple[Any, Any, Preparation | None]:
-    """Data and validation data as they are trained on, and what made them of the columns of a table.
-
-    A `Table` is split and prepared here; a `Dataset` may have been, and may have a validation part of its own.
-    """
-    if isinstance(data, Table):
-        share = 0.0 if validation is None else validation
-        known = net.preparation if isinstance(net, Model) else None
-        data = data.prepare(validation=share, key=random.fold_in(root, SPLIT), preparation=known).data
-        validation = None
-    if not isinstance(data, Dataset):
-        return data, validation, None
-    if validation is None and data.validation is not None:
-        validation = (data.x_validation, data.labels(data.validation[1]))
-    return data, validation, data.preparation
-
-
-def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, np.ndarray]:
-    """x and y, checked, of ``(x, y)``, a `Dataset` (its training part), or a stream, whose x is `Rows`."""
-    if isinstance(data, Dataset):
-        data = (data.x, data.labels(data.y))
-    if isinstance(data, Stream):
-        data = (data, None)
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise DataError(f"{what}, got {type(data).__name__}.")
-    return open_pair(*data)
-
-
 def prepare(
-    x: np.ndarray | Rows,
-    y: np.ndarray,
+    data: RunData,
     model: Model,
-    validation: Any,
-    preparation: Preparation | None,
     normalize: bool,
     normalize_target: bool,
     sample_weight: Any,
     class_weight: Any,
     root: Any,
-    notes: tuple[str, ...] = (),
 ) -> Prepared:
     """Split, encode and standardize. Whatever is learned from the data is learned from the training part."""
-    known = model.target.classes if model.target_is_known else None
+    x, y, validation = data.x, data.y, data.validation
     units, activation = model.output_shape[-1], model.last_activation.name
-    encoded, target = encode_target(y, units=units, output_activation=activation, classes=known)
-    if model.target_is_known and known is None:  # a trained model goes on with its task, however the new rows look
-        target = model.target
+    if model.target_is_known:  # a trained model goes on with its task, however the new rows look
+        encoded, target = model.encode(y), model.target
+    else:
+        encoded, target = encode_target(y, units=units, output_activation=activation)
+        target = replace(target, coded=data.coded and target.classes is not None)
     if normalize_target and target.task == "regression" and activation != "linear":
         raise SettingError(
             f"normalize_target needs linear outputs, which can take any value; these are {activation}: "
@@ -93,44 +57,53 @@ def prepare(
     held_out: tuple[Any, np.ndarray] | None = None
     if isinstance(validation, bool):
         raise SettingError(f"validation is a fraction such as 0.2, or the pair (x, y); got {validation}.")
-    if isinstance(validation, float | int | np.number):
-        if validation:
-            rows, others = hold_out(encoded, target.task, float(validation), root)
-            held_out = (x[others], encoded[others])
-            x, encoded, weight = x[rows], encoded[rows], weight[rows]
-    elif validation is not None:
-        xv, yv = unpack(validation, "validation is a fraction such as 0.2, (x, y) or a Dataset")
-        if xv.shape[1:] != x.shape[1:]:
-            raise DataError(
-                f"Training samples have shape {x.shape[1:]}, validation samples {xv.shape[1:]}; they must be equal."
-            )
-        held_out = (
-            xv,
-            encode_target(yv, units=units, output_activation=activation, classes=target.classes)[0],
-        )
+    drawn = isinstance(validation, float | int | np.number)
+    if drawn and validation:
+        rows, others = hold_out(encoded, target.task, float(validation), root)
+        held_out = (x[others], encoded[others])
+        x, encoded, weight = x[rows], encoded[rows], weight[rows]
     counts = weight if sample_weight is not None else None  # a sample of weight 2 counts as two, here too
-    if normalize_target and target.task == "regression" and not model.target_is_known:
-        target = target.standardized(encoded, counts)
-    standardizer = model.standardizer
-    if standardizer is None and normalize and preparation is None and not model.target_is_known:
-        # The inputs of a trained model stay as they were; those that were made of a table are scaled already.
-        standardizer = Standardizer.fit(x, counts)
+    inputs = data.inputs
+    if inputs.limits is None and not model.target_is_known:  # the inputs of a trained model stay as they were
+        inputs = inputs.learn(x, normalize, counts, data.pixels)
+    if not drawn and validation is not None:
+        held_out = _given(validation, inputs, target, units, activation)
+    if target.task == "regression" and not model.target_is_known:
+        if normalize_target:
+            target = target.standardized(encoded, counts)
+        elif activation == "linear" and model.precision == "float32" and is_coarse(*_size(encoded)).any():
+            target = target.centered(encoded)
 
     def batch(x: Any, y: np.ndarray, weight: Any) -> Batch:
-        if isinstance(x, Rows):
-            x = Ready(x, standardizer, model.precision)
-        elif standardizer is not None:
-            x = standardizer(x)
-        return as_batch(x, y, weight, model.precision)
+        return as_batch(inputs.finish(x, model.precision), target.scale(y), weight, model.precision)
 
     return Prepared(
-        train=batch(x, target.scale(encoded), weight * _class_weights(encoded, target, class_weight, weight)),
-        validation=batch(held_out[0], target.scale(held_out[1]), None) if held_out else None,
-        standardizer=standardizer,
-        preparation=model.preparation or preparation,
+        train=batch(x, encoded, weight * _class_weights(encoded, target, class_weight, weight)),
+        validation=batch(*held_out, None) if held_out else None,
+        inputs=inputs,
         target=target,
-        notes=notes,
+        notes=data.notes,
     )
+
+
+def _given(validation: Any, inputs: Inputs, target: Target, units: int, activation: str) -> tuple[Any, np.ndarray]:
+    """Validation data that was given, through the same door as the training data."""
+    x, y = pair_of(validation, "validation is a fraction such as 0.2, (x, y) or a Dataset")
+    try:
+        x = inputs.admit(x)
+    except ShapeError:
+        raise DataError(
+            f"Training samples have shape {inputs.shape}, validation samples {tuple(np.shape(x)[1:])}; they must be "
+            "equal."
+        ) from None
+    encoded = encode_target(inputs.read_target(y), units=units, output_activation=activation, known=target)[0]
+    check_lengths(x, encoded)
+    return x, encoded
+
+
+def _size(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest magnitude and the deviation of each output's targets."""
+    return np.abs(y).max(axis=0), y.std(axis=0, dtype=np.float64)
 
 
 def trained(model: Model, prepared: Prepared, params: Any, state: Any) -> Model:
@@ -141,8 +114,7 @@ def trained(model: Model, prepared: Prepared, params: Any, state: Any) -> Model:
         precision=model.precision,
         params=params,
         state=state,
-        standardizer=prepared.standardizer,
-        preparation=prepared.preparation,
+        inputs=prepared.inputs,
         target=prepared.target,
     )
 

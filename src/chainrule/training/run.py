@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data import encode_target
 from chainrule.data.rows import Rows
-from chainrule.data.streams import open_pair
 from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.settings import values
@@ -18,6 +16,7 @@ from chainrule.training.epoch import programs
 from chainrule.training.feed import EVALUATION_BLOCK
 from chainrule.training.history import History
 from chainrule.training.probe import Probes
+from chainrule.training.run_data import admitted_pair
 from chainrule.training.state import Metrics, Recipe
 from chainrule.training.step import Batch
 from chainrule.training.streaming import evaluated
@@ -81,7 +80,9 @@ class Run:
         return f"Run({len(self.history)} epochs on {self.engine}{compiled}, last: {last})"
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
-        """Mean cost and accuracy (mean absolute error for regression) on other data: x and y, or a `Stream`.
+        """Mean cost and accuracy (mean absolute error for regression) on other data: x and y, a `Stream` or a `Table`.
+
+        Inputs and targets come in as everywhere (`Model.prepare`, `Model.encode`).
 
         >>> import chainrule as cr
         >>> digits = cr.data.load("digits")
@@ -95,16 +96,14 @@ class Run:
 
 def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "auto") -> dict[str, float]:
     """Mean cost and score of a model on data, by the loss and task of a recipe."""
-    x, y = open_pair(x, y)
-    encoded, _ = encode_target(
-        y,
-        units=model.output_shape[-1],
-        output_activation=model.last_activation.name,
-        classes=model.target.classes,
-    )
+    return measured(model, recipe, *admitted_pair(model, x, y), engine)
+
+
+def measured(model: Model, recipe: Recipe, x: Any, encoded: np.ndarray, engine: str = "auto") -> dict[str, float]:
+    """`evaluate_model` of inputs as `Model.prepare` gives them and targets as `Model.encode` does."""
     steps = -(-len(x) // EVALUATION_BLOCK)
     chosen = choose(engine, precision=model.precision, steps=steps, work=lambda: model.work() * EVALUATION_BLOCK)
-    batch = as_batch(model.prepare(x), model.target.scale(encoded), None, model.precision)
+    batch = as_batch(x, model.target.scale(encoded), None, model.precision)
     params, layers = chosen.place(model.params), chosen.place(model.state)
     measure = programs(recipe, chosen).measure
     settings = {"recipe": values(recipe)}

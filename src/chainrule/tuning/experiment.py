@@ -20,7 +20,7 @@ from chainrule.population import Crew
 from chainrule.settings import Settings
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
-from chainrule.training.prepare import unpack
+from chainrule.training.run_data import unpack
 from chainrule.tree import leaves_with_path
 from chainrule.tuning.space import Distribution, Integer, Real, Space
 

@@ -77,7 +77,6 @@ class Verdict:
 def judge(run: Run, test: tuple[Any, Any], metric: str, validation: float, trials: int, rows: int) -> Verdict:
     """Judge a run on test rows, once."""
     x, y = test
-    x = run.model.inputs(x)
     name = metric.removeprefix("val_")
     score = run.evaluate(x, y)[name]
     gap = score - validation if smaller_is_better(metric) else validation - score
@@ -92,13 +91,13 @@ def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
     if test is False:
         return None
     if test is None or test is True:
-        if isinstance(data, Dataset) and data.x_test is not None and data.y_test is not None:
-            return data.x_test, data.labels(data.y_test)
+        if isinstance(data, Dataset) and data.test is not None:
+            return data.test
         if test is True:
             raise DataError("test=True judges on the data's test part, and there is none: give test=(x, y).")
         return None
     if isinstance(test, Dataset):
-        return test.x, test.labels(test.y)
+        return test.train
     if isinstance(test, Table):
         target = (data if isinstance(data, Table) else test).targets()[0]
         labels = target.read(test.frame[test.target])

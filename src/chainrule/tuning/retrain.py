@@ -11,8 +11,8 @@ from chainrule.data import Dataset
 from chainrule.errors import DivergedError
 from chainrule.population import Crew
 from chainrule.tables.table import Table
-from chainrule.training.prepare import SPLIT, unpack
 from chainrule.training.run import Run
+from chainrule.training.run_data import SPLIT, unpack
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Tried
 from chainrule.tuning.stages import Stage

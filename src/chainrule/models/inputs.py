@@ -1,0 +1,242 @@
+"""The one door into a model: what training learnt of its inputs is done to all inputs that come later."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.data import PreparedInputs, Standardizer, check_features, check_target
+from chainrule.data.dataset import BYTE
+from chainrule.data.limits import Limits, Outside
+from chainrule.data.rows import Ready, Rows
+from chainrule.data.streams import streamed
+from chainrule.errors import DataError, InputWarning, ShapeError
+from chainrule.tables.read import as_frame
+from chainrule.tables.selection import columns_by_name
+from chainrule.tables.target import as_array, has_target
+
+if TYPE_CHECKING:
+    from chainrule.tables.preparation import Preparation
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a model knows of its inputs.
+
+    Attributes
+    ----------
+    shape : of one sample
+    preparation : what makes them of the columns of a table; None for inputs that are numbers from the start
+    names : of the columns, where training data came as a data frame of numbers
+    limits : the range of each feature or channel in training, before it was standardized
+    byte_scale : what the bytes of images are divided by: 255, or 1 where training took them as they are
+    standardizer : what is applied last (training mean and deviation)
+    """
+
+    shape: tuple[int, ...]
+    preparation: Preparation | None = None
+    names: tuple[str, ...] | None = None
+    limits: Limits | None = None
+    byte_scale: int = 1
+    standardizer: Standardizer | None = None
+
+    # --- what comes in ----------------------------------------------------------------------------------------
+
+    def admit(self, x: Any) -> Array | Rows:
+        """Inputs of any kind as checked numbers in the shape and the unit of the training data.
+
+        A data frame's columns are taken by name. Bytes of images are divided by 255 where those of training were. A
+        stream is returned as its `Rows`.
+
+        Raises
+        ------
+        DataError
+            A plain array for a model that prepares the columns of a table, inputs that another preparation made,
+            columns that are missing, values that are no finite numbers.
+        ShapeError
+            Samples of another shape.
+        """
+        frame = frame_of(x)
+        if self.preparation is not None:
+            x = self._prepared(x, frame)
+        elif isinstance(x, PreparedInputs):
+            x = x.x
+        elif frame is not None:
+            x = frame if self.names is None else columns_by_name(frame, self.names)
+        if (stream := streamed(x)) is not None:
+            self.check_shape(stream.x)
+            return stream.x
+        if isinstance(x, Rows):
+            self.check_shape(x)
+            return x
+        if getattr(x, "shape", None) == self.shape:
+            self.check_shape(x)
+        pixels = are_bytes(x)
+        if self.preparation is None:
+            x = check_features(x)
+        if len(self.shape) == 3 and self.shape[-1] == 1 and x.shape[1:] == self.shape[:-1]:
+            x = x[..., None]  # grey pictures without their channel
+        self.check_shape(x)
+        return self._scaled(x, pixels)
+
+    def ready(self, x: Any, precision: str) -> Array | Rows:
+        """Inputs of any kind as the network gets them: admitted, standardized, and in its precision.
+
+        Values that are far outside of the training range are told by an `InputWarning`.
+        """
+        x = self.admit(x)
+        if outside := self.outside(x):
+            warnings.warn(outside.sentence(self.feature_names), InputWarning, stacklevel=4)
+        return self.finish(x, precision)
+
+    def finish(self, x: Array | Rows, precision: str) -> Array | Rows:
+        """What `admit` gave, standardized (in its own precision), and then in that of the network."""
+        divisor = np.float32(self.byte_scale if isinstance(x, Rows) and x.pixels else 1)
+
+        def finished(rows: Array) -> Array:
+            rows = rows if divisor == 1 else rows / divisor
+            return np.asarray(rows if self.standardizer is None else self.standardizer(rows), precision)
+
+        return Ready(x, finished, precision) if isinstance(x, Rows) else finished(x)
+
+    def outside(self, x: Array) -> Outside | None:
+        """Which of the admitted inputs are far outside of the training range, where that is known."""
+        if self.limits is None or isinstance(x, Rows):
+            return None
+        return self.limits.outside(x)
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is known yet but the shape."""
+        return all(part is None for part in (self.preparation, self.names, self.limits, self.standardizer))
+
+    @property
+    def feature_names(self) -> Sequence[str] | None:
+        """What each input is called, where that is known."""
+        return self.names if self.preparation is None else self.preparation.feature_names
+
+    def read_target(self, y: Any) -> np.ndarray:
+        """Targets as a checked array; the cells of the target column of a table are read as they were in training."""
+        column = None if self.preparation is None else self.preparation.target
+        if column is None or not _holds_text(y):
+            return check_target(y)
+        values = column.read(y)
+        if not (present := has_target(values)).all():
+            raise DataError(
+                f"{len(present) - int(present.sum()):,} of {len(present):,} rows have no {column.name}, the first is "
+                f"row {int(np.argmin(present))}. Leave these rows out."
+            )
+        return as_array(values.tolist())
+
+    # --- what is learnt ---------------------------------------------------------------------------------------
+
+    def learn(self, x: Any, normalize: bool, weight: Any = None, pixels: bool = False) -> Inputs:
+        """These, with the range of admitted training inputs and, if asked for, their mean and deviation.
+
+        Images from 0 to 1 are pixels that were divided by 255, unless they came as bytes (``pixels``).
+        """
+        standardizer = self.standardizer
+        if normalize and self.preparation is None and standardizer is None:
+            standardizer, limits = Standardizer.fit_with_limits(x, weight)
+        elif isinstance(x, Rows):
+            return self
+        else:
+            limits = Limits.fit(x)
+        divided = len(self.shape) > 1 and limits.fractions and not pixels
+        return replace(self, standardizer=standardizer, limits=limits, byte_scale=BYTE if divided else 1)
+
+    # --- steps ------------------------------------------------------------------------------------------------
+
+    def check_shape(self, x: Any) -> None:
+        """Raise a `ShapeError` unless this is a batch of samples of the right shape."""
+        shape = getattr(x, "shape", None)
+        if shape is None or tuple(shape[1:]) != self.shape:
+            raise ShapeError(
+                f"The model takes a batch of shape (samples, {', '.join(map(str, self.shape))}), got "
+                f"{tuple(shape) if shape is not None else type(x).__name__}."
+                + (" A single sample needs a batch axis: x[None]." if shape == self.shape else "")
+            )
+
+    def _prepared(self, x: Any, frame: Any) -> Array:
+        """The columns of a table as the numbers that the preparation makes of them."""
+        assert self.preparation is not None
+        if frame is not None:
+            return self.preparation(frame)
+        columns = ", ".join(map(repr, self.preparation.inputs[:10])) + ", …" * (len(self.preparation.inputs) > 10)
+        if not isinstance(x, PreparedInputs):
+            raise DataError(
+                f"The model was trained on a table and prepares its columns itself, by name: {columns}. Give a data "
+                f"frame with these columns, not {_described(x)}; or, for inputs that are prepared already, "
+                "cr.data.PreparedInputs(x)."
+            )
+        if x.by is not None and not x.by.same_as(self.preparation):
+            raise DataError(
+                "These inputs were prepared by another preparation than the model's, learnt from other rows. Give the "
+                f"data frame with the columns {columns}."
+            )
+        self.check_shape(x)
+        return x.x
+
+    def _scaled(self, x: Array, pixels: bool) -> Array:
+        """Images in the unit of training: what was divided by 255 there is divided here."""
+        if len(self.shape) < 2 or self.limits is None or not x.size:
+            return x
+        low, high = float(x.min()), float(x.max())
+        if self.byte_scale != 1:
+            if pixels:
+                return x / np.float32(BYTE)
+            brightest = float(self.limits.high.max())
+            if low >= 0 and 1 < high <= BYTE and high > brightest and bool((x == np.floor(x)).all()):
+                warnings.warn(
+                    f"Pixels are whole numbers up to {high:g}, in training they went from 0 to {brightest:.3g}: they "
+                    f"are taken for bytes and divided by {BYTE}.",
+                    InputWarning,
+                    stacklevel=5,
+                )
+                return x / np.float32(BYTE)
+        elif self.limits.high.max() > BYTE / 4 and low >= 0 and 0 < high <= 1 and bool((x != np.floor(x)).any()):
+            warnings.warn(
+                f"Pixels go from {low:.3g} to {high:.3g}, in training they went up to {self.limits.high.max():g}: they "
+                f"seem to have been divided by {BYTE}, which those of the training data were not. They are taken as "
+                "they are.",
+                InputWarning,
+                stacklevel=5,
+            )
+        return x
+
+
+def are_bytes(x: Any) -> bool:
+    """Whether values are unsigned bytes."""
+    return x.pixels if isinstance(x, Rows) else getattr(x, "dtype", None) == np.uint8
+
+
+def frame_of(x: Any) -> Any:
+    """A table with named columns (of pandas, polars, PyArrow) as a data frame of pandas; None for all else."""
+    named = hasattr(x, "columns") or hasattr(x, "column_names")  # arrays must not cost the import of pandas
+    return as_frame(x) if named else None
+
+
+def names_of(x: Any) -> tuple[str, ...] | None:
+    """The names of the columns of a data frame; None for arrays, and where columns are only numbered or not unique."""
+    frame = frame_of(x)
+    if frame is None or not all(isinstance(name, str) for name in x.columns if hasattr(x, "iloc")):
+        return None
+    return tuple(frame.columns) if frame.columns.is_unique else None
+
+
+def _holds_text(y: Any) -> bool:
+    """Whether targets are cells of text, or of several kinds."""
+    kind = getattr(getattr(y, "dtype", None), "kind", None)
+    return kind in ("O", "U", "T") if kind else isinstance(y, list | tuple) and any(isinstance(v, str) for v in y)
+
+
+def _described(x: Any) -> str:
+    shape = getattr(x, "shape", None)
+    return f"{type(x).__name__}" + (f" of shape {tuple(shape)}" if shape is not None and math.prod(shape) >= 0 else "")
