@@ -157,3 +157,32 @@ def test_more_pictures_than_a_block_have_their_own_names(
     answers = predicted(chainrule("predict", run, "pets"))
     assert len(answers) == 18
     assert all(file.startswith(label) for file, label in answers.items())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_the_pictures_are_predict_and_evaluate_agree(chainrule: Command, run: str, seed: int) -> None:
+    """Other sizes, colours, kinds of files, some of the classes, hidden files, links: the same answers."""
+    rng = np.random.default_rng(seed)
+    classes = tuple(np.array(["cat", "dog", "fox"])[rng.permutation(3)[: rng.integers(1, 4)]])
+    pictures("new", classes, size=(int(rng.integers(6, 40)), int(rng.integers(6, 40))))
+    for path in sorted(Path("new").rglob("*.png")):
+        mode = str(rng.choice(["L", "RGB", "P", "LA", "RGBA", "CMYK"]))
+        picture = Image.open(path).convert(mode)
+        path.unlink()
+        picture.save(path.with_suffix(".jpg" if mode == "CMYK" else ".png"))
+    Path("new", classes[0], "._0.png").write_bytes(b"x")
+    Path("elsewhere").mkdir()
+    Path("new", classes[-1], "5.png").unlink(missing_ok=True)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save("elsewhere/dark.png")
+    Path("new", classes[-1], "more").symlink_to(Path("elsewhere").resolve())
+    answers = predicted(chainrule("predict", run, "new"))
+    right = np.mean([file.split("/")[0] == label for file, label in answers.items()])
+    evaluation = json.loads(chainrule("evaluate", run, "new", "--json").stdout)
+    assert evaluation["rows"] == len(answers)
+    assert evaluation["accuracy"] == pytest.approx(right)
+
+
+def test_onnx_predicts_pictures_of_another_size(chainrule: Command, run: str) -> None:
+    pytest.importorskip("onnxruntime")
+    pictures("larger", size=(16, 12))
+    assert "rows of larger" in chainrule("export", run, "--check", "larger").output

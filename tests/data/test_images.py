@@ -356,10 +356,12 @@ class TestBadInput:
         monkeypatch.setattr("chainrule.memory.free_memory", lambda: 100_000.0)
         monkeypatch.setattr("chainrule.data.images.free_memory", lambda: 100_000.0)
         with pytest.raises(
-            DataError, match=r"4 pictures of 100 x 200 x 1: 640 kB .*100 kB are free.*--image-size 2\dx"
+            DataError, match=r"4 pictures of 100 x 200 x 1 are 320 kB.* 1.28 MB .*100 kB are free.*--image-size 19x39"
         ):
             read_image_folder(tmp_path, size=(100, 200))
-        assert read_image_folder(tmp_path, size=(27, 55)).x.shape == (4, 27, 55, 1)
+        assert read_image_folder(tmp_path, size=(19, 39)).x.shape == (4, 19, 39, 1)
+        with pytest.raises(DataError, match=r"640 kB .*Evaluate fewer"):
+            read_image_folder(tmp_path, size=(100, 200), channels=1, classes=("a",))
 
     @pytest.mark.parametrize("size", [(0, 4), (4,), (4, -1), (4, 4, 3), (2.5, 4), (True, 4)])
     def test_sizes_that_are_none(self, tmp_path: Path, size: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import unicodedata
 from collections import Counter
@@ -33,8 +34,9 @@ _READ = ", ".join(ENDINGS)
 #: Without a size, pictures have no more pixels than this along a side.
 MOST_PIXELS = 64
 
-#: What training takes, in sizes of the pixels: the pictures, and the part of them that is trained on.
-IN_TRAINING = 2
+#: What pictures take in memory, in sizes of their pixels: to train on them (3.3 with NumPy and 4.8 with JAX were
+#: measured on 20 pictures of 600 x 800), and to evaluate them.
+IN_TRAINING, IN_PREDICTING = 4, 2
 
 _TRAIN, _VALIDATION, _TEST = ("train", "training"), ("validation", "valid", "val", "dev"), ("test", "testing")
 
@@ -108,7 +110,8 @@ def read_image_folder(
     parts = _list_parts(folder, classes)
     files = [path for part in parts.values() for path in part.paths]
     height, width, channels = _choose_shape(folder, files, size, channels)
-    _check_memory(folder, len(files), (height, width), channels)
+    what = f"{folder}: {_count(len(files), 'picture')}"
+    _check_memory(what, len(files), (height, width, channels), in_training=classes is None)
     names = tuple(classes) if classes is not None else tuple(parts["train"].walks)
     arrays: dict[str, Any] = {}
     for role, part in parts.items():
@@ -279,16 +282,23 @@ def _choose_shape(
     return height, width, channels
 
 
-def _check_memory(folder: Path, n: int, size: tuple[int, int], channels: int) -> None:
-    """Raise a `DataError` if so many pictures do not fit in memory, which says what size would."""
-    count = IN_TRAINING * 4.0 * n * size[0] * size[1] * channels
-    fitting = ((free_memory() or count) / count / 2) ** 0.5  # with half of the room to spare
-    h, w = (max(1, int(side * min(1.0, fitting))) for side in size)
+def _check_memory(what: str, n: int, shape: tuple[int, int, int], *, in_training: bool) -> None:
+    """Raise a `DataError` if so many pictures do not fit in memory, which says what would."""
+    height, width, channels = shape
+    times = IN_TRAINING if in_training else IN_PREDICTING
+    taken = 4.0 * n * channels * times  # for each pixel
+    count = taken * height * width
+    fitting = ((free_memory() or math.inf) / count / 2) ** 0.5  # half of the room is left to the network
+    h, w = (max(1, int(side * min(1.0, fitting))) for side in (height, width))
+    smaller = (
+        f"Give a smaller size: --image-size {_by(h, w, 'x')}, in Python size=({h}, {w}), takes "
+        f"{format_bytes(taken * h * w)}."
+    )
     check_memory(
-        f"{folder}: {_count(n, 'picture')} of {_by(*size)} x {channels}",
+        f"{what} of {_by(height, width)} x {channels} are {format_bytes(count / times)}, {times} times that "
+        f"{'to train on them' if in_training else 'to evaluate them'}",
         count,
-        f"Give a smaller size: --image-size {h}x{w}, in Python size=({h}, {w}), takes "
-        f"{format_bytes(IN_TRAINING * 4.0 * n * h * w * channels)}.",
+        smaller if in_training else "Evaluate fewer at once.",
     )
 
 
