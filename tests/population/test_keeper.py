@@ -16,6 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
+from chainrule.engine import choice
 from chainrule.errors import FileError, SettingError
 from chainrule.population.keeper import member_folder
 from chainrule.signals import Interrupted, Terminated
@@ -288,3 +289,24 @@ def test_a_refused_population_has_changed_nothing(tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
     train(tmp_path / "a", epochs=2, members=2, resume=True)
     assert not list((tmp_path / "a").rglob("*.part"))
+
+
+def validate(members: Any = None, **settings: Any) -> Any:
+    return cr.cross_validate(NET, (x, y), folds=2, progress=False, batch_size=8, **settings).population
+
+
+def fit(members: Any = None, **settings: Any) -> Any:
+    return [cr.fit(NET, (x, y), progress=False, batch_size=8, **settings)]
+
+
+@pytest.mark.parametrize("call", [fit, train, validate])
+def test_the_engine_stays_that_of_the_run(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chosen anew it would be another one: more epochs are worth compiling for, a few that are left are not."""
+    cost = choice.COSTS["numpy"]
+    monkeypatch.setitem(choice.COSTS, "jax", cost._replace(step=cost.step / 2, start=30 * cost.step))
+    if call is fit:
+        assert call(engine="auto", epochs=20)[0].engine == "jax"
+    call(engine="auto", epochs=2, out=tmp_path / "a")
+    again = call(engine="auto", epochs=20, out=tmp_path / "a", resume=True)
+    assert {run.engine for run in again} == {"numpy"}
+    same(call(engine="numpy", epochs=20), again)
