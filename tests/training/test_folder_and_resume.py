@@ -13,6 +13,8 @@ import pytest
 import chainrule as cr
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
+from chainrule.report import write_report
+from chainrule.training.folder import RunFolder, read_folder, write_result
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(37, 4))
@@ -179,3 +181,43 @@ def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="cannot be written to a file"):
             fit(tmp_path / "run", callbacks=lambda event: pytest.fail("it was trained"), **settings)
         assert not (tmp_path / "run").exists()
+
+
+# What is not finite
+
+
+def read_strictly(line: str) -> Any:
+    """What a reader of JSON that keeps to its grammar reads."""
+    return json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_numbers_that_are_not_finite_are_json_and_come_back(tmp_path: Path) -> None:
+    """The validation cost is above what float32 has: the run goes on, and so does everything that reads it."""
+
+    def train(epochs: int, **words: Any) -> Any:
+        held_out = (x[:5], np.full(5, 1e25))
+        settings: dict[str, Any] = {"engine": "numpy", "progress": False, "out": tmp_path / "run", **words}
+        return cr.fit(cr.Dense(1), (x, x[:, 0]), validation=held_out, epochs=epochs, **settings)
+
+    train(2)
+    run = train(3, resume=True)
+    assert run.history["val_loss"] == [np.inf] * 3
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [read_strictly(line)["val_loss"] for line in lines] == ["Infinity"] * 3
+    assert read_folder(tmp_path / "run").epochs == run.history.records
+    assert "Infinity" not in write_report(tmp_path / "run").read_text()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5])
+def test_a_result_and_records_with_any_number_are_json(value: float, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.start({"epochs": 1})
+    folder.write_metrics([{"epoch": 1, "loss": value}])
+    write_result(tmp_path, {"state": "finished", "reason": None, "test": {"loss": value}})
+    for name in ("metrics.jsonl", "result.json"):
+        read_strictly((tmp_path / name).read_text())
+    record = read_folder(tmp_path)
+    assert record.result["reason"] is None
+    for number in (record.epochs[0]["loss"], record.result["test"]["loss"]):
+        np.testing.assert_equal(number, value)
+    write_report(tmp_path)
