@@ -107,7 +107,7 @@ def overfitting(found: Any) -> None:
 def gates(found: Any) -> None:
     assert found["neurons"]["AND"].separable
     assert found["neurons"]["OR"].separable
-    assert found["neurons"]["XOR"].separable is None
+    assert found["neurons"]["XOR"].separable is False
     expected = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "nor": [1, 0, 0, 0], "nand": [1, 1, 1, 0]}
     expected |= {"not": [1, 0], "xor": [0, 1, 1, 0], "xnor": [1, 0, 0, 1]}
     assert found["tables"] == expected

@@ -55,4 +55,4 @@ def test_bad_input() -> None:
 
 
 def test_one_neuron_cannot_compute_xor() -> None:
-    assert cr.Perceptron(passes=200).fit(SQUARE, [0, 1, 1, 0]).separable is None
+    assert cr.Perceptron(passes=200).fit(SQUARE, [0, 1, 1, 0]).separable is False
