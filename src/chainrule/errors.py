@@ -22,6 +22,10 @@ class ChainruleError(ValueError):
     """
 
 
+class ChainruleWarning(UserWarning):
+    """What is no error and yet should be known: the run goes on. On the command line it is a line of its own."""
+
+
 class ShapeError(ChainruleError):
     """An array has a shape that a layer, loss or operation cannot take."""
 
@@ -42,7 +46,7 @@ class FileError(ChainruleError):
     """A file is missing, damaged, truncated or of another kind than expected."""
 
 
-class InputWarning(UserWarning):
+class InputWarning(ChainruleWarning):
     """Inputs that a model takes, but that look unlike those it was trained on: in another unit, or not scaled."""
 
 

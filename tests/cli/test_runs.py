@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chainrule as cr
+from chainrule.errors import ChainruleWarning
 
 
 def started(run: str, when: str) -> None:
@@ -70,3 +72,12 @@ def test_no_runs(chainrule: Any) -> None:
     assert "There is no folder nowhere" in chainrule("runs", "nowhere", code=2).stderr
     Path("empty").mkdir()
     assert "No runs in empty" in chainrule("runs", "empty").stderr
+
+
+def test_a_warning_is_a_line_without_a_place_in_the_code(chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(folder: Path) -> None:
+        for _ in range(2):
+            warnings.warn("one sample is alone", ChainruleWarning, stacklevel=2)
+
+    monkeypatch.setattr("chainrule.cli.runs.runs", warn)
+    assert chainrule("runs").stderr == "warning: one sample is alone\n"

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import tree
 from chainrule.errors import SettingError, ShapeError, UnknownNameError
 from chainrule.layers import split_output
+from chainrule.layers.samples import counting
 from chainrule.models.forward import forward
 
 KEY = cr.random.key(11)
@@ -50,12 +52,25 @@ class TestBatchNorm:
         np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), 0.0, atol=1e-12)
         np.testing.assert_allclose(out.var(axis=(0, 1, 2)), 1.0, rtol=1e-4)
 
-    def test_a_batch_of_one_sample_is_no_division_by_zero(self) -> None:
+    def test_one_value_of_a_feature_has_no_variance(self) -> None:
         layer = cr.layers.BatchNorm()
         params, state, _ = layer.build(KEY, (3,))
-        out, state = forward(layer, params, state, np.ones((1, 3)), train=True)
-        assert np.array_equal(out, np.zeros((1, 3)))
-        assert np.all(np.isfinite(state["variance"]))
+        with pytest.raises(ShapeError, match=r"two values of each feature.*larger batches.*LayerNorm"):
+            forward(layer, params, state, np.ones((1, 3)), train=True)
+        assert forward(layer, params, state, np.ones((1, 3)))[0].shape == (1, 3)  # a prediction of one is fine
+        image = rng.normal(size=(1, 4, 4, 3))
+        out, _ = forward(layer, params, state, image, train=True)
+        np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), 0.0, atol=1e-12)
+
+    def test_the_averages_leave_out_a_batch_in_which_one_sample_counts(self) -> None:
+        layer = cr.layers.BatchNorm()
+        params, state, _ = layer.build(KEY, (3,))
+        x = rng.normal(size=(4, 3))
+        for counts, moves in ((0, False), (1, False), (2, True)):
+            with counting((np.arange(4) < counts).astype(float)):
+                _, new = forward(layer, params, state, x, train=True)
+            assert np.array_equal(new["variance"], state["variance"]) == (not moves)
+            assert np.array_equal(new["mean"], state["mean"]) == (not moves)
 
 
 class TestDropout:
@@ -155,6 +170,87 @@ class TestContainers:
         )
         with pytest.raises(SettingError, match="mlp needs the number of inputs and of outputs"):
             cr.mlp([4])
+
+
+def weights_of(net: Any, shape: tuple[int, ...] = (8, 8, 4)) -> dict[str, np.ndarray]:
+    """Every weight of a network by its path."""
+    params = cr.Model(cr.Sequential(net), shape, precision="float64").params
+    return {".".join(path[:-1]): w for path, w in tree.leaves_with_path(params) if path[-1] == "weight"}
+
+
+class TestInitialization:
+    """ "auto" fits the activation that the outputs meet, whether a setting of the layer or a layer behind it."""
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            (),
+            (cr.BatchNorm(),),
+            (cr.LayerNorm(), cr.Dropout(0.1)),
+            (cr.MaxPool2D(2), cr.Flatten()),
+            (cr.AvgPool2D(2), cr.layers.Rescale()),
+            (cr.GlobalAvgPool2D(),),
+            (cr.Sequential(cr.BatchNorm()),),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("name", ["relu", "selu"])
+    def test_an_activation_layer_counts_like_the_setting(self, between: Any, name: str) -> None:
+        as_setting = weights_of(cr.Sequential(cr.Conv2D(16, 3, name)))
+        behind = weights_of(cr.Sequential(cr.Conv2D(16, 3), *between, cr.Activation(name)))
+        alone = weights_of(cr.Sequential(cr.Conv2D(16, 3)))
+        assert list(as_setting) == list(behind) == list(alone)
+        for path, w in behind.items():
+            assert np.array_equal(as_setting[path], w)
+            assert not np.array_equal(alone[path], w)
+
+    def test_the_variance_is_that_of_he_in_a_residual_block_and_around_it(self) -> None:
+        """The block of docs/api.md, and He's own: the last convolution and the shortcut meet the ReLU after the sum."""
+        body = (cr.Conv2D(64, 3), cr.BatchNorm(), cr.Activation("relu"), cr.Conv2D(64, 3), cr.BatchNorm())
+        inside = weights_of(cr.Residual(cr.Conv2D(4, 3), cr.BatchNorm(), cr.Activation("relu")))
+        assert len(inside) == 1
+        block = cr.Sequential(cr.Residual(*body, shortcut=cr.Conv2D(64, 1)), cr.Activation("relu"))
+        found = weights_of(block)
+        assert len(found) == 3
+        for w in [*inside.values(), *found.values()]:
+            fan_in = np.prod(w.shape[:-1])
+            assert w.var() * fan_in == pytest.approx(2.0, rel=0.25)
+        (alone, *_) = weights_of(cr.Residual(*body[:3], cr.Conv2D(4, 3), cr.BatchNorm())).values()
+        assert alone.var() * 36 == pytest.approx(2.0, rel=0.25)
+
+    def test_branches_and_nested_networks(self) -> None:
+        dense = cr.Dense(4, init="auto")
+        for net in (
+            cr.Sequential(cr.Concat(dense, cr.Sequential(dense, cr.BatchNorm())), cr.Activation("relu")),
+            cr.Sequential(cr.layers.Average(dense, dense), cr.Activation("relu")),
+            cr.Sequential(dense, cr.Sequential(cr.BatchNorm(), cr.Sequential(cr.Activation("relu"), cr.Dropout(0.1)))),
+            cr.Sequential(
+                cr.Sequential(dense, cr.Dropout(0.5)), cr.Residual(cr.Activation("relu"), cr.Dense(4, "tanh"))
+            ),
+        ):
+            resolved = repr(net.fit_init(None))
+            assert resolved.count("Dense(4, init='he_normal')") == repr(net).count("Dense(4)")
+        differ = cr.Concat(cr.Activation("relu"), cr.Activation("tanh"))
+        assert cr.Sequential(dense, differ).fit_init(None) == cr.Sequential(dense, differ)
+
+    @pytest.mark.parametrize(
+        "net",
+        [
+            cr.Sequential(cr.Dense(3, init="orthogonal"), cr.Activation("relu")),
+            cr.Sequential(cr.Dense(3, "tanh"), cr.Activation("relu")),
+            cr.Sequential(cr.Dense(3), cr.Dense(3, init="zeros"), cr.Activation("relu")),
+            cr.Sequential(cr.Dense(3), cr.Embedding((4,)), cr.Activation("relu")),
+        ],
+        ids=str,
+    )
+    def test_what_is_given_or_does_not_meet_it_stays(self, net: Any) -> None:
+        assert net.fit_init(None) == net
+
+    def test_the_recipe_and_its_file_stay_as_they_were(self) -> None:
+        net = cr.Sequential(cr.Dense(3), cr.Activation("relu"))
+        model = cr.Model(net, (2,))
+        assert model.net == net == cr.Layer.from_dict(net.to_dict())
+        assert net[0].init == "auto"
 
 
 class TestSplitOutput:

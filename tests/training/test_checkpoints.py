@@ -102,6 +102,7 @@ def test_everything_that_a_run_can_have_goes_on_from_within_an_epoch(engine: str
         "validation": 0.2,
         "augment": noise,
         "micro_batches": 2,
+        "batch_size": 10,  # leaves no sample alone in a part
         "l2": 0.1,
         "class_weight": "balanced",
         "early_stopping": cr.EarlyStopping(patience=20),

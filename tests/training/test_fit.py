@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import random, tree
 from chainrule.data import stratified_split
-from chainrule.errors import SettingError
+from chainrule.errors import ChainruleWarning, SettingError
 from chainrule.training.prepare import SPLIT
 
 rng = np.random.default_rng(0)
@@ -259,6 +259,36 @@ class TestCallbacks:
             fit(callbacks=lambda e: cr.Decision(settings={"optimizer.lr": -1.0}))
         with pytest.raises(SettingError, match="A callback is a function of one event, got 3"):
             fit(callbacks=[3])
+
+
+class TestBatchesOfOneSample:
+    """Batch normalization makes β of a sample that is alone in its batch, so that nothing is learnt."""
+
+    NET = cr.Sequential(cr.Dense(4, "relu"), cr.BatchNorm(), cr.Dense(2, "softmax"))
+
+    @pytest.mark.parametrize("settings", [{"batch_size": 1}, {"batch_size": 8, "micro_batches": 8},
+                                          {"batch_size": 7, "micro_batches": 3}])  # fmt: skip
+    def test_they_are_refused(self, settings: Any) -> None:
+        with pytest.raises(SettingError, match=r"a single sample.*batch_norm_1.*two values.*LayerNorm"):
+            fit(self.NET, **settings)
+        with pytest.raises(SettingError, match="a single sample"):
+            cr.fit_population(self.NET, (x, y), 2, engine="numpy", progress=False, **settings)
+        assert len(fit(**settings).history) == 3  # a network that does not look across samples learns from each
+
+    def test_images_have_many_values_of_each_channel(self) -> None:
+        images = rng.normal(size=(12, 4, 4, 1))
+        net = cr.Sequential(cr.Conv2D(2, 3), cr.BatchNorm(), cr.Flatten(), cr.Dense(2, "softmax"))
+        assert len(fit(net, (images, y[:12]), batch_size=1).history) == 3
+
+    @pytest.mark.parametrize(
+        ("n", "settings", "larger"),
+        [(33, {"batch_size": 16}, 17), (41, {"batch_size": 20, "micro_batches": 2}, 21), (33, {"batch_size": 4}, 5)],
+    )
+    def test_a_last_one_is_told_and_leaves_the_averages_as_they_are(self, n: int, settings: Any, larger: int) -> None:
+        with pytest.warns(ChainruleWarning, match=rf"leave one sample alone.*batch_size={larger} leaves none alone"):
+            run = fit(self.NET, (x[:n], y[:n]), **settings)
+        fit(self.NET, (x[:n], y[:n]), **settings | {"batch_size": larger})  # no warning
+        assert run.model.state["batch_norm_1"]["variance"].min() > 0
 
 
 class TestWeights:

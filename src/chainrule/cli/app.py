@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from chainrule import signals
 from chainrule.cli import options as o
 from chainrule.display import print_line
-from chainrule.errors import ChainruleError, DivergedError, InputWarning, PeerError, SettingError, UnsavedError
+from chainrule.errors import ChainruleError, ChainruleWarning, DivergedError, PeerError, SettingError, UnsavedError
 from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -23,18 +23,18 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 @contextlib.contextmanager
 def told_warnings() -> Iterator[None]:
-    """Tell what the library warns of about inputs as a message, each text once."""
+    """Tell what the library warns of as a message, each text once; where it arose says nothing to those who type."""
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
-        if not issubclass(category, InputWarning):
+        if not issubclass(category, ChainruleWarning):
             ordinary(message, category, *place, **rest)
         elif str(message) not in shown:
             shown.add(str(message))
             print_line(f"warning: {message}")
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", InputWarning)
+        warnings.simplefilter("always", ChainruleWarning)
         ordinary, warnings.showwarning = warnings.showwarning, show
         yield
 

@@ -23,6 +23,7 @@ from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
 from chainrule.training.feed import Resident
+from chainrule.training.job import refused_alone
 from chainrule.training.state import Recipe, State, filled
 from chainrule.training.step import Batch, add_penalty, evaluate, step_key
 
@@ -111,6 +112,8 @@ def find_batch_size(
     if np.isnan(noise[:, 1:]).all():
         raise SettingError("All members diverged: try a smaller learning rate (cr.find_lr finds one).")
     tried = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
+    if sizes is None and refused_alone(members[0].job.model) is not None:
+        tried = [max(size, 2) for size in tried]
     timed = crew.enlist([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
     seconds = {member.job.batch_size: step_seconds(member, engine) for member in timed}
     return BatchSizes(noise, seconds, members[0].job.batch_size, n, confidence)

@@ -70,6 +70,7 @@ class Rescale(Layer):
     """
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
         return {}, {"scale": np.ones(shape[-1:]), "shift": np.zeros(shape[-1:])}, shape

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from chainrule import activations
+from chainrule.activations import Activation
 from chainrule.backprop import mark
 from chainrule.errors import ShapeError
 from chainrule.settings import Settings
@@ -43,6 +44,9 @@ class Layer(Settings, family="layer"):
 
     #: Whether ``apply`` uses ``key``. Keys cost time, so layers that do not say so.
     random: ClassVar[bool] = True
+    #: Whether an activation behind the layer acts on what comes into it, but for place and scale (normalization,
+    #: dropout, pooling, reshaping): weights before it are then initialized for that activation.
+    transparent: ClassVar[bool] = False
 
     def init(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:
         """Parameters, state and output shape for inputs of a shape (of one sample, without the batch)."""
@@ -51,6 +55,14 @@ class Layer(Settings, family="layer"):
     def build(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:
         """What the library calls: `init`. A layer that has a *setting* named ``init`` defines this instead."""
         return self.init(key, shape)
+
+    def fit_init(self, activation: Activation | None) -> Layer:
+        """The layer with ``init="auto"`` resolved for the activation that its output meets; None if there is none."""
+        return self
+
+    def next_activation(self, activation: Activation | None) -> Activation | None:
+        """The activation that what comes into the layer meets, given the one that its output meets."""
+        return activation if self.transparent else None
 
     def apply(self, params: Params, state: State, x: Array, *, key: Array | None, train: bool) -> tuple[Array, State]:
         """The output for a batch, and the new state. ``train`` is False for predictions."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from chainrule import activations
 from chainrule.activations import Activation
@@ -56,6 +57,20 @@ class _Container(Layer):
 
     def __getitem__(self, at: int) -> Layer:
         return self.layers[at]
+
+    def fit_init(self, activation: Activation | None) -> Layer:
+        return self._with_layers(tuple(layer.fit_init(activation) for layer in self.layers))
+
+    def next_activation(self, activation: Activation | None) -> Activation | None:
+        """That of all layers that get the same input, if it is the same one."""
+        first, *others = (layer.next_activation(activation) for layer in self.layers) if self.layers else (activation,)
+        return first if all(other == first for other in others) else None
+
+    def _with_layers(self, layers: tuple[Layer, ...]) -> Self:
+        """The same container of layers that have the same names."""
+        new = copy.copy(self)
+        object.__setattr__(new, "layers", layers)
+        return new
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._given())})"
@@ -118,9 +133,22 @@ class Sequential(_Container):
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
         params: Params = {}
         state: State = {}
+        fitted = self.fit_init(None)
         for at in range(len(self.layers)):
-            shape = self._build(at, key, shape, params, state)
+            shape = fitted._build(at, key, shape, params, state)
         return params, state, shape
+
+    def fit_init(self, activation: Activation | None) -> Self:
+        fitted: list[Layer] = []
+        for layer in reversed(self.layers):
+            fitted.insert(0, layer.fit_init(activation))
+            activation = layer.next_activation(activation)
+        return self._with_layers(tuple(fitted))
+
+    def next_activation(self, activation: Activation | None) -> Activation | None:
+        for layer in reversed(self.layers):
+            activation = layer.next_activation(activation)
+        return activation
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         new: State = {}
@@ -174,6 +202,16 @@ class Residual(_Container):
                 f"Residual(..., shortcut=Conv2D({out[-1]}, 1, stride=...)) or shortcut=Dense({out[-1]})."
             )
         return params, state, out
+
+    def fit_init(self, activation: Activation | None) -> Self:
+        """Both ways lead to what follows the sum."""
+        fitted = self._with_layers(self._body.fit_init(activation).layers)
+        if self.shortcut is not None:
+            object.__setattr__(fitted, "shortcut", self.shortcut.fit_init(activation))
+        return fitted
+
+    def next_activation(self, activation: Activation | None) -> Activation | None:
+        return self._body.next_activation(activation)
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         y, new = self._body.apply(params, state, x, key=key, train=train)

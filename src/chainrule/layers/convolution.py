@@ -13,7 +13,7 @@ from chainrule.engine.convolution import positions, resolve_padding
 from chainrule.errors import SettingError
 from chainrule.initializers import Initializer
 from chainrule.layers.base import Layer, Params, Shape, State, activate, require_axes
-from chainrule.layers.dense import check_count
+from chainrule.layers.dense import check_count, fit_weights
 from chainrule.random import split
 
 Size = int | tuple[int, int]
@@ -76,6 +76,9 @@ class Conv2D(Layer):
         params |= function.parameters(self.filters)
         return params, {}, (rows, columns, self.filters)
 
+    def fit_init(self, activation: Activation | None) -> Layer:
+        return fit_weights(self, activation)
+
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         z = ops.conv2d(x, params["weight"], self.stride, self.padding, self.dilation)
         z = z + params["bias"] if self.bias else z
@@ -97,6 +100,7 @@ class MaxPool2D(Layer):
     padding: str = "same"
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_window(self, self.padding, size=self.size, stride=self.stride or self.size)
@@ -133,6 +137,7 @@ class GlobalAvgPool2D(Layer):
     """
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
         require_axes(self, shape, 3, IMAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -26,7 +27,8 @@ class Dense(Layer):
     ----------
     units : number of neurons
     activation : name or object; None is linear
-    init : initializer of W; "auto" chooses the one that fits the activation
+    init : initializer of W; "auto" chooses the one that fits the activation, which may also be an `Activation` layer
+        that follows, with normalization, dropout, pooling or a reshape between them
     bias : whether there is a b
     bias_init : initializer of b
     inputs : the number of inputs, if it should be checked when the network is built
@@ -81,6 +83,9 @@ class Dense(Layer):
         params |= function.parameters(self.units)
         return params, {}, (*shape[:-1], self.units)
 
+    def fit_init(self, activation: Activation | None) -> Layer:
+        return fit_weights(self, activation)
+
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         z = ops.matmul(x, params["weight"])
         z = z + params["bias"] if self.bias else z
@@ -123,6 +128,13 @@ class Maxout(Layer):
         z = mark(z + params["bias"] if self.bias else z, "z")
         pieces = ops.reshape(z, (*z.shape[:-1], self.units, self.pieces))
         return mark(ops.max(pieces, axis=-1), "a"), state
+
+
+def fit_weights(layer: Any, activation: Activation | None) -> Any:
+    """A layer with the initializer of the activation that follows it, if it has none of its own and ``init="auto"``."""
+    if activation is None or layer.init != "auto" or activations.get(layer.activation) != activations.get(None):
+        return layer
+    return dataclasses.replace(layer, init=activation.init)
 
 
 def check_count(layer: Layer, name: str, value: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import random
 from chainrule.backprop import ops
-from chainrule.errors import SettingError
+from chainrule.errors import SettingError, ShapeError
 from chainrule.layers.base import Layer, Params, Shape, State
 from chainrule.layers.samples import counted
 from chainrule.settings import check_number
@@ -23,6 +23,15 @@ class BatchNorm(Layer):
     r ← momentum · r + (1 - momentum) · batch (of the variance divided by n - 1, as in the paper). Predictions use
     the running averages. γ starts at 1, β at 0.
 
+    A single value has no spread: x - μ is 0, and the result β whatever x is. So a batch (or a micro-batch) of one
+    sample is an error in training, unless a feature has several values in it (an image has one for each pixel). Where
+    it is only the last, short batch of an epoch, `fit` warns, and the running averages leave that batch out.
+
+    Raises
+    ------
+    ShapeError
+        In training, for a batch with one value of each feature.
+
     Source: Ioffe and Szegedy (2015); lectures 000, 002, 003.
 
     >>> import chainrule as cr
@@ -34,6 +43,7 @@ class BatchNorm(Layer):
     eps: float = 1e-5
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number("BatchNorm", "momentum", self.momentum, 0.0, 1.0)
@@ -56,20 +66,26 @@ class BatchNorm(Layer):
             scale = gamma / ops.sqrt(state["variance"] + self.eps)
             y, new = (x - state["mean"]) * scale + beta, state
         else:
+            if x.size == x.shape[-1]:
+                raise ShapeError(
+                    "BatchNorm needs two values of each feature at least to take a variance of, and this batch of one "
+                    "sample has one: the result would be β whatever the sample is. Give larger batches (or fewer "
+                    "micro-batches), or use LayerNorm."
+                )
             y, mean, variance = ops.batch_norm(x, gamma, beta, self.eps, counted())
             new = self._averages(state, mean, variance, x)
         return (y if kind == wide else ops.astype(y, kind)), new
 
     def _averages(self, state: State, mean: Any, variance: Any, x: Any) -> State:
-        """The running averages after a batch. A part of a batch may hold no sample that counts: then they stay."""
+        """The running averages after a batch. They stay where at most one value counts, which has no variance."""
         present, share = counted(), 1.0 - self.momentum
         places = x.size // (len(x) * x.shape[-1])
         if present is None:
-            unbiased = variance * (len(x) * places / max(len(x) * places - 1, 1))
+            unbiased = variance * (len(x) * places / (len(x) * places - 1))
         else:
             n = present.sum() * places
             unbiased = variance * (n / ops.maximum(n - 1.0, 1.0))
-            share = share * ops.minimum(n, 1.0)
+            share = share * ops.clip(n - 1.0, 0.0, 1.0)
         return {
             "mean": state["mean"] + share * (mean - state["mean"]),
             "variance": state["variance"] + share * (unbiased - state["variance"]),
@@ -91,6 +107,7 @@ class LayerNorm(Layer):
     eps: float = 1e-5
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number("LayerNorm", "eps", self.eps, 0.0)
@@ -118,6 +135,8 @@ class Dropout(Layer):
     """
 
     rate: float = 0.5
+
+    transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number("Dropout", "rate", self.rate, 0.0, 1.0)

@@ -23,6 +23,7 @@ class Flatten(Layer):
     """
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:
         return {}, {}, (math.prod(shape),)
@@ -43,6 +44,7 @@ class Reshape(Layer):
     shape: tuple[int, ...]
 
     random: ClassVar[bool] = False
+    transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         given = self.shape
@@ -89,6 +91,9 @@ class Activation(Layer):
             raise ShapeError(f"{self} halves the features, but one sample has shape {shape}.")
         units = shape[-1] // function.pieces
         return function.parameters(units), {}, (*shape[:-1], units)
+
+    def next_activation(self, activation: ActivationFunction | None) -> ActivationFunction | None:
+        return activations.get(self.activation)
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         return activate(self.activation, params, x), state

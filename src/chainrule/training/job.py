@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 from chainrule import random
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
-from chainrule.errors import SettingError, ShapeError
+from chainrule.errors import ChainruleWarning, SettingError, ShapeError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
+from chainrule.models.forward import forward
 from chainrule.optimizers import Optimizer
 from chainrule.settings import PlainSettings, check_number
 from chainrule.training.callbacks import EarlyStopping
@@ -124,6 +126,8 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
     state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
     if recipe.augment is not None and data.inputs.preparation is not None:
         recipe.augment.check(model.input_shape, codes=len(data.inputs.preparation.embedded))
+    batch = min(int(settings.batch_size), len(prepared.train.x))
+    _check_batches(model, len(prepared.train.x), batch, recipe.micro_batches)
     stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
     order = random.fold_in(root, SHUFFLE)
     epochs, batch_size = int(settings.epochs), int(settings.batch_size)
@@ -178,6 +182,49 @@ def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) ->
     if net.input_shape != input_shape:
         raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
     return net
+
+
+def refused_alone(model: Model) -> ShapeError | None:
+    """Why a network cannot train on a batch of one sample, if it cannot (batch normalization)."""
+    x = np.zeros((1, *model.input_shape), model.precision)
+    try:
+        forward(model.net, model.params, model.state, x, train=True)
+    except ShapeError as error:
+        return error
+    except Exception:  # a layer of the user's own that needs a key: the run itself says better what is wrong
+        return None
+    return None
+
+
+def _check_batches(model: Model, samples: int, batch: int, micro_batches: int) -> None:
+    """Refuse batches of one sample, and warn of a last one, where the network looks across samples."""
+    size = -(-batch // micro_batches)
+    alone = 1 in parts(batch, size)
+    if not alone and 1 not in parts(samples % batch, size):
+        return
+    if (error := refused_alone(model)) is None:
+        return
+    cut = f" in {micro_batches} micro-batches" if micro_batches > 1 else ""
+    if alone:
+        raise SettingError(f"fit: batches of {batch}{cut} hand a single sample to the network. {error}")
+    larger = (b for b in range(batch + 1, samples + 1) if 1 not in parts(samples % b, -(-b // micro_batches)))
+    warnings.warn(
+        f"{samples:,} training samples in batches of {batch}{cut} leave one sample alone at the end of each epoch, of "
+        "which batch normalization makes β, whatever the sample is (the running averages leave it out). "
+        f"batch_size={next(larger)} leaves none alone.",
+        ChainruleWarning,
+        stacklevel=2,
+    )
+
+
+def parts(samples: int, size: int) -> list[int]:
+    """How many samples are in each part of a batch: ``size``, and what is left.
+
+    >>> from chainrule.training.job import parts
+    >>> parts(7, 3)
+    [3, 3, 1]
+    """
+    return [min(size, samples - i) for i in range(0, samples, size)]
 
 
 def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
