@@ -191,8 +191,8 @@ def test_output_has_the_declared_shape_and_stays_float32(case: Case, train: bool
 
     params, state, shape = built(case, "float32")
     for n in (5, 1, 0):
-        if train and n == 0 and "BatchNorm" in str(case):
-            continue  # no samples have no mean
+        if train and n < 2 and "BatchNorm" in str(case):
+            continue  # no samples have no mean, and a single value has no variance
         x = samples(case, n, "float32")
         out, new = run(case, params, state, x, train)
         traced = jax.eval_shape(lambda p, s, v: run(case, p, s, v, train), params, state, x)
