@@ -188,6 +188,18 @@ def test_a_linear_model_that_does_not_settle_says_so(made: Any, monkeypatch: pyt
     assert "Stopped after 2 iterations" in gather(run, train=(x, y), judged=(x, y))["baselines"][1]["note"]
 
 
+def test_numbers_that_the_network_does_not_get_are_given_to_the_baselines(made: Any) -> None:
+    x, y = made(200, classes=2)
+    run = cr.fit(cr.Dense(2, "softmax"), (x, y), epochs=1, progress=False)
+    rng = np.random.default_rng(0)
+    telling = (2 * y - 1 + 0.1 * rng.normal(size=200))[:, None]
+    plain = gather(run, train=(x, y), judged=(x[:80], y[:80]))
+    more = gather(run, train=(x, y), judged=(x[:80], y[:80]), left_out=(telling, telling[:80]))
+    assert more["metrics"] == plain["metrics"]
+    assert more["baselines"][0]["value"] == plain["baselines"][0]["value"]
+    assert plain["baselines"][1]["value"] < more["baselines"][1]["value"] == 1.0
+
+
 def test_what_is_not_finite_becomes_null(tmp_path: Path, made: Any) -> None:
     x, y = made()
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=1, progress=False)

@@ -200,6 +200,18 @@ def test_what_is_left_out_is_noted_printed_and_kept(capsys: pytest.CaptureFixtur
     assert all(any("ticket" in note for note in member.notes) for member in members)
 
 
+def test_numbers_that_the_rules_left_out_can_be_had() -> None:
+    rng = np.random.default_rng(1)
+    ids = rng.permutation(10**6)[:120]
+    given = frame().assign(id=[f"{i:,}" for i in ids], user_id=ids[::-1], ticket=[f"t{i}" for i in range(120)])
+    table = Table.read(given, "y", columns={"user_id": False}).prepare(validation=0.2, key=KEY)
+    numbers = table.numbers_left_out()
+    assert numbers is not None
+    training = ids[table.rows.train]
+    np.testing.assert_allclose(numbers, ((ids - training.mean()) / training.std())[:, None])
+    assert Table.read(frame(), "y").prepare(key=KEY).numbers_left_out() is None
+
+
 def test_rows_without_a_target_are_left_out() -> None:
     given = frame()
     given.loc[:9, "y"] = None

@@ -58,10 +58,14 @@ def judge(
     parts = {"training": len(rows), "validation": validation, "test": 0 if test is None else len(test.x)}
     shown: dict[str, Any] = {"names": data.feature_names, "numbers": numbers}
     if table is not None:
-        numbers = {"test": table.rows.test, "validation": table.rows.validation}.get(name, table.rows.train)
+        # The parts are the table's own, or drawn from its training rows.
+        own = {"test": table.rows.test, "validation": table.rows.validation}.get(name)
+        numbers = own if own is not None and len(own) else table.rows.train[numbers]
         read = None if table.features is None else table.features.iloc[numbers]
         shown |= {"rows": read, "numbers": numbers if read is None else None}
         shown |= {"columns": table.columns, "notes": table.notes}
+        if (left_out := table.numbers_left_out()) is not None:
+            shown["left_out"] = (left_out[table.rows.train[part.rows]], left_out[numbers])
     facts = gather(
         run,
         train=(part.x, part.y),

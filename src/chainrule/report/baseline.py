@@ -47,8 +47,19 @@ class Baseline:
     note: str = ""
 
 
-def fit_baselines(model: Any, task: str, names: list[str], x: Any, y: np.ndarray, rows: np.ndarray) -> list[Baseline]:
-    """The baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'."""
+def fit_baselines(
+    model: Any,
+    task: str,
+    names: list[str],
+    x: Any,
+    y: np.ndarray,
+    rows: np.ndarray,
+    left_out: np.ndarray | None = None,
+) -> list[Baseline]:
+    """The baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'.
+
+    ``left_out`` are numbers of all rows of x that the network does not get: the linear model does.
+    """
     wanted = y[rows]
     found = [_constant(task, names, wanted)]
     outputs = len(names) if task in ("classification", "multilabel") else 1
@@ -63,7 +74,8 @@ def fit_baselines(model: Any, task: str, names: list[str], x: Any, y: np.ndarray
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say about the fit is in the note
-        features = matrix(model, model.prepare(take(x, rows)))
+        more = None if left_out is None else left_out[rows]
+        features = matrix(model, model.prepare(take(x, rows)), more)
         if task == "regression":
             predict, note = _ridge(model, features, wanted)
         else:

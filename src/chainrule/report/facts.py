@@ -46,6 +46,7 @@ def gather(
     names: Sequence[str] | None = None,
     numbers: np.ndarray | None = None,
     notes: Sequence[str] = (),
+    left_out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Judge a trained network, with baselines beside it.
 
@@ -62,6 +63,8 @@ def gather(
     names : names for the columns of x, where there are no ``rows``
     numbers : the number of each judged row in the data
     notes : sentences to show below the verdict
+    left_out : of the rows of ``train`` and ``judged``, numbers (standardized, rows × columns) that the network does not
+        get: the baselines do, so that a column that was wrongly left out shows
 
     Returns
     -------
@@ -85,9 +88,10 @@ def gather(
     x, y = opened(train[0]), model.encode(train[1])
     rows_of_training = np.arange(len(x)) if train_rows is None else np.asarray(train_rows)
     classes = class_names(model, task)
-    baselines = fit_baselines(model, task, classes, x, y, rows_of_training)
+    more, more_judged = (None, None) if left_out is None else left_out
+    baselines = fit_baselines(model, task, classes, x, y, rows_of_training, more)
     fitted = time.perf_counter()
-    found = judge(model, recipe, *judged, baselines)
+    found = judge(model, recipe, *judged, baselines, more_judged)
     n = len(found.cost)
     score = "mae" if task == "regression" else "accuracy"
     facts: dict[str, Any] = {

@@ -50,8 +50,13 @@ class Judged:
         return found
 
 
-def judge(model: Any, recipe: Recipe, x: Any, y: Any, baselines: list[Baseline]) -> Judged:
-    """Judge a model, and baselines beside it, on rows x with targets y; x may be larger than memory."""
+def judge(
+    model: Any, recipe: Recipe, x: Any, y: Any, baselines: list[Baseline], left_out: np.ndarray | None = None
+) -> Judged:
+    """Judge a model, and baselines beside it, on rows x with targets y; x may be larger than memory.
+
+    ``left_out`` are numbers of these rows that only the baselines get.
+    """
     x, target = opened(x), model.encode(y)
     task = recipe.task
     low, high = model.last_activation.range
@@ -67,7 +72,8 @@ def judge(model: Any, recipe: Recipe, x: Any, y: Any, baselines: list[Baseline])
         if probable:
             shown = outputs.ravel() if task == "multilabel" else sure if task == "classification" else outputs[:, 0]
             bins += _binned(np.asarray(shown, np.float64), outcome)
-        features = matrix(model, ready) if baselines else None
+        more = None if left_out is None else left_out[start:stop]
+        features = matrix(model, ready, more) if baselines else None
         beside = [_score(task, true, rule.predict(features)) for rule in baselines]
         parts.append((cost, true, said, sure, _score(task, true, said), *beside))
     cost, true, said, sure, score, *others = (np.concatenate(column) for column in zip(*parts, strict=True))

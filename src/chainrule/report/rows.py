@@ -41,12 +41,15 @@ def stretch(x: Any, start: int, stop: int) -> Any:
     return x.iloc[start:stop] if hasattr(x, "iloc") else x[start:stop]
 
 
-def matrix(model: Any, ready: Any) -> Any:
-    """Inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its own."""
+def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
+    """Inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its own.
+
+    ``more`` are further columns.
+    """
     flat = np.asarray(ready).reshape(len(ready), -1)
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     if not embedded:
-        return flat
+        return flat if more is None else np.hstack([flat, more])
     from scipy import sparse
 
     plain = flat.shape[1] - len(embedded)
@@ -55,6 +58,8 @@ def matrix(model: Any, ready: Any) -> Any:
         codes = np.clip(flat[:, column].astype(np.intp), 0, size - 1)
         ones = np.ones(len(codes), flat.dtype)
         parts.append(sparse.csr_matrix((ones, (np.arange(len(codes)), codes)), (len(codes), size)))
+    if more is not None:
+        parts.append(sparse.csr_matrix(more))
     return sparse.hstack(parts, "csr")
 
 

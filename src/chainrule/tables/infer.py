@@ -303,7 +303,7 @@ def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], tar
             ),
         )
     reason = f"{what}; no association with the target (p {_p(p)})"
-    return dataclasses.replace(base, kind="identifier", use=False, reason=reason)
+    return dataclasses.replace(number, kind="identifier", use=False, reason=reason)
 
 
 def _numbers_rows(values: Array) -> bool:

@@ -20,7 +20,7 @@ from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
 from chainrule.tables.target import TargetColumn, as_array, classes_of, has_target, learn_target, target_column
-from chainrule.tables.values import coded
+from chainrule.tables.values import coded, values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -423,6 +423,24 @@ class PreparedTable:
     features: DataFrame | None
     notes: tuple[str, ...]
     looked_at: int
+
+    def numbers_left_out(self) -> np.ndarray | None:
+        """Numbers that the rules left out as identifiers, (rows, columns), of all rows; None if there are none.
+
+        They are standardized by the training rows, and a missing one is 0. What a user has left out is not among them.
+        """
+        if self.features is None:
+            return None
+        parts = []
+        for column in self.columns:
+            if column.kind != "identifier" or "as you" in column.reason:
+                continue
+            values = values_of(self.features[column.name], replace(column, kind="number"))
+            training = values[self.rows.train]
+            training = training[np.isfinite(training)]
+            if len(training) > 1 and (std := training.std()) > 0:
+                parts.append(np.nan_to_num((values - training.mean()) / std, posinf=0.0, neginf=0.0))
+        return np.stack(parts, axis=1) if parts else None
 
 
 def _training(frame: Any, target: Any, split: str | None) -> Any:
