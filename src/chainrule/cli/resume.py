@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,40 +116,3 @@ def saving(run: Any) -> Iterator[None]:
         yield
     except FileError as error:
         raise UnsavedError(f"The run has ended, but could not be saved. {error}", run=run) from None
-
-
-#: What may be given with --resume to a search: how long it goes on, and where.
-WITH_SEARCH = ("data_dir", "engine", "devices")
-ASKED_AGAIN = ("trials", "timeout", "max_epochs", "retrain")
-
-
-def from_search(
-    folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Path | None
-) -> tuple[TrainSettings, dict[str, Any]]:
-    """The settings of a search that is gone on with, and what it was asked for."""
-    if config is not None or out is not None:
-        raise SettingError(
-            "--resume goes on in a search's own folder with its own settings: leave out --config and --out."
-        )
-    for name in (*given, *asked):
-        if name not in WITH_SEARCH and name not in ASKED_AGAIN:
-            raise SettingError(
-                f"--resume takes what the search was asked for; --{name.replace('_', '-')} would make another of it."
-            )
-    path = as_path(folder) / "search.toml"
-    if not path.exists():
-        raise FileError(f"{folder} holds no search: it has no search.toml.")
-    settings = read_settings(path, leave_out=("search",)) | dict(given)
-    return TrainSettings(**settings), read_asked(path) | dict(asked)
-
-
-def read_asked(path: Path) -> dict[str, Any]:
-    """The table [search] of a file that `read_settings` has read."""
-    found = tomllib.loads(path.read_text(encoding="utf-8")).get("search")
-    kinds = {
-        "space": str, "trials": int, "sampler": str, "stages": str, "metric": str, "timeout": int | float,
-        "max_epochs": int, "study": str, "study_name": str, "retrain": bool,
-    }  # fmt: skip
-    if not isinstance(found, dict) or not all(isinstance(v, kinds.get(k, ())) for k, v in found.items()):
-        raise FileError(f"{path} is damaged: it has no readable table [search].")
-    return found

@@ -25,6 +25,7 @@ from chainrule.errors import FileError
 from chainrule.files import PART, as_path, held, remove_parts, write_atomic
 from chainrule.models import Model
 from chainrule.models.saving import to_bytes
+from chainrule.passwords import mask_passwords
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.decisions import kept_epoch
 from chainrule.training.history import History
@@ -54,12 +55,17 @@ OF_A_RUN = (
 )  # fmt: skip
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds a run, or a search that was interrupted before it wrote more than its settings."""
+    return (folder / "config.toml").exists() or (folder / "search.toml").exists()
+
+
 class RunFolder:
     """Writes one run. A folder that already holds a run is refused, so nothing saved is lost."""
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
         self.path = as_path(path)
-        holds_one = (self.path / "config.toml").exists()
+        holds_one = holds_run(self.path)
         if holds_one and not resume:
             raise FileError(f"{self.path} already holds a run. Choose another folder, or go on with it: resume=True.")
         if resume and not holds_one and not nothing_saved(self.path):
@@ -83,13 +89,17 @@ class RunFolder:
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write the settings and the environment; how the run ended is open again."""
+        self.reopen()
+        write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        write_config(self.path, config)
+
+    def reopen(self) -> None:
+        """Remove what says how the run ended."""
         for name in OUTCOME:
             try:
                 (self.path / name).unlink(missing_ok=True)
             except OSError as error:
                 raise FileError(f"Could not remove {self.path / name}: {error.strerror}.") from None
-        write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-        write_config(self.path, config)
 
     def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records of all epochs."""
@@ -186,8 +196,9 @@ def claim_folder(given: Path | None, parent: Path, name: str, *, resume: bool = 
             path, number = None, number + 1
     except OSError as error:
         raise FileError(f"Could not make a folder for the run: {error.filename}: {error.strerror}.") from None
-    if not resume and (path / "config.toml").exists():
-        raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
+    if not resume and holds_run(path):
+        command = "search" if (path / "search.toml").exists() else "train"
+        raise FileError(f"{path} already holds a run. {OR_GO_ON.replace('train', command)} {path}")
     try:
         yield path
     finally:
@@ -264,7 +275,9 @@ def read_folder(path: str | Path) -> Record:
     path = as_path(path)
     if not (path / "config.toml").is_file():
         kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
-        if begun(path) != path:
+        if (path / "search.toml").exists():
+            kind = f"has a search that was interrupted. To go on: chainrule search --resume {path}"
+        elif begun(path) != path:
             kind = f"has the folds of a run that was interrupted. To go on: chainrule train --resume {path}"
         elif nothing_saved(path):
             kind = f"was left before anything was saved. Start again with the same command, and --out {path}"
@@ -324,7 +337,7 @@ def environment() -> dict[str, Any]:
             continue
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        "command": " ".join(map(mask_passwords, sys.argv)),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),

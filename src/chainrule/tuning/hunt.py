@@ -82,8 +82,8 @@ class Hunt:
             if not kept:
                 raise
             raise FileError(
-                f"The search could not go on, since its study cannot be written to: {error}. What is in it is kept; "
-                "the same call goes on."
+                f"The search could not go on, since its study cannot be written to: {records.without_secrets(error)}. "
+                "What is in it is kept; the same call goes on."
             ) from None
 
     def _fields(self) -> None:

@@ -138,11 +138,19 @@ def _identity(path: str) -> Identity | None:
     return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns
 
 
+def is_journal(path: Path) -> bool:
+    """Whether a file is a journal, or may become one: is empty, or not there."""
+    try:
+        with path.open("rb") as file:
+            return HEAD.startswith(file.read(len(HEAD)))
+    except FileNotFoundError:
+        return True
+
+
 def _is_cut_short(path: Path) -> bool:
-    """Whether a journal ends within a line; another file is not looked at further."""
+    """Whether a journal ends within a line."""
     with path.open("rb") as file:
-        head = file.read(len(HEAD))
-        if not head or not HEAD.startswith(head):
+        if file.seek(0, os.SEEK_END) == 0:
             return False
         file.seek(-1, os.SEEK_END)
         return file.read() != b"\n"

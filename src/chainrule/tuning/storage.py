@@ -17,7 +17,7 @@ from optuna.study import Study
 from chainrule.errors import ChainruleError, FileError, SettingError
 from chainrule.files import as_path
 from chainrule.passwords import mask_passwords, without_passwords
-from chainrule.tuning.journal import journal_backend
+from chainrule.tuning.journal import is_journal, journal_backend
 
 #: What a study is called that was given no name.
 NAME = "chainrule"
@@ -108,16 +108,22 @@ def _journal(path: Path, given: Any) -> BaseStorage:
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
+        if not is_journal(path):
+            raise _no_journal(path, "it begins with something else")
         backend = journal_backend(path.absolute())
     except OSError as error:
         raise _unreachable(given, error) from None
     try:
         return JournalStorage(backend)
     except Exception as error:
-        raise FileError(
-            f"study: {path} is no journal of a search ({error or type(error).__name__}). Choose another file; a "
-            "database is given by its URL, such as sqlite:///search.db."
-        ) from None
+        raise _no_journal(path, str(error) or type(error).__name__) from None
+
+
+def _no_journal(path: Path, reason: str) -> FileError:
+    return FileError(
+        f"study: {path} is no journal of a search ({reason}). Choose another file; a database is given by its URL, "
+        "such as sqlite:///search.db."
+    )
 
 
 def _unreachable(given: Any, error: Exception) -> ChainruleError:

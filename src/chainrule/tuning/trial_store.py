@@ -27,6 +27,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from chainrule.passwords import without_passwords
 from chainrule.population.member import Member
 from chainrule.training.history import smaller_is_better
 from chainrule.tuning.samplers import Planned, Replayed
@@ -134,6 +135,7 @@ class TrialStore:
         self.study = open_study(storage, name, "minimize" if self.sign > 0 else "maximize")
         self.study.sampler = self.sampler
         check_identity(self.study, {"format": FORMAT, **identity}, shown(storage))
+        self.address = storage if isinstance(storage, str) else ""
         self.total = sum(stage.trials for stage in stages)
         self.workers = Workers(self.study)
         self._spaces: dict[int, Space] = {0: space}
@@ -213,6 +215,10 @@ class TrialStore:
             if position not in held and not any(start <= position < start + count for start, count in elsewhere):
                 yield position
 
+    def without_secrets(self, error: Exception) -> str:
+        """What an error says, without the password of the study's address."""
+        return without_passwords(str(error), self.address)
+
     # Taking
 
     def claim(self, size: Callable[[int], int], batch: int | None, give_up: Callable[[], bool]) -> list[RunningTrial]:
@@ -229,7 +235,7 @@ class TrialStore:
         """
         begin, said = time.monotonic(), False
         while not give_up():
-            self.requeue()
+            there = self.requeue()
             position = next(self._open(self._trials()), None)
             if position is not None:
                 number, first = self.stage_of(position)
@@ -240,7 +246,7 @@ class TrialStore:
                     claimed.append(trial)
                 if claimed:
                     return claimed
-            elif (awaited := self._awaited()) is None:
+            elif (awaited := self._awaited(there)) is None:
                 break
             elif not said and time.monotonic() - begin >= SAY_AFTER:
                 said = True
@@ -320,12 +326,15 @@ class TrialStore:
             self._spaces[stage] = space
         return self._spaces[stage]
 
-    def _awaited(self) -> str | None:
-        """What this process has to wait for, in words; None if other processes see to all that is left."""
+    def _awaited(self, there: Mapping[str, bool | None]) -> str | None:
+        """What this process has to wait for, in words; None if other processes see to all that is left.
+
+        ``there`` is what `requeue` has found; to look again would be to see a process end that nobody follows.
+        """
         running = [claim for trial in self.trials(TrialState.RUNNING) if (claim := Claim.of(trial)) is not None]
         if not running:
             return None
-        unsure = [claim.worker for claim in running if self.workers.is_there(claim.worker) is None]
+        unsure = [claim.worker for claim in running if there.get(claim.worker, True) is None]
         if unsure:
             silence = self.workers.silence(unsure[0])
             return (
@@ -382,8 +391,8 @@ class TrialStore:
             running.trial.set_user_attr("stopped", reason)
         self._tell(running.number, None, TrialState.FAIL)
 
-    def requeue(self) -> None:
-        """Open the positions of processes that have ended."""
+    def requeue(self) -> dict[str, bool | None]:
+        """Open the positions of processes that have ended; returns who goes on, see `Workers.is_there`."""
         there: dict[str, bool | None] = {self.workers.token: True}
         for trial in self.trials(TrialState.RUNNING):
             worker = trial.user_attrs[CLAIM]["worker"]
@@ -391,6 +400,7 @@ class TrialStore:
                 there[worker] = self.workers.is_there(worker)
             if there[worker] is False:
                 self._tell(trial.number, None, TrialState.FAIL)
+        return there
 
     def _tell(self, number: int, value: float | None, state: TrialState) -> None:
         """Finish a trial, unless another process has."""
