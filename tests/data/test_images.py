@@ -214,6 +214,11 @@ class TestWalk:
         with pytest.raises(FileError, match=r"dog has no pictures, but other files: 1 \.webp"):
             read_image_folder(tmp_path)
 
+    def test_pictures_of_kinds_that_are_not_read_alone(self, tmp_path: Path) -> None:
+        put(tmp_path / "cat" / "1.webp", grey(4, 4))
+        with pytest.raises(FileError, match=r"no pictures of the kinds that are read .*1 \.webp"):
+            cr.data.load(tmp_path)
+
     def test_pictures_far_below_are_found(self, tmp_path: Path) -> None:
         put(tmp_path / "cat" / "2020" / "05" / "01" / "0.png", grey(4, 4))
         assert len(cr.data.load(tmp_path).x) == 1

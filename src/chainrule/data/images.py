@@ -22,12 +22,17 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.files import as_path, as_text
 from chainrule.memory import check_memory, format_bytes, free_memory
 
-__all__ = ["ENDINGS", "find_images", "is_image_folder", "read_image_folder", "read_images"]
+__all__ = ["ENDINGS", "check_kinds", "find_images", "is_image_folder", "read_image_folder", "read_images"]
 
 logger = logging.getLogger(__name__)
 
 #: The kinds of files that are read.
 ENDINGS = (".png", ".jpg", ".jpeg")
+
+#: Kinds of pictures that are not read.
+OTHER_PICTURES = (
+    ".webp .gif .bmp .tif .tiff .heic .heif .avif .jxl .jp2 .jpe .jfif .svg .psd .dng .cr2 .cr3 .nef .arw .ppm .pgm"
+).split()
 
 _READ = ", ".join(ENDINGS)
 
@@ -132,6 +137,15 @@ def find_images(folder: str | Path) -> list[Path]:
     if not paths:
         raise FileError(f"{folder} has no pictures{_instead(others)}. Read are: {_READ}.")
     return paths
+
+
+def check_kinds(folder: Path) -> None:
+    """Raise a `FileError` for a folder whose pictures are all of kinds that are not read."""
+    others = Counter(path.suffix.lower() for path in Walk().files(folder))
+    if not others.keys().isdisjoint(OTHER_PICTURES):
+        raise FileError(
+            f"{folder} has no pictures of the kinds that are read ({_READ}){_instead(others)}. Convert them first."
+        )
 
 
 def read_images(paths: Sequence[Path], shape: Sequence[int]) -> NDArray[Any]:

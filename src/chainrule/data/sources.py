@@ -18,7 +18,7 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.idx import IDX_NAME, read_idx_folder
-from chainrule.data.images import is_image_folder, read_image_folder
+from chainrule.data.images import check_kinds, is_image_folder, read_image_folder
 from chainrule.data.npz import read_npz
 from chainrule.errors import DataError, FileError, SettingError, UnknownNameError, did_you_mean
 from chainrule.files import as_path, cache_folder, write_atomic
@@ -165,6 +165,8 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
     if not str(given).strip():
         raise FileError(f"The path of the data is empty. {_READ}")
     if path.is_dir():
+        if not _has_idx_files(path):
+            check_kinds(path)
         return read_idx_folder(path)
     if path.suffix.lower() == ".npz":
         return read_npz(path)
