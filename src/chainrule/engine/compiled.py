@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,78 @@ _TRACING = threading.RLock()
 #: Up to so many bytes an array is copied by NumPy and handed over. `jax.numpy.asarray` copies once, but compiles a
 #: program for each shape, which takes longer than copying a small array.
 HANDED_OVER = 2**20
+
+
+@dataclass(eq=False)
+class _Program:
+    """A function that JAX compiles, how many compiled forms it has, and how many calls are under way."""
+
+    function: Any = None
+    forms: int = 0
+    running: int = 0
+
+
+class Programs:
+    """The compiled programs of this process: those that ran longest ago give way when there are too many.
+
+    JAX never lets one go by itself, and each new structure of a network needs some. A program that has given way is
+    compiled again when it is called, or read from the cache on the disk.
+
+    Parameters
+    ----------
+    most : so many compiled forms are kept, one for each shape of arguments
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._known: OrderedDict[int, _Program] = OrderedDict()  # the last one ran last
+        self._lock = threading.RLock()
+
+    def jit(self, f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """``jax.jit(f, **options)``, whose compiled forms count among those of the process."""
+        import jax
+
+        program = _Program()
+
+        @functools.wraps(f)
+        def counted(*args: Any) -> Any:
+            with self._lock:  # runs while JAX traces, not when the program runs
+                program.forms += 1
+                self._make_room()
+            return f(*args)
+
+        program.function = jax.jit(counted, **options)
+
+        @functools.wraps(f)
+        def run(*args: Any) -> Any:
+            with self._lock:
+                program.running += 1
+                self._known[id(program)] = program
+                self._known.move_to_end(id(program))
+            try:
+                return program.function(*args)
+            finally:
+                with self._lock:
+                    program.running -= 1
+
+        return run
+
+    def __len__(self) -> int:
+        return sum(program.forms for program in self._known.values())
+
+    def _make_room(self) -> None:
+        for key, program in list(self._known.items()):
+            if len(self) <= self.most:
+                return
+            if not program.running:
+                program.function.clear_cache()
+                program.forms = 0
+                del self._known[key]
+
+
+#: A program takes some 4 MB on the CPU: 64 of them 250 MB. A population or search goes from one structure to the next,
+#: and needs the two to five programs of one at a time.
+PROGRAMS = Programs(most=64)
 
 
 class JaxEngine:
@@ -86,7 +159,6 @@ class JaxEngine:
 
         The arguments at the positions in ``donate`` are given away: the program writes its results over them.
         """
-        import jax
 
         @functools.wraps(f)
         def traced(*args: Any) -> Any:
@@ -95,7 +167,7 @@ class JaxEngine:
                 return f(*args)
 
         options = {"xla_cpu_multi_thread_eigen": False} if self.alone and self.platform == "cpu" else None
-        compiled = jax.jit(traced, donate_argnums=donate, out_shardings=self._whole, compiler_options=options)
+        compiled = PROGRAMS.jit(traced, donate_argnums=donate, out_shardings=self._whole, compiler_options=options)
 
         ready, compiling = set(), threading.Lock()
 
@@ -199,7 +271,7 @@ def _copier(whole: Any) -> Any:
     """One program that copies a whole tree."""
     import jax
 
-    return jax.jit(
+    return PROGRAMS.jit(
         lambda values: tree.map(lambda v: jax.numpy.array(v, copy=True), values),
         out_shardings=whole,
     )
