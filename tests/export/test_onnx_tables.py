@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.data import Target
-from chainrule.errors import DataError
+from chainrule.errors import DataError, SettingError
 from chainrule.export import check_onnx, onnx_inputs, to_onnx
 from chainrule.export.check import open_session, run_onnx
 from chainrule.tables.columns import Column
@@ -226,3 +226,14 @@ def test_the_real_tables(name: str, target: str, data_dir: Path) -> None:
     assert found.ok, found
     assert found.rows == len(prepared.features) > 300
     assert check_onnx(model, file).ok
+
+
+def test_a_model_of_too_many_columns_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({f"x{i}": [1.0, 2.0, 4.0] for i in range(6)})
+    model = mirror(Preparation.fit(frame, [Column(name, "number") for name in frame.columns]))
+    monkeypatch.setattr("chainrule.export.preparation.MOST_COLUMNS", 5)
+    with pytest.raises(SettingError, match=r"takes 6 columns.*5 at most"):
+        to_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ from chainrule.cli.train import RUNS, check_place, result, say_folder
 from chainrule.cli.translate import Translation
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
 from chainrule.cli.usage import Situation, check_used
+from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError
 from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import TrainSettings
@@ -126,6 +127,7 @@ def searched(
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
+            ignore_cache_warnings()
             found = run(
                 translation.net,
                 task.split(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def use_compilation_cache() -> None:
     """
     import jax
 
+    ignore_cache_warnings()
     config: Any = jax.config
     folder = str(cache_folder() / "programs" / _processor())
     if folder != as_text(folder):
@@ -31,6 +33,14 @@ def use_compilation_cache() -> None:
     if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
         config.update("jax_compilation_cache_dir", folder)
         config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+
+
+def ignore_cache_warnings() -> None:
+    """Have JAX's warnings about files of its cache ignored: what cannot be read or kept is compiled, and that is all.
+
+    To be called again where the filters of warnings are changed.
+    """
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry", UserWarning)
 
 
 def _processor() -> str:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.errors import SettingError
 from chainrule.export.graph import Graph, Value
 from chainrule.export.quantiles import write_quantiles
 from chainrule.tables.columns import Column
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 OUTPUTS = ("probabilities", "outputs", "label")
 
 DAY = 86_400.0
+
+#: So many columns can be inputs of a file: each takes about a millisecond and 25 kB to write.
+MOST_COLUMNS = 20_000
 
 
 def used_columns(preparation: Preparation) -> dict[str, Column]:
@@ -109,6 +113,12 @@ def random_table(preparation: Preparation, rows: int, rng: np.random.Generator) 
 def write_preparation(graph: Graph, preparation: Preparation) -> tuple[dict[str, Any], Value]:
     """Write all of it; the inputs of the file with their dtypes, and the features, float32 (n, features)."""
     columns = used_columns(preparation)
+    if len(columns) > MOST_COLUMNS:
+        raise SettingError(
+            f"The model takes {len(columns):,} columns, and an ONNX file has an input for each of {MOST_COLUMNS:,} at "
+            "most: with more, gigabytes are taken to write and to read it. Write the weights alone (NAME.safetensors), "
+            "or train on fewer columns."
+        )
     inputs = {name: object if column.kind == "category" else np.float64 for name, column in columns.items()}
     for name in (*inputs, *OUTPUTS):
         graph.reserve(name)
