@@ -79,7 +79,7 @@ class Settings(metaclass=PlainSettings):
         cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
         cls.name = name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         taken = cls.registry.get(cls.name)
-        if taken is not None and _is_ours(taken) and not _is_ours(cls):
+        if taken is not None and is_ours(taken) and not is_ours(cls):
             raise SettingError(
                 f"The {cls.family} {cls.name!r} exists already, and files name it: call the class otherwise, or write "
                 f'class {cls.__name__}({cls.__mro__[1].__name__}, name="my_{cls.name}").'
@@ -258,7 +258,8 @@ def _settings(recipe: Any) -> list[tuple[str, Any, bool]]:
     return [(f.name, value := getattr(recipe, f.name), _is_continuous(f, value)) for f in _fields(recipe)]
 
 
-def _is_ours(cls: type) -> bool:
+def is_ours(cls: type) -> bool:
+    """Whether a class is of this package, and not a user's own."""
     return cls.__module__.split(".")[0] == "chainrule"
 
 

@@ -182,6 +182,17 @@ def test_one_output_takes_a_vector_of_targets(cls):
     np.testing.assert_array_equal(cls()(a, y[:, 0]), cls()(a, y))
 
 
+def test_labels_for_each_position_are_summed_over_the_positions_and_not_taken_by_fit():
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 5, (2, 3, 4))
+    loss = losses.CrossEntropy()
+    by_position = optax.losses.softmax_cross_entropy_with_integer_labels(jnp.asarray(z), jnp.asarray(y))
+    np.testing.assert_allclose(loss.from_logits(z, y), by_position.sum(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(loss(cr.ops.softmax(z), y), loss.from_logits(z, y))
+    with pytest.raises(cr.ChainruleError, match=r"y has shape \(2, 3, 4\); expected one value"):
+        cr.fit(cr.Dense(5, "softmax"), (rng.normal(size=(2, 3, 4, 1)), y), progress=False)
+
+
 @pytest.mark.parametrize("cls", MEMBERS, ids=ids)
 def test_outputs_with_more_axes_give_one_cost_per_sample(cls):
     a, y = draw(cls, 6, 24, 3)

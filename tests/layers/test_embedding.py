@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import SettingError, ShapeError
+from chainrule.backprop.tensor import unwrap
+from chainrule.errors import ChainruleWarning, SettingError, ShapeError
 from chainrule.models.forward import forward
 from chainrule.testing import check_layer
 
@@ -150,3 +152,67 @@ def test_wrong_settings(arguments: Any, message: str) -> None:
 def test_wrong_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="last 2 features are codes"):
         Embedding((3, 4)).build(KEY, shape)
+
+
+# Codes stay as they are where `fit` standardizes
+
+
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.normal(100.0, 20.0, size=(60, 2))
+CODES = RNG.integers(0, 5, size=(60, 1))
+CLASSES = (CODES[:, 0] % 2).astype(int)
+SHORT: dict[str, Any] = {"epochs": 2, "engine": "numpy", "progress": False}
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        cr.Sequential(Embedding((5,), (3,)), cr.Dense(2, "softmax")),
+        cr.Sequential(cr.Sequential(cr.Dropout(0.0), Embedding((5,), (3,))), cr.Dense(2, "softmax")),
+        cr.Sequential(cr.Concat(Embedding((5,), (3,)), cr.Dense(2)), cr.Dense(2, "softmax")),
+        cr.Sequential(cr.layers.Average(Embedding((5,), (3,)), Embedding((5,), (3,))), cr.Dense(2, "softmax")),
+    ],
+    ids=str,
+)
+def test_fit_standardizes_the_numbers_and_leaves_the_codes(net: Any) -> None:
+    run = cr.fit(net, (np.column_stack([NUMBERS, CODES]), CLASSES), **SHORT)
+    scale = run.model.standardizer
+    np.testing.assert_allclose(scale.mean, [*NUMBERS.mean(axis=0), 0.0])
+    np.testing.assert_allclose(scale.deviation, [*NUMBERS.std(axis=0), 1.0])
+
+
+def test_integers_that_are_all_codes_reach_the_layer_as_they_are() -> None:
+    net = cr.Sequential(Embedding((5,), (4,)), cr.Dense(2, "softmax"))
+    run = cr.fit(net, (CODES, CLASSES), **SHORT | {"epochs": 60, "optimizer": cr.Adam(0.05)})
+    assert run.model.standardizer is None
+    assert run.evaluate(CODES, CLASSES)["accuracy"] == 1.0
+    plain = cr.fit(net, (CODES, CLASSES), normalize=False, **SHORT)
+    population = cr.fit_population(net, (CODES, CLASSES), 2, **SHORT)
+    assert population[0].history["loss"] == pytest.approx(plain.history["loss"])
+    with pytest.raises(SettingError, match="codes of categories"):
+        cr.fit(net, (CODES, CLASSES), augment="noise:0.1", **SHORT)
+
+
+def test_a_layer_of_ones_own_says_what_is_a_code_or_is_asked() -> None:
+    @dataclass(frozen=True)
+    class Tokens(cr.Layer):
+        def init(self, key: Any, shape: Any) -> Any:
+            return {"weight": np.ones((5, 2))}, {}, (2 * shape[-1],)
+
+        def apply(self, params: Any, state: Any, x: Any, *, key: Any, train: bool) -> Any:
+            rows = cr.ops.take(params["weight"], unwrap(x).astype(int), axis=0)
+            return rows.reshape(len(x), -1), state
+
+    @dataclass(frozen=True)
+    class Known(Tokens):
+        codes = 10**6  # all
+
+    try:
+        with pytest.warns(ChainruleWarning, match=r"whole numbers up to 4.*Tokens.*codes: ClassVar.*normalize=False"):
+            cr.fit(cr.Sequential(Tokens(), cr.Dense(2, "softmax")), (CODES, CLASSES), **SHORT)
+        for settings, layer in (({}, Known()), ({"normalize": False}, Tokens())):
+            run = cr.fit(cr.Sequential(layer, cr.Dense(2, "softmax")), (CODES, CLASSES), **SHORT | settings)
+            assert run.model.standardizer is None
+    finally:
+        for name in ("tokens", "known"):
+            cr.Layer.registry.pop(name, None)

@@ -95,6 +95,19 @@ class Standardizer:
         center = np.where(constant, limits.low, means.mean(axis=0)).astype(dtype)
         return cls(center, np.where(constant | (deviation == 0), dtype.type(1), deviation)), limits
 
+    def without_last(self, count: int) -> Self | None:
+        """The same for all features but the last so many, which stay as they are; None if none is left.
+
+        >>> from chainrule.data import Standardizer
+        >>> Standardizer.fit([[1.0, 7.0], [3.0, 9.0]]).without_last(1)([[3.0, 9.0]])
+        array([[1., 9.]])
+        """
+        if count >= len(self.mean):
+            return None
+        codes = np.arange(len(self.mean)) >= len(self.mean) - count
+        kind = self.mean.dtype.type
+        return type(self)(np.where(codes, kind(0), self.mean), np.where(codes, kind(1), self.deviation))
+
     def __call__(self, x: Any) -> Any:
         """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""
         x = self._checked(x)

@@ -47,6 +47,9 @@ class Layer(Settings, family="layer"):
     #: Whether an activation behind the layer acts on what comes into it, but for place and scale (normalization,
     #: dropout, pooling, reshaping): weights before it are then initialized for that activation.
     transparent: ClassVar[bool] = False
+    #: How many of the last features of a sample are codes of categories (tokens), which `fit` never standardizes; more
+    #: than there are means all.
+    codes: ClassVar[int] = 0
 
     def init(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:
         """Parameters, state and output shape for inputs of a shape (of one sample, without the batch)."""

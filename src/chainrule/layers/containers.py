@@ -40,6 +40,11 @@ class _Container(Layer):
         return any(layer.random for layer in self.layers)
 
     @property
+    def codes(self) -> int:  # type: ignore[override]
+        """Those of any layer that gets the input of the container."""
+        return max((layer.codes for layer in self.layers), default=0)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The name of each layer, under which its parameters are found."""
         counts: dict[str, int] = {}
@@ -138,6 +143,10 @@ class Sequential(_Container):
             shape = fitted._build(at, key, shape, params, state)
         return params, state, shape
 
+    @property
+    def codes(self) -> int:  # type: ignore[override]
+        return next((layer.codes for layer in self.layers if not layer.transparent), 0)
+
     def fit_init(self, activation: Activation | None) -> Self:
         fitted: list[Layer] = []
         for layer in reversed(self.layers):
@@ -202,6 +211,10 @@ class Residual(_Container):
                 f"Residual(..., shortcut=Conv2D({out[-1]}, 1, stride=...)) or shortcut=Dense({out[-1]})."
             )
         return params, state, out
+
+    @property
+    def codes(self) -> int:  # type: ignore[override]
+        return max(self._body.codes, self.shortcut.codes if self.shortcut is not None else 0)
 
     def fit_init(self, activation: Activation | None) -> Self:
         """Both ways lead to what follows the sum."""

@@ -81,6 +81,10 @@ class Embedding(Layer):
         initializers.get(self.init)
 
     @property
+    def codes(self) -> int:  # type: ignore[override]
+        return len(self.categories)
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """The length of each category's vectors.
 

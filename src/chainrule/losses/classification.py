@@ -52,8 +52,9 @@ class CrossEntropy(Loss):
     """C = -Σ y ln a: categorical cross-entropy over the classes in the last axis (lectures 003, 004).
 
     y is a distribution (one-hot) or integer labels. With a softmax output δ = a - y. `from_logits` computes
-    that pair from ln Σ e^z, without overflow. Outputs with more axes (a class per pixel) are summed over
-    them.
+    that pair from ln Σ e^z, without overflow. For outputs with more axes, (batch, …, classes), y is of the same
+    shape or has labels (batch, …), and the costs of a sample (of its pixels, say) are summed. That is for a training
+    loop of your own: `fit`, `Model.backprop` and `Model.evaluate` take one label, or one row, for each sample.
 
     From the outputs alone, a is kept above the smallest normal number of its data type (1.2e-38 for
     float32), so the cost is finite for a = 0; the gradient there is 0.

@@ -137,14 +137,16 @@ class Inputs:
 
     # --- what is learnt ---------------------------------------------------------------------------------------
 
-    def learn(self, x: Any, normalize: bool, weight: Any = None, pixels: bool = False) -> Inputs:
+    def learn(self, x: Any, normalize: bool, weight: Any = None, pixels: bool = False, codes: int = 0) -> Inputs:
         """These, with the range of admitted training inputs and, if asked for, their mean and deviation.
 
-        Images from 0 to 1 are pixels that were divided by 255, unless they came as bytes (``pixels``).
+        The last ``codes`` features stay as they are. Images from 0 to 1 are pixels that were divided by 255, unless
+        they came as bytes (``pixels``).
         """
         standardizer = self.standardizer
         if normalize and self.preparation is None and standardizer is None:
-            standardizer, limits = Standardizer.fit_with_limits(x, weight)
+            fitted, limits = Standardizer.fit_with_limits(x, weight)
+            standardizer = fitted.without_last(codes)
         elif isinstance(x, Rows):
             return self
         else:

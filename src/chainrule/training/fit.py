@@ -94,7 +94,7 @@ def fit(
         object (``cr.augment.Mixup(0.2)``), a function ``(x, key) -> x``, or several in a list; see `chainrule.augment`.
     normalize
         Subtract the training part's mean and divide by its deviation (per feature; per channel for images); kept
-        with the model and applied to everything it predicts.
+        with the model and applied to everything it predicts. Codes that an `Embedding` layer takes stay as they are.
     normalize_target
         For regression with linear outputs: learn (y − mean) / deviation, with those of the training targets. The loss
         is then that of standardized targets; predictions and the mean absolute error are in the target's own unit.

@@ -124,8 +124,10 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
         compute="bfloat16" if settings.precision == "bfloat16" else None,
     )
     state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
-    if recipe.augment is not None and data.inputs.preparation is not None:
-        recipe.augment.check(model.input_shape, codes=len(data.inputs.preparation.embedded))
+    if recipe.augment is not None:
+        preparation = data.inputs.preparation
+        codes = model.net.codes if preparation is None else len(preparation.embedded)
+        recipe.augment.check(model.input_shape, codes=codes)
     batch = min(int(settings.batch_size), len(prepared.train.x))
     _check_batches(model, len(prepared.train.x), batch, recipe.micro_batches)
     stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +12,12 @@ from chainrule import random
 from chainrule.data import Target, encode_target, stratified_split
 from chainrule.data.check import check_lengths
 from chainrule.data.limits import is_coarse
-from chainrule.errors import DataError, SettingError, ShapeError
+from chainrule.data.rows import Rows
+from chainrule.errors import ChainruleWarning, DataError, SettingError, ShapeError
+from chainrule.layers import Layer, Sequential
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs
-from chainrule.settings import check_number
+from chainrule.settings import check_number, is_ours
 from chainrule.training.run import as_batch
 from chainrule.training.run_data import SPLIT, RunData, pair_of
 from chainrule.training.step import Batch
@@ -65,7 +68,9 @@ def prepare(
     counts = weight if sample_weight is not None else None  # a sample of weight 2 counts as two, here too
     inputs = data.inputs
     if inputs.limits is None and not model.target_is_known:  # the inputs of a trained model stay as they were
-        inputs = inputs.learn(x, normalize, counts, data.pixels)
+        inputs = inputs.learn(x, normalize, counts, data.pixels, model.net.codes)
+        if inputs.standardizer is not None:
+            _warn_of_codes(model.net, x)
     if not drawn and validation is not None:
         held_out = _given(validation, inputs, target, units, activation)
     if target.task == "regression" and not model.target_is_known:
@@ -84,6 +89,23 @@ def prepare(
         target=target,
         notes=data.notes,
     )
+
+
+def _warn_of_codes(net: Layer, x: Any) -> None:
+    """Warn where a first layer of the user's own gets whole numbers that may be codes standardized."""
+    while isinstance(net, Sequential) and net.layers:
+        net = net[0]
+    if is_ours(type(net)) or net.codes:
+        return
+    some = x.read(0, min(len(x), 256)) if isinstance(x, Rows) else x[:256]
+    if bool((some >= 0).all()) and bool((some == np.floor(some)).all()) and some.max() > 1:
+        warnings.warn(
+            f"The inputs are whole numbers up to {some.max():g}, and they are standardized before {net} gets them. If "
+            f"they are codes, such as tokens, say how many features are: codes: ClassVar[int] in the class "
+            f"{type(net).__name__}; or give normalize=False.",
+            ChainruleWarning,
+            stacklevel=2,
+        )
 
 
 def _given(validation: Any, inputs: Inputs, target: Target, units: int, activation: str) -> tuple[Any, np.ndarray]:
