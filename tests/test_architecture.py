@@ -25,7 +25,21 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every room, and only cli/ may use it
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
-GROUND = ("settings", "random", "engine", "files", "passwords", "signals", "memory", "display", "tree", "errors")
+GROUND = (
+    *(
+        "settings",
+        "random",
+        "engine",
+        "files",
+        "passwords",
+        "signals",
+        "memory",
+        "display",
+        "tree",
+        "keywords",
+        "errors",
+    ),
+)
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -91,6 +105,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "memory": (),
     "display": (),
     "tree": (),
+    "keywords": (),
     "errors": (),
 }
 ORDER = list(MAY_IMPORT)

@@ -38,6 +38,10 @@ class SettingError(ChainruleError):
     """A setting has a value outside its range, or settings contradict each other."""
 
 
+class KeywordError(SettingError, TypeError):
+    """A call was given an argument by a name that it does not have; the message says what to write instead."""
+
+
 class DataError(ChainruleError):
     """The data cannot be used: empty, not finite, labels of the wrong kind, lengths that differ."""
 

@@ -230,7 +230,9 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     if data.task != "regression" or settings.output != "linear":
         settings = dataclasses.replace(settings, normalize_target=False)
     if settings.loss is None:
-        fitting = losses.auto(activations.get(settings.output), data.task)
+        activation = activations.get(settings.output)
+        losses.check_pair(activation, data.task, _units(settings, data))
+        fitting = losses.auto(activation, data.task)
         settings = dataclasses.replace(settings, loss=fitting.name)
     return settings if settings.lr is not None else dataclasses.replace(settings, lr=_rate(given, settings))
 

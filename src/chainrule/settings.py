@@ -12,6 +12,7 @@ A continuous setting is addressed by its dotted path, such as ``optimizer.lr`` o
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from chainrule.errors import SettingError, did_you_mean, unknown_name
+from chainrule.keywords import check_keywords, unknown_keywords
 
 __all__ = ["PlainSettings", "Settings", "find", "plain", "replace", "structure", "values", "with_values"]
 
@@ -50,11 +52,43 @@ class PlainSettings(type):
     """The type of classes whose settings are made `plain` before an object is made of them.
 
     So ``Dense(y.max() + 1)`` and a grid over ``np.arange(1, 5)`` are as good as Python's own numbers: they pass the
-    same checks, and can be written to a file.
+    same checks, and can be written to a file. Settings by other libraries' names are errors that say ours.
     """
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of ``__init__``, as ``help`` and editors show it."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
     def __call__(cls, *args: Any, **settings: Any) -> Any:
-        return super().__call__(*map(plain, args), **{name: plain(value) for name, value in settings.items()})
+        if (args or settings) and "__dataclass_fields__" not in vars(cls):
+            _check_is_dataclass(cls)
+        check_keywords(cls.__name__, cls, settings)
+        try:
+            return super().__call__(*map(plain, args), **{name: plain(value) for name, value in settings.items()})
+        except dataclasses.FrozenInstanceError:
+            raise _as_fields(cls) from None
+
+
+def _check_is_dataclass(cls: type) -> None:
+    """Raise `SettingError` for a class with settings that are no fields: they would not be looked at."""
+    fields = [name for name, kind in inspect.get_annotations(cls).items() if "ClassVar" not in str(kind)]
+    if "__init__" in vars(cls) or fields:
+        raise _as_fields(cls)
+
+
+def _as_fields(cls: type) -> SettingError:
+    return SettingError(_AS_FIELDS.format(cls.__name__, cls.__mro__[1].__name__))
+
+
+#: How settings are declared, for a class and its base.
+_AS_FIELDS = (
+    "The settings of {0} are the fields of a frozen dataclass, so that equal ones are one program and can be saved. "
+    "They are not set in __init__; write them above the methods:\n"
+    "    @dataclass(frozen=True)\n    class {0}(cr.{1}):\n        rate: float = 0.5\n"
+    "What __init__ would check goes into __post_init__(self)."
+)
 
 
 class Settings(metaclass=PlainSettings):
@@ -111,9 +145,8 @@ class Settings(metaclass=PlainSettings):
             raise unknown_name(cls.family, kind, cls.registry)
         found = cls.registry[kind]
         known = {f.name: f for f in dataclasses.fields(found)}  # type: ignore[arg-type]
-        for key in rest:
-            if key not in known:
-                raise SettingError(f"{cls.family} {kind!r} has no setting {key!r}{did_you_mean(key, known)}")
+        if unknown := [key for key in rest if key not in known]:
+            raise unknown_keywords(f"{cls.family} {kind!r}", unknown, known)
         for key, field in known.items():
             if key not in rest and field.default is field.default_factory is dataclasses.MISSING:
                 raise SettingError(f"{cls.family} {kind!r} needs a value for {key!r}.")

@@ -43,3 +43,10 @@ def test_a_picture_of_an_augmentation(chainrule: Any) -> None:
     assert "a.png" in said
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
     assert "made of images" in chainrule("augment", "iris", "--augment", "noise", code=2).output
+
+
+def test_a_table_has_no_pictures(chainrule: Any) -> None:
+    Path("x.csv").write_text("a,b\n1,2\n")
+    said = chainrule("augment", "x.csv", "--augment", "noise:1", code=2).output
+    assert "x.csv is a table" in said
+    assert "chainrule train" in said

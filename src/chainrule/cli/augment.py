@@ -8,7 +8,9 @@ from chainrule.augment import preview
 from chainrule.cli.data import load_data, path_of
 from chainrule.cli.messages import say
 from chainrule.cli.usage import Situation, check_used
+from chainrule.errors import DataError
 from chainrule.files import check_not_read
+from chainrule.tables.read import is_table
 
 
 def augment(
@@ -17,6 +19,11 @@ def augment(
     """Write the picture and say where it is."""
     check_used(Situation(name), {"data_dir": data_dir})
     check_not_read(out, path_of(name))
+    if is_table(name):
+        raise DataError(
+            f"{name} is a table, and this draws pictures of images, such as those of digits. What an augmentation does "
+            "to the rows of a table is seen by training with it: chainrule train."
+        )
     data = load_data(name, data_dir)
     preview(data.x, given, rows=rows, versions=versions, seed=seed, path=out)
     say(f"Each row of {out} is an image of {data.name} and {versions} versions of it after {given}.")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import ChainruleError, FileError, SettingError, did_you_mean
+from chainrule.errors import ChainruleError, FileError, SettingError
 from chainrule.files import as_path
+from chainrule.keywords import instead
 from chainrule.presets import TrainSettings
 
 #: How the annotations of `TrainSettings` are called in a message, and which values of a file fit them.
@@ -55,7 +56,7 @@ def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]
     plain = {name: value for name, value in plain.items() if name not in leave_out}
     for name, value in plain.items():
         if name not in FIELDS:
-            raise SettingError(f"{path}: there is no setting {name!r}{did_you_mean(name, FIELDS)}")
+            raise SettingError(f"{path}: there is no setting {name!r}{instead(name, FIELDS)}")
         kinds = [KINDS[kind] for kind in FIELDS[name].split(" | ")]
         if not any(fits(value) for _, fits in kinds):
             raise SettingError(f"{path}: {name} is {' or '.join(text for text, _ in kinds)}, got {value!r}.")

@@ -27,6 +27,9 @@ __all__ = ["NAMES", "is_image_data", "load"]
 
 logger = logging.getLogger(__name__)
 
+#: Endings of tables, which `chainrule.tables` reads.
+TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq")
+
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 CLOTHES = (
@@ -174,6 +177,11 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
         hint = ""
         if "-idx" in path.name:
             hint = f" One IDX file has only images or only labels: give its folder, {str(path.parent)!r}."
+        elif path.name.lower().removesuffix(".gz").endswith(TABLES):
+            raise FileError(
+                f"{path} is a table, of which one column is the target: read it with "
+                f'cr.Table.read({str(path)!r}, target="NAME"), which fit takes as it is.'
+            )
         raise FileError(f"{path} has the ending {path.suffix!r}, which is not read.{hint} {_READ}")
     if path.suffix or len(path.parts) > 1:
         raise FileError(f"{path} does not exist. {_READ}")

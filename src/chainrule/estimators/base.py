@@ -21,6 +21,7 @@ from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.estimators.continued import Continued
 from chainrule.estimators.frames import is_table, learned, prepared
 from chainrule.estimators.parameters import Parameters
+from chainrule.keywords import checks_keywords
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -37,6 +38,7 @@ WATCHED = 0.1
 class Net(Parameters):
     """A network as an estimator; what the outputs mean is the matter of `NetClassifier` and `NetRegressor`."""
 
+    @checks_keywords
     def __init__(
         self,
         hidden: Sequence[int] = (128, 64),

@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.losses.base import FunctionLoss, Loss, check_costs, targets_like
-from chainrule.losses.choose import auto, check_output
+from chainrule.losses.choose import auto, check_output, check_pair
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy, Hinge
 from chainrule.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Quadratic, SquaredError
 from chainrule.settings import find
@@ -42,6 +42,7 @@ __all__ = [
     "auto",
     "check_costs",
     "check_output",
+    "check_pair",
     "get",
     "targets_like",
 ]

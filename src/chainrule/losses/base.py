@@ -160,6 +160,11 @@ def _misfit(want: tuple[int, ...], have: tuple[int, ...], dtype: Any) -> str:
     start = f"The outputs have shape {want}, but the targets {have}"
     if want[:1] != have[:1]:
         return f"{start}: there must be one target per sample."
+    if len(want) > 2 and len(have) <= 2:
+        return (
+            f"{start}. The network keeps the axes of its inputs: add cr.Flatten() before the first Dense layer, which "
+            "makes each sample one row of values."
+        )
     if have == want[:-1]:
         return f"{start} of {dtype}. For class labels, convert them to integers: y.astype(int)."
     if (*want[:-1], 1) == have:

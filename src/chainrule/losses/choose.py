@@ -8,7 +8,7 @@ from chainrule.losses.base import Loss
 from chainrule.losses.classification import BinaryCrossEntropy, CrossEntropy
 from chainrule.losses.regression import Quadratic
 
-__all__ = ["auto", "check_output"]
+__all__ = ["auto", "check_output", "check_pair"]
 
 
 def auto(activation: Activation, target: str | None = None) -> Loss:
@@ -36,6 +36,29 @@ def auto(activation: Activation, target: str | None = None) -> Loss:
     if isinstance(activation, Sigmoid) and target != "regression":
         return BinaryCrossEntropy()
     return Quadratic()
+
+
+def check_pair(activation: Activation, target: str, units: int) -> None:
+    """Raise `SettingError` if ``loss="auto"`` would learn classes as if they were numbers.
+
+    A network that ends linearly has no partner for class labels, so that "auto" would be the quadratic cost. Whoever
+    wants that writes it.
+
+    Example
+    -------
+    >>> import chainrule as cr
+    >>> cr.losses.check_pair(cr.activations.Linear(), "classification", 3)
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.SettingError: The targets are classes, and the outputs of the last layer are 'linear'. ...
+    """
+    if target == "regression" or not isinstance(auto(activation, target), Quadratic):
+        return
+    fits = f'Dense({units}, "softmax")' if target == "classification" else f'Dense({units}, "sigmoid")'
+    raise SettingError(
+        f"The targets are classes, and the outputs of the last layer are {activation.name!r}. End the network with "
+        f'{fits}, whose loss follows from it; or choose a loss: loss="quadratic" learns the codes 0 and 1 as numbers.'
+    )
 
 
 def check_output(loss: Loss, activation: Activation) -> None:

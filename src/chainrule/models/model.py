@@ -21,6 +21,7 @@ from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS, Work, choose, namespace
 from chainrule.errors import DataError, SettingError, ShapeError, did_you_mean, unknown_name
+from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
@@ -153,6 +154,7 @@ class Model:
             x = self.prepare(x)
         return self.target.undo(forward(self.net, self.params, self.state, x)[0])
 
+    @checks_keywords
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The outputs of the last layer: probabilities (batch, classes), or values for regression.
 
@@ -178,6 +180,7 @@ class Model:
         values = STREAMED_BATCHES * batch_size * math.prod(self.input_shape)
         return self.target.undo(np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)]))
 
+    @checks_keywords
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """The class of each sample (the label as it was given in training), or the value for regression."""
         return self.labels(self.predict_proba(x, engine=engine, batch_size=batch_size))

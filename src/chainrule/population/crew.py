@@ -12,7 +12,8 @@ from typing import Any
 
 from chainrule.engine import Engine, choose, distributed
 from chainrule.engine.choice import lanes
-from chainrule.errors import SettingError, did_you_mean
+from chainrule.errors import SettingError
+from chainrule.keywords import unknown_keywords
 from chainrule.optimizers import Optax
 from chainrule.population.block import Block, Placed
 from chainrule.population.keeper import Keeper
@@ -65,9 +66,8 @@ class Crew:
         callbacks: Callback | Sequence[Callback] = (),
         **settings: Any,
     ) -> None:
-        for name in settings:
-            if name not in JOB_SETTINGS:
-                raise SettingError(f"A population has no setting {name!r}{did_you_mean(name, JOB_SETTINGS)}")
+        if unknown := [name for name in settings if name not in JOB_SETTINGS]:
+            raise unknown_keywords("A population", unknown, JOB_SETTINGS)
         if distributed.place()[1] > 1:
             raise SettingError("A population trains in one process; start it outside of a run of several processes.")
         self.settings = JobSettings(**settings)

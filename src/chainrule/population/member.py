@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule import augment, losses, optimizers
 from chainrule.data import PreparedInputs
-from chainrule.errors import DataError, SettingError, did_you_mean
+from chainrule.errors import DataError, SettingError
+from chainrule.keywords import unknown_keywords
 from chainrule.layers import Dense, Layer, Maxout, Sequential
 from chainrule.models import Model
 from chainrule.population.networks import network
@@ -231,7 +232,7 @@ class Recruits:
         root, _, rest = path.partition(".")
         if root not in ROOTS or not rest:
             known = [*JOB_SETTINGS, *PARTS, *(f"{name}.…" for name in ROOTS)]
-            raise SettingError(f"A member has no setting {path!r}{did_you_mean(path, known)}")
+            raise unknown_keywords("A member", [path], known)
         if root == "net":
             if isinstance(net, Model):
                 raise SettingError(f"{path!r}: a network that goes on from its weights keeps its settings.")

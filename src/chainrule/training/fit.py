@@ -14,6 +14,7 @@ from chainrule.data.rows import Rows
 from chainrule.engine import choose, distributed
 from chainrule.engine.devices import check_split
 from chainrule.errors import SettingError
+from chainrule.keywords import checks_keywords
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -32,6 +33,7 @@ from chainrule.training.run_data import RunData, run_data, unpack
 from chainrule.training.streaming import Streamed
 
 
+@checks_keywords
 def fit(
     net: Layer | Model,
     data: Any,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import random
+from chainrule import losses, random
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import ChainruleWarning, SettingError, ShapeError
@@ -107,6 +107,8 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
             settings.class_weight,
             root,
         )
+    if isinstance(settings.loss, str) and settings.loss == "auto":
+        losses.check_pair(model.last_activation, _labels(data.y, prepared.target.task), model.output_shape[-1])
     recipe, state = start(
         model,
         settings.loss,
@@ -227,6 +229,14 @@ def parts(samples: int, size: int) -> list[int]:
     [3, 3, 1]
     """
     return [min(size, samples - i) for i in range(0, samples, size)]
+
+
+def _labels(y: Any, task: str) -> str:
+    """What targets are: a task, as their values say it where the output layer takes them for numbers."""
+    values = np.asarray(y)
+    if task != "regression" or values.dtype.kind not in "biu" or not ((values == 0) | (values == 1)).all():
+        return task
+    return "binary" if values.ndim == 1 or values.shape[1] == 1 else "multilabel"
 
 
 def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
