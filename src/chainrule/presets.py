@@ -25,8 +25,10 @@ nielsen     the first networks of Nielsen's book (lecture 003): 30 hidden sigmoi
 
 Whatever the preset: classes get one softmax output each, numbers linear outputs; the loss is the one that fits the
 output; numbers to predict are standardized (and predicted in their own unit). A batch is the power of two up to a
-hundredth of the rows, but at least 16 and at most 128. A tenth of the training rows is for validation. Tables and
-bundled data without a test part of their own give a fifth of their rows for the test.
+hundredth of the rows, but at least 16 and at most 128. Tables and bundled data without a test part of their own give a
+fifth of their rows for the test. A tenth of the training rows is for validation where something needs them: early
+stopping, a schedule that follows the cost, the choice of the best seed, a search, the report where there is no test
+part, or (from 5,000 rows on, where they cost little) its word on overfitting. Else all rows are trained on.
 """
 
 from __future__ import annotations
@@ -86,6 +88,9 @@ _ALL: dict[str, Any] = {
 #: From so many training rows on, the preset "table" takes the larger network.
 LARGE_TABLE = 5_000
 
+#: The share of the training rows for validation, where something needs them.
+VALIDATION = 0.1
+
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
 
 
@@ -104,7 +109,7 @@ class TrainSettings:
     group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
     components : principal components to reduce a table's inputs to
     test : the share of the rows held out for the test, where the data has no test part of its own
-    validation : the share of the training rows for validation; 0 for none
+    validation : the share of the training rows for validation; 0 for none; None: a tenth if something needs them
     preset : a key of `PRESETS`, or "auto"
     net : a network as `Layer.to_dict` describes it, instead of a preset
     hidden, activation, output, init : widths and activation of the Dense layers, activation of the last layer,
@@ -143,7 +148,7 @@ class TrainSettings:
     split: str | None = None
     components: float | None = None
     test: float | None = None
-    validation: float = 0.1
+    validation: float | None = None
     preset: str = "auto"
     net: Mapping[str, Any] | None = None
     hidden: tuple[int, ...] | None = None
@@ -202,6 +207,42 @@ class TrainSettings:
                 raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
 
 
+def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str | None:
+    """What validation rows are for, in words; None where nothing needs them.
+
+    Parameters
+    ----------
+    settings : with gaps or without
+    rows : for training and validation together
+    tested : whether there is a test part
+
+    Example
+    -------
+    >>> from chainrule.presets import TrainSettings, use_of_validation
+    >>> use_of_validation(TrainSettings(early_stopping=5), rows=120, tested=True)
+    'to choose the epoch'
+    >>> use_of_validation(TrainSettings(), rows=120, tested=True) is None
+    True
+    """
+    if settings.early_stopping:
+        return "to choose the epoch"
+    schedule = Schedule.registry.get(str(_table(settings.schedule or "constant")["type"]))
+    if getattr(schedule, "after_epoch", Schedule.after_epoch) is not Schedule.after_epoch:
+        return "for the learning rate to follow"
+    if settings.save == "best":
+        return "to choose the network"
+    if not tested:
+        return "to judge the network"
+    return "to see whether it overfits" if rows >= LARGE_TABLE else None
+
+
+def share_for_validation(settings: TrainSettings, rows: int, tested: bool) -> float:
+    """The share of the training rows for validation: as it was asked for, or a tenth where something needs them."""
+    if settings.validation is not None:
+        return settings.validation
+    return VALIDATION if use_of_validation(settings, rows, tested) is not None else 0.0
+
+
 def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     """The settings with every gap filled, by the preset and by the data.
 
@@ -212,6 +253,14 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     ('table', (128, 64), 'cross_entropy', 0.002, 32)
     """
     preset = _choose(data) if given.preset == "auto" else given.preset
+    test = given.test
+    if test is None:
+        test = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
+    tested, rows = data.x_test is not None or test > 0, len(data.x) * (1 - (test if data.x_test is None else 0))
+    share = share_for_validation(given, round(rows), tested)
+    if given.validation is None and (data.validation is not None or data.preparation is not None):  # these are split
+        share = 0.0 if data.validation is None else VALIDATION
+    given = dataclasses.replace(given, validation=share)
     rules: dict[str, Any] = {"batch_size": _batch_size(len(data.x))} | _ALL
     if given.net is not None:  # it says what a preset would say about the network
         rules = {k: v for k, v in rules.items() if k not in _OF_THE_NETWORK} | {"loss": "auto"}
@@ -224,7 +273,7 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
             rules = {k: v for k, v in rules.items() if k not in ("lr", "weight_decay")}
     if data.preparation is not None:  # a table's columns are scaled one by one
         rules["normalize"] = True
-    rules["test"] = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
+    rules["test"] = test
     chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
     settings = dataclasses.replace(given, **(rules | chosen))
     if data.task != "regression" or settings.output != "linear":

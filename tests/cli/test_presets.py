@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.data import Dataset, load
-from chainrule.presets import PRESETS, TrainSettings, complete, network, optimizer
+from chainrule.presets import PRESETS, TrainSettings, complete, network, optimizer, use_of_validation
 
 
 def images(size: int, n: int = 40, channels: int = 1) -> Dataset:
@@ -66,6 +66,36 @@ def test_table_grows_with_the_rows() -> None:
     assert complete(TrainSettings(), rows(1_000_000)).epochs == 20
     stopping = (small, large, complete(TrainSettings(validation=0.0), rows(5_000)))
     assert [settings.early_stopping for settings in stopping] == [0, 12, 0]
+
+
+@pytest.mark.parametrize(
+    ("more", "share", "use"),
+    [
+        ({}, 0.0, None),
+        ({"validation": 0.3}, 0.3, None),
+        ({"validation": 0.0, "early_stopping": 3}, 0.0, "choose the epoch"),
+        ({"early_stopping": 3}, 0.1, "choose the epoch"),
+        ({"early_stopping": 0}, 0.0, None),
+        ({"schedule": "reduce_on_plateau"}, 0.1, "learning rate"),
+        ({"schedule": {"type": "cosine"}}, 0.0, None),
+        ({"seeds": 2, "save": "best"}, 0.1, "choose the network"),
+        ({"seeds": 2}, 0.0, None),
+        ({"test": 0.0}, 0.1, "judge the network"),
+    ],
+)
+def test_rows_are_set_apart_for_validation_where_something_needs_them(more: Any, share: float, use: str | None) -> None:
+    settings = complete(TrainSettings(data="wine", **more), load("wine"))
+    assert settings.validation == share
+    text = use_of_validation(settings, 178, tested=settings.test > 0)
+    assert text is None if use is None else use in str(text)
+
+
+def test_of_many_rows_a_tenth_shows_whether_the_network_overfits() -> None:
+    x = np.zeros((5_000, 20, 20, 1), np.float32)
+    data = Dataset.from_arrays("images", x, np.arange(5_000) % 2, x[:9], np.arange(9) % 2)
+    assert complete(TrainSettings(), data).validation == 0.1
+    few = Dataset.from_arrays("images", x[:4_999], np.arange(4_999) % 2, x[:9], np.arange(9) % 2)
+    assert complete(TrainSettings(), few).validation == 0.0
 
 
 def test_what_a_preset_says_of_its_optimizer_is_not_said_of_another() -> None:

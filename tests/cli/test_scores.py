@@ -92,3 +92,21 @@ def test_a_run_that_diverged_has_the_score_of_no_epoch(chainrule: Any) -> None:
     words = ("--optimizer", "sgd", "--lr", 1e30, "--validation", 0.3)
     chainrule("train", "iris", "--hidden", 4, *words, "--out", "runs/wild", code=1)
     assert (result("runs/wild")["best_epoch"], result("runs/wild")["metrics"]) == (None, {})
+
+
+def test_no_row_is_withheld_that_nothing_needs(chainrule: Any) -> None:
+    done = chainrule("train", "iris", "--epochs", 2, "--engine", "numpy", "--out", "a")
+    assert "training  120 rows, none for validation" in done.stderr
+    assert tomllib.loads(Path("a/config.toml").read_text())["validation"] == 0.0
+    assert "overfit" in " ".join(page(Path("a")).text).lower()  # by its training and its test rows
+    done = chainrule("train", "iris", "--epochs", 2, "--early-stopping", 1, "--engine", "numpy", "--out", "b")
+    assert "10 % of them for validation, to choose the epoch" in done.stderr
+    flowers = cr.data.load("iris")
+    rows = [[*map(float, x), flowers.classes[y]] for x, y in zip(flowers.x, flowers.y, strict=True)]
+    Path("iris.csv").write_text("a,b,c,d,kind\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    words = ("iris.csv", "--target", "kind", "--epochs", 2, "--engine", "numpy")
+    assert "120 rows, none for validation" in chainrule("train", *words, "--out", "c").stderr
+    assert "108 rows, 12 more for validation" in chainrule("train", *words, "--validation", 0.1, "--out", "d").stderr
+    assert "135 rows, 15 more for validation, to judge" in chainrule("train", *words, "--test", 0, "--out", "e").stderr
+    assert "for validation" in chainrule("search", *words, "--trials", 2, "--out", "f").stderr
+    chainrule("evaluate", "c", "iris.csv")

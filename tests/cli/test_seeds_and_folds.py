@@ -70,7 +70,7 @@ def houses() -> Path:
 
 
 def test_several_seeds_make_one_model_and_a_folder_for_each(chainrule: Any) -> None:
-    done = chainrule("train", "iris", *SHORT, "--seeds", 3, "--seed", 5, "--out", "a")
+    done = chainrule("train", "iris", *SHORT, "--seeds", 3, "--seed", 5, "--validation", 0.1, "--out", "a")
     assert {path.name for path in Path("a").iterdir()} == {
         "config.toml",
         "environment.json",

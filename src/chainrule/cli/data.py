@@ -17,8 +17,9 @@ from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.files import as_path
 from chainrule.models import Model
-from chainrule.presets import TrainSettings, spelt
+from chainrule.presets import LARGE_TABLE, TrainSettings, share_for_validation, spelt
 from chainrule.tables.infer import leaves_out
+from chainrule.tables.large import LargeTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
@@ -115,9 +116,11 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
     """The table that settings name, split and prepared as they say."""
     table = read_named_table(settings)
     test = TABLE_TEST if settings.test is None else settings.test
+    rows = 2 * LARGE_TABLE if isinstance(table, LargeTable) else len(table.frame)
+    share = share_for_validation(settings, round(rows * (1 - test)), tested=test > 0)
     components = settings.components
     return table.prepare(
-        validation=settings.validation * (1 - test),
+        validation=share * (1 - test),
         test=test,
         group=settings.group,
         time=settings.time,

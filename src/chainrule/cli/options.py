@@ -104,7 +104,8 @@ Schedule = Annotated[
 Epochs = Annotated[int | None, option("Passes over the training data. [by the preset]", metavar="N")]
 BatchSize = Annotated[int | None, option("Rows per step. [by their number, 16 to 128]", metavar="N")]
 Validation = Annotated[
-    float | None, option("Share of the training rows for validation, 0 for none. [0.1]", metavar="SHARE")
+    float | None,
+    option("Share of the training rows for validation, 0 for none. [0.1 if something needs them]", metavar="SHARE"),
 ]
 Test = Annotated[
     float | None,

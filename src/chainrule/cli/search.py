@@ -24,7 +24,7 @@ from chainrule.cli.usage import Situation, check_used
 from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError
 from chainrule.files import check_not_read, write_atomic
-from chainrule.presets import TrainSettings
+from chainrule.presets import VALIDATION, TrainSettings
 from chainrule.report.trials import write_trials
 from chainrule.signals import Terminated
 from chainrule.training.folder import RunFolder, claim_folder, write_config, write_result
@@ -45,6 +45,8 @@ def search(
         check_not_read(wanted.study, path_of(settings.data), config)
     if settings.seeds is not None or settings.folds is not None:
         settings = dataclasses.replace(settings, seeds=None, folds=None, save=None)
+    if settings.validation is None:
+        settings = dataclasses.replace(settings, validation=VALIDATION)
     task = find_task(settings, tuple(given))
     if task.data.validation is None and not task.settings.validation:
         raise SettingError("A search compares trials on validation rows: --validation 0.1 sets a tenth apart.")

@@ -11,7 +11,7 @@ from chainrule.cli.messages import percent, say
 from chainrule.cli.messages import table as lined_up
 from chainrule.data import Dataset
 from chainrule.models import Model
-from chainrule.presets import TrainSettings, optimizer
+from chainrule.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.statistics import Summary
 from chainrule.tables.show import show_columns
 from chainrule.tables.table import PreparedTable
@@ -26,11 +26,13 @@ def say_table(table: PreparedTable) -> None:
 
 def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | None, model: Model, *more: str) -> None:
     """What is about to happen, before it takes its time."""
-    validation = "no validation"
+    rows = len(part.x) + (0 if data.validation is None else len(data.validation[0]))
+    use = use_of_validation(settings, rows, test is not None) or "for their curves"
+    validation = "none for validation: nothing needs them"
     if data.validation is not None:
-        validation = f"{len(data.validation[0]):,} more for validation"
+        validation = f"{len(data.validation[0]):,} more for validation, {use}"
     elif settings.validation:
-        validation = f"{100 * settings.validation:g} % of them for validation"
+        validation = f"{100 * settings.validation:g} % of them for validation, {use}"
     say(f"{data.name}: {data.task} of {_shape(data)}")
     say(f"  training  {len(part.x):,} rows, {validation}")
     say(f"  test      {f'{len(test.x):,} rows, {test.text}' if test else 'none'}")

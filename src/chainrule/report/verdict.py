@@ -233,9 +233,12 @@ def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Fi
     """Whether the network has learnt its training rows rather than the rule behind them."""
     best = curves.best
     if best is None or not curves.validated:
-        if curves.epochs and not curves.validated:
-            return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
-        return []
+        if not curves.epochs or curves.validated:
+            return []
+        tested = facts.get("part") == "test" and facts["task"] != "multilabel"
+        if tested and kept is not None and len(kept.epochs) == 1 and (agreement := _gap(curves, facts, kept, "test")):
+            return agreement
+        return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
     if rise := curves.overfit:
         rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
         return [Finding("Overfitting:", *_weights(rose, best, kept))]
@@ -275,31 +278,31 @@ def _folds(curves: Curves) -> list[Finding]:
     return [Finding("No sign of overfitting:", text)]
 
 
-def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept) -> list[Finding]:
+def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "validation") -> list[Finding]:
+    """Whether the model is better on its training rows than on those of another part."""
     if curves.score is None:
         return []
-    values = (kept.metrics.get(name) for name in (curves.score, f"val_{curves.score}"))
-    training, validation = (math.nan if value is None else float(value) for value in values)
+    new = facts["metrics"].get(curves.score) if part == "test" else kept.metrics.get(f"val_{curves.score}")
+    training, other = (math.nan if v is None else float(v) for v in (kept.metrics.get(curves.score), new))
     of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
-    shown = f"(training {value_of(curves.score, training)}, validation {value_of(curves.score, validation)}{of_each})"
-    if not (math.isfinite(training) and math.isfinite(validation)):
+    shown = f"(training {value_of(curves.score, training)}, {part} {value_of(curves.score, other)}{of_each})"
+    if not (math.isfinite(training) and math.isfinite(other)):
         return []
+    n, m = (facts.get("parts", {}).get(name) for name in ("training", part))
     if curves.score == "mae":
-        if training > 0 and validation / training > RATIO:
-            m = facts.get("parts", {}).get("validation")
+        if training > 0 and other / training > RATIO:
             chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
-            return [Finding("Overfitting is possible:", f"validation is worse than training {shown}{chance}.")]
-        return [Finding("No sign of overfitting:", f"validation is about as good as training {shown}.")]
-    n, m = (facts.get("parts", {}).get(part) for part in ("training", "validation"))
+            return [Finding("Overfitting is possible:", f"{part} is worse than training {shown}{chance}.")]
+        return [Finding("No sign of overfitting:", f"{part} is about as good as training {shown}.")]
     if not n or not m:
         return []
     reach = statistics.DEVIATIONS * math.sqrt(
-        sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(validation, m), m)))
+        sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(other, m), m)))
     )
     chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
-    if training - validation > reach:
-        return [Finding("Overfitting is likely:", f"training is better than validation {shown}; {chance}.", "bad")]
-    return [Finding("No sign of overfitting:", f"training and validation agree {shown}; {chance}.")]
+    if training - other > reach:
+        return [Finding("Overfitting is likely:", f"training is better than {part} {shown}; {chance}.", "bad")]
+    return [Finding("No sign of overfitting:", f"training and {part} agree {shown}; {chance}.")]
 
 
 def _inside(share: float, n: int) -> float:
