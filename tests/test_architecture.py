@@ -26,19 +26,8 @@ FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every 
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
 GROUND = (
-    *(
-        "settings",
-        "random",
-        "engine",
-        "files",
-        "passwords",
-        "signals",
-        "memory",
-        "display",
-        "tree",
-        "keywords",
-        "errors",
-    ),
+    *("settings", "random", "engine", "files", "passwords", "signals", "memory"),
+    *("display", "tree", "keywords", "errors"),
 )
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.

@@ -119,7 +119,9 @@ def test_a_network_of_all_rows_is_judged_by_the_curves_of_the_folds() -> None:
     assert "No sign of overfitting: in the mean of the folds" in of(FLAT, FALLING)
     both = [1.0, 0.5, 0.6, *[0.9] * 6, 2.0]
     assert "overfitting" not in of(both, both).lower()  # it rose, and so did the training loss
-    assert "training and test agree" in of(rising[:5], FALLING[:5])  # the run has gone on since: no longer the same length
+    assert "training and test agree" in of(
+        rising[:5], FALLING[:5]
+    )  # the run has gone on since: no longer the same length
     assert "training and test agree" in of(None, FALLING)  # folds that were not watched say nothing
     assert "folds" not in of(rising, FALLING, own=FALLING)  # rows of its own say more
 
