@@ -134,8 +134,7 @@ class SeveralSeeds:
         )
         data = self.task.split()
         if data.validation is not None:
-            x, y = data.validation
-            run.metrics = {f"val_{name}": value for name, value in run.evaluate(x, data.labels(y)).items()}
+            run.metrics = {f"val_{name}": value for name, value in run.evaluate(*data.validation).items()}
         return Saved(_placed(run, self.folder), what)
 
     def _all_diverged(self) -> None:

@@ -43,7 +43,7 @@ def _together(data: Any, validation: Any, seed: int) -> Any:
         data = data.prepare(validation=0.0, key=random.fold_in(random.key(seed), SPLIT)).data
     parts = [unpack(data)]
     if isinstance(data, Dataset) and data.validation is not None and validation is None:
-        parts.append((data.x_validation, data.labels(data.validation[1])))
+        parts.append(data.validation)
     elif isinstance(validation, tuple | list | Dataset):
         parts.append(unpack(validation))
     if len(parts) == 1:

@@ -1,0 +1,93 @@
+"""Ctrl-C and SIGTERM in every phase of a training command: its code, and a sentence that says what goes on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+
+WORDS = ("iris", "--hidden", 4, "--epochs", 3)
+KINDS = {"train": (), "seeds": ("--seeds", 2), "folds": ("--folds", 2)}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.fixture(autouse=True)
+def small_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.report.page.plotly_script", lambda: "")
+
+
+@pytest.fixture
+def signal_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """The signal comes when a function is called; after that the function is as it was."""
+
+    def arrange(place: str, number: int) -> None:
+        module, _, name = place.rpartition(".")
+        home = importlib.import_module(module)
+        real = getattr(home, name)
+
+        def interrupting(*given: Any, **words: Any) -> Any:
+            monkeypatch.setattr(home, name, real)
+            signal.raise_signal(number)
+            return real(*given, **words)
+
+        monkeypatch.setattr(home, name, interrupting)
+
+    return arrange
+
+
+def outcome(run: Path) -> Any:
+    records = [json.loads(line) | {"seconds": 0} for line in (run / "metrics.jsonl").read_text().splitlines()]
+    result = json.loads((run / "result.json").read_text())
+    result["metrics"] = {name: value for name, value in result["metrics"].items() if name != "seconds"}
+    return (run / "model.safetensors").read_bytes(), records, result
+
+
+AT_THE_END = ("chainrule.cli.judge.judge", "chainrule.cli.judge.write_evaluation", "chainrule.report.page.render")
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("train", "chainrule.training.decisions.is_best"),
+        ("train", "chainrule.cli.train.write_result"),
+        *((kind, place) for kind in KINDS for place in AT_THE_END[:: 1 if kind == "train" else 2]),
+        ("seeds", "chainrule.cli.members.ensemble_gain"),
+        ("seeds", "chainrule.cli.members.write_members"),
+        ("folds", "chainrule.population.cross_validation.CrossValidation"),
+        ("folds", "chainrule.cli.folds.write_members"),
+    ],
+)
+def test_a_signal_in_any_phase_is_heeded_and_the_run_goes_on(
+    chainrule: Any, signal_in: Any, kind: str, place: str, number: int
+) -> None:
+    words = ("train", *WORDS, "--engine", "numpy", *KINDS[kind])
+    signal_in(place, number)
+    ended = chainrule(*words, "--out", "a", code=CODES[number])
+    assert "To go on: chainrule train --resume a" in ended.stderr
+    assert not Path("a/report.html").exists()
+    chainrule("train", "--resume", "a")
+    assert Path("a/report.html").exists()
+    chainrule(*words, "--out", "b")
+    assert outcome(Path("a")) == outcome(Path("b"))
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("place", ["chainrule.cli.train.find_task", "chainrule.cli.train.fit"])
+def test_before_anything_is_saved_it_says_to_start_again(
+    chainrule: Any, signal_in: Any, number: int, place: str
+) -> None:
+    words = ("train", *WORDS, "--engine", "numpy", "--out", "a")
+    signal_in(place, number)
+    said = chainrule(*words, code=CODES[number]).stderr
+    assert "Interrupted" in said
+    assert "--resume" not in said
+    chainrule(*words)
