@@ -46,6 +46,14 @@ def test_columns_that_give_numbers_away() -> None:
     assert suspected(frame, y, "regression") == ["euros", "rank"]
 
 
+def test_of_many_columns_that_give_the_target_away_some_are_named() -> None:
+    y = np.arange(100) % 2
+    frame = pd.DataFrame({f"copy {i}": y * 2.5 for i in range(30)})
+    warnings = leaks(frame, infer_columns(frame), y, "classification")
+    assert len(warnings) == 11
+    assert "20 more columns" in warnings[-1]
+
+
 def test_columns_that_are_left_out_do_not_leak_and_few_rows_tell_nothing() -> None:
     y = np.arange(100) % 2
     frame = pd.DataFrame({"leak": y * 2.5, "other": np.arange(100) % 7})

@@ -198,6 +198,10 @@ def test_what_is_left_out_is_noted_printed_and_kept(capsys: pytest.CaptureFixtur
     members = cr.fit_population(net(), table, 2, epochs=1, engine="numpy")
     assert capsys.readouterr().err.count("note: Left out: id") == 1
     assert all(any("ticket" in note for note in member.notes) for member in members)
+    space = {"optimizer.lr": cr.log_uniform(0.01, 0.1)}
+    best = cr.search(net(), table, space, trials=2, epochs=1, engine="numpy", retrain=True).best
+    assert capsys.readouterr().err.count("note: Left out: id") == 1
+    assert "ticket" in best.notes[0]
 
 
 def test_numbers_that_the_rules_left_out_can_be_had() -> None:

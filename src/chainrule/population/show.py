@@ -22,7 +22,12 @@ def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch 
     if not enabled:
         yield None
         return
-    print_notes(note for member in members for note in member.job.prepared.notes)
+    notes = [member.job.prepared.notes for member in members]
+    print_notes(notes[0] if notes else ())
+    if any(note not in notes[0] for some in notes for note in some):
+        print_notes(
+            ["Other members learn from other rows; what is to be known of these is in the notes of their runs."]
+        )
     total = sum(member.job.epochs for member in members)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from rich.console import Console

@@ -30,6 +30,9 @@ ALONE = 0.95
 #: From these shares of a part's rows on, duplicates of training rows touch the score, and make most of it worthless.
 TOUCHED, WORTHLESS = 0.01, 0.25
 
+#: So many columns that give the target away are named one by one.
+NAMED = 10
+
 #: Rows that are looked at, columns that are, and rows below which nothing can be said.
 ROWS, COLUMNS, FEWEST = 2_000, 2_000, 30
 
@@ -68,17 +71,21 @@ the target, leave it out."]
     open_without = "of the variance of the target"
     if task != "regression":
         open_without = "of what the most frequent class leaves open"
-    warnings, names, numbers = [], [], []
+    telling, names, numbers = [], [], []
     for column, values in _values(train_frame, columns, rows):
         share = power(_numbered(values), y, task)
         if share >= ALONE:
-            warnings.append(
-                f"The column {column.name!r} alone tells {100 * share:.0f} % {open_without}. If it is known only after "
-                "the target, leave it out."
-            )
+            telling.append((column.name, share))
         if values.dtype != object:
             names.append(column.name)
             numbers.append(_days(values) if values.dtype.kind == "M" else values)
+    warnings = [
+        f"The column {name!r} alone tells {100 * share:.0f} % {open_without}. If it is known only after the target, "
+        "leave it out."
+        for name, share in telling[:NAMED]
+    ]
+    if len(telling) > NAMED:
+        warnings.append(f"So does each of {len(telling) - NAMED:,} more columns.")
     return warnings + (combinations(names, np.stack(numbers, axis=1), y, task) if numbers else [])
 
 

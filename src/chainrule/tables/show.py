@@ -96,9 +96,11 @@ def column_notes(columns: Sequence[Column]) -> list[str]:
     >>> column_notes([*columns, Column("size", "number", reason="decimal commas")])
     ['Left out: id (every value differs).', 'size: decimal commas.']
     """
-    left_out = [f"{column.name} ({_short(column.reason or column.kind, 160)})" for column in columns if not column.use]
+    left_out = [
+        f"{_short(column.name)} ({_short(column.reason or column.kind, 160)})" for column in columns if not column.use
+    ]
     notes = [f"Left out: {_listed(left_out, '; ')}."] if left_out else []
-    unusual = [f"{column.name}: {column.reason}." for column in columns if column.use and not _is_usual(column)]
+    unusual = [f"{_short(column.name)}: {column.reason}." for column in columns if column.use and not _is_usual(column)]
     notes += unusual[:NAMED]
     if len(unusual) > NAMED:
         notes.append(f"{len(unusual) - NAMED:,} more columns have cells that are worth a look.")

@@ -16,9 +16,6 @@ Show = Callable[[Mapping[str, float]], None]
 #: Without a terminal, a line is printed at most this often (and always for the first and last epoch).
 SECONDS_BETWEEN_LINES = 2.0
 
-#: So many notes about the data are printed.
-NOTES = 20
-
 #: What an epoch takes on a line, with cost and accuracy of training and validation.
 METRICS_WIDTH = 84
 
@@ -38,11 +35,8 @@ def progress(epochs: int, enabled: bool = True) -> Iterator[Show]:
 
 def print_notes(notes: Iterable[str]) -> None:
     """Each different note once, before anything is trained."""
-    distinct = list(dict.fromkeys(notes))
-    for note in distinct[:NOTES]:
-        print(f"note: {note}", file=sys.stderr, flush=True)
-    if len(distinct) > NOTES:
-        print(f"note: {len(distinct) - NOTES:,} more are in the notes of the runs.", file=sys.stderr, flush=True)
+    for note in dict.fromkeys(notes):
+        print_line(f"note: {note}")
 
 
 def line(record: Mapping[str, float], epochs: int) -> str:

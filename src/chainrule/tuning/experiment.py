@@ -65,6 +65,10 @@ class Experiment:
     settings : of `fit`, common to all trials
     metric : what trials are compared by; None: accuracy or mean absolute error on the validation data
     options : of `Crew`
+
+    Attributes
+    ----------
+    notes : what should be known about the data of the trials, as sentences
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Experiment:
         self.crew = Crew(net, data, **self.settings, **self.options)
         first = self._probe()
         self.metric = self._metric(metric, first.job.recipe.task)
+        self.notes: tuple[str, ...] = first.job.prepared.notes
         validation = first.job.prepared.validation
         if validation is None:
             raise SettingError("search compares trials on validation data: give validation=0.2, or (x, y).")

@@ -51,4 +51,4 @@ def _together(data: Any, validation: Any, seed: int) -> Any:
     x, y = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in (0, 1))
     if not isinstance(data, Dataset):
         return x, y
-    return Dataset("training and validation", x, y, preparation=data.preparation)
+    return Dataset("training and validation", x, y, preparation=data.preparation, notes=data.notes)

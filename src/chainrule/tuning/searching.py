@@ -17,6 +17,7 @@ from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.settings import plain
 from chainrule.training.callbacks import Callback
+from chainrule.training.progress import print_notes
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.hunt import Hunt
 from chainrule.tuning.judge import judge, test_part
@@ -202,6 +203,8 @@ def search(
         shares = batch is None and (study is not None if shared is None else shared)
         size = functools.partial(_fair, most, records.total) if shares else functools.partial(min, most)
         hunt = Hunt(experiment, records, batch, size, started, timeout, max_epochs)
+        if progress:
+            print_notes(experiment.notes)
         with show_progress(records.total, progress) as show:
             hunt.run([show, *([watch] if watch is not None else [])], study is not None)
         found = hunt.result(stages is not None, retrain)
