@@ -250,7 +250,7 @@ def _codes(path: Path, labels: Iterable[str], known: Sequence[Any]) -> dict[str,
     if unknown := [label for label in labels if label not in codes]:
         raise DataError(
             f"{path} has folders of classes that the training data does not have: {_listed(unknown)}. "
-            f"It has {_listed(list(codes))}."
+            f"It has {_listed(list(codes))}. Rename these folders, or take them out."
         )
     return codes
 
