@@ -129,7 +129,7 @@ def test_the_size_that_was_chosen_is_written_down(chainrule: Command) -> None:
     assert "150 x 200 pixels (height x width) are brought to 48 x 64" in output
 
 
-@pytest.mark.parametrize("size", ["4by6", "0x4", "4x", "x", "-1x4", "4x4x3"])
+@pytest.mark.parametrize("size", ["4by6", "0x4", "4x", "x", "-1x4", "4x4x3", "9" * 400, "9" * 5000])
 def test_sizes_that_are_none(chainrule: Command, size: str) -> None:
     pictures("pets")
     assert "height" in chainrule("train", "pets", "--image-size", size, code=2).output

@@ -368,7 +368,9 @@ class TestBadInput:
         with pytest.raises(DataError, match=r"640 kB .*Evaluate fewer"):
             read_image_folder(tmp_path, size=(100, 200), channels=1, classes=("a",))
 
-    @pytest.mark.parametrize("size", [(0, 4), (4,), (4, -1), (4, 4, 3), (2.5, 4), (True, 4)])
+    @pytest.mark.parametrize(
+        "size", [(0, 4), (4,), (4, -1), (4, 4, 3), (2.5, 4), (True, 4), (4, 10**400), ("4", 4), 64, "48x64"]
+    )
     def test_sizes_that_are_none(self, tmp_path: Path, size: Any) -> None:
         put(tmp_path / "a" / "0.png", grey(4, 4))
         with pytest.raises(SettingError, match=r"\(height, width\)"):

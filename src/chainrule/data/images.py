@@ -39,6 +39,9 @@ _READ = ", ".join(ENDINGS)
 #: Without a size, pictures have no more pixels than this along a side.
 MOST_PIXELS = 64
 
+#: The longest side that a JPEG file can have.
+LONGEST_SIDE = 65_535
+
 #: What pictures take in memory, in sizes of their pixels: to train on them (3.3 with NumPy and 4.8 with JAX were
 #: measured on 20 pictures of 600 x 800), and to evaluate them.
 IN_TRAINING, IN_PREDICTING = 4, 2
@@ -158,10 +161,15 @@ def read_images(paths: Sequence[Path], shape: Sequence[int]) -> NDArray[Any]:
 
 def check_size(size: Sequence[int] | None) -> None:
     """Raise a `SettingError` unless it is None or (height, width)."""
-    if size is not None and (
-        len(size) != 2 or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in size)
-    ):
-        raise SettingError(f"The size of pictures is (height, width) in pixels, such as (48, 64); got {size!r}.")
+    if size is None:
+        return
+    sides = tuple(size) if isinstance(size, Sequence) else (size,)
+    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides)
+    if len(sides) != 2 or not whole or not all(0 < side <= LONGEST_SIDE for side in sides):
+        raise SettingError(
+            f"The size of pictures is (height, width) in pixels, such as (48, 64), each from 1 to {LONGEST_SIDE:,}; "
+            f"got ({', '.join(f'{side!r:.20}' for side in sides)})."
+        )
 
 
 @dataclass(frozen=True)
