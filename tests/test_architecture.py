@@ -180,6 +180,18 @@ def test_no_file_can_run_code_when_it_is_loaded(file: Path) -> None:
     assert re.findall(r"allow_pickle\s*=\s*True|\beval\(|\bexec\(", code) == []
 
 
+#: What these print holds nothing from data.
+PRINT = ("display.py", "cli/demo.py", "cli/app.py", "cli/__init__.py", "engine/distributed.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_lines_for_people_are_printed_in_one_place(file: Path) -> None:
+    """`chainrule.display` escapes what a terminal would obey."""
+    if file.relative_to(SOURCE).as_posix() not in PRINT:
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        assert not [call.lineno for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+
+
 def test_import_loads_no_heavy_library() -> None:
     """Importing chainrule costs little more than importing NumPy: the rest loads where it is used."""
     code = "import sys, chainrule; print(*{name.split('.')[0] for name in sys.modules})"

@@ -31,6 +31,7 @@ import numpy as np
 
 from chainrule import activations, random
 from chainrule.errors import SettingError, ShapeError
+from chainrule.memory import check_numbers
 from chainrule.settings import Settings, check_number, find
 
 __all__ = [
@@ -82,7 +83,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
-        return np.zeros(shape)
+        return _filled(shape, 0.0)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
-        return np.ones(shape)
+        return _filled(shape, 1.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Constant(Initializer):
         check_number("Constant", "value", self.value, -math.inf)
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
-        return np.full(shape, self.value, np.float64)
+        return _filled(shape, self.value)
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,11 @@ def get(given: Any, activation: Any = None) -> Initializer:
     if isinstance(given, str) and given.strip().lower() == "auto":
         given = activations.get(activation).init
     return find(Initializer, given)
+
+
+def _filled(shape: Sequence[int], value: float) -> Array:
+    check_numbers(math.prod(shape))
+    return np.full(shape, value, np.float64)
 
 
 def _normal(key: Array, shape: Sequence[int], variance: float) -> Array:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from chainrule.errors import ChainruleError, DataError, FileError
 
-__all__ = ["check_memory", "check_unpacked", "format_bytes", "free_memory", "is_out_of_memory"]
+__all__ = ["check_memory", "check_numbers", "check_unpacked", "format_bytes", "free_memory", "is_out_of_memory"]
 
 #: What a packed file may unpack to, in sizes of itself, where that is more than LARGE bytes.
 MOST_TIMES, LARGE = 200, 1 << 30
+
+#: From so many numbers on it is looked whether there is room for them; making one, at random, takes so many bytes.
+MANY, BYTES = 1 << 24, 40
 
 
 def check_memory(what: str, count: float, advice: str, error: type[ChainruleError] = DataError) -> None:
@@ -26,6 +29,18 @@ def check_memory(what: str, count: float, advice: str, error: type[ChainruleErro
     if free is not None and count > free:
         raise error(
             f"{what}: {format_bytes(count)} are needed in memory, and {format_bytes(max(free, 0))} are free. {advice}"
+        )
+
+
+def check_numbers(count: int) -> None:
+    """Raise MemoryError before more is taken for numbers, such as weights, than there is.
+
+    A system that hands out more memory than it has ends the process later instead.
+    """
+    if count > MANY and (free := free_memory()) is not None and count * BYTES > free:
+        raise MemoryError(
+            f"{count:,} numbers take {format_bytes(4.0 * count)}, and {format_bytes(float(count * BYTES))} while they "
+            f"are made; {format_bytes(max(free, 0.0))} are free"
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.engine.namespace import namespace
 from chainrule.errors import SettingError
-from chainrule.memory import format_bytes, free_memory
+from chainrule.memory import check_numbers
 
 __all__ = ["bernoulli", "bits", "fold_in", "key", "normal", "permutation", "split", "uniform"]
 
@@ -87,7 +87,7 @@ def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1
     """
     xp = namespace(key)
     if xp is np:
-        _check_room(math.prod(shape))
+        check_numbers(math.prod(shape))
     if np.dtype(dtype) == np.float64:
         shape = tuple(shape)
         words = bits(key, (2, *shape))
@@ -97,19 +97,6 @@ def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1
     else:
         unit = (bits(key, shape) >> np.uint32(8)).astype(dtype) * xp.asarray(2.0**-24, dtype)
     return unit * (high - low) + low
-
-
-#: From so many numbers on it is looked whether there is room for them; drawing one takes so many bytes.
-MANY, BYTES = 2**24, 40
-
-
-def _check_room(n: int) -> None:
-    """Raise MemoryError before more is taken than there is: a system may end the process instead."""
-    if n > MANY and (free := free_memory()) is not None and n * BYTES > free:
-        raise MemoryError(
-            f"{n:,} numbers take {format_bytes(4.0 * n)}, and {format_bytes(float(n * BYTES))} while they are "
-            f"drawn; {format_bytes(max(free, 0.0))} are free"
-        )
 
 
 def normal(key: Array, shape: Sequence[int] = (), dtype: Any = np.float32) -> Array:

@@ -36,6 +36,7 @@ LINES: tuple[tuple[tuple[Any, ...], str], ...] = (
     (iris("--hidden", HUGE), "160.0 GB"),
     (iris("--hidden", ABSURD), "not enough memory for the weights"),
     (iris("--hidden", "1000000,1000000"), "not enough memory for the weights"),
+    (iris("--hidden", ABSURD, "--init", "zeros"), "not enough memory for the weights"),
     (iris("--seeds", HUGE), "networks"),
     (iris("--seeds", ABSURD), "networks"),
     (iris("--folds", 2, "--seeds", HUGE), "networks"),

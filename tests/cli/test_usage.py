@@ -215,9 +215,9 @@ def test_no_normalize_leaves_the_columns_of_a_table_as_they_are(chainrule: Any) 
     assert "as it is" in said
     assert "standardize" not in said
     model = cr.load_model("raw/model.safetensors")
-    assert model.inputs(_frame(1234.5, -7.25)).tolist() == [[1234.5, -7.25]]
+    assert model.prepare(_frame(1234.5, -7.25)).tolist() == [[1234.5, -7.25]]
     chainrule("train", *words, "--out", "scaled")
-    assert abs(cr.load_model("scaled/model.safetensors").inputs(_frame(5000.0, -20.0))).max() < 0.5
+    assert abs(cr.load_model("scaled/model.safetensors").prepare(_frame(5000.0, -20.0))).max() < 0.5
     evaluated = json.loads(chainrule("evaluate", "raw", "t.csv", "--json").stdout)
     assert evaluated["rows"] == 40
 

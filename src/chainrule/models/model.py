@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from chainrule.backprop.check import GradientCheck, check_gradient
 from chainrule.data import Standardizer, Target, decode, encode_target
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
+from chainrule.display import print_line
 from chainrule.engine import PRECISIONS, Work, choose, namespace
 from chainrule.errors import DataError, SettingError, ShapeError, did_you_mean, unknown_name
 from chainrule.keywords import checks_keywords
@@ -368,7 +370,7 @@ class Model:
 
     def summary(self) -> None:
         """Print the layers with their output shapes and numbers of parameters."""
-        print(self)
+        print_line(self, sys.stdout)
 
     def layers(self) -> list[tuple[str, str, tuple[int, ...], int]]:
         """For each layer its name, its recipe on one line, the shape of its output, and its number of parameters."""
