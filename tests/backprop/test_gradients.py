@@ -284,3 +284,62 @@ def test_a_primitive_of_ones_own() -> None:
     scaled.gradients(lambda g, y, x, *, by: scaled(g, by=by))
     assert cr.grad(lambda x: scaled(x, by=3.0))(2.0) == 3.0
     assert repr(scaled) == "<primitive scaled>"
+
+
+class TestInPlace:
+    """A name on the left of += gets a new tensor; where NumPy would give another result, that is an error."""
+
+    x = np.array([1.0, 2.0, 3.0])
+
+    def test_names_that_are_used_alone_are_right(self) -> None:
+        def f(x: Any) -> Any:
+            total = 0.0
+            x += 1
+            x *= x
+            for value in x:
+                total += value
+            twice = total
+            twice += total  # numbers: NumPy does not change these either
+            return total + twice
+
+        np.testing.assert_allclose(cr.grad(f)(self.x), 6 * (self.x + 1))
+        assert self.x.tolist() == [1.0, 2.0, 3.0]
+
+    @pytest.mark.parametrize("change", ["+=", "-=", "*=", "/=", "**=", "@="])
+    def test_another_name_for_what_was_changed(self, change: str) -> None:
+        def f(x: Any) -> Any:
+            y = x
+            other = np.ones((3, 3)) if change == "@=" else 2.0
+            match change:
+                case "+=":
+                    y += other
+                case "-=":
+                    y -= other
+                case "*=":
+                    y *= other
+                case "/=":
+                    y /= other
+                case "**=":
+                    y **= other
+                case "@=":
+                    y @= other
+            return (x * y).sum()
+
+        with pytest.raises(GradientError, match=r"in place .* another name"):
+            cr.grad(f)(self.x)
+        assert cr.grad(lambda x: (x * x).sum())(self.x).tolist() == [2.0, 4.0, 6.0]  # nothing is remembered
+
+    def test_plain_arrays_take_in_no_traced_value(self) -> None:
+        def number(x: Any) -> Any:
+            found = np.zeros(3)
+            found[0] = x[0]
+            return found.sum()
+
+        def array(x: Any) -> Any:
+            found = np.zeros(3)
+            found += x
+            return found.sum()
+
+        for f in (number, array):
+            with pytest.raises(GradientError, match="cannot be written into a plain array"):
+                cr.grad(f)(self.x)

@@ -139,8 +139,7 @@ def _differentiate(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], chosen: tuple[int, ...], has_aux: bool
 ) -> tuple[Any, Any, list[Any], dict[int, Any]]:
     """Record f, run backward: value, aux, the gradient of each chosen argument, and all gradients by index."""
-    context.level += 1
-    level = context.level
+    level = context.enter()
     try:
         inputs = [_constants(a) for a in args]
         for i in chosen:
@@ -152,8 +151,16 @@ def _differentiate(
             )
         value, aux = result if has_aux else (result, None)
         gradients = _gradients_of(value, level, keep=bool(context.marks))  # marks are read afterwards
+    except ValueError as error:
+        # NumPy says "setting an array element with a sequence" where a traced number is put into a plain array.
+        if isinstance(error.__cause__, GradientError):
+            raise GradientError(
+                "A traced value cannot be written into a plain array (a[i] = t): its gradient would be lost. Build the "
+                "array of tensors: np.stack([...]), np.concatenate([...]) or np.where(mask, t, a)."
+            ) from None
+        raise
     finally:
-        context.level -= 1
+        context.leave()
     found = [tree.map(functools.partial(_gradient_of_input, gradients), inputs[i], args[i]) for i in chosen]
     return _lower(value, level), tree.map(functools.partial(_lower, level=level), aux), found, gradients
 

@@ -201,8 +201,7 @@ def trace(
         chosen = _positions(argnums, len(args))
         names = _argument_names(f, len(args))
         labels = [_labels(name, a) for name, a in zip(names, args, strict=True)]
-        context.level += 1
-        level = context.level
+        level = context.enter()
         try:
             inputs = [_constants(a) for a in args]
             for i in chosen:
@@ -225,7 +224,7 @@ def trace(
                 )
             gradients = _gradients_of(result, level, keep=True) if gradient else None
         finally:
-            context.level -= 1
+            context.leave()
         builder = _Builder(level, gradients, marks)
         builder.name(inputs, labels)
         builder.name(list(kwargs.values()), [_labels(name, a) for name, a in kwargs.items()])

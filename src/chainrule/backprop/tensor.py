@@ -47,6 +47,19 @@ class _Context(threading.local):
     level = 0
     scope: tuple[str, ...] = ()
     marks: tuple[dict[str, Tensor], ...] = ()
+    #: Tensors on the left of += and the like, by their index: NumPy would have changed them, here they stay.
+    overwritten: dict[int, Tensor] | None = None
+
+    def enter(self) -> int:
+        """Begin a gradient: its level."""
+        self.level += 1
+        return self.level
+
+    def leave(self) -> None:
+        """End it."""
+        self.level -= 1
+        if self.level == 0:
+            self.overwritten = None
 
 
 context = _Context()
@@ -209,6 +222,32 @@ class Tensor:
     def __rmod__(self, other: Any) -> Any:
         return table["remainder"](other, self)
 
+    # In place, as far as it is right: the name on the left gets a new tensor (see `_Context.overwritten`).
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._replaced(self + other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._replaced(self - other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._replaced(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._replaced(self / other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._replaced(self**other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self._replaced(self @ other)
+
+    def _replaced(self, new: Any) -> Any:
+        if self.level > 0 and self.shape:  # a number of NumPy is not changed by +=, either
+            context.overwritten = context.overwritten or {}
+            context.overwritten[self.index] = self
+        return new
+
     def __lt__(self, other: Any) -> Any:
         return table["less"](self, other)
 
@@ -273,10 +312,15 @@ class Tensor:
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs.get("out") is not None:
+        name = ufunc.__name__
+        if kwargs.get("out") is not None:
             raise GradientError(
-                f"np.{ufunc.__name__}.{method} and out= are not recorded; call np.{ufunc.__name__}(...) plainly, "
-                "or use a function of cr.ops."
+                f"A traced value cannot be written into a plain array (a += t, np.{name}(..., out=a)): its gradient "
+                f"would be lost. Make a new array: a = a + t, or a = np.{name}(...)."
+            )
+        if method != "__call__":
+            raise GradientError(
+                f"np.{name}.{method} is not recorded; call np.{name}(...) plainly, or use a function of cr.ops."
             )
         return _reach(ufunc.__name__, inputs, kwargs)
 
@@ -356,6 +400,8 @@ class Primitive:
                 level = a.level
         if level < 0:
             return self.forward(namespace(*args), *args, **kwargs)
+        if context.overwritten is not None:
+            _check_current(args)
         plain = [a.value if isinstance(a, Tensor) and a.level in (level, 0) else a for a in args]
         value = self(*plain, **kwargs)
         if level == 0:
@@ -402,6 +448,16 @@ def variadic(rule: Rule) -> Rule:
     """Mark a rule that serves every argument of an operation with any number of arguments (gets ``at=``)."""
     rule.variadic = True  # type: ignore[attr-defined]
     return rule
+
+
+def _check_current(args: tuple[Any, ...]) -> None:
+    """Raise `GradientError` if a tensor is used that NumPy would have changed in place since."""
+    if any(isinstance(a, Tensor) and a.index in (context.overwritten or {}) for a in args):
+        raise GradientError(
+            "A traced array that was changed in place (y += t, y *= t, ...) is used again by another name. NumPy would "
+            "have changed it under all its names; a traced one stays, so the result would be another. Write y = y + t, "
+            "and use y where you mean the new values."
+        )
 
 
 def _reach(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
