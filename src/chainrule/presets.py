@@ -105,6 +105,7 @@ class TrainSettings:
     columns : kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`)
     image_size : (height, width) to bring the pictures of a folder to
     encoding, separator : of a table's text, where they cannot be told: "cp1252", ";"
+    missing : the texts of a table that stand for missing values; None: the usual ones ("NA", "?", "-", ...)
     task : "classification" or "regression", for a table whose target could be either
     group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
     components : principal components to reduce a table's inputs to
@@ -141,6 +142,7 @@ class TrainSettings:
     columns: Mapping[str, Any] | None = None
     encoding: str | None = None
     separator: str | None = None
+    missing: tuple[str, ...] | None = None
     image_size: tuple[int, ...] | None = None
     task: str | None = None
     group: str | None = None

@@ -337,7 +337,8 @@ def test_rows_without_a_target_are_counted_and_stay_in_place() -> None:
     cells = of_a_file([*repeat(["a", "b"]), None, "?"])
     target, note = learn_target(cells)
     assert target.read(cells).tolist()[-3:] == ["b", None, None]
-    assert note == "2 rows without a target are left out."
+    assert "2 rows without a target are left out" in note
+    assert "'?' (1 cell)" in note
     cells = [*np.linspace(0, 1, 60), np.inf, "n.a."]
     target, note = learn_target(cells)
     assert target.task == "regression"

@@ -341,7 +341,7 @@ def test_notes_name_what_is_unusual() -> None:
     assert found == (
         "Columns that the training table did not have are ignored: d.",
         "a: 1 cell counted as missing, being no finite number; the first is in row 2: inf.",
-        "a: 2 cells without a value; in the training rows all had one.",
+        "a: 1 cell without a value; in the training rows all had one.",
         "c: 2 cells with a category that is new, the first 'z'.",
     )
 

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 from chainrule.errors import ChainruleError, DataError, FileError
+from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import is_table, read_chunks, read_table, table_columns
+from chainrule.tables.values import values_of
 
 PETS = "name,weight,kind\nRex,30.5,dog\nTom,,cat\n"
 
@@ -54,7 +56,11 @@ def test_quotes_line_breaks_and_spaces(file: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("mark", ["", " ", "NA", "N/A", "nan", "NaN", "null", "?", "-", "--"])
 def test_marks_of_missing_values(file: Callable[..., Path], mark: str) -> None:
-    assert cells(read_table(file(f"x,y\n{mark},1\n"))) == {"x": [None], "y": ["1"]}
+    """Empty cells are missing from the start; what other texts mean depends on the column they are in."""
+    frame = read_table(file(f"x,y\n{mark},1\nred,2\nblue,3\n"))
+    assert cells(frame) == {"x": [mark.strip() or None, "red", "blue"], "y": ["1", "2", "3"]}
+    (column, _) = infer_columns(frame)
+    assert (column.missing, values_of(frame["x"], column).tolist()) == (1, [None, "red", "blue"])
 
 
 def test_none_stays_text_because_it_may_be_a_category(file: Callable[..., Path]) -> None:
@@ -258,7 +264,7 @@ def test_a_very_wide_table_is_read_in_seconds(file: Callable[..., Path]) -> None
     frame = read_table(path)
     assert frame.shape == (2, width)
     assert frame.iloc[0, -1] == "1"
-    assert frame.iloc[1].isna().all()
+    assert (frame.iloc[1] == "?").all()
     assert time.monotonic() - start < 20
     with pytest.raises(DataError, match="200,001 columns; at most 200,000"):
         read_table(file(",".join(map(str, range(200_001))) + "\n"))

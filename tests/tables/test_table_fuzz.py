@@ -27,7 +27,7 @@ from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_chunks, read_table
 from chainrule.tables.show import show_columns
 from chainrule.tables.target import learn_target
-from chainrule.tables.values import MISSING, values_of
+from chainrule.tables.values import values_of
 
 WORDS = [
     "red",
@@ -118,7 +118,7 @@ def cells_of(frame: pd.DataFrame) -> list[list[Any]]:
 def as_read(cell: str) -> str | None:
     """A cell as it should be read."""
     text = cell.strip()
-    return None if text in MISSING else text
+    return text or None
 
 
 # Tables that are in order, written in every way: they are read as they were meant.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import random
-from chainrule.cli.messages import show_log
+from chainrule.cli.messages import say, show_log
 from chainrule.data import Dataset, PreparedInputs, load, read_image_folder, stratified_split
 from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import ChainruleError, DataError, SettingError
@@ -93,8 +93,9 @@ def read_named_table(settings: TrainSettings) -> Table:
             f"Which column of {settings.data} is to be predicted? Name it: --target {names[-1]!r}, or another of "
             f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}."
         )
-    words = spelling(settings.data, settings)
-    table = Table.read(settings.data, settings.target, columns=settings.columns, task=settings.task, **words)
+    words: dict[str, Any] = {"task": settings.task, "missing": settings.missing}
+    words |= spelling(settings.data, settings)
+    table = Table.read(settings.data, settings.target, columns=settings.columns, **words)
     if settings.normalize is not False:
         return table
     inputs = [str(name) for name in table.frame.columns if name not in (table.target, settings.group, settings.split)]
@@ -176,10 +177,16 @@ def judged_table(
     if target is None:
         raise SettingError(f"Which column of {path} holds the target? Name it: --target NAME.")
     frame = read_table(path, **words)
+    name = target_column(frame.columns, target)
     column = model.preparation.target if model.preparation is not None else None
     column = column or TargetColumn.of_classes(target, model.target.classes)
-    y = column.read(frame[target_column(frame.columns, target)])
+    y = column.read(frame[name])
     column.check(y)
+    if model.preparation is not None:
+        for note in model.preparation.notes(frame.drop(columns=name)):
+            say(f"{path}: {note}")
+    if note := column.reading(frame[name]).note:
+        say(f"{path}: {name}: {note}.")
     rows = np.flatnonzero(has_target(y))
     text = "all of them" if len(rows) == len(y) else f"without {len(y) - len(rows):,} that have no {target}"
     frame = frame.iloc[rows]

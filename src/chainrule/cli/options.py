@@ -44,6 +44,13 @@ ImageSize = Annotated[
         show_default=False,
     ),
 ]
+Missing = Annotated[
+    str | None,
+    option(
+        "The texts of a table that stand for missing values; '' for empty cells alone. [NA, nan, null, ?, -, ...]",
+        metavar="TEXT,TEXT,...",
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

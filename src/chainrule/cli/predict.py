@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import math
 import sys
@@ -26,6 +27,7 @@ from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, as_text, check_not_read, writing
 from chainrule.models import Model
 from chainrule.tables.read import is_table, read_chunks
+from chainrule.tables.reading import Reading
 
 #: Rows of a table that are read, predicted and written at once.
 ROWS = 50_000
@@ -103,14 +105,25 @@ def _of_pictures(data: str, shape: tuple[int, int, int]) -> Iterator[Block]:
 
 
 def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]:
-    done, told = 0, set()
+    """The rows of a table in blocks, which are read alike: how the table is written is told of the whole of it."""
+    if model.preparation is None:
+        done = 0
+        for frame in read_chunks(data, ROWS, **words):
+            yield Block(np.arange(done, done + len(frame)), None, _numbers(model, frame))
+            done += len(frame)
+        return
+    reading = Reading(model.preparation)
+    frames: list[Any] = []
     for frame in read_chunks(data, ROWS, **words):
-        if model.preparation is not None:
-            for note in model.preparation.notes(frame):
-                if note not in told:
-                    say(f"{data}: {note}")
-                    told.add(note)
-        yield Block(np.arange(done, done + len(frame)), None, frame if model.preparation else _numbers(model, frame))
+        reading.add(frame)
+        frames = [*frames, frame] if reading.rows <= ROWS else []  # a table of one block is not read twice
+    for note in reading.notes():
+        say(f"{data}: {note}")
+    reading.check()
+    done, columns = 0, reading.columns
+    lenient = dataclasses.replace(model.preparation, tolerated=model.preparation.inputs)  # the whole is checked
+    for frame in frames or read_chunks(data, ROWS, **words):
+        yield Block(np.arange(done, done + len(frame)), None, lenient(frame, columns))
         done += len(frame)
 
 

@@ -23,6 +23,10 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of whole numbers, such as [128, 64]",
         lambda v: isinstance(v, list) and all(isinstance(n, int) and not isinstance(n, bool) for n in v),
     ),
+    "tuple[str, ...]": (
+        'a list of texts, such as ["NA", "?"]',
+        lambda v: isinstance(v, list) and all(isinstance(text, str) for text in v),
+    ),
     "Mapping[str, Any]": ("a table", lambda v: isinstance(v, Mapping)),
 }
 FIELDS = {field.name: str(field.type).removesuffix(" | None") for field in dataclasses.fields(TrainSettings)}
@@ -33,6 +37,8 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
     typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     if "hidden" in typed:
         typed["hidden"] = parse_hidden(typed["hidden"])
+    if "missing" in typed:
+        typed["missing"] = tuple(text.strip() for text in typed["missing"].split(",") if text.strip())
     if "image_size" in typed:
         typed["image_size"] = parse_image_size(typed["image_size"])
     columns = parse_columns(typed.pop("column", ()), typed.pop("drop", ()))

@@ -7,7 +7,7 @@ number      double                      NaN (infinite numbers count as missing)
 boolean     double, 1 or 0              NaN (any other number counts as missing)
 date        double, seconds since       NaN
             1970-01-01 00:00 UTC
-category    string                      "" and what stands for a missing value in files: "NA", "?", ...
+category    string                      "" and the texts that stood for missing values in training: "NA", "?", ...
 ==========  ==========================  ==============================================================================
 
 ONNX has no operations that read numbers, truth values or dates from text, nor any that strip or rewrite text:
@@ -29,7 +29,7 @@ from chainrule.export.quantiles import write_quantiles
 from chainrule.tables.columns import Column
 from chainrule.tables.numeric import CIRCLES, Numbers, is_missing
 from chainrule.tables.preparation import LIMIT, Preparation
-from chainrule.tables.values import MISSING, categories, values_of
+from chainrule.tables.values import categories
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,15 +69,14 @@ def column_inputs(preparation: Preparation, frame: DataFrame) -> dict[str, np.nd
     >>> column_inputs(preparation, pd.DataFrame({"city": [" Rome"], "age": ["1,000"]}))
     {'age': array([[1000.]]), 'city': array([['Rome']], dtype=object)}
     """
-    from chainrule.tables.selection import select
-
     columns = used_columns(preparation)
-    frame = select(frame, list(columns.values()))
+    cells = preparation.values(frame)
     found = {}
     for j, (name, column) in enumerate(columns.items()):
-        values = values_of(frame.iloc[:, j], column)
+        values = cells[j]
         if column.kind == "category":
-            values = np.array(["" if value is None else value for value in values], object)
+            empty = missing_text(preparation, column)
+            values = np.array([empty if value is None else value for value in values], object)
         elif column.kind == "date":
             values = np.where(is_missing(values), np.nan, values.astype("datetime64[us]").astype(np.int64) / 1e6)
         found[name] = values[:, None]
@@ -136,7 +135,7 @@ def _features(graph: Graph, preparation: Preparation, columns: dict[str, Column]
         with graph.scope(column.name):
             if column.kind == "category":
                 place, rest = preparation.lookup(column.name)
-                code = _code(graph, x, place, rest)
+                code = _code(graph, x, place, rest, column, missing_text(preparation, column))
                 if column.encode == "embedding":
                     codes[column.name] = graph.cast(code, np.float64)
                 else:
@@ -199,11 +198,21 @@ def _places(place: dict[str | None, int], rest: int | None) -> Iterable[int]:
     return [*place.values(), *([] if rest is None else [rest])]
 
 
-def _code(graph: Graph, x: Value, place: dict[str | None, int], rest: int | None) -> Value:
+def missing_text(preparation: Preparation, column: Column) -> str:
+    """What stands for a missing value of a category: the empty text, unless that is one of the categories."""
+    return "" if "" not in preparation.lookup(column.name)[0] else "\x00"
+
+
+def _code(graph: Graph, x: Value, place: dict[str | None, int], rest: int | None, column: Column, empty: str) -> Value:
     """The number of a category; -1 for one that has none."""
-    known = {spelling: code for text, code in place.items() if text is not None for spelling in _spellings(text)}
+    texts = [text for text in place if text is not None]
+    known = (
+        {text: place[text] for text in texts}
+        if column.exact
+        else {spelling: place[text] for text in texts for spelling in _spellings(text)}
+    )
     none = -1 if rest is None else rest
-    known |= {text: place.get(None, none) for text in MISSING}
+    known |= {text: place.get(None, none) for text in (*column.missing_texts, empty)}
     return graph.add(
         "LabelEncoder",
         x,

@@ -10,6 +10,12 @@ from typing import Any, Self
 
 from chainrule.errors import DataError
 
+#: What stands for a missing value in a text file, besides an empty cell. "None" is not among them: in a column of
+#: categories it may be one ("None", "Mild", "Severe"); in columns of numbers, dates and truth values it is missing.
+MISSING = frozenset(
+    ["", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "NaT", "NULL", "null", "Null", "?", "-", "--"]
+)
+
 #: What a column can be. Text, identifiers and constants are left out.
 KINDS = ("number", "boolean", "category", "date", "text", "identifier", "constant")
 
@@ -36,7 +42,13 @@ class Column:
     parts : of a date: "year", "month", "day", "weekday", "hour", "minute" ("elapsed": days since the first one)
     decimal : what stands before the decimals in numbers written as text, "." or ","
     unit : the sign beside numbers written as text, such as "%" or "$"; "" if there is none
+    bare, signed : what numbers without and with that sign are multiplied by: ``bare=100`` where 0.39 stands beside 88 %
+    low, high : the smallest and the largest number of the training rows
     day_first : whether 03/04/2020 is the third of April
+    na_values : texts that stand for a missing value; None: `MISSING`
+    exact : whether categories are told apart by their texts as they are written, since two of the training rows differ
+        in nothing else, as 3.1 and 3.10
+    note : what should be known about how the cells are read; it is always shown
     """
 
     name: str
@@ -54,16 +66,31 @@ class Column:
     parts: tuple[str, ...] = ()
     decimal: str = "."
     unit: str = ""
+    bare: float = 1.0
+    signed: float = 1.0
+    low: float = 0.0
+    high: float = 0.0
     day_first: bool = False
+    na_values: tuple[str, ...] | None = None
+    exact: bool = False
+    note: str = ""
+
+    @property
+    def missing_texts(self) -> frozenset[str]:
+        """The texts that stand for a missing value."""
+        return MISSING if self.na_values is None else frozenset(self.na_values)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for files."""
-        return vars(self) | {"parts": list(self.parts)}
+        na_values = None if self.na_values is None else list(self.na_values)
+        return vars(self) | {"parts": list(self.parts), "na_values": na_values}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        return cls(**{**plain, "parts": tuple(plain.get("parts", ()))})
+        na_values = plain.get("na_values")
+        texts = {"parts": tuple(plain.get("parts", ())), "na_values": None if na_values is None else tuple(na_values)}
+        return cls(**{**plain, **texts})
 
 
 def find_column(names: Iterable[Any], name: str, what: str = "column") -> str:

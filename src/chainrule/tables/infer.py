@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +35,10 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.association import LEVEL, PERMUTATIONS, association
 from chainrule.tables.columns import KINDS, Column, find_column
-from chainrule.tables.look import MOST, Look, has_decimal_commas, shown
+from chainrule.tables.look import MOST, Look, missing_texts, shown
 from chainrule.tables.numeric import CLIP, LARGEST
 from chainrule.tables.selection import CHOICES, INPUTS, PARTS
+from chainrule.tables.style import Style, votes
 from chainrule.tables.values import (
     EITHER_WAY,
     NO,
@@ -75,6 +76,7 @@ _ID_NAME = re.compile(r"(?:.*[\W_])?(?:id|ids|uid|uuid|guid|rowid)|index|idx|key
 _ID_CASED = re.compile(r".*[a-z](?:Id|ID)")  # PassengerId, but not "paid"
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 _DAY = re.compile(r"(?:19|20)[0-9]{6}")
+_MONTH = re.compile(r"(?:0?[1-9]|1[0-2])\.(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}\.(?:0[1-9]|1[0-2])")
 
 _SETTINGS: dict[str, tuple[Any, ...]] = {
     "kind": (*KINDS, "ignore"),
@@ -97,6 +99,7 @@ def infer_columns(
     target: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     target_values: Any = None,
+    missing: Collection[str] | None = None,
 ) -> tuple[Column, ...]:
     """The plan for every column of a table (but ``target``), by the rules above.
 
@@ -111,6 +114,10 @@ def infer_columns(
         The target of each of these rows: classes, numbers, or rows of several. Numbers that are called an id, or number
         the rows, are left out only if they have no association with it. None: what is called an id is left out by its
         name, and what numbers the rows is a number.
+    missing
+        The texts that stand for missing values, besides empty cells. None: `chainrule.tables.columns.MISSING` in text
+        files, of which a sign beside other signs is none ("-" beside "+"); in data frames, whose text means what it
+        says, the empty text alone.
 
     Raises
     ------
@@ -145,12 +152,34 @@ def infer_columns(
         train_frame.to_numpy() if all(kind == "O" for kind in train_frame.dtypes) else None
     )  # quicker than column by column
     series = {j: block[:, j] if block is not None else train_frame.iloc[:, j] for j in places}
-    semicolons = train_frame.attrs.get("separator") == ";"
-    commas = any(has_decimal_commas(column) for column in series.values())
-    return tuple(
-        _column(names[j], Look(column, commas, semicolons), asked.get(names[j], {}), target_values)
-        for j, column in series.items()
-    )
+    separator = train_frame.attrs.get("separator")
+    missing = missing_texts(separator, missing)
+    looks = {j: Look(column, missing, separator) for j, column in series.items()}
+    table = votes(look.evidence for look in looks.values() if not look.typed)
+    for look in looks.values():
+        look.table = table
+    return tuple(_column(names[j], look, asked.get(names[j], {}), target_values) for j, look in looks.items())
+
+
+def infer_time(series: Any, missing: Collection[str]) -> Column:
+    """What a column of times is: dates, months with their years, or numbers; the reading that leaves out least cells.
+
+    >>> import pandas as pd
+    >>> infer_time(pd.Series(["03.2018", "11.2017", "01.2019"]), ()).kind
+    'date'
+    """
+    import pandas as pd
+
+    series = series if isinstance(series, pd.Series) else pd.Series(series)
+    column = Look(series, tuple(missing), series.attrs.get("separator"))
+    base = Column("time", "number", na_values=column.stored_na_values)
+    plans = [
+        day_numbers_plan(base, column, {}),
+        months_plan(base, column, {}),
+        number_plan(base, column, {}, least=0.0),
+        None if column.typed and column.dtype_kind != "M" else date_plan(base, column, {}, least=0.0),
+    ]
+    return min((plan for plan in plans if plan is not None), key=lambda plan: plan.missing, default=base)
 
 
 # What was asked for
@@ -205,6 +234,7 @@ def _asked(name: str, given: Any) -> dict[str, Any]:
 def _column(name: str, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
     """The plan for a column: what it is told to be or found to be, and what follows from that."""
     base = Column(name, "category", missing=column.rows - len(column), distinct=column.distinct, example=column.example)
+    base = dataclasses.replace(base, na_values=column.stored_na_values)
     kind = asked.get("kind")
     if not len(column) and (asked.get("use") or kind in INPUTS):
         raise DataError(f"The column {name!r} has no value in any training row, so it cannot be used. Leave it out.")
@@ -258,6 +288,7 @@ def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any)
     return (
         _boolean(base, column)
         or day_numbers_plan(base, column, asked)
+        or months_plan(base, column, asked)
         or _number_or_identifier(base, column, asked, target_values)
         or (date_plan(base, column, asked) if not column.typed or column.dtype_kind == "M" else None)
         or _category_or_text(base, column)
@@ -269,10 +300,10 @@ def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
         return None
     found = {text: as_boolean(as_text(text)) for text in column.texts}
     truths = {value for value in found.values() if not math.isnan(value)}
-    bad = [text for text, value in found.items() if math.isnan(value) and text != "None"]
+    bad = [text for text, value in found.items() if math.isnan(value) and text not in column.markers]
     if not truths or (least == 1.0 and (len(truths) < 2 or bad)):
         return None
-    missing = int(np.isnan(booleans(column.values)).sum())
+    missing = int(np.isnan(booleans(column.values, missing=column.na_values)).sum())
     reason = _counted(column, bad, "no truth values")
     return _filled(base, column, missing, kind="boolean", fill="most_frequent", distinct=len(truths), reason=reason)
 
@@ -282,7 +313,7 @@ def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], tar
     number = number_plan(base, column, asked)
     if number is None or are_codes(column):
         return None
-    cells = column.numbers(number.decimal, number.unit)
+    cells = column.numbers(column.style(asked))
     values = cells[~np.isnan(cells)]
     if len(values) < 3 or (values != np.floor(values)).any():
         return number
@@ -334,27 +365,20 @@ def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float 
     """The plan for numbers, if at least this share of the cells are some."""
     if column.odd is not None or column.dtype_kind == "M":
         return None
-    decimal, unit = column.number_style() if not column.typed else (".", "")
-    decimal, unit = asked.get("decimal", decimal), asked.get("unit", unit)
-    values = column.numbers(decimal, unit)
+    style = column.style(asked)
+    values = column.numbers(style)
     present = ~np.isnan(values)
     infinite = 0
     bad: list[str] = []
     if column.typed:
         infinite = len(column) - int(present.sum())
     elif present.sum() < len(column):
-        none = {text: as_number(text, decimal, unit) for text in column.texts}
+        none = {text: as_number(text, style.decimal, style.unit) for text in column.texts}
         infinite = sum(column.texts[text] for text, value in none.items() if math.isinf(value))
-        bad = [text for text, value in none.items() if math.isnan(value) and text != "None"]
-    if not present.any() or present.sum() + infinite < least * (len(column) - column.nones):
+        bad = [text for text, value in none.items() if math.isnan(value) and text not in column.markers]
+    if not present.any() or present.sum() + infinite < least * (len(column) - column.stand_ins):
         return None
-    reasons = []
-    if decimal == ",":
-        reasons.append("decimal commas")
-    elif not column.typed and any("," in text for text in column.texts):
-        reasons.append("commas separate thousands")
-    if unit:
-        reasons.append(f"without the sign {unit!r}")
+    reasons = _written(column, style)
     if bad:
         reasons.append(_counted(column, bad, "no numbers"))
     if infinite:
@@ -366,11 +390,33 @@ def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float 
         column.rows - len(values),
         kind="number",
         distinct=len(np.unique(values)),
-        decimal=decimal,
-        unit=unit,
+        decimal=style.decimal,
+        unit=style.unit,
+        bare=style.bare,
+        signed=style.signed,
+        low=float(values.min()),
+        high=float(values.max()),
         outliers="clip" if _has_outliers(values) else "keep",
         reason="; ".join(reasons),
+        note=style.note,
     )
+
+
+def _written(column: Look, style: Style) -> list[str]:
+    """What is special about how numbers are written."""
+    if column.typed:
+        return []
+    forms, reasons = column.evidence.forms, []
+    with_points = any("." in text for text in column.texts)
+    if style.decimal == "," and (forms["comma"] or forms["grouped_comma"]) and any("," in t for t in column.texts):
+        reasons.append("decimal commas")
+    if style.decimal == "," and with_points:
+        reasons.append("points separate thousands")
+    if style.decimal == "." and any("," in text for text in column.texts):
+        reasons.append("commas separate thousands")
+    if style.unit:
+        reasons.append(style.signs or f"without the sign {style.unit!r}")
+    return reasons
 
 
 def _has_outliers(values: Array) -> bool:
@@ -383,7 +429,16 @@ def _has_outliers(values: Array) -> bool:
 
 def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
     """The plan for days written as 20200131."""
-    if len(column.texts) < 3 or not all(_DAY.fullmatch(text) and as_date(text) for text in column.texts):
+    texts = [text for text in column.texts if text not in column.markers]
+    if len(texts) < 3 or not all(_DAY.fullmatch(text) and as_date(text) for text in texts):
+        return None
+    return date_plan(base, column, asked)
+
+
+def months_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
+    """The plan for months with their years, as 03.2018 or 2018.03, which would be numbers otherwise."""
+    texts = [text for text in column.texts if text not in column.markers]
+    if column.typed or len(texts) < 3 or not all(_MONTH.fullmatch(text) for text in texts):
         return None
     return date_plan(base, column, asked)
 
@@ -398,13 +453,13 @@ def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = 
     day_first, order = _order(column.texts)
     if "day_first" in asked:
         day_first, order = asked["day_first"], ""
-    days = dates(column.values, day_first=day_first)
+    days = dates(column.values, day_first=day_first, missing=column.na_values)
     present = days[~np.isnat(days)]
-    if not len(present) or len(present) < least * (len(column) - column.nones):
+    if not len(present) or len(present) < least * (len(column) - column.stand_ins):
         return None
     bad: list[str] = []
     if not column.typed and len(present) < len(column):
-        bad = [text for text in column.texts if as_date(text, day_first) is None and text != "None"]
+        bad = [text for text in column.texts if as_date(text, day_first) is None and text not in column.markers]
     return _filled(
         base,
         column,
@@ -413,6 +468,7 @@ def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = 
         distinct=len(np.unique(present)),
         day_first=day_first,
         parts=_parts(present),
+        note=order if "cannot be told apart" in order else "",
         reason="; ".join(part for part in (order, _counted(column, bad, "no dates")) if part),
     )
 
@@ -438,19 +494,23 @@ def _parts(days: Array) -> tuple[str, ...]:
     index = pd.DatetimeIndex(days)
     found = {part: getattr(index, part) for part in ("year", "month", "day", "day_of_week", "hour", "minute")}
     found["weekday"] = found.pop("day_of_week")
+    if (index.day == 1).all():  # months, which have no weekday
+        found.pop("weekday")
     varying = tuple(part for part, values in found.items() if values.nunique() > 1)
     return (*varying, "elapsed") if {"year", "month", "day"} & set(varying) else varying or ("elapsed",)
 
 
 def _category(base: Column, column: Look, reason: str = "") -> Column:
     whole = column.odd is None and column.distinct == len(column.texts)
-    texts = map(as_text, column.texts) if whole else categories(column.values)
+    written = column.texts if column.exact else map(as_text, column.texts)
+    texts = written if whole else categories(column.values, missing=column.na_values, exact=column.exact)
     distinct = len({text for text in texts if text is not None})
     return dataclasses.replace(
         base,
         kind="category",
         distinct=distinct,
         encode="one_hot" if distinct <= FEW else "embedding",
+        exact=column.exact,
         reason=reason or f"{distinct:,} different value{'s' * (distinct != 1)}",
     )
 
@@ -477,8 +537,9 @@ def _category_or_text(base: Column, column: Look) -> Column:
 
 def _mixed(column: Look) -> str:
     """What to say where many cells, but not enough, are numbers."""
-    decimal, unit = column.number_style()
-    some = sum(count for text, count in column.texts.items() if not math.isnan(as_number(text, decimal, unit)))
+    style = column.style({})
+    read = {text: as_number(text, style.decimal, style.unit) for text in column.texts}
+    some = sum(count for text, count in column.texts.items() if not math.isnan(read[text]))
     share = some / len(column)
     return f"; only {share:.0%} of the cells are numbers" if 0.5 <= share < MOST else ""
 

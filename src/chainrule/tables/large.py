@@ -81,6 +81,10 @@ class LargeTable(Table):
     def __len__(self) -> int:
         raise TypeError(f"How many rows {self.path} has is not known before it is read.")
 
+    def _others(self, rows: Any, frame: DataFrame) -> DataFrame:
+        """The first rows of the file, with all columns."""
+        return self.frame.drop(columns=self.target)
+
     def __bool__(self) -> bool:
         return True
 
@@ -162,6 +166,7 @@ class LargeTable(Table):
         """The inputs of the rows with these numbers in the file, in rising order, for each part."""
         # A piece of a column in which nothing can be read is no reason to stop: its other pieces may be fine.
         preparation = replace(preparation, tolerated=preparation.inputs)
+        columns = [column for column in preparation.columns if column.use]
         folder, width = cache_folder(), len(preparation.feature_names)
         with contextlib.ExitStack() as stack:
             try:
@@ -171,7 +176,8 @@ class LargeTable(Table):
                     for rows, file in zip(parts, files, strict=True):
                         low, high = np.searchsorted(rows, (start, start + len(frame)))
                         if low < high:
-                            file.write(preparation(frame.iloc[rows[low:high] - start]).tobytes())
+                            piece = frame.iloc[rows[low:high] - start]
+                            file.write(preparation(piece, columns).tobytes())
                 for file in files:
                     file.flush()
             except OSError as error:

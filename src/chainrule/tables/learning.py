@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.leaks import leaks
+from chainrule.tables.notes import missing_notes, reading_notes
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.show import column_notes
 
@@ -23,6 +24,7 @@ def learn(
     *,
     overrides: Mapping[str, Any] | None = None,
     components: int | float | None = None,
+    missing: Collection[str] | None = None,
 ) -> tuple[Preparation, list[str]]:
     """Learn from training rows what to do with the columns; also what should be known about them, as sentences.
 
@@ -32,7 +34,7 @@ def learn(
         The columns of the training rows without the target, and the target of each.
     task
         ``"classification"`` or ``"regression"``.
-    overrides, components
+    overrides, components, missing
         As in `infer_columns` and `Preparation.fit`.
 
     Examples
@@ -44,6 +46,7 @@ def learn(
     >>> preparation.inputs, notes
     (('age',), ['Left out: code (every value differs).'])
     """
-    columns = infer_columns(training, overrides=overrides, target_values=target_values)
-    notes = column_notes(columns) + leaks(training, columns, target_values, task)
+    columns = infer_columns(training, overrides=overrides, target_values=target_values, missing=missing)
+    notes = [*reading_notes(columns), *missing_notes(training, columns), *column_notes(columns)]
+    notes += leaks(training, columns, target_values, task)
     return Preparation.fit(training, columns, components=components), notes

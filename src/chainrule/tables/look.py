@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.values import UNITS, as_number, as_text, cells, numbers, numbers_of_cells, tally
+from chainrule.tables.columns import MISSING, Column
+from chainrule.tables.style import Evidence, Style, tell_style
+from chainrule.tables.values import as_number, as_text, cells, numbers, numbers_of_cells, tally
 
-__all__ = ["MOST", "Look", "has_decimal_commas", "shown"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = [
+    "MARKERS",
+    "MOST",
+    "Look",
+    "evidence_in",
+    "evidence_of",
+    "missing_texts",
+    "restyled",
+    "shown",
+    "taken_texts",
+    "texts_of",
+]
+
+#: Texts that are neither numbers nor dates, though they may be categories.
+MARKERS = MISSING | {"None"}
 
 #: A column is of a kind if this share of its cells can be read as it.
 MOST = 0.95
@@ -21,14 +41,8 @@ MOST = 0.95
 #: Of typed columns, so many different values are looked at as text.
 MANY = 100_000
 
-_SURE = {  # texts that can only be meant with this decimal mark
-    mark: re.compile(
-        rf"[+-]?(?:[0-9]*{m}(?:[0-9]{{1,2}}|[0-9]{{4,}})|0?{m}[0-9]+|[0-9]{{4,}}{m}[0-9]+"
-        rf"|[0-9]{{1,3}}(?:{o}[0-9]{{3}})+{m}[0-9]+|[1-9][0-9]{{0,2}}(?:{o}[0-9]{{3}}){{2,}})(?:[eE][+-]?[0-9]+)?"
-    )
-    for mark, m, o in ((".", r"\.", ","), (",", ",", r"\."))
-}
-_UNSURE = {mark: re.compile(rf"[+-]?[1-9][0-9]{{0,2}}{re.escape(mark)}[0-9]{{3}}") for mark in ".,"}
+#: Texts of nothing but signs, such as "+" and "-".
+_SIGNS = re.compile(r"[^\w\s]+")
 
 
 class Look:
@@ -39,69 +53,161 @@ class Look:
     values : the column as it came if that has a type or holds texts alone, else its cells
     typed : whether it came as numbers, truth values or dates
     texts : how often each value occurs, by how it is written
+    na_values, na_counts : the texts that stand for missing values, and how often those that occur do
+    exact : whether two texts differ in how a number or a truth value is written, and in nothing else
     odd : a cell that is no single value, such as a list
+    separator, table : of the text file, and how many of its columns have each decimal mark (`chainrule.tables.style`)
     """
 
-    def __init__(self, series: Any, commas: bool, semicolons: bool) -> None:
-        self.commas, self.semicolons = commas, semicolons
-        self.rows = len(series)
+    def __init__(self, series: Any, missing: Collection[str] | None = None, separator: str | None = None) -> None:
+        self.rows, self.separator = len(series), separator
+        self.table: Mapping[str, int] = {}
         self.dtype_kind = getattr(series.dtype, "kind", "O")
         self.typed = self.dtype_kind in "biufmM"
         self.odd = None
-        self._numbers: tuple[tuple[str, str], NDArray[np.float64]] | None = None
+        self._numbers: tuple[Style, NDArray[np.float64]] | None = None
+        self._evidence: Evidence | None = None
+        self.markers, self.exact = frozenset[str]() if self.typed else MARKERS, False
+        self.na_values: tuple[str, ...] = () if missing is None else tuple(missing)
+        self.na_counts: dict[str, int] = {}
         if self.typed:
-            counts = series.value_counts(sort=False)
-            self.values, self.count = series, int(counts.sum())
+            counts = self._typed(series)
+            self.count = int(counts.sum())
             some = counts.iloc[:MANY]
             self.texts = {as_text(value): int(count) for value, count in zip(cells(some.index), some, strict=True)}
             self.distinct = len(counts)
-        elif (counted := tally(series)) is not None:
-            self.values, self.texts = series, counted
-            self.count, self.distinct = sum(counted.values()), len(counted)
+        elif (counted := tally(series, ())) is not None:
+            self.values, self.texts = series, self._without_missing(counted, missing)
+            self.count, self.distinct = sum(self.texts.values()), len(self.texts)
         else:
-            self.values = cells(series)
+            every = cells(series, ())
+            texts = collections.Counter(cell for cell in every if type(cell) is str)
+            self._without_missing(texts, missing)
+            self.values = cells(every, self.na_values)
             present = [cell for cell in self.values if cell is not None]
             self.count = len(present)
             if set(map(type, present)) != {str}:
                 self.odd = next((cell for cell in present if not is_plain(cell)), None)
             self.texts = {} if self.odd is not None else _counts(present)
             self.distinct = len(self.texts)
+        if not self.typed:
+            self.exact = _merges(self.texts)
         self.example = shown(self.odd if self.odd is not None else next(iter(self.texts), ""))
 
     def __len__(self) -> int:
         """Cells with a value."""
         return self.count
 
-    def numbers(self, decimal: str, unit: str) -> NDArray[np.float64]:
+    def _typed(self, series: Any) -> Any:
+        """How often each value of a column of numbers, truth values or dates occurs."""
+        counts = series.value_counts(sort=False)
+        if self.dtype_kind in "iuf" and self.na_values:
+            stand_ins = [number for number in map(as_number, self.na_values) if math.isfinite(number)]
+            if (taken := counts.index.isin(stand_ins)).any():
+                self.na_counts = {as_text(value): int(count) for value, count in counts[taken].items()}
+                counts, series = counts[~taken], series.where(~series.isin(stand_ins))
+        self.values = series
+        return counts
+
+    def _without_missing(self, texts: Mapping[str, int], missing: Collection[str] | None) -> dict[str, int]:
+        """Texts without those that stand for missing values, which are counted."""
+        if missing is None:  # a sign beside other signs, as "-" beside "+", means what it says
+            beside = any(_SIGNS.fullmatch(text) for text in texts if text not in MISSING)
+            self.na_values = tuple(text for text in sorted(MISSING) if not (beside and _SIGNS.fullmatch(text)))
+        elif frozenset(missing) != {""}:  # then what else there is is what it says
+            self.markers = self.markers & {*missing, "None"} if missing else frozenset()
+        taken = frozenset(self.na_values)
+        self.na_counts = {text: count for text, count in texts.items() if text in taken and text}
+        return {text: count for text, count in texts.items() if text not in taken}
+
+    @property
+    def stored_na_values(self) -> tuple[str, ...] | None:
+        """The texts that stand for missing values as a `Column` keeps them: None for the usual ones of a file."""
+        return None if frozenset(self.na_values) == MISSING else tuple(self.na_values)
+
+    @property
+    def evidence(self) -> Evidence:
+        """How its numbers are written."""
+        if self._evidence is None:
+            self._evidence = Evidence()
+            if not self.typed:
+                self._evidence.add_texts(self.texts)
+        return self._evidence
+
+    def style(self, asked: Mapping[str, Any]) -> Style:
+        """How its numbers are written, or are to be read as the user says."""
+        if self.typed:
+            return Style()
+        style = tell_style(self.evidence, self.table, self.separator)
+        known = {name: asked[name] for name in ("decimal", "unit") if name in asked}
+        return dataclasses.replace(style, **known, doubt="") if known else style
+
+    def numbers(self, style: Style) -> NDArray[np.float64]:
         """The cells as numbers, NaN where they are none."""
-        if self._numbers is None or self._numbers[0] != (decimal, unit):
+        if self._numbers is None or self._numbers[0] != style:
+            how: dict[str, Any] = {"decimal": style.decimal, "unit": style.unit}
+            how |= {"bare": style.bare, "signed": style.signed}
             if isinstance(self.values, np.ndarray):
-                found = numbers_of_cells(self.values, decimal, unit)
+                values = numbers_of_cells(self.values, **how)
             else:
-                found = numbers(self.values, decimal=decimal, unit=unit)
-            self._numbers = (decimal, unit), found
+                values = numbers(self.values, **how, missing=self.na_values)
+            self._numbers = style, values
         return self._numbers[1]
 
     @property
-    def nones(self) -> int:
-        """Cells with "None", which is a category but neither a number nor a date."""
-        return self.texts.get("None", 0)
+    def stand_ins(self) -> int:
+        """Cells with texts such as "None", which may be categories but are neither numbers nor dates."""
+        return sum(self.texts.get(text, 0) for text in self.markers)
 
-    def number_style(self) -> tuple[str, str]:
-        """Decimal mark and unit of numbers in text."""
-        texts = [text for text in self.texts if not text.isdecimal()][:10_000]
-        joined = "\n".join(texts)
-        unit = next((u for u in UNITS if u in joined and 2 * sum(u in text for text in texts) >= len(texts)), "")
-        bare = [text.replace(unit, "").strip() for text in texts] if unit else texts
-        if "," not in joined and not (self.commas and "." in joined):
-            return ".", unit
-        sure = {mark: sum(pattern.fullmatch(text) is not None for text in bare) for mark, pattern in _SURE.items()}
-        if sure[","] or sure["."]:
-            return (",", unit) if sure[","] > sure["."] else (".", unit)
-        unsure = {mark: any(pattern.fullmatch(text) for text in bare) for mark, pattern in _UNSURE.items()}
-        if (unsure[","] and (self.commas or self.semicolons)) or (unsure["."] and self.commas):
-            return ",", unit
-        return ".", unit
+
+def missing_texts(separator: str | None, missing: Collection[str] | None) -> tuple[str, ...] | None:
+    """The texts that stand for missing values in a table: those that the user names, or the usual ones (None).
+
+    Only text files, which have a ``separator``, write missing values as text; the text of a frame means what it says,
+    unless it is empty.
+    """
+    if missing is not None:
+        return tuple(sorted({*missing}))
+    return ("",) if separator is None else None
+
+
+def taken_texts(counts: Mapping[str, int]) -> str:
+    """Texts with how often they occur, as they are reported.
+
+    >>> taken_texts({"NA": 60, "?": 1})
+    "'NA' (60 cells), '?' (1 cell)"
+    """
+    return ", ".join(f"{text!r} ({count:,} cell{'s' * (count != 1)})" for text, count in counts.items())
+
+
+def evidence_of(frame: DataFrame) -> Iterator[Evidence]:
+    """How the numbers in each column of text of a table are written."""
+    for j in range(frame.shape[1]):
+        series = frame.iloc[:, j]
+        if getattr(series.dtype, "kind", "O") not in "biufmMc":
+            yield evidence_in(series)
+
+
+def evidence_in(series: Any, known: Column | None = None) -> Evidence:
+    """How the numbers of a column are written; ``known`` is the column as the training rows had it."""
+    evidence = Evidence()
+    if getattr(series.dtype, "kind", "O") in "biuf":
+        evidence.add_numbers(numbers(series))
+        return evidence
+    evidence.add_texts(texts_of(series), known)
+    return evidence
+
+
+def texts_of(series: Any) -> dict[str, int]:
+    """How often each text of a column occurs, whatever else is in it."""
+    counts = tally(series, ())
+    return counts if counts is not None else dict(collections.Counter(c for c in cells(series, ()) if type(c) is str))
+
+
+def restyled(series: Any, column: Column, table: Mapping[str, int]) -> Column:
+    """A column of numbers in the style in which a table has it, with a note if that is another than in training."""
+    style = tell_style(evidence_in(series, column), table, series.attrs.get("separator"), column)
+    return style.of(column)
 
 
 def is_plain(cell: Any) -> bool:
@@ -117,17 +223,9 @@ def _counts(present: Sequence[Any]) -> dict[str, int]:
     return dict(collections.Counter(cell if isinstance(cell, str) else as_text(cell) for cell in present))
 
 
-def has_decimal_commas(column: Any) -> bool:
-    """Whether a text column surely holds numbers with decimal commas."""
-    if getattr(column.dtype, "kind", "O") in "biufmMc":
-        return False
-    sample = cells(column[:200] if isinstance(column, np.ndarray) else column.iloc[:200])
-    texts = [cell for cell in sample if isinstance(cell, str)]
-    if not texts or "," not in "".join(texts):
-        return False
-    bare = [text.strip(UNITS + " ") for text in texts]
-    sure = sum(_SURE[","].fullmatch(text) is not None for text in bare)
-    return sure > 0 and sum(not math.isnan(as_number(text, ",")) for text in bare) >= MOST * len(bare)
+def _merges(texts: Mapping[str, int]) -> bool:
+    """Whether two texts would be one category if numbers and truth values were written in one way only."""
+    return len({as_text(text) for text in texts}) < len(texts)
 
 
 def shown(cell: Any) -> str:

@@ -38,7 +38,9 @@ from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables import transformers
 from chainrule.tables.columns import Column
 from chainrule.tables.encoding import Categories, rare_below
+from chainrule.tables.look import evidence_in
 from chainrule.tables.numeric import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
+from chainrule.tables.reading import Reading, as_written, styled
 from chainrule.tables.selection import check_kind, check_plan, select, unreadable
 from chainrule.tables.target import TargetColumn
 from chainrule.tables.values import values_of
@@ -166,27 +168,43 @@ class Preparation:
         )
         return made if components is None else replace(made, reduction=_reduction(made._dense(values), components))
 
-    def __call__(self, frame: DataFrame) -> Array:
+    def __call__(self, frame: DataFrame, columns: Sequence[Column] | None = None) -> Array:
         """The inputs for the network, float32 (rows, features).
 
-        Columns are found by name, in any order; other ones are ignored (`extra` names them).
+        Columns are found by name, in any order; other ones are ignored (`extra` names them). Numbers may be written in
+        another style than in the training rows (`chainrule.tables.style`), which is told from this table, or from the
+        whole of which it is a piece: ``columns`` are then those of the whole's `Reading`.
 
         Raises `DataError` for columns that are missing, and for a column in which no cell can be read as what it was in
         the training rows (text in the place of numbers).
         """
-        frame = select(frame, self._used)
         if not len(frame):
+            select(frame, self._used)
             return np.zeros((0, len(self.feature_names)), np.float32)
-        values = []
-        for column, (_, cells) in zip(self._used, frame.items(), strict=True):
-            values.append(values_of(cells, column))
-            if column.name not in self.tolerated:
-                check_kind(cells, values[-1], column)
+        values = self.values(frame, columns)
         dense = self._dense(values)
         if self.reduction is not None:
             dense = self.reduction.transform(dense)
         codes = self.ordinal(_texts(self._used, values, "embedding")[1])
         return np.concatenate([np.clip(dense, -LIMIT, LIMIT), codes], axis=1).astype(np.float32)
+
+    def values(self, frame: DataFrame, columns: Sequence[Column] | None = None) -> list[Array]:
+        """What the cells of each column that is used hold; parameters and errors as for the call."""
+        selected = select(frame, self._used)
+        if columns is None:
+            series = [cells for _, cells in selected.items()]
+            evidence = [
+                evidence_in(cells, column) if column.kind == "number" else None
+                for cells, column in zip(series, self._used, strict=True)
+            ]
+            separator = frame.attrs.get("separator")
+            columns = styled([as_written(self, column, separator) for column in self._used], evidence, separator)
+        values = []
+        for column, (_, cells) in zip(columns, selected.items(), strict=True):
+            values.append(values_of(cells, column))
+            if column.name not in self.tolerated:
+                check_kind(cells, values[-1], column)
+        return values
 
     def extra(self, frame: DataFrame) -> tuple[str, ...]:
         """Columns of a table that the training table did not have: they are ignored."""
@@ -194,33 +212,10 @@ class Preparation:
         return tuple(str(name) for name in frame.columns if str(name) not in known)
 
     def notes(self, frame: DataFrame) -> tuple[str, ...]:
-        """What is unusual about a table, as sentences: extra columns, cells that cannot be read, unseen categories."""
-        notes = []
-        if extra := self.extra(frame):
-            more = f" and {len(extra) - 5:,} more" if len(extra) > 5 else ""
-            notes.append(f"Columns that the training table did not have are ignored: {', '.join(extra[:5])}{more}.")
-        frame = select(frame, self._used)
-        for column, (_, cells) in zip(self._used, frame.items(), strict=True):
-            notes += self._notes(column, cells)
-        return tuple(notes)
-
-    def _notes(self, column: Column, cells: Any) -> Iterable[str]:
-        values = values_of(cells, column)
-        if column.kind == "category":
-            known = self.lookup(column.name)[0]
-            unseen = [value for value in values if value is not None and value not in known]
-            if unseen:
-                yield f"{column.name}: {_count(unseen)} with a category that is new, the first {unseen[0]!r}."
-            return
-        rows, cell = unreadable(cells, values, column.kind)
-        if len(rows):
-            yield (
-                f"{column.name}: {_count(rows)} counted as missing, being no finite {column.kind}; the first is in row "
-                f"{int(rows[0]):,}: {cell!r}."
-            )
-        missing = np.flatnonzero(is_missing(values))
-        if not column.missing and len(missing) > len(rows):
-            yield f"{column.name}: {_count(missing)} without a value; in the training rows all had one."
+        """What is unusual about a table, as sentences: extra columns, numbers in another style, unread cells."""
+        reading = Reading(self)
+        reading.add(frame)
+        return reading.notes()
 
     @functools.cached_property
     def checksum(self) -> str:
@@ -378,7 +373,3 @@ def _reduction(dense: Array, components: Any) -> Any:
             f"or a share of the variance between 0 and 1; got {components!r}."
         )
     return PCA(components, random_state=0).fit(dense)
-
-
-def _count(some: Sequence[Any] | Array) -> str:
-    return f"{len(some):,} cell{'s' * (len(some) > 1)}"

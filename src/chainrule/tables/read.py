@@ -7,8 +7,9 @@ Text files are read with every cell as text: what a column is, is told later and
 - **Encoding**: UTF-8, or UTF-16 or UTF-32 if the file begins with their mark (BOM); another one on request only.
 - **Separator**: whichever of ``, ; tab |`` gives all of the first rows as many cells as there are column names.
 - **First line**: the column names. If the first name alone is empty, that column is the row index which pandas writes.
-- **Cells**: without the spaces around them; those that stand for a missing value (`chainrule.tables.values.MISSING`)
-  are missing. A cell in double quotes may hold separators, line breaks and, doubled, quotes.
+- **Cells**: text without the spaces around it. An empty cell is missing; which texts stand for missing values, too
+  (`chainrule.tables.columns.MISSING`), is told with the kinds of the columns. A cell in double quotes may hold
+  separators, line breaks and, doubled, quotes.
 - **Blank lines** do not count. Every other line has one cell for each column, or the file is refused.
 """
 
@@ -32,7 +33,6 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, DataError, FileError
 from chainrule.files import as_path
-from chainrule.tables.values import MISSING
 
 __all__ = ["ENDINGS", "as_frame", "is_table", "read_chunks", "read_table", "table_columns"]
 
@@ -121,7 +121,7 @@ def read_table(
     >>> from chainrule.tables.read import read_table
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = pathlib.Path(folder.name, "pets.csv")
-    >>> _ = path.write_text("name;weight\\nRex;30,5\\nTom;NA\\n")
+    >>> _ = path.write_text("name;weight\\nRex;30,5\\nTom;\\n")
     >>> read_table(path).to_dict("list")
     {'name': ['Rex', 'Tom'], 'weight': ['30,5', nan]}
     >>> folder.cleanup()
@@ -466,7 +466,7 @@ def _explained(error: csv.Error) -> str:
 
 
 def _stripped(cells: Sequence[str]) -> list[str | None]:
-    return [None if (text := cell.strip()) in MISSING else text for cell in cells]
+    return [cell.strip() or None for cell in cells]
 
 
 # Parquet and Arrow

@@ -17,7 +17,7 @@ from chainrule.tables.values import cells
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["check_kind", "check_plan", "select", "unreadable"]
+__all__ = ["check_kind", "check_plan", "is_infinite", "select", "unreadable"]
 
 Array = NDArray[Any]
 
@@ -101,11 +101,12 @@ def unreadable(series: Any, values: Array, kind: str, finite: bool = True) -> tu
     if not len(rows):
         return rows, None
     found = cells(series.iloc[rows])
-    wrong = [i for i, cell in enumerate(found) if cell is not None and (finite or not _is_infinite(cell))]
+    wrong = [i for i, cell in enumerate(found) if cell is not None and (finite or not is_infinite(cell))]
     return rows[wrong], found[wrong[0]] if wrong else None
 
 
-def _is_infinite(cell: Any) -> bool:
+def is_infinite(cell: Any) -> bool:
+    """Whether a cell is an infinite number, or one beyond float64."""
     try:
         return bool(np.isinf(float(cell)))
     except OverflowError:

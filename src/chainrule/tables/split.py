@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from chainrule import random
 from chainrule.data import stratified_split
 from chainrule.errors import DataError, SettingError
-from chainrule.tables.values import categories, cells, dates, numbers
+from chainrule.tables.columns import MISSING
+from chainrule.tables.infer import infer_time
+from chainrule.tables.values import categories, cells, values_of
 
 __all__ = ["PARTS", "Split", "split_rows"]
 
@@ -55,6 +58,7 @@ def split_rows(
     group: Any = None,
     time: Any = None,
     column: Any = None,
+    missing: Collection[str] | None = None,
     key: Any,
 ) -> Split:
     """Divide n rows into training, validation and test rows.
@@ -81,6 +85,8 @@ def split_rows(
     column
         The name of its part for each row: train, validation (val, valid, dev) or test. If none validates, the share
         ``validation`` of all rows is drawn from the training rows (at most half of them).
+    missing
+        The texts in `group`, `time` and `column` that stand for missing values (None: those of text files).
     key
         A key of `chainrule.random`.
 
@@ -108,17 +114,18 @@ def split_rows(
             raise DataError(f"The {name} for the split has {len(values):,} values, and there are {n:,} rows.")
     _check_shares(validation, test)
     sizes = {"test": _size(n, test, "test"), "validation": _size(n, validation, "validation")}
+    texts = MISSING if missing is None else frozenset(missing)
     if column is not None:
-        return _by_column(column, target, validation, key)
+        return _by_column(column, target, validation, texts, key)
     if n <= sum(sizes.values()):
         raise DataError(
             f"{n:,} {'row is' if n == 1 else 'rows are'} too few for validation={validation:g} and test={test:g}: "
             "no row would be left for training."
         )
     if group is not None:
-        return _by_group(group, sizes, key)
+        return _by_group(group, sizes, texts, key)
     if time is not None:
-        return _by_time(time, sizes)
+        return _by_time(time, sizes, texts)
     test_key, validation_key = random.split(key, 2)
     target = None if target is None else np.asarray(target)
     rest, tested = _draw(np.arange(n), target, sizes["test"], test_key)
@@ -153,9 +160,9 @@ def _draw(rows: Rows, target: Any, size: int, key: Any) -> tuple[Rows, Rows]:
     return rows[left], rows[taken]
 
 
-def _by_group(group: Any, sizes: dict[str, int], key: Any) -> Split:
+def _by_group(group: Any, sizes: dict[str, int], missing: Collection[str], key: Any) -> Split:
     """Groups in random order; one goes to a part if that brings its size nearer to what is wanted."""
-    names = categories(group)
+    names = categories(group, missing=missing)
     _require_all(names == None, names, group, "group")  # noqa: E711 - elementwise
     numbers_of_groups = np.unique(names.astype(str), return_inverse=True)[1].reshape(-1)
     counts = np.bincount(numbers_of_groups)
@@ -181,9 +188,9 @@ def _by_group(group: Any, sizes: dict[str, int], key: Any) -> Split:
     return Split(np.flatnonzero(part_of_row == 0), np.flatnonzero(part_of_row == 2), np.flatnonzero(part_of_row == 1))
 
 
-def _by_time(time: Any, sizes: dict[str, int]) -> Split:
+def _by_time(time: Any, sizes: dict[str, int], missing: Collection[str]) -> Split:
     """Cut the rows in order of time, between different times, where the sizes come nearest to what is wanted."""
-    when = _times(time)
+    when = _times(time, missing)
     order = np.argsort(when, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(when[order]) > 0])  # where another time begins
     wanted = [part for part, size in sizes.items() if size]
@@ -200,20 +207,18 @@ def _by_time(time: Any, sizes: dict[str, int]) -> Split:
     return Split(np.sort(order[:end]), np.sort(parts["validation"]), np.sort(parts["test"]))
 
 
-def _times(time: Any) -> NDArray[np.float64]:
+def _times(time: Any, missing: Collection[str]) -> NDArray[np.float64]:
     """Numbers that are in order as the times are: the numbers themselves, or microseconds."""
-    readings = [numbers(time)]
-    if np.isnan(readings[0]).any():
-        for day_first in (False, True):
-            read = dates(time, day_first=day_first)
-            readings.append(np.where(np.isnat(read), np.nan, read.astype(np.int64).astype(np.float64)))
-    found = min(readings, key=lambda reading: int(np.isnan(reading).sum()))
-    _require_all(np.isnan(found), cells(time), time, "time")
-    return found
+    plan = infer_time(time, missing)
+    values = values_of(time, plan)
+    if plan.kind == "date":
+        values = np.where(np.isnat(values), np.nan, values.astype(np.int64).astype(np.float64))
+    _require_all(np.isnan(values), cells(time, missing), time, "time")
+    return values
 
 
-def _by_column(column: Any, target: Any, validation: float, key: Any) -> Split:
-    names = categories(column)
+def _by_column(column: Any, target: Any, validation: float, missing: Collection[str], key: Any) -> Split:
+    names = categories(column, missing=missing)
     _require_all(names == None, names, column, "part")  # noqa: E711 - elementwise
     words = [name.lower() for name in names]
     for row, word in enumerate(words):

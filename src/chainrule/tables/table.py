@@ -16,6 +16,7 @@ from chainrule.tables.columns import Column
 from chainrule.tables.infer import leaves_out
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
+from chainrule.tables.look import missing_texts
 from chainrule.tables.preparation import Preparation
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
@@ -47,6 +48,9 @@ class Table:
         `Column`: ``{"Cabin": "category", "Ticket": {"use": False}}``.
     task
         ``"classification"`` or ``"regression"``; None: by the target's values.
+    missing
+        The texts that stand for missing values, besides empty cells. None: the usual ones in text files ("NA", "?",
+        "-", ...: `chainrule.tables.columns.MISSING`), none in data frames.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class Table:
     target: str
     columns: Mapping[str, Any] = field(default_factory=dict)
     task: str | None = None
+    missing: tuple[str, ...] | None = None
 
     @classmethod
     def read(
@@ -73,6 +78,7 @@ class Table:
         *,
         columns: Mapping[str, Any] | None = None,
         task: str | None = None,
+        missing: Iterable[str] | None = None,
         name: str | None = None,
         encoding: str | None = None,
         separator: str | None = None,
@@ -80,7 +86,9 @@ class Table:
         """Read a table: a ``.csv``, ``.tsv`` or ``.parquet`` file, a pandas DataFrame or a PyArrow Table.
 
         A file that is large for this machine's memory is read in pieces (`chainrule.tables.large`). ``encoding`` and
-        ``separator`` are those of a text file, as in `chainrule.tables.read.read_table`.
+        ``separator`` are those of a text file, as in `chainrule.tables.read.read_table`. ``missing`` names the texts
+        that stand for missing values where the usual ones do not: ``missing=[]`` in a file in which "NA" is Namibia,
+        ``missing=["-999"]`` for such a number.
 
         Raises `FileError` for what cannot be read and `DataError` for a target that is not there (with the nearest
         names).
@@ -90,14 +98,15 @@ class Table:
         large = is_large(source)
         frame = read_table(source, nrows=HEAD if large else None, encoding=encoding, separator=separator)
         known = Path(source).stem if isinstance(source, str | Path) else "table"
-        given = (name or known, frame, target_column(frame.columns, target), dict(columns or {}), task)
-        return LargeTable(*given, as_path(source), encoding, separator) if large else cls(*given)
+        target = target_column(frame.columns, target)
+        parts = (name or known, frame, target, dict(columns or {}), task, _missing_texts(missing))
+        return LargeTable(*parts, as_path(source), encoding, separator) if large else cls(*parts)
 
     def __post_init__(self) -> None:
-        if self.target in self.columns:
+        if self.target in self.columns and not _is_style(self.columns[self.target]):
             raise SettingError(
                 f"The column {self.target!r} is the target and no input: {self.columns[self.target]!r} cannot be said "
-                "of it. Whether it holds classes or numbers is said by the task."
+                "of it but its decimal mark and its unit. Whether it holds classes or numbers is said by the task."
             )
 
     def __len__(self) -> int:
@@ -223,7 +232,7 @@ class Table:
         """
         column = self.frame[self.target]
         rows = _training(self.frame, column, self.split_column()) if train is None else column.iloc[train]
-        target = self._learn_target(rows, [] if notes is None else notes, target)
+        target = self._learn_target(rows, [] if notes is None else notes, target, self.frame)
         return target, *_filled(target.read(column))
 
     def _prepare(
@@ -271,6 +280,7 @@ class Table:
             group=None if group is None else frame[group],
             time=None if time is None else frame[time],
             column=None if split is None else frame[split],
+            missing=missing_texts(frame.attrs.get("separator"), self.missing),
             key=key,
         )
         target = known or _with_classes(target, found, rows)
@@ -291,8 +301,8 @@ class Table:
         if preparation is None:
             gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
             overrides = {name: value for name, value in self.columns.items() if name not in gone}
-            targets = found[rows.train]
-            preparation, learnt = learn(training, targets, target.task, overrides=overrides, components=components)
+            how: dict[str, Any] = {"overrides": overrides, "components": components, "missing": self.missing}
+            preparation, learnt = learn(training, found[rows.train], target.task, **how)
             notes += learnt
         if preparation.target is None:
             preparation = replace(preparation, target=target)
@@ -301,13 +311,23 @@ class Table:
                 notes.append(duplicates_note(same, len(part), name))
         return preparation
 
-    def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None) -> TargetColumn:
+    def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None, frame: DataFrame) -> TargetColumn:
         """What the target is, told from the cells of training rows, unless it is known."""
         if target is None:
-            target, note = learn_target(rows, self.task)
+            target, note = learn_target(
+                rows,
+                self.task,
+                missing=self.missing,
+                style=self.columns.get(self.target),
+                others=lambda: self._others(rows, frame),
+            )
             if note:
                 notes.append(note)
         return target
+
+    def _others(self, rows: Any, frame: DataFrame) -> DataFrame:
+        """The other columns of rows of the target."""
+        return frame.loc[rows.index].drop(columns=self.target)
 
     def _target(
         self, frame: Any, split: str | None, notes: list[str], target: TargetColumn | None
@@ -317,7 +337,7 @@ class Table:
         Rows that a column says are for the test have no say in what it is.
         """
         column = frame[self.target]
-        target = self._learn_target(_training(frame, column, split), notes, target)
+        target = self._learn_target(_training(frame, column, split), notes, target, frame)
         values, present = _filled(target.read(column))
         features = frame.drop(columns=self.target)
         return (target, values, features) if present.all() else (target, values[present], features[present])
@@ -461,6 +481,23 @@ def _filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values.dtype == object and not present.all():
         values = as_array(np.where(present, values, values[present][0]).tolist())
     return values, present
+
+
+def _missing_texts(missing: Iterable[str] | None) -> tuple[str, ...] | None:
+    """The texts that a user says stand for missing values, checked."""
+    if missing is None:
+        return None
+    texts = (missing,) if isinstance(missing, str) else tuple(missing)
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise SettingError(
+            f"missing lists the texts that stand for missing values, such as ['NA', '-999'], got {wrong[0]!r}."
+        )
+    return tuple(text.strip() for text in texts)
+
+
+def _is_style(known: Any) -> bool:
+    """Whether what is said about a column is only how its numbers are written."""
+    return isinstance(known, Mapping) and {*known} <= {"decimal", "unit"}
 
 
 def _row_numbers(given: Any, n: int) -> np.ndarray:

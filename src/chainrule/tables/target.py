@@ -6,18 +6,22 @@ import collections
 import math
 import numbers as number_types
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, unknown_name
 from chainrule.tables.columns import Column, find_column
-from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, number_plan
-from chainrule.tables.look import Look, has_decimal_commas, shown
-from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, numbers
+from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, months_plan, number_plan
+from chainrule.tables.look import Look, evidence_of, missing_texts, restyled, shown, taken_texts
+from chainrule.tables.style import votes
+from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, values_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["TargetColumn", "as_array", "classes_of", "has_target", "learn_target", "target_column"]
 
@@ -41,8 +45,7 @@ class TargetColumn:
     task : "classification" or "regression"
     labels : what the classes are: "boolean", "integer" or "text"; "number" for a regression
     classes : those of the training rows, in the order of their codes; None for a regression
-    decimal : what stands before the decimals in numbers written as text, "." or ","
-    unit : the sign beside numbers written as text, such as "%" or "$"; "" if there is none
+    column : how its cells are written: the texts that stand for missing values, the style of numbers
 
     Examples
     --------
@@ -56,8 +59,7 @@ class TargetColumn:
     task: Literal["classification", "regression"]
     labels: Literal["boolean", "integer", "text", "number"]
     classes: tuple[Any, ...] | None = None
-    decimal: str = "."
-    unit: str = ""
+    column: Column = field(default_factory=lambda: Column("target", "category"))
 
     @classmethod
     def of_classes(cls, name: str, classes: Sequence[Any] | None) -> Self:
@@ -67,7 +69,7 @@ class TargetColumn:
         [2, 1, 'unknown']
         """
         if classes is None:
-            return cls(name, "regression", "number")
+            return cls(name, "regression", "number", None, Column("target", "number"))
         return cls(name, "classification", _kind_of_labels(classes), tuple(classes))
 
     def read(self, series: Any) -> Array:
@@ -81,12 +83,16 @@ class TargetColumn:
         """
         series = _series(series)
         if self.task == "regression":
-            return numbers(series, decimal=self.decimal, unit=self.unit)
+            return values_of(series, self.reading(series))
         labels = by_value(series, self._labels, None) if has_one_type(series) else self._labels(series)
         return as_array(labels.tolist())
 
+    def reading(self, series: Any) -> Column:
+        """The column in the style in which the numbers of this table are written, with a note where it is another."""
+        return self.column if self.task == "classification" else restyled(series, self.column, {})
+
     def _labels(self, series: Any) -> Array:
-        present = cells(series)
+        present = cells(series, self.column.missing_texts)
         labels = np.empty(len(present), object)
         labels[:] = [None if cell is None else self._label(cell) for cell in present]
         return labels
@@ -132,22 +138,39 @@ class TargetColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for files."""
-        return vars(self) | {"classes": None if self.classes is None else list(self.classes)}
+        classes = None if self.classes is None else list(self.classes)
+        return vars(self) | {"classes": classes, "column": self.column.to_dict()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        target = cls(**plain)
-        return target if target.classes is None else replace(target, classes=tuple(target.classes))
+        classes = None if plain["classes"] is None else tuple(plain["classes"])
+        return cls(**{**plain, "classes": classes, "column": Column.from_dict(plain["column"])})
 
 
-def learn_target(series: Any, task: str | None = None) -> tuple[TargetColumn, str]:
+def learn_target(
+    series: Any,
+    task: str | None = None,
+    *,
+    missing: Collection[str] | None = None,
+    style: Mapping[str, Any] | None = None,
+    others: Callable[[], DataFrame] | None = None,
+) -> tuple[TargetColumn, str]:
     """What a target column is, told from training rows, and what should be said about it.
 
     It is a classification for text and truth values, and for whole numbers if there are two different ones, or at most
     `FEW` with five rows each on average; else a regression. ``task`` overrules that. Labels keep their type: truth
     values and whole numbers stay what they are, and so does text in a data frame; the cells of a text file, which have
     no types, are whole numbers if all of them are.
+
+    Parameters
+    ----------
+    missing
+        The texts that stand for missing values, as in `chainrule.tables.infer.infer_columns`.
+    style
+        ``decimal`` and ``unit`` of its numbers, if you know better.
+    others
+        Gives the other columns of the same rows, whose numbers tell which decimal mark the file has.
 
     Returns
     -------
@@ -175,16 +198,22 @@ def learn_target(series: Any, task: str | None = None) -> tuple[TargetColumn, st
     series = _series(series)
     name = "" if series.name is None else str(series.name)
     title = f"The target {name!r}" if name else "The target"
-    column = Look(series, has_decimal_commas(series), series.attrs.get("separator") == ";")
+    separator = series.attrs.get("separator")
+    column = Look(series, missing_texts(separator, missing), separator)
+    if column.evidence.example and not column.evidence.sure and others is not None:
+        column.table = votes(evidence_of(others()))
+    style = dict(style or {})
     if column.odd is not None:
         raise DataError(
             f"{title} holds values of the kind {type(column.odd).__name__}; expected one value in each row."
         )
     if not len(column):
-        raise DataError(f"{title} has no value in any of the {column.rows:,} rows.")
+        raise DataError(f"{title} has no value in any of the {column.rows:,} rows{_taken(column)}.")
     base = Column("target", "category", missing=column.rows - len(column), distinct=column.distinct)
-    as_numbers = None if are_codes(column) else number_plan(base, column, {})
-    a_date = day_numbers_plan(base, column, {}) if as_numbers else date_plan(base, column, {})
+    base = replace(base, na_values=column.stored_na_values)
+    as_numbers = None if are_codes(column) else number_plan(base, column, style)
+    a_date = day_numbers_plan(base, column, {}) or months_plan(base, column, {}) if as_numbers else None
+    a_date = a_date if as_numbers else date_plan(base, column, {})
     if a_date is not None and task != "classification":
         raise DataError(
             f"{title} holds dates ({column.example}), which are not predicted. Make a number of them, such as days "
@@ -197,26 +226,28 @@ def learn_target(series: Any, task: str | None = None) -> tuple[TargetColumn, st
         )
     notes: list[str] = []
     if task is None and as_numbers is not None:
-        present = column.numbers(as_numbers.decimal, as_numbers.unit)
+        present = values_of(series, as_numbers)
         task = "classification" if _are_classes(present[~np.isnan(present)]) else "regression"
         if task == "classification" and as_numbers.distinct > 2:
             notes.append(f"{title} has {as_numbers.distinct} different whole numbers, which are taken for classes.")
     if task == "regression":
         assert as_numbers is not None
-        target = TargetColumn(name, "regression", "number", None, as_numbers.decimal, as_numbers.unit)
+        target = TargetColumn(name, "regression", "number", None, as_numbers)
         values = target.read(series)
-        if as_numbers.reason:
-            notes.append(f"{title}: {as_numbers.reason}.")
+        notes += [f"{title}: {text}." for text in (as_numbers.reason, as_numbers.note) if text]
     else:
-        filled = [cell for cell in cells(series) if cell is not None]
-        target = TargetColumn(name, "classification", _kind_of_labels(filled, "separator" in series.attrs))
+        filled = [cell for cell in cells(series, column.na_values) if cell is not None]
+        target = TargetColumn(name, "classification", _kind_of_labels(filled, separator is not None), None, base)
         values = target.read(series)
         target = replace(target, classes=classes_of(values[has_target(values)].tolist()))
-    missing = ~has_target(values)
-    if missing.any():
-        count = int(missing.sum())
-        notes.append(f"{count:,} row{'s' * (count > 1)} without a target {'are' if count > 1 else 'is'} left out.")
-    _check_target(title, target.task, values[~missing], notes)
+    empty = ~has_target(values)
+    if empty.any():
+        count = int(empty.sum())
+        taken = _taken(column) if target.task == "classification" else ""
+        notes.append(
+            f"{count:,} row{'s' * (count > 1)} without a target {'are' if count > 1 else 'is'} left out{taken}."
+        )
+    _check_target(title, target.task, values[~empty], notes, _taken(column))
     return target, " ".join(notes)
 
 
@@ -285,14 +316,21 @@ def _first_text(column: Look) -> str:
     return shown(next((text for text in column.texts if math.isnan(as_number(text))), column.example))
 
 
-def _check_target(title: str, task: str, present: Array, notes: list[str]) -> None:
+def _taken(column: Look) -> str:
+    """The texts that were taken for missing values, which may have been classes."""
+    if not column.na_counts:
+        return ""
+    return f": {taken_texts(column.na_counts)} taken for missing (missing= or --missing says otherwise)"
+
+
+def _check_target(title: str, task: str, present: Array, notes: list[str], taken: str) -> None:
     """Whether there is something to tell apart."""
     counts = collections.Counter(present.tolist())
     if len(counts) < 2:
         what = "class" if task == "classification" else "value"
         first = f", {shown(next(iter(counts)))}" if counts else ""
         raise DataError(
-            f"{title} has only one {what}{first}: there is nothing to learn. Choose another column as target."
+            f"{title} has only one {what}{first}: there is nothing to learn. Choose another column as target{taken}."
         )
     if task == "classification":
         if 2 * len(counts) > len(present) and len(present) > 4:

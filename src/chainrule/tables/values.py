@@ -11,13 +11,13 @@ import decimal as decimals
 import math
 import numbers as number_types
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.columns import Column
+from chainrule.tables.columns import MISSING, Column
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,6 +30,7 @@ __all__ = [
     "cells",
     "coded",
     "dates",
+    "distinct",
     "has_one_type",
     "numbers",
     "tally",
@@ -37,12 +38,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-
-#: What stands for a missing value in a file, besides an empty cell. "None" is not among them: in a column of
-#: categories it may be one ("None", "Mild", "Severe"); in columns of numbers, dates and truth values it is missing.
-MISSING = frozenset(
-    ["", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "NaT", "NULL", "null", "Null", "?", "-", "--"]
-)
 
 #: In columns with fewer rows `coded` does not tell texts apart: it takes as long as reading each of them.
 MANY_ROWS = 1_000
@@ -52,6 +47,7 @@ NO = frozenset(["false", "f", "no", "n", "0"])
 
 #: Signs that may stand before or after a number; a column has one of them, or none.
 UNITS = "%$€£¥"
+_EACH_UNIT = tuple(UNITS)
 
 INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 
@@ -59,10 +55,12 @@ _NUMBER = {
     ".": re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"),
     ",": re.compile(r"[+-]?(?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?"),
 }
-_SPACES = " \u00a0\u2009\u202f'’"
+
+#: What separates thousands besides points and commas.
+SPACES = " \u00a0\u2009\u202f'’"
 _GROUPED = {  # thousands in groups of three, all with the same separator
-    ".": re.compile(rf"[+-]?[1-9][0-9]{{0,2}}([,{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:\.[0-9]+)?"),
-    ",": re.compile(rf"[+-]?[1-9][0-9]{{0,2}}([.{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:,[0-9]+)?"),
+    ".": re.compile(rf"[+-]?[1-9][0-9]{{0,2}}([,{SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:\.[0-9]+)?"),
+    ",": re.compile(rf"[+-]?[1-9][0-9]{{0,2}}([.{SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:,[0-9]+)?"),
 }
 _NOT_IN_PLAIN_NUMBERS = re.compile(r"[^0-9eE+\-.\n]")  # Python's float also takes "1_000" and digits of other scripts
 
@@ -79,7 +77,9 @@ _DATES = [
     re.compile(form + _TIME)
     for form in (
         r"(?P<year>[0-9]{4})(?P<sep>[-/.])(?P<month>[0-9]{1,2})(?P=sep)(?P<day>[0-9]{1,2})",
-        r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})",
+        r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{2})",
+        r"(?P<month>[0-9]{1,2})[-/.](?P<year>[0-9]{4})",
+        r"(?P<name>[A-Za-z]{3,9})\.?[ -](?P<year>[0-9]{4})",
         r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})",
         r"(?P<day>[0-9]{1,2})[ -](?P<name>[A-Za-z]{3,9})\.?,?[ -](?P<year>[0-9]{4})",
         r"(?P<name>[A-Za-z]{3,9})\.? (?P<day>[0-9]{1,2}),? (?P<year>[0-9]{4})",
@@ -112,31 +112,45 @@ def values_of(series: Any, column: Column) -> Array:
     array([3.5, nan])
     """
     if column.kind == "number":
-        return numbers(series, decimal=column.decimal, unit=column.unit)
+        how: dict[str, Any] = {"decimal": column.decimal, "unit": column.unit}
+        how |= {"bare": column.bare, "signed": column.signed}
+        return numbers(series, **how, missing=column.missing_texts)
     if column.kind == "boolean":
-        return booleans(series)
+        return booleans(series, missing=column.missing_texts)
     if column.kind == "date":
-        return dates(series, day_first=column.day_first)
-    return categories(series)
+        return dates(series, day_first=column.day_first, missing=column.missing_texts)
+    return categories(series, missing=column.missing_texts, exact=column.exact)
 
 
-def numbers(series: Any, *, decimal: str = ".", unit: str = "") -> NDArray[np.float64]:
+def numbers(
+    series: Any,
+    *,
+    decimal: str = ".",
+    unit: str = "",
+    bare: float = 1.0,
+    signed: float = 1.0,
+    missing: Collection[str] = MISSING,
+) -> NDArray[np.float64]:
     """Numbers as float64; NaN where a cell is missing, infinite or no number.
 
     Text may have thousands separators (``1,234.5``; with ``decimal=","``: ``1.234,5``; also spaces and apostrophes),
-    and the sign ``unit`` before or after the number: ``"12 %"`` with ``unit="%"`` is 12. Truth values are 0 and 1,
-    time spans are seconds.
+    and the sign ``unit`` before or after the number: ``"12 %"`` with ``unit="%"`` is 12. Numbers without the sign are
+    multiplied by ``bare``, those with it by ``signed``. Numbers in brackets are negative, as accountants write them.
+    Truth values are 0 and 1, time spans are seconds. Numbers among the texts ``missing`` are missing, too.
 
     >>> numbers(["3", 3, "1,234.5", "1e400", "n/a", None])
     array([   3. ,    3. , 1234.5,    nan,    nan,    nan])
     >>> numbers(["1.234,5", "7"], decimal=",")
     array([1234.5,    7. ])
+    >>> numbers(["88%", "0.39"], unit="%", bare=100)
+    array([88., 39.])
     """
     import pandas as pd
 
     series = _series(series)
     if _repeats(series):
-        return by_value(series, lambda values: numbers(values, decimal=decimal, unit=unit), np.nan)
+        how: dict[str, Any] = {"decimal": decimal, "unit": unit, "bare": bare, "signed": signed, "missing": missing}
+        return by_value(series, lambda values: numbers(values, **how), np.nan)
     if pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "c":
         found = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "m":
@@ -144,21 +158,27 @@ def numbers(series: Any, *, decimal: str = ".", unit: str = "") -> NDArray[np.fl
     elif series.dtype.kind == "M":
         return np.full(len(series), np.nan)
     else:
-        return numbers_of_cells(cells(series), decimal, unit)
+        return numbers_of_cells(cells(series, missing), decimal, unit, bare, signed)
+    if missing is not MISSING:
+        stand_ins = [number for number in map(as_number, missing) if math.isfinite(number)]
+        found[np.isin(found, stand_ins)] = np.nan
     found[~np.isfinite(found)] = np.nan
-    return found
+    return found * bare if bare != 1.0 else found
 
 
-def numbers_of_cells(found: Array, decimal: str, unit: str) -> NDArray[np.float64]:
+def numbers_of_cells(
+    found: Array, decimal: str, unit: str, bare: float = 1.0, signed: float = 1.0
+) -> NDArray[np.float64]:
     """What `numbers` makes of what `cells` gave."""
-    values = _floats(found, decimal, unit)
+    values = _floats(found, decimal, unit, bare, signed)
     values[~np.isfinite(values)] = np.nan
     return values
 
 
-def _floats(found: Array, decimal: str, unit: str) -> NDArray[np.float64]:
+def _floats(found: Array, decimal: str, unit: str, bare: float, signed: float) -> NDArray[np.float64]:
     some = [cell for cell in found if cell is not None]
-    if decimal == "." and all(type(cell) is str for cell in some) and not _NOT_IN_PLAIN_NUMBERS.search("\n".join(some)):
+    texts = decimal == "." and bare == 1.0 and all(type(cell) is str for cell in some)
+    if texts and not _NOT_IN_PLAIN_NUMBERS.search("\n".join(some)):
         try:  # most columns: nothing but plain numbers, read at once
             plain = found if len(some) == len(found) else np.array([np.nan if c is None else c for c in found], object)
             return plain.astype(np.float64)
@@ -169,11 +189,11 @@ def _floats(found: Array, decimal: str, unit: str) -> NDArray[np.float64]:
     for i, cell in enumerate(found):
         if type(cell) is str:
             if cell not in known:
-                known[cell] = as_number(cell, decimal, unit)
+                known[cell] = as_number(cell, decimal, unit, bare, signed)
             values[i] = known[cell]
         elif isinstance(cell, number_types.Real | decimals.Decimal | np.bool_):
             try:
-                values[i] = float(cell)
+                values[i] = float(cell) * bare
             except (OverflowError, ValueError):  # a whole number beyond 1e308
                 values[i] = np.inf
         elif isinstance(cell, datetime.timedelta):
@@ -181,23 +201,37 @@ def _floats(found: Array, decimal: str, unit: str) -> NDArray[np.float64]:
     return values
 
 
-def as_number(text: str, decimal: str = ".", unit: str = "") -> float:
+def as_number(text: str, decimal: str = ".", unit: str = "", bare: float = 1.0, signed: float = 1.0) -> float:
     """The number in a text, which may be infinite; NaN if it is none."""
+    number, sign = bare_number(text)
+    if sign and sign != unit:
+        return math.nan
+    factor = signed if sign else bare
+    if _NUMBER[decimal].fullmatch(number):
+        return float(number.replace(",", ".")) * factor
+    if grouped := _GROUPED[decimal].fullmatch(number):
+        return float(number.replace(grouped[1], "").replace(",", ".")) * factor
+    return float(number) if INFINITE.fullmatch(number) else math.nan
+
+
+def bare_number(text: str) -> tuple[str, str]:
+    """The number in a text without the sign of `UNITS` beside it, and that sign; brackets are a minus.
+
+    >>> bare_number("-$ 5"), bare_number("(1,234)"), bare_number("88 %")
+    (('-5', '$'), ('-1,234', ''), ('88', '%'))
+    """
     text = text.strip().replace("\u2212", "-")
-    if unit:
-        sign, rest = (text[0], text[1:].lstrip()) if text[:1] in ("-", "+") else ("", text)
-        if rest.startswith(unit):
-            text = sign + rest.removeprefix(unit).lstrip()
-        elif rest.endswith(unit):
-            text = sign + rest.removesuffix(unit).rstrip()
-    if _NUMBER[decimal].fullmatch(text):
-        return float(text.replace(",", "."))
-    if grouped := _GROUPED[decimal].fullmatch(text):
-        return float(text.replace(grouped[1], "").replace(",", "."))
-    return float(text) if INFINITE.fullmatch(text) else math.nan
+    if text.startswith("(") and text.endswith(")"):
+        text = "-" + text[1:-1].strip()
+    sign, rest = (text[0], text[1:].lstrip()) if text.startswith(("-", "+")) else ("", text)
+    if rest.startswith(_EACH_UNIT):
+        return sign + rest[1:].lstrip(), rest[0]
+    if rest.endswith(_EACH_UNIT):
+        return sign + rest[:-1].rstrip(), rest[-1]
+    return text, ""
 
 
-def booleans(series: Any) -> NDArray[np.float64]:
+def booleans(series: Any, *, missing: Collection[str] = MISSING) -> NDArray[np.float64]:
     """Truth values as 1, 0 and NaN: true, t, yes, y, 1 and false, f, no, n, 0 in upper or lower case.
 
     >>> booleans(["Yes", "n", True, 0, "1.0", "perhaps", None])
@@ -205,8 +239,8 @@ def booleans(series: Any) -> NDArray[np.float64]:
     """
     series = _series(series)
     if _repeats(series):
-        return by_value(series, booleans, np.nan)
-    texts = categories(series)
+        return by_value(series, lambda values: booleans(values, missing=missing), np.nan)
+    texts = categories(series, missing=missing)
     known = {text: as_boolean(text) for text in set(texts) if text is not None}
     return np.array([np.nan if text is None else known[text] for text in texts], np.float64)
 
@@ -217,28 +251,31 @@ def as_boolean(text: str) -> float:
     return 1.0 if text in YES else 0.0 if text in NO else math.nan
 
 
-def categories(series: Any) -> Array:
-    """Categories as text, an array of objects; None where a cell is missing.
+def categories(series: Any, *, missing: Collection[str] = MISSING, exact: bool = False) -> Array:
+    """Categories as text, an array of objects; None where a cell is missing, or one of the texts ``missing``.
 
     Text is stripped of the spaces around it. Numbers are written in one way, ``3`` for ``"3"``, ``3``, ``3.0`` and
-    ``"3.00"`` (``"007"`` keeps its zeros), truth values as ``True`` and ``False``, dates as ISO 8601.
+    ``"3.00"`` (``"007"`` keeps its zeros), truth values as ``True`` and ``False``, dates as ISO 8601. With ``exact``
+    text stays as it is written: ``"3.1"`` is not ``"3.10"``.
 
     >>> categories(["3", 3, 3.0, " red", True, "true", "007", "?", None]).tolist()
     ['3', '3', '3', 'red', 'True', 'True', '007', None, None]
+    >>> categories(["3.1", "3.10", 3.1], exact=True).tolist()
+    ['3.1', '3.10', '3.1']
     """
     series = _series(series)
     if _repeats(series) or (has_one_type(series) and len(series) > 100):
-        return by_value(series, lambda values: _texts(cells(values)), None)
-    return _texts(cells(series))
+        return by_value(series, lambda values: _texts(cells(values, missing), exact), None)
+    return _texts(cells(series, missing), exact)
 
 
-def _texts(found: Array) -> Array:
+def _texts(found: Array, exact: bool) -> Array:
     known: dict[str, str] = {}
     texts = np.empty(len(found), object)
     for i, cell in enumerate(found):
         if type(cell) is str:
             if cell not in known:
-                known[cell] = _same_text(cell)
+                known[cell] = cell if exact else _same_text(cell)
             texts[i] = known[cell]
         elif cell is not None:
             texts[i] = as_text(cell)
@@ -279,12 +316,12 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def dates(series: Any, *, day_first: bool = False) -> NDArray[np.datetime64]:
+def dates(series: Any, *, day_first: bool = False, missing: Collection[str] = MISSING) -> NDArray[np.datetime64]:
     """Dates as datetime64[us], NaT where a cell is missing or no date; times with a zone are turned into UTC.
 
-    Read are ISO 8601 (``2020-01-31``, with a time and a zone), ``2020/1/31``, ``20200131``, ``2020-01``,
-    ``31.01.2020``, ``31 Jan 2020``, ``Jan 31, 2020`` and, by ``day_first``, ``31/01/2020`` or ``01/31/2020``; a year of
-    two digits is 1969 to 2068.
+    Read are ISO 8601 (``2020-01-31``, with a time and a zone), ``2020/1/31``, ``20200131``, ``31.01.2020``,
+    ``31 Jan 2020``, ``Jan 31, 2020`` and, by ``day_first``, ``31/01/2020`` or ``01/31/2020``; a year of two digits is
+    1969 to 2068. A month is its first day: ``2020-01``, ``01/2020``, ``01.2020``, ``Jan 2020``.
 
     >>> dates(["2020-01-31", "31.01.2020", "Jan 31, 2020", "soon"])
     array(['2020-01-31T00:00:00.000000', '2020-01-31T00:00:00.000000',
@@ -296,12 +333,12 @@ def dates(series: Any, *, day_first: bool = False) -> NDArray[np.datetime64]:
     series = _series(series)
     none = np.datetime64("NaT", "us")
     if _repeats(series):
-        return by_value(series, lambda values: dates(values, day_first=day_first), none)
+        return by_value(series, lambda values: dates(values, day_first=day_first, missing=missing), none)
     if series.dtype.kind == "M":
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return series.to_numpy().astype("datetime64[us]")
-    found = cells(series)
+    found = cells(series, missing)
     days = np.full(len(found), none)
     iso = [i for i, cell in enumerate(found) if type(cell) is str and _ISO.fullmatch(cell)]
     if iso:
@@ -324,7 +361,7 @@ def dates(series: Any, *, day_first: bool = False) -> NDArray[np.datetime64]:
 def _date_text(cell: Any) -> str:
     if isinstance(cell, datetime.datetime | datetime.date):
         return cell.isoformat()
-    return as_text(cell)  # 20200131 as a number
+    return cell if isinstance(cell, str) else as_text(cell)  # 20200131 as a number
 
 
 def as_date(text: str, day_first: bool = False) -> datetime.datetime | None:
@@ -369,8 +406,10 @@ def _offset(zone: str | None) -> datetime.timedelta:
     return -ahead if zone[0] == "-" else ahead
 
 
-def cells(series: Any) -> Array:
+def cells(series: Any, missing: Collection[str] = MISSING) -> Array:
     """The cells as an array of objects: text without the spaces around it, None where a value is missing.
+
+    The texts ``missing`` stand for missing values.
 
     >>> cells([" a ", "NA", 3, float("nan")]).tolist()
     ['a', None, 3, None]
@@ -379,15 +418,15 @@ def cells(series: Any) -> Array:
 
     series = _series(series)
     if _repeats(series):
-        return by_value(series, cells, None)
+        return by_value(series, lambda values: cells(values, missing), None)
     given = series if isinstance(series, np.ndarray) else series.array
-    missing, found = np.asarray(pd.isna(given)), np.array(given, object)
-    for i, (cell, absent) in enumerate(zip(found, missing, strict=True)):
+    empty, found = np.asarray(pd.isna(given)), np.array(given, object)
+    for i, (cell, absent) in enumerate(zip(found, empty, strict=True)):
         if absent:
             found[i] = None
         elif isinstance(cell, str):
             text = cell.strip()
-            found[i] = None if text in MISSING else str(text)
+            found[i] = None if text in missing else str(text)
     return found
 
 
@@ -413,7 +452,7 @@ def coded(frame: DataFrame) -> DataFrame:
     return found
 
 
-def tally(series: Any) -> dict[Any, int] | None:
+def tally(series: Any, missing: Collection[str] = MISSING) -> dict[Any, int] | None:
     """How often each different cell of a column of text occurs, in the order of their first rows; None for others.
 
     >>> import pandas as pd
@@ -425,10 +464,10 @@ def tally(series: Any) -> dict[Any, int] | None:
     kind = series.cat.categories.dtype if isinstance(series.dtype, pd.CategoricalDtype) else series.dtype
     if not isinstance(kind, pd.StringDtype):
         return None
-    codes, values = _distinct(series)
+    codes, values = distinct(series)
     places, there = pd.factorize(codes[codes >= 0])  # those that occur, by their first rows
     found: dict[Any, int] = {}
-    for cell, count in zip(cells(values.iloc[there]), np.bincount(places).tolist(), strict=True):
+    for cell, count in zip(cells(values.iloc[there], missing), np.bincount(places).tolist(), strict=True):
         if cell is not None:
             found[cell] = found.get(cell, 0) + count
     return found
@@ -452,16 +491,34 @@ def _repeats(series: Any) -> bool:
     return isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype)
 
 
-def _distinct(series: Any) -> tuple[Array, Any]:
+def distinct(series: Any) -> tuple[Array, Any]:
     """The place of each cell among the different values, -1 for a missing one; and these, texts as plain objects."""
     import pandas as pd
 
+    if not has_one_type(series):
+        return _distinct_objects(series)
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes, values = series.cat.codes.to_numpy(), series.cat.categories
     else:
         codes, values = pd.factorize(series)
     values = pd.Series(values)
     return codes, values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
+
+
+def _distinct_objects(series: Any) -> tuple[Array, Any]:
+    """What `distinct` gives of cells of several types: 1, True and "1" are different."""
+    places: dict[Any, int] = {}
+    values: list[Any] = []
+    codes = np.empty(len(series), np.intp)
+    for row, cell in enumerate(series):
+        key = (type(cell), cell if isinstance(cell, str | float | int) else id(cell))
+        if key not in places:
+            places[key] = len(values)
+            values.append(cell)
+        codes[row] = places[key]
+    found = np.empty(len(values), object)
+    found[:] = values
+    return codes, found
 
 
 def has_one_type(series: Any) -> bool:
@@ -471,6 +528,6 @@ def has_one_type(series: Any) -> bool:
 
 def by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
     """What ``read`` makes of the different values of a series, which most often are few, for each of its cells."""
-    codes, values = _distinct(series)
+    codes, values = distinct(series)
     found = read(values)
     return np.append(found, np.array([missing], found.dtype))[codes]

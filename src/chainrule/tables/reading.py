@@ -1,0 +1,231 @@
+"""How another table than the training table is written, and what is unusual about its cells: told of the whole of it.
+
+A table may be looked at in pieces, as a large file is: nothing depends on how it is cut. Rows are counted through all
+pieces.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DataError
+from chainrule.tables.columns import MISSING, Column
+from chainrule.tables.look import evidence_in
+from chainrule.tables.numeric import is_missing
+from chainrule.tables.selection import INPUTS, is_infinite, select
+from chainrule.tables.style import Evidence, tell_style, votes
+from chainrule.tables.values import as_number, bare_number, cells, distinct, values_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from chainrule.tables.preparation import Preparation
+
+__all__ = ["Reading", "styled"]
+
+Array = NDArray[Any]
+
+#: What a cell is when it is read with a decimal point, and when with a comma; and the sign beside it.
+Kind = tuple[str, str, str]
+
+VALUE, NONE, INFINITE, EMPTY = "value", "none", "infinite", "empty"
+
+
+def styled(columns: Sequence[Column], evidence: Sequence[Evidence | None], separator: str | None) -> list[Column]:
+    """The columns of the training table as another table has them written."""
+    table = votes(found for found in evidence if found is not None)
+    read = []
+    for column, own in zip(columns, evidence, strict=True):
+        if own is not None:
+            style = tell_style(own, table, separator, column)
+            column = style.of(column)
+        read.append(column)
+    return read
+
+
+class Reading:
+    """The cells of a table that a model is used on.
+
+    >>> import pandas as pd
+    >>> from chainrule.tables.preparation import Preparation
+    >>> train = pd.DataFrame({"size": ["1.5", "2.25", "4.0"]})
+    >>> preparation = Preparation.fit(train, (Column("size", "number", low=1.5, high=4.0),))
+    >>> reading = Reading(preparation)
+    >>> for piece in (["1,5"], ["?"], ["soon"]):
+    ...     reading.add(pd.DataFrame({"size": piece}))
+    >>> for note in reading.notes():
+    ...     print(note)
+    size: numbers have decimal commas here, and decimal points in the training rows, and are read so.
+    size: 1 cell counted as missing, being no finite number; the first is in row 2: 'soon'.
+    size: 1 cell without a value; in the training rows all had one.
+    """
+
+    def __init__(self, preparation: Preparation) -> None:
+        self.preparation = preparation
+        self.used = [column for column in preparation.columns if column.use]
+        self.rows = 0
+        self.separator: str | None = None
+        self.extra: tuple[str, ...] = ()
+        self._evidence = [Evidence() if column.kind == "number" else None for column in self.used]
+        self._kinds: list[collections.Counter[Kind]] = [collections.Counter() for _ in self.used]
+        self._first: list[dict[Kind, tuple[int, Any]]] = [{} for _ in self.used]
+
+    def add(self, frame: DataFrame) -> None:
+        """Look at the next rows."""
+        self.separator = frame.attrs.get("separator")
+        self.extra = self.preparation.extra(frame)
+        for j, (column, (_, series)) in enumerate(
+            zip(self._as_written(), select(frame, self.used).items(), strict=True)
+        ):
+            own = self._evidence[j]
+            if own is not None:
+                own.add(evidence_in(series, column))
+            for kind, count, row, cell in self._look(column, series):
+                self._kinds[j][kind] += count
+                self._first[j].setdefault(kind, (self.rows + row, cell))
+        self.rows += len(frame)
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns that are used, in the style in which this table is written."""
+        return styled(self._as_written(), self._evidence, self.separator)
+
+    def check(self) -> None:
+        """Raise a `DataError` for a column in which no cell can be read as what it was: text instead of numbers."""
+        for j, column in enumerate(self.columns):
+            if column.kind == "category" or column.name in self.preparation.tolerated:
+                continue
+            counts, first = self._count(j, column)
+            if counts[NONE] and not counts[VALUE]:
+                row, cell = first[NONE]
+                raise DataError(
+                    f"The column {column.name!r} held {INPUTS[column.kind]} in the training rows, but here no cell can "
+                    f"be read as one: row {row:,} has {cell!r}. Leave cells without a value empty."
+                )
+
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual, as sentences: extra columns, another style, cells that cannot be read, new categories."""
+        notes = []
+        if self.extra:
+            more = f" and {len(self.extra) - 5:,} more" if len(self.extra) > 5 else ""
+            names = ", ".join(self.extra[:5])
+            notes.append(f"Columns that the training table did not have are ignored: {names}{more}.")
+        for j, column in enumerate(self.columns):
+            notes += self._notes(j, column)
+        return tuple(notes)
+
+    def _notes(self, j: int, column: Column) -> Iterator[str]:
+        counts, first = self._count(j, column)
+        if column.note:
+            yield f"{column.name}: {column.note}."
+        unread = counts[NONE] + counts[INFINITE]
+        if column.kind == "category":
+            if unread:
+                yield f"{column.name}: {_cells(unread)} with a category that is new, the first {first[NONE][1]!r}."
+            return
+        if unread:
+            row, cell = min(first[kind] for kind in (NONE, INFINITE) if kind in first)
+            yield (
+                f"{column.name}: {_cells(unread)} counted as missing, being no finite {column.kind}; the first is in "
+                f"row {row:,}: {cell!r}."
+            )
+        if not column.missing and counts[EMPTY]:
+            yield f"{column.name}: {_cells(counts[EMPTY])} without a value; in the training rows all had one."
+
+    def _as_written(self) -> list[Column]:
+        """The columns; text files write missing values as text, also where the training table was no text file."""
+        return [as_written(self.preparation, column, self.separator) for column in self.used]
+
+    def _look(self, column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
+        """The kinds of cells, with how many there are, the row of the first, and what it holds."""
+        if column.kind == "number" and getattr(series.dtype, "kind", "O") in "biuf":
+            yield from _look_at_numbers(column, series)
+            return
+        codes, values = distinct(series)
+        present = cells(values, column.missing_texts)
+        kinds = self._kinds_of(column, present)
+        codes = np.where(codes < 0, len(kinds), codes)
+        counts = np.bincount(codes, minlength=len(kinds) + 1)
+        by_kind: dict[Kind, list[int]] = {}
+        for code, kind in enumerate([*kinds, (EMPTY, EMPTY, "")]):
+            if counts[code]:
+                by_kind.setdefault(kind, []).append(code)
+        for kind, members in by_kind.items():
+            usual = VALUE in kind[:2] and len(by_kind) == 1
+            row = 0 if usual else int(np.flatnonzero(np.isin(codes, members))[0])
+            cell = None if kind[0] == EMPTY else present[codes[row]]
+            yield kind, int(counts[members].sum()), row, cell
+
+    def _kinds_of(self, column: Column, present: Array) -> list[Kind]:
+        """What each of some different cells is."""
+        if column.kind == "category":
+            known = self.preparation.lookup(column.name)[0]
+            texts = values_of(present, column)
+            read = [EMPTY if text is None else VALUE if text in known else NONE for text in texts]
+            return [(kind, kind, "") for kind in read]
+        if column.kind == "number":
+            return [_kind_of_number(cell) for cell in present]
+        missing = is_missing(values_of(present, column))
+        stand_ins = [cell is None or (isinstance(cell, str) and cell in MISSING) for cell in present]
+        read = [EMPTY if empty else NONE if absent else VALUE for empty, absent in zip(stand_ins, missing, strict=True)]
+        return [(kind, kind, "") for kind in read]
+
+    def _count(self, j: int, column: Column) -> tuple[dict[str, int], dict[str, tuple[int, Any]]]:
+        """How many cells are values, unreadable, infinite and empty in the column's style, and the first of each."""
+        counts = dict.fromkeys((VALUE, NONE, INFINITE, EMPTY), 0)
+        first: dict[str, tuple[int, Any]] = {}
+        for kind, count in self._kinds[j].items():
+            name = NONE if kind[2] and kind[2] != column.unit else kind[".,".index(column.decimal)]
+            counts[name] += count
+            place = self._first[j][kind]
+            if name not in first or place[0] < first[name][0]:
+                first[name] = place
+        return counts, first
+
+
+def as_written(preparation: Preparation, column: Column, separator: str | None) -> Column:
+    """A column as it is read in a text file, where the training table was a frame, whose text means what it says."""
+    if separator is None or column.kind != "category" or column.na_values != ("",):
+        return column
+    known = preparation.lookup(column.name)[0]
+    return dataclasses.replace(column, na_values=tuple(sorted(text for text in MISSING if text not in known)))
+
+
+def _look_at_numbers(column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
+    """The kinds of cells of a column that came as numbers."""
+    size = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = np.isinf(size)
+    empty = np.isnan(values_of(series, column)) & ~infinite
+    for kind, where in ((INFINITE, infinite), (EMPTY, empty), (VALUE, ~infinite & ~empty)):
+        if where.any():
+            row = int(np.argmax(where))
+            yield (kind, kind, ""), int(where.sum()), row, float(size[row])
+
+
+def _kind_of_number(cell: Any) -> Kind:
+    if cell is None:
+        return EMPTY, EMPTY, ""
+    if not isinstance(cell, str):
+        kind = _kind(float(values_of([cell], Column("x", "number"))[0]), cell)
+        return kind, kind, ""
+    if cell in MISSING:
+        return EMPTY, EMPTY, ""
+    number, unit = bare_number(cell)
+    return _kind(as_number(number, "."), cell), _kind(as_number(number, ","), cell), unit
+
+
+def _kind(value: float, cell: Any) -> str:
+    if math.isinf(value) or (math.isnan(value) and not isinstance(cell, str) and is_infinite(cell)):
+        return INFINITE
+    return NONE if math.isnan(value) else VALUE
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'s' * (count != 1)}"
