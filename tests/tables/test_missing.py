@@ -37,7 +37,9 @@ def test_a_sign_beside_other_signs_is_a_class(labels: list[str], tmp_path: Path)
 
 
 def test_what_is_taken_for_missing_is_named_with_its_count(tmp_path: Path) -> None:
-    path = file_of(tmp_path, "a,land,y", [f"{i % 7},{['NA', 'DE', '?'][i % 3]},{['NA', 'DE', 'FR'][i % 3]}" for i in range(60)])
+    path = file_of(
+        tmp_path, "a,land,y", [f"{i % 7},{['NA', 'DE', '?'][i % 3]},{['NA', 'DE', 'FR'][i % 3]}" for i in range(60)]
+    )
     notes = cr.Table.read(path, "y").prepare(validation=0, key=KEY).notes
     assert any("20 rows without a target" in note and "'NA' (20 cells)" in note for note in notes)
     assert any("'?' (20 cells) in land" in note for note in notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,7 @@ def test_nothing_depends_on_how_a_table_is_cut(block: int) -> None:
         answers = []
         for cuts in ([0, n], sorted({0, n, *(rng.randrange(n) for _ in range(5))}), list(range(n + 1))):
             reading = Reading(preparation)
-            pieces = [new.iloc[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+            pieces = [new.iloc[a:b] for a, b in itertools.pairwise(cuts)]
             for piece in pieces:
                 reading.add(piece)
             try:
@@ -275,7 +276,9 @@ def test_times_are_numbers_in_their_own_style(times: list[str], tmp_path: Path) 
 
 
 def test_a_new_target_is_converted_too(tmp_path: Path) -> None:
-    target, _ = learn_target(read_table(file_of(tmp_path, {"y": ["1.525,66", "880,10", "2.571,00"] * 9, "k": ["a"] * 27}))["y"])
+    target, _ = learn_target(
+        read_table(file_of(tmp_path, {"y": ["1.525,66", "880,10", "2.571,00"] * 9, "k": ["a"] * 27}))["y"]
+    )
     assert target.read(["2.571", "1.043"]).tolist() == [2571, 1043]
     points = pd.Series(["1,525.66", "880.1"])
     assert target.read(points).tolist() == [1525.66, 880.1]

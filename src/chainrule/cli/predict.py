@@ -18,6 +18,7 @@ from chainrule.cli.data import judged, load_data, path_of, picture_shape, spelli
 from chainrule.cli.messages import say, show_log
 from chainrule.cli.models import TrainedModel, files_of_run, find_model
 from chainrule.cli.usage import Situation, check_used
+from chainrule.data import PreparedInputs
 from chainrule.data.images import find_images, read_images
 from chainrule.data.limits import Outside
 from chainrule.data.npz import read_npz_features
@@ -123,7 +124,8 @@ def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]
     done, columns = 0, reading.columns
     lenient = dataclasses.replace(model.preparation, tolerated=model.preparation.inputs)  # the whole is checked
     for frame in frames or read_chunks(data, ROWS, **words):
-        yield Block(np.arange(done, done + len(frame)), None, lenient(frame, columns))
+        x = PreparedInputs(lenient(frame, columns), model.preparation)
+        yield Block(np.arange(done, done + len(frame)), None, x)
         done += len(frame)
 
 
