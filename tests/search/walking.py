@@ -1,8 +1,11 @@
-"""A search on the command line with a fault at one of its file operations: a crash, or an error of the system.
+"""A search on the command line with a fault at one of its operations: a crash, or an error of the system.
 
-Operations are counted in the folder of the search: creating, opening to write, flushing, renaming, linking, removing.
-A crash ends the process as SIGKILL does, before the operation; at a flush the end of the file is lost, which is what a
-power loss may do. The error is a full disk, once.
+Operations are counted in the folder of the search: creating, opening to write, flushing, renaming, linking, removing;
+and where its study is in a database, the statements that change it and their commits. A crash ends the process as
+SIGKILL does, before the operation; at a flush the end of the file is lost, which is what a power loss may do. The error
+is a full disk, once. Going on happens as in a restarted container: in another process with the same number.
+
+``python tests/search/walking.py`` walks over every operation and writes bench/results/search_interrupted.md.
 """
 
 from __future__ import annotations
@@ -10,37 +13,48 @@ from __future__ import annotations
 import builtins
 import contextlib
 import errno
+import gzip
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from typer.testing import CliRunner
 
 import chainrule as cr
 from chainrule.cli.app import app
+from chainrule.tuning import workers
+from chainrule.tuning.storage import quiet
+from chainrule.tuning.workers import Process
 
 CRASH, ERROR = "crash", "error"
 KILLED, RAISED = 137, 99
 
-TRIALS = 3
+JOURNAL, DATABASE = "a/study.journal", "sqlite:///trials.db"
+
 WORDS = (
-    "search", "iris", "--epochs", "2", "--hidden", "4", "--engine", "numpy", "--space", "lr=1e-3..1", "--trials",
-    str(TRIALS), "--out", "a",
+    "search", "iris", "--epochs", "2", "--hidden", "4", "--engine", "numpy", "--space", "lr=1e-3..1", "--trials", "3",
+    "--out", "a",
 )  # fmt: skip
 
-#: Functions of `os` that change something, and which of their arguments are paths.
-CHANGES = {"replace": (0, 1), "rename": (0, 1), "unlink": (0,), "remove": (0,), "mkdir": (0,), "rmdir": (0,),
-           "symlink": (1,), "truncate": (0,), "chmod": (0,)}  # fmt: skip
+#: Functions of `os` that change something, and which of their arguments are the paths.
+CHANGES: dict[str, tuple[int, ...]] = {
+    "replace": (0, 1), "rename": (0, 1), "unlink": (0,), "remove": (0,), "mkdir": (0,), "rmdir": (0,), "symlink": (1,),
+    "truncate": (0,), "chmod": (0,),
+}  # fmt: skip
 
 
 class Faults:
@@ -72,11 +86,10 @@ class Faults:
         """Put this in the place of the functions of the system."""
         for name, places in CHANGES.items():
             setattr(os, name, self._counted(getattr(os, name), places))
-        real_sync, real_os_open, real_open = os.fsync, os.open, builtins.open
+        real_os_open, real_open, real_compress = os.open, builtins.open, gzip.compress
 
         def fsync(descriptor: int) -> None:
-            self.step(descriptor)
-            real_sync(descriptor)
+            self.step(descriptor)  # and no more: what an ended process has written, the system has
 
         def os_open(path: Any, flags: int, *args: Any, **words: Any) -> int:
             if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and self.is_inside(path):
@@ -88,6 +101,13 @@ class Faults:
                 self.step()
             return real_open(path, mode, *args, **words)
 
+        def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+            if text.split()[0] not in ("SELECT", "PRAGMA", "BEGIN"):
+                self.step()
+
+        event.listen(Engine, "before_cursor_execute", statement)
+        event.listen(Engine, "commit", lambda _: self.step())
+        gzip.compress = lambda data, *_, **__: real_compress(data, 1)  # half of the time of a small search
         os.fsync, os.open, builtins.open, io.open = fsync, os_open, open_, open_  # type: ignore[assignment]
 
     def _counted(self, real: Callable[..., Any], places: Sequence[int]) -> Callable[..., Any]:
@@ -115,7 +135,13 @@ class Ended:
     text: str
 
 
-def run(words: Sequence[str], folder: Path, at: int = 0, kind: str = CRASH, setup: Callable[[], None] = int) -> Ended:
+def container(started: str) -> None:
+    """Be in a container, whose only process has number 1, and began at this time."""
+    workers.this_process = lambda: Process("a container", 1, started)
+    workers._started = lambda pid: started
+
+
+def run(words: Sequence[str], folder: Path, at: int = 0, kind: str = CRASH, started: str = "1") -> Ended:
     """Run a command in a process of its own (a copy of this one), with a fault at one operation."""
     report = folder.with_name(f"{folder.name}.ended")
     report.unlink(missing_ok=True)
@@ -126,13 +152,12 @@ def run(words: Sequence[str], folder: Path, at: int = 0, kind: str = CRASH, setu
         code = RAISED
         try:
             os.chdir(folder)
+            container(started)
             with report.open("w") as file:
-                setup()
                 faults = Faults(at, kind)
                 faults.install()
                 result = CliRunner().invoke(app, [str(word) for word in words])
-                code = result.exit_code
-                text = result.output
+                code, text = result.exit_code, result.output
                 if result.exception is not None and not isinstance(result.exception, SystemExit):
                     code, text = RAISED, "".join(traceback.format_exception(result.exception))
                 json.dump({"code": code, "operations": faults.count, "text": text}, file)
@@ -141,65 +166,108 @@ def run(words: Sequence[str], folder: Path, at: int = 0, kind: str = CRASH, setu
         finally:
             os._exit(code)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == KILLED:
-        return Ended(KILLED, at, "")
-    return Ended(**json.loads(report.read_text()))
+    return Ended(KILLED, at, "") if status == KILLED else Ended(**json.loads(report.read_text()))
 
 
-def outcome(folder: Path) -> dict[str, Any]:
+def outcome(folder: Path, study: str) -> dict[str, Any]:
     """What a search has come to, for comparison with another."""
     run_folder = folder / "a"
-    rows = (run_folder / "leaderboard.csv").read_text().splitlines()
-    names = rows[0].split(",")
-    leave_out = {names.index("trial"), names.index("seconds")}
-    trials = stored(run_folder / "study.journal")
+    rows = [line.split(",") for line in (run_folder / "leaderboard.csv").read_text().splitlines()]
     result = json.loads((run_folder / "result.json").read_text())
+    trials = stored(folder, study)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    model = cr.load_model(run_folder / "model.safetensors")
     return {
-        "leaderboard": [[c for i, c in enumerate(row.split(",")) if i not in leave_out] for row in rows],
-        "positions": Counter(t.user_attrs["claim"]["position"] for t in trials if t.state == TrialState.COMPLETE),
-        "left": [t.number for t in trials if t.state in (TrialState.RUNNING, TrialState.WAITING)],
-        "epochs": [sorted(t.intermediate_values) for t in trials if t.state == TrialState.COMPLETE],
-        "weights": cr.load_model(run_folder / "model.safetensors").predict_proba(cr.data.load("iris").x[::9]).tolist(),
-        "metrics": result["metrics"] if "metrics" in result else result["state"],
-        "files": sorted(p.name for p in run_folder.iterdir() if not p.name.startswith(".")),
+        "leaderboard": [[c for i, c in enumerate(row) if rows[0][i] not in ("trial", "seconds")] for row in rows],
+        "positions": Counter(trial.user_attrs["claim"]["position"] for trial in complete),
+        "epochs": [sorted(trial.intermediate_values) for trial in complete],
+        "left": [trial.number for trial in trials if not trial.state.is_finished()],
+        "probabilities": model.predict_proba(cr.data.load("iris").x[::9]).tolist(),
+        "result": {name: value for name, value in result.items() if name not in ("best_trial", "seconds")},
+        "files": sorted(path.name for path in run_folder.iterdir()),
     }
 
 
-def stored(path: Path) -> list[optuna.trial.FrozenTrial]:
-    """The trials in a journal."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+def stored(folder: Path, study: str) -> list[optuna.trial.FrozenTrial]:
+    """The trials of a study."""
+    with quiet():
+        if study == JOURNAL:
+            backend = optuna.storages.journal.JournalFileBackend(str(folder / study))
+            storage: Any = optuna.storages.JournalStorage(backend)
+        else:
+            storage = study.replace("///", f"///{folder}/")
         return optuna.load_study(study_name="chainrule", storage=storage).trials
-    finally:
-        optuna.logging.set_verbosity(verbosity)
 
 
-def walk(folder: Path, points: Sequence[tuple[int, str]], setup: Callable[[], None] = int) -> Iterator[tuple[Any, str]]:
-    """Search with a fault at each point, go on, and compare with a search without one: each point, and what is wrong.
-
-    ``points`` are numbers of operations with the kind of fault.
-    """
-    whole = folder / "whole"
-    whole.mkdir()
-    assert run(WORDS, whole).code == 0
-    expected = outcome(whole)
-    for at, kind in points:
-        place = folder / f"{kind}-{at}"
-        place.mkdir()
-        yield (at, kind), fault(place, at, kind, expected, setup)
+def words_for(study: str) -> tuple[str, ...]:
+    """What is typed for a search whose trials are kept there."""
+    return WORDS if study == JOURNAL else (*WORDS, "--study", study)
 
 
-def fault(folder: Path, at: int, kind: str, expected: dict[str, Any], setup: Callable[[], None] = int) -> str:
+def whole(folder: Path, study: str) -> tuple[int, dict[str, Any]]:
+    """A search without a fault: how many operations it does, and what it comes to."""
+    folder.mkdir()
+    ended = run(words_for(study), folder)
+    assert ended.code == 0, ended.text
+    return ended.operations, outcome(folder, study)
+
+
+def fault(folder: Path, study: str, at: int, kind: str, expected: dict[str, Any]) -> str:
     """What is wrong after a fault, and after going on; "" if nothing is."""
-    ended = run(WORDS, folder, at, kind)
+    folder.mkdir()
+    ended = run(words_for(study), folder, at, kind)
     if ended.code == RAISED or (kind == ERROR and ended.code not in (0, 1, 2)):
         return f"ended with code {ended.code}: {ended.text[-600:]}"
     begun = (folder / "a" / "search.toml").exists()
-    again = run(("search", "--resume", "a") if begun else WORDS, folder, setup=setup)
+    again = run(("search", "--resume", "a") if begun else words_for(study), folder, started="2")
     if again.code != 0:
         return f"cannot go on, code {again.code}: {again.text[-600:]}"
-    reached = outcome(folder)
+    reached = outcome(folder, study)
     wrong = [name for name in expected if reached[name] != expected[name]]
     return "; ".join(f"{name}: {reached[name]} for {expected[name]}" for name in wrong)[:800]
+
+
+def main() -> None:
+    """Walk over every operation, and write what was wrong."""
+    results = Path(__file__).parents[2] / "bench" / "results" / "search_interrupted.md"
+    lines = []
+    chosen = {"journal": (JOURNAL, (CRASH, ERROR)), "sqlite": (DATABASE, (CRASH,))}
+    for study, kinds in [chosen[name] for name in sys.argv[1:] or chosen]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            count, expected = whole(folder / "whole", study)
+            for kind in kinds:
+                wrong = []
+                for at in range(1, count + 1):
+                    place = folder / f"{kind}-{at}"
+                    if message := fault(place, study, at, kind, expected):
+                        wrong.append((at, message))
+                        print(study, kind, at, message, flush=True)
+                    shutil.rmtree(place)
+                name = "journal" if study == JOURNAL else "SQLite"
+                lines.append(f"| {name} | {kind} | {count} | {len(wrong)} |")
+                print(lines[-1], flush=True)
+    results.write_text(TEXT + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+TEXT = """# Searches that are interrupted at every one of their operations
+
+`python tests/search/walking.py` types `chainrule search iris --trials 3 --epochs 2` and lets one operation fail: each
+file that is created, opened to write, flushed, renamed, linked or removed, each statement and commit of a database.
+*crash*: the process ends there as by SIGKILL; at a flush the end of the file is lost, too. *error*: the disk is full,
+once. Then it goes on with `--resume` (or the same command, where nothing was begun) in another process with the same
+number, as in a restarted container. A fault is: a traceback, a search that cannot go on, a trial that is missing or
+there twice, other values, weights or files than those of a search without interruption.
+
+| trials in | what happens | points | faults |
+|---|---|---:|---:|
+"""
+
+
+if __name__ == "__main__":
+    main()
