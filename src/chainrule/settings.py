@@ -32,7 +32,7 @@ R = TypeVar("R")  # a recipe: any dataclass of settings
 
 
 def plain(value: Any) -> Any:
-    """A setting as a number, text or truth value of Python, where it is one of NumPy (in tuples, too).
+    """A setting as a number, text or truth value of Python, where it is one of NumPy (in tuples and dicts, too).
 
     >>> import numpy as np
     >>> from chainrule.settings import plain
@@ -41,6 +41,8 @@ def plain(value: Any) -> Any:
     """
     if type(value) is tuple:
         return tuple(map(plain, value))
+    if type(value) is dict:
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, np.longdouble):
         return float(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):

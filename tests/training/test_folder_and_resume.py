@@ -174,6 +174,21 @@ def test_bad_input(tmp_path: Path) -> None:
             fit(tmp_path / "run", resume=True, **wrong)
 
 
+def test_settings_of_numpy_are_written_and_gone_on_with_like_pythons(tmp_path: Path) -> None:
+    def settings(whole: Any, real: Any) -> dict[str, Any]:
+        return {
+            "seed": whole(3), "batch_size": whole(16), "l1": real(0.25), "l2": real(0.5), "micro_batches": whole(2),
+            "validation": real(0.25), "class_weight": {"a": real(2.0), "b": real(0.5)}, "keep": whole(2),
+            "early_stopping": cr.EarlyStopping(whole(9)), "optimizer": cr.Adam(real(0.25), clip_norm=real(1.0)),
+        }  # fmt: skip
+
+    run = fit(tmp_path / "numpy", **settings(np.int64, np.float32), epochs=np.int64(2))
+    fit(tmp_path / "python", **settings(int, float), epochs=2)
+    written = [(tmp_path / name / "config.toml").read_text() for name in ("numpy", "python")]
+    assert written[0] == written[1]
+    same(fit(tmp_path / "numpy", **settings(int, float), epochs=2, resume=True), run)
+
+
 def test_what_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
     import optax
 

@@ -15,6 +15,7 @@ from chainrule.export.graph import Graph, Value, feature_axis
 from chainrule.export.needs import package
 from chainrule.files import write_atomic
 from chainrule.models import Model
+from chainrule.settings import plain
 
 #: The oldest version of ONNX's operations that the files can be written in, and the default: most programs read it.
 OPSET = 18
@@ -64,6 +65,7 @@ def to_onnx(model: Model, path: str | Path | None = None, *, opset: int = OPSET)
     """
     onnx = package("onnx")
     newest = onnx.defs.onnx_opset_version()
+    opset = plain(opset)
     if isinstance(opset, bool) or not isinstance(opset, int) or not OPSET <= opset <= newest:
         raise SettingError(f"opset must be a whole number from {OPSET} to {newest}, got {opset!r}.")
     helper = onnx.helper

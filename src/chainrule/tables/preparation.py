@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.settings import plain
 from chainrule.tables import transformers
 from chainrule.tables.columns import Column
 from chainrule.tables.encoding import Categories, rare_below
@@ -365,6 +366,7 @@ def _reduction(dense: Array, components: Any) -> Any:
     from sklearn.decomposition import PCA
 
     rows, inputs = dense.shape
+    components = plain(components)
     whole = isinstance(components, int) and not isinstance(components, bool) and 1 <= components <= min(rows, inputs)
     share = isinstance(components, float) and 0 < components < 1
     if not whole and not share:

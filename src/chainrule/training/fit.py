@@ -192,7 +192,7 @@ def fit(
         seed=seed,
         precision=precision,
     )
-    arranged = run_data(net, data, validation, seed)
+    arranged = run_data(net, data, settings.validation, settings.seed)
     todo = job(net, arranged, settings)
     if resume and engine == "auto":
         engine = distributed.from_first(lambda: checkpoint.engine(Path(out or ""))) or engine
@@ -206,15 +206,15 @@ def fit(
         engine,
         devices=devices,
         precision="bfloat16" if recipe.compute else model.precision,
-        steps=epochs * todo.steps_per_epoch,
-        work=lambda: model.work() * (3 * min(batch_size, n)),
+        steps=todo.epochs * todo.steps_per_epoch,
+        work=lambda: model.work() * (3 * min(todo.batch_size, n)),
     )
     if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
         if engine == "numpy":
             raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
         chosen = choose("jax", precision=model.precision, devices=devices)
 
-    check_split(min(batch_size, n), chosen.shards)
+    check_split(min(todo.batch_size, n), chosen.shards)
     described: Mapping[str, Any] = {}
 
     def make_folder() -> RunFolder | None:
@@ -235,7 +235,7 @@ def fit(
     given: dict[str, str] = {}
     if out is not None or distributed.place()[1] > 1:
         given = _identity(arranged, sample_weight)
-        given |= {"normalize": str(prepared.inputs.standardizer is not None), "class_weight": repr(class_weight)}
+        given |= {"normalize": str(prepared.inputs.standardizer is not None), "class_weight": repr(settings.class_weight)}
     feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
     if streams(todo):
         feed = Streamed
@@ -244,8 +244,8 @@ def fit(
         recipe,
         prepared,
         chosen,
-        feed(prepared.train, batch_size, todo.order, chosen),
-        epochs,
+        feed(prepared.train, todo.batch_size, todo.order, chosen),
+        todo.epochs,
         stopping=todo.stopping,
         callbacks=callbacks,
         call_every=call_every,

@@ -167,6 +167,7 @@ def search(
     batch = None if batch is None else _count("batch", batch)
     max_epochs = None if max_epochs is None else _count("max_epochs", max_epochs)
     epochs = _count("epochs", epochs)
+    seed, timeout = plain(seed), plain(timeout)
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
         raise SettingError(f"search: timeout is a number of seconds above 0, got {timeout!r}.")
     random.key(seed)
