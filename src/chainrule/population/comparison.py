@@ -37,7 +37,7 @@ from chainrule.statistics import (
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.history import smaller_is_better
 from chainrule.training.run import Run
-from chainrule.training.run_data import unpack
+from chainrule.training.run_data import pair_of
 
 #: What a configuration may be given as, besides a mapping, and the setting that it stands for.
 KINDS: dict[type, str] = {
@@ -110,7 +110,7 @@ def compare(
     check_confidence(confidence)
     given = {name: _settings_of(name, value) for name, value in _checked(configurations).items()}
     seeds = listed_seeds("compare", seeds, settings.pop("seed", 0))
-    held_out = None if test is None else unpack(test, "test is (x, y) or a Dataset")
+    held_out = None if test is None else pair_of(test, "test is (x, y) or a Dataset")
     progress = settings.pop("progress", True)
     crew = Crew(net, data, **settings)
     members = crew.enlist([what | {"seed": seed} for what in given.values() for seed in seeds])

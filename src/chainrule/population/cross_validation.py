@@ -28,7 +28,7 @@ from chainrule.tables.table import Table
 from chainrule.tables.target import target_column
 from chainrule.training.memory import check_room
 from chainrule.training.run import Run
-from chainrule.training.run_data import unpack
+from chainrule.training.run_data import pair_of, unpack
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -446,7 +446,7 @@ def _samples(net: Any, data: Any, groups: Any) -> _Samples:
     _, target = encode_target(y, units=units, output_activation=activation)
     if isinstance(groups, str):
         raise DataError(f"groups={groups!r} names a column, and the data is no Table: give one group for each row.")
-    return _Samples((x, y), x, y, target.task, np.arange(len(x)), groups)
+    return _Samples(pair_of(data), x, y, target.task, np.arange(len(x)), groups)
 
 
 def _of_table(table: Table, groups: Any) -> _Samples:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.data import PreparedInputs, Stream
 from chainrule.data.rows import Rows
 from chainrule.models import Model
+from chainrule.models.inputs import frame_of
 from chainrule.training.state import Recipe
 
 #: Of data in memory every value counts: one sum for each row of bytes, and some rows themselves, so that neither a
@@ -55,9 +57,22 @@ def fingerprint(**data: Any) -> dict[str, str]:
     found = {}
     for name, values in data.items():
         if values is not None:
-            values = values if isinstance(values, Rows) else np.asarray(values)
+            values = _plain(values)
             found[f"data: {name}"] = f"{values.dtype} {tuple(values.shape)} {_hash(values)}"
     return found
+
+
+def _plain(values: Any) -> Any:
+    """Data of any kind as rows or an array; of a data frame a number for each row, and the names of its columns."""
+    if isinstance(values, PreparedInputs | Stream):
+        values = values.x
+    frame = frame_of(values)
+    if frame is None:
+        return values if isinstance(values, Rows) else np.asarray(values)
+    from pandas.util import hash_array, hash_pandas_object
+
+    names = hash_array(np.array(frame.columns, object))
+    return np.concatenate([names, hash_pandas_object(frame, index=False).to_numpy()])
 
 
 def _hash(values: Any) -> str:

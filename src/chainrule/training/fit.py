@@ -29,7 +29,7 @@ from chainrule.training.job import JobSettings, count, describe, job, streams
 from chainrule.training.loop import Loop
 from chainrule.training.progress import print_notes
 from chainrule.training.run import Run
-from chainrule.training.run_data import RunData, run_data, unpack
+from chainrule.training.run_data import RunData, pair_of, run_data
 from chainrule.training.streaming import Streamed
 
 
@@ -278,5 +278,5 @@ def _identity(data: RunData, sample_weight: Any) -> dict[str, str]:
     parts, validation = {"x": data.x, "y": data.y, "sample_weight": sample_weight}, data.validation
     if validation is None or isinstance(validation, float | int | np.number):
         return fingerprint(**parts) | {"validation": repr(validation)}
-    held_out = zip(("x of the validation", "y of the validation"), unpack(validation), strict=True)
+    held_out = zip(("x of the validation", "y of the validation"), pair_of(validation), strict=True)
     return fingerprint(**parts, **dict(held_out))

@@ -20,7 +20,7 @@ from chainrule.population import Crew
 from chainrule.settings import Settings
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
-from chainrule.training.run_data import unpack
+from chainrule.training.run_data import pair_of
 from chainrule.tree import leaves_with_path
 from chainrule.tuning.space import Distribution, Integer, Real, Space
 
@@ -114,7 +114,7 @@ class Experiment:
         found = _of_data(self.data) | {"network": _text(self.net)}
         for name, value in sorted(self.settings.items()):
             if name == "validation" and isinstance(value, tuple | list | Dataset):
-                x, y = unpack(value)
+                x, y = pair_of(value)
                 found |= {f"validation, {key}": text for key, text in fingerprint(x=x, y=y).items()}
             elif name == "sample_weight" and value is not None:
                 found |= fingerprint(sample_weight=value)
@@ -295,10 +295,10 @@ def _of_data(data: Any) -> dict[str, str]:
         about = {"target": data.target, "columns": _text({str(k): v for k, v in data.columns.items()})}
         return fingerprint(table=rows) | about | {"task": _text(data.task)}
     if isinstance(data, Dataset) and data.validation is not None:
-        x, y = unpack(data)
+        x, y = data.train
         held_out = {"validation x": data.x_validation, "validation y": data.y_validation}
         return fingerprint(x=x, y=y, **held_out)
-    x, y = unpack(data)
+    x, y = pair_of(data)
     return fingerprint(x=x, y=y)
 
 

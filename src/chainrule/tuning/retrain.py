@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from chainrule.errors import DivergedError
 from chainrule.population import Crew
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
-from chainrule.training.run_data import SPLIT, unpack
+from chainrule.training.run_data import SPLIT, pair_of, run_data
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Tried
 from chainrule.tuning.stages import Stage
@@ -41,14 +42,19 @@ def _together(data: Any, validation: Any, seed: int) -> Any:
     """Training and validation rows as one."""
     if isinstance(data, Table):
         data = data.prepare(validation=0.0, key=random.fold_in(random.key(seed), SPLIT)).data
-    parts = [unpack(data)]
     if isinstance(data, Dataset) and data.validation is not None and validation is None:
-        parts.append(data.validation)
-    elif isinstance(validation, tuple | list | Dataset):
-        parts.append(unpack(validation))
-    if len(parts) == 1:
+        x, y = np.concatenate([data.x, data.x_validation]), np.concatenate([data.y, data.y_validation])
+        return dataclasses.replace(data, x=x, y=y, x_validation=None, y_validation=None)
+    if not isinstance(validation, tuple | list | Dataset):
         return data
-    x, y = (np.concatenate([np.asarray(part[i]) for part in parts]) for i in (0, 1))
-    if not isinstance(data, Dataset):
+    known = run_data(None, data, None, seed)
+    more, labels = pair_of(validation)
+    x = np.concatenate([known.x, known.inputs.admit(more)])
+    y = np.concatenate([known.y, known.inputs.read_target(labels)])
+    if known.inputs.preparation is not None:
+        return Dataset("training and validation", x, y, preparation=known.inputs.preparation, notes=known.notes)
+    if known.inputs.names is None:
         return x, y
-    return Dataset("training and validation", x, y, preparation=data.preparation, notes=data.notes)
+    from pandas import DataFrame
+
+    return DataFrame(x, columns=list(known.inputs.names)), y
