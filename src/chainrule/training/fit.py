@@ -235,7 +235,8 @@ def fit(
     given: dict[str, str] = {}
     if out is not None or distributed.place()[1] > 1:
         given = _identity(arranged, sample_weight)
-        given |= {"normalize": str(prepared.inputs.standardizer is not None), "class_weight": repr(settings.class_weight)}
+        standardized = prepared.inputs.standardizer is not None
+        given |= {"normalize": str(standardized), "class_weight": repr(settings.class_weight)}
     feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
     if streams(todo):
         feed = Streamed
