@@ -91,3 +91,31 @@ def test_nothing_is_said_of_the_target_as_a_column(frame: pd.DataFrame, asked: A
 def test_a_name_of_no_column_is_an_error_whatever_splits_the_rows(frame: pd.DataFrame) -> None:
     with pytest.raises(ChainruleError, match="'pateint'"):
         cr.Table.read(frame, "y", columns={"pateint": False}).prepare(group="patient", key=KEY)
+
+
+def plain_frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"size": rng.normal(5000, 900, 60), "age": rng.normal(40, 9, 60), "y": np.tile(["a", "b"], 30)})
+
+
+def test_numbers_of_a_table_stay_as_they_are_if_nothing_is_to_be_normalized() -> None:
+    table = cr.Table.read(plain_frame(), "y", columns={"age": {"scale": "min_max"}})
+    words: dict[str, Any] = {"epochs": 1, "engine": "numpy", "progress": False, "normalize": False}
+    row = table.frame[["age", "size"]][:5]
+    for run in (
+        cr.fit(cr.mlp([2, 2]), table, **words),
+        cr.fit_population(cr.mlp([2, 2]), table, 2, **words)[1],
+    ):
+        inputs = run.model.prepare(row)
+        sizes, ages = sorted(np.asarray(inputs).T, key=lambda column: -abs(column).max())
+        np.testing.assert_allclose(sizes, row["size"], rtol=1e-5)
+        assert ages.max() <= 1.0
+
+
+def test_numbers_of_a_data_frame_stay_as_they_are_in_an_estimator() -> None:
+    frame = plain_frame()
+    x = frame[["size", "age"]]
+    for normalize in (False, True):
+        found = cr.NetClassifier(epochs=1, engine="numpy", normalize=normalize).fit(x, frame["y"])
+        largest = float(abs(np.asarray(found.model_.prepare(x))).max())
+        assert largest > 5000 if not normalize else largest < 10

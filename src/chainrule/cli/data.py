@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.files import as_path
 from chainrule.models import Model
 from chainrule.presets import LARGE_TABLE, TrainSettings, share_for_validation, spelt
-from chainrule.tables.infer import leaves_out
 from chainrule.tables.large import LargeTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.table import PreparedTable, Table
@@ -96,21 +95,7 @@ def read_named_table(settings: TrainSettings) -> Table:
     words: dict[str, Any] = {"task": settings.task, "missing": settings.missing}
     words |= spelling(settings.data, settings)
     table = Table.read(settings.data, settings.target, columns=settings.columns, **words)
-    if settings.normalize is not False:
-        return table
-    inputs = [str(name) for name in table.frame.columns if name not in (table.target, settings.group, settings.split)]
-    return dataclasses.replace(table, columns={**table.columns, **_not_scaled(inputs, table.columns)})
-
-
-def _not_scaled(inputs: Iterable[str], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of columns, and that they are not to be scaled, unless it is said how they are."""
-    changed = {}
-    for name in inputs:
-        asked = columns.get(name, {})
-        if not leaves_out(asked):
-            settings = asked if isinstance(asked, Mapping) else {"use" if isinstance(asked, bool) else "kind": asked}
-            changed[name] = {"scale": "none", **settings}
-    return changed
+    return table if settings.normalize is not False else table.unscaled(settings.group, settings.split)
 
 
 def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:

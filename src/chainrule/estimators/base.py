@@ -26,6 +26,7 @@ from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
+from chainrule.tables.infer import unscaled
 from chainrule.tables.preparation import Preparation
 from chainrule.training import EarlyStopping, Run
 from chainrule.training.callbacks import Callback
@@ -159,7 +160,7 @@ class Net(Parameters):
         if not is_table(X):
             return fit(self._network(outputs, activation), (X, y), sample_weight=sample_weight, **settings)
         share = settings.pop("validation")
-        data, sample_weight = prepared(X, y, sample_weight, self.columns, share, settings["seed"])
+        data, sample_weight = prepared(X, y, sample_weight, self._columns(X), share, settings["seed"])
         net = self._network(outputs, activation, data.preparation)
         return fit(net, data, sample_weight=sample_weight, **settings)
 
@@ -182,10 +183,14 @@ class Net(Parameters):
             self._continued = Continued(self._seed())
         return self._continued.train(model, X, y, sample_weight, self._settings())
 
+    def _columns(self, X: Any) -> Mapping[str, Any] | None:
+        """What is said of the columns of a data frame; they are scaled one by one, or none of them."""
+        return self.columns if self.normalize else unscaled(map(str, X.columns), self.columns or {})
+
     def _initial(self, X: Any, y: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
         """The model before the first pass; how inputs are prepared is learned from the rows of that pass."""
         precision = self._precision(X)
-        preparation = learned(X, y, self.columns)[0] if is_table(X) else None
+        preparation = learned(X, y, self._columns(X))[0] if is_table(X) else None
         X = X if preparation is None else preparation(X)
         make = functools.partial(
             Model,

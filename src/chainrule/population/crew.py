@@ -20,6 +20,7 @@ from chainrule.population.keeper import Keeper
 from chainrule.population.member import JOB_SETTINGS, Member, Recruits
 from chainrule.population.plan import check_strategy, slots
 from chainrule.signals import Asked, asked_to_end, ended
+from chainrule.tables.table import Table
 from chainrule.training.callbacks import Callback
 from chainrule.training.job import JobSettings
 from chainrule.training.memory import check_room
@@ -74,6 +75,8 @@ class Crew:
         self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
         self.asked, self.devices, self.strategy = engine, devices, strategy
         check_strategy(strategy)
+        if isinstance(data, Table) and not self.settings.normalize:
+            data = data.unscaled()
         self._recruits = Recruits(net, data, self.settings)
         self._placed: dict[int, Placed] = {}
         self.sizes: dict[Any, set[int]] = {}  # of blocks that there are programs for

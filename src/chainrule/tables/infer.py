@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,6 +183,23 @@ def infer_time(series: Any, missing: Collection[str]) -> Column:
 
 
 # What was asked for
+
+
+def unscaled(names: Iterable[str], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked for columns, and that their numbers stay as they are, unless it says how they are scaled.
+
+    >>> unscaled(["age", "size", "id"], {"size": "number", "id": False})
+    {'size': {'scale': 'none', 'kind': 'number'}, 'id': False, 'age': {'scale': 'none'}}
+    """
+    changed = dict(asked)
+    for name in names:
+        wish = asked.get(name, {})
+        if isinstance(wish, Column):
+            wish = wish.to_dict()
+        if not leaves_out(wish):
+            fields = wish if isinstance(wish, Mapping) else {"use" if isinstance(wish, bool) else "kind": wish}
+            changed[name] = {"scale": "none", **fields}
+    return changed
 
 
 def leaves_out(asked: Any) -> bool:

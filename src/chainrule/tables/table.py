@@ -13,7 +13,7 @@ from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
 from chainrule.files import as_path
 from chainrule.tables.columns import Column
-from chainrule.tables.infer import leaves_out
+from chainrule.tables.infer import leaves_out, unscaled
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
 from chainrule.tables.look import missing_texts
@@ -218,6 +218,14 @@ class Table:
     def pair(self) -> tuple[DataFrame, Any]:
         """The columns besides the target, and the target's cells as they were read: what a trained model takes."""
         return self.frame.drop(columns=self.target), self.frame[self.target]
+
+    def unscaled(self, *roles: str | None) -> Table:
+        """The same table, whose numbers stay as they are, but for columns of which it is said how they are scaled.
+
+        ``roles`` are columns that are no inputs, such as the one of the groups.
+        """
+        inputs = [str(name) for name in self.frame.columns if name not in (self.target, *roles)]
+        return replace(self, columns=unscaled(inputs, self.columns))
 
     def coded(self) -> Table:
         """The same table with each different text of a column once: quicker where many are prepared of its rows."""

@@ -20,6 +20,7 @@ from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.settings import check_number
+from chainrule.tables.table import Table
 from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.feed import Blocks, Resident
@@ -96,7 +97,8 @@ def fit(
         object (``cr.augment.Mixup(0.2)``), a function ``(x, key) -> x``, or several in a list; see `chainrule.augment`.
     normalize
         Subtract the training part's mean and divide by its deviation (per feature; per channel for images); kept
-        with the model and applied to everything it predicts. Codes that an `Embedding` layer takes stay as they are.
+        with the model and applied to everything it predicts. False for a `Table`: its numbers stay as they are, but for
+        columns of which it says how they are scaled. Codes that an `Embedding` layer takes stay as they are.
     normalize_target
         For regression with linear outputs: learn (y − mean) / deviation, with those of the training targets. The loss
         is then that of standardized targets; predictions and the mean absolute error are in the target's own unit.
@@ -192,6 +194,8 @@ def fit(
         seed=seed,
         precision=precision,
     )
+    if isinstance(data, Table) and not normalize:
+        data = data.unscaled()
     arranged = run_data(net, data, settings.validation, settings.seed)
     todo = job(net, arranged, settings)
     if resume and engine == "auto":
