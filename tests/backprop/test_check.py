@@ -189,3 +189,14 @@ def test_a_kink_within_the_step_is_no_mistake() -> None:
     near = np.array([1e-6, -1e-6, 2.0])
     assert cr.check_gradient(lambda x: np.sum(ops.relu(x) * 3.0), near)
     assert not cr.check_gradient(lambda x: np.sum(ops.relu(x) * 3.0), np.zeros(3))  # there is no right one
+
+
+def test_the_inputs_of_a_trained_float32_model_can_be_checked() -> None:
+    """A model casts plain arrays to float32, and traced ones not: both values must come by the same way."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(50.0, 9.0, size=(30, 3)), rng.integers(0, 2, 30)
+    net = cr.Sequential(cr.Dense(5, "tanh"), cr.BatchNorm(), cr.Dense(2, "softmax"))
+    model = cr.fit(net, (x, y), epochs=2, engine="numpy", progress=False).model
+    check = cr.check_gradient(lambda q: (model(q) ** 2).sum(), x[:5])
+    assert check.ok
+    assert check.max_relative_error < 1e-7

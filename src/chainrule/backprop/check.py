@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import random, tree
 from chainrule.backprop.backward import is_floating, value_and_grad
-from chainrule.backprop.tensor import Primitive, unwrap
+from chainrule.backprop.tensor import Primitive, Tensor, unwrap
 from chainrule.errors import GradientError
 
 Array = Any
@@ -163,7 +163,8 @@ def check_gradient(
     inputs = [_as_float64(a) for a in args]
 
     def value(*arguments: Any) -> float:
-        result = f(*arguments)
+        # As tensors, so that f takes the same way as under its gradient (a model casts plain arrays to its precision).
+        result = f(*(tree.map(Tensor, a) if i in chosen else a for i, a in enumerate(arguments)))
         return _number(result[0] if has_aux else result)
 
     at = value(*inputs)
