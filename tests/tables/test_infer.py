@@ -126,6 +126,17 @@ def test_numbers_that_carry_nothing_are_left_out_if_they_count_the_rows_or_are_c
     assert told(np.arange(200) / 2, y).use
 
 
+def test_texts_in_whose_order_the_target_goes_are_left_out_with_a_hint() -> None:
+    x, noise = np.arange(100), np.random.default_rng(0).normal(size=100)
+    for names in ([f"W{i}" for i in x], [f"{i:04d}" for i in x]):
+        names[7] = None
+        column = told(pd.Series(names, dtype=object), x + 20 * noise)
+        assert (column.kind, column.use) == ("identifier", False)
+        assert "make a number or a date of them" in column.reason
+        assert told(pd.Series(names, dtype=object), noise).reason == "every value differs"
+    assert infer_columns(pd.DataFrame({"week": names}), overrides={"week": "number"}, target_values=x)[0].use
+
+
 def test_the_test_of_association_has_the_false_alarms_that_it_states() -> None:
     alarms = 0
     for seed in range(120):

@@ -46,7 +46,7 @@ def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
 
     ``more`` are further columns.
     """
-    flat = np.asarray(ready).reshape(len(ready), -1)
+    flat = np.asarray(stretch(ready, 0, len(ready))).reshape(len(ready), -1)
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     if not embedded:
         return flat if more is None else np.hstack([flat, more])

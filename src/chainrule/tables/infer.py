@@ -6,9 +6,9 @@ number         at least `MOST` of the cells are numbers; the others count as mis
 date           at least `MOST` of the cells are dates, or all are days such as 20200131
 category       text that repeats itself: at most `FEW` different values, or fewer than half as many as rows. Whole
                numbers with leading zeros are codes, not numbers, and so are those of a column that is called an id
-identifier     text of one word each, nearly all different; or whole numbers, nearly all different, that are called an
-               id or number the rows one after the other, where a test on the training rows finds no association with
-               the target (`chainrule.tables.association`). Left out
+identifier     text of one word each, nearly all different (it is said if the target goes with its order); or whole
+               numbers, nearly all different, that are called an id or number the rows one after the other, where a test
+               on the training rows finds no association with the target (`chainrule.tables.association`). Left out
 text           many different values of several words. Left out
 constant       a single value. Left out
 =============  ======================================================================================================
@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, SettingError, unknown_name
-from chainrule.tables.association import LEVEL, PERMUTATIONS, association
+from chainrule.tables.association import LEVEL, PERMUTATIONS, ROWS, association, evenly
 from chainrule.tables.columns import KINDS, Column, find_column
 from chainrule.tables.look import MOST, Look, missing_texts, shown
 from chainrule.tables.numeric import CLIP, LARGEST
@@ -50,6 +50,7 @@ from chainrule.tables.values import (
     as_text,
     booleans,
     categories,
+    cells,
     dates,
 )
 
@@ -74,6 +75,7 @@ SEQUENCE = 50
 
 _ID_NAME = re.compile(r"(?:.*[\W_])?(?:id|ids|uid|uuid|guid|rowid)|index|idx|key|rownames?")
 _ID_CASED = re.compile(r".*[a-z](?:Id|ID)")  # PassengerId, but not "paid"
+_DIGITS = re.compile(r"[0-9]+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 _DAY = re.compile(r"(?:19|20)[0-9]{6}")
 _MONTH = re.compile(r"(?:0?[1-9]|1[0-2])\.(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}\.(?:0[1-9]|1[0-2])")
@@ -308,7 +310,7 @@ def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any)
         or months_plan(base, column, asked)
         or _number_or_identifier(base, column, asked, target_values)
         or (date_plan(base, column, asked) if not column.typed or column.dtype_kind == "M" else None)
-        or _category_or_text(base, column)
+        or _category_or_text(base, column, target_values)
     )
 
 
@@ -330,8 +332,8 @@ def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], tar
     number = number_plan(base, column, asked)
     if number is None or are_codes(column):
         return None
-    cells = column.numbers(column.style(asked))
-    values = cells[~np.isnan(cells)]
+    numbers = column.numbers(column.style(asked))
+    values = numbers[~np.isnan(numbers)]
     if len(values) < 3 or (values != np.floor(values)).any():
         return number
     named = _is_id(base.name)
@@ -342,7 +344,7 @@ def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], tar
     what = "called an id, and most values differ" if named else "numbers the rows"
     if target_values is None:
         return dataclasses.replace(base, kind="identifier", use=False, reason=what)
-    p = association(cells, target_values)
+    p = association(numbers, target_values)
     if p <= LEVEL:
         return dataclasses.replace(
             number,
@@ -532,7 +534,7 @@ def _category(base: Column, column: Look, reason: str = "") -> Column:
     )
 
 
-def _category_or_text(base: Column, column: Look) -> Column:
+def _category_or_text(base: Column, column: Look, target_values: Any) -> Column:
     found = _category(base, column)
     mixed = _mixed(column)
     several_words = 2 * sum(" " in text for text in column.texts) > len(column.texts)
@@ -549,7 +551,21 @@ def _category_or_text(base: Column, column: Look) -> Column:
     nearly_all = found.distinct >= MOST * len(column)
     kind = "text" if several_words or not (nearly_all or _is_id(base.name)) else "identifier"
     reason = f"{share}{mixed}" if kind == "text" else f"{'' if all_differ else 'nearly '}every value differs{mixed}"
+    if kind == "identifier" and target_values is not None:
+        p = _association_of_order(column, np.asarray(target_values))
+        if p <= LEVEL:
+            reason += f", but the target goes with their order (p {_p(p)}): make a number or a date of them"
     return dataclasses.replace(found, kind=kind, use=False, encode="one_hot", reason=reason)
+
+
+def _association_of_order(column: Look, targets: Array) -> float:
+    """The p-value for texts in their order, in which a9 comes before a10."""
+    rows = evenly(column.rows, ROWS)
+    texts = [None if cell is None else as_text(cell) for cell in cells(column.values)[rows]]
+    present = np.array([text is not None for text in texts])
+    keys = [_DIGITS.sub(lambda digits: digits[0].zfill(20), text) for text in texts if text is not None]
+    order = np.unique(np.array(keys, object), return_inverse=True)[1]
+    return association(order, targets[rows][present])
 
 
 def _mixed(column: Look) -> str:
