@@ -39,6 +39,8 @@ def worst_rows(
     order = np.argsort(-cost, kind="stable")[:ROWS]
     rows = np.sort(order)
     shown = frame.iloc[rows] if frame is not None else take(opened(x), rows)
+    if not hasattr(shown, "iloc"):
+        shown = np.asarray(shown)
     place = {int(row): i for i, row in enumerate(rows)}
     labels = numbers if numbers is not None else getattr(frame, "index", None)
     found = []
