@@ -108,6 +108,16 @@ class TestTables:
         with pytest.raises(ShapeError):
             run.model.predict(PreparedInputs(np.zeros((3, 2))))
 
+    def test_a_traced_value_is_said_to_be_prepared(self, run: Any, frame: pd.DataFrame) -> None:
+        model, x = run.model, run.model.prepare(frame[:2])
+        with pytest.raises(DataError, match="PreparedInputs"):
+            cr.grad(lambda q: model(q).sum())(x)
+        slope = cr.grad(lambda q: model(PreparedInputs(q))[:, 0].sum())(x)
+        assert slope.shape == x.shape
+        assert model.trace(turned(frame)[:2], frame.ill[:2]).value == pytest.approx(
+            model.backprop(frame[:2], frame.ill[:2]).loss
+        )
+
     def test_inputs_of_another_preparation_are_refused(self, run: Any) -> None:
         other = cr.Table.read(people(80, seed=2), target="ill").prepare(key=cr.random.key(0)).data
         with pytest.raises(DataError, match="another preparation"):

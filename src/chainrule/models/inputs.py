@@ -86,6 +86,14 @@ class Inputs:
         self.check_shape(x)
         return self._scaled(x, pixels)
 
+    def admit_traced(self, x: Any) -> Any:
+        """A traced value in the shape that the network takes; of a table it must be said that it is prepared."""
+        if self.preparation is not None and not isinstance(x, PreparedInputs):
+            raise DataError(self._refused(f"a traced value of shape {tuple(x.shape)}"))
+        x = x.x if isinstance(x, PreparedInputs) else x
+        self.check_shape(x)
+        return x
+
     def ready(self, x: Any, precision: str) -> Array | Rows:
         """Inputs of any kind as the network gets them: admitted, standardized, and in its precision.
 
@@ -171,20 +179,22 @@ class Inputs:
         assert self.preparation is not None
         if frame is not None:
             return self.preparation(frame)
-        columns = ", ".join(map(repr, self.preparation.inputs[:10])) + ", …" * (len(self.preparation.inputs) > 10)
         if not isinstance(x, PreparedInputs):
-            raise DataError(
-                f"The model was trained on a table and prepares its columns itself, by name: {columns}. Give a data "
-                f"frame with these columns, not {_described(x)}; or, for inputs that are prepared already, "
-                "cr.data.PreparedInputs(x)."
-            )
+            raise DataError(self._refused(_described(x)))
         if x.by is not None and not x.by.same_as(self.preparation):
-            raise DataError(
-                "These inputs were prepared by another preparation than the model's, learnt from other rows. Give the "
-                f"data frame with the columns {columns}."
-            )
+            raise DataError(self._refused("inputs that another preparation made, which was learnt from other rows"))
         self.check_shape(x)
         return x.x
+
+    def _refused(self, what: str) -> str:
+        """What a model of a table says to what has no columns."""
+        assert self.preparation is not None
+        names = self.preparation.inputs
+        columns = ", ".join(map(repr, names[:10])) + ", …" * (len(names) > 10)
+        return (
+            f"The model was trained on a table and prepares its columns itself, by name: {columns}. Give a data frame "
+            f"with these columns, not {what}; or, for inputs that are prepared already, cr.data.PreparedInputs(x)."
+        )
 
     def _scaled(self, x: Array, pixels: bool) -> Array:
         """Images in the unit of training: what was divided by 255 there is divided here."""

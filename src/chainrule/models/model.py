@@ -17,7 +17,8 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.check import GradientCheck, check_gradient
-from chainrule.data import Standardizer, Target, decode, encode_target
+from chainrule.backprop.graph import Graph, trace
+from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_target
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
 from chainrule.display import print_line
@@ -146,11 +147,12 @@ class Model:
     def __call__(self, x: Any) -> Any:
         """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``.
 
-        Arrays and data frames come in as everywhere (`prepare`). A traced x has the shape that the network takes: of a
-        model that was trained on a table it is what `prepare` gives, before it is standardized.
+        Arrays and data frames come in as everywhere (`prepare`). Of a model that was trained on a table, a traced x is
+        what `prepare` gives, and is said to be so: ``model(cr.data.PreparedInputs(q))``.
         """
-        if isinstance(x, Tensor) or namespace(x) is not np:
-            self.inputs.check_shape(x)
+        values = x.x if isinstance(x, PreparedInputs) else x
+        if isinstance(values, Tensor) or namespace(values) is not np:
+            x = self.inputs.admit_traced(x)
             x = x if self.standardizer is None else self.standardizer(x)
         else:
             x = self.prepare(x)
@@ -277,6 +279,28 @@ class Model:
             return cost(params, x, y)[0] / len(x)
 
         return check_gradient(mean_cost, wide.params, samples=samples, tolerance=tolerance)
+
+    def trace(self, x: Any, y: Any, loss: Any = "auto") -> Graph:
+        """The computational graph of the mean cost of a batch, with value and gradient at every node.
+
+        Inputs and targets come in as in `backprop`, and the network is taken as there; the graph's inputs are the
+        parameters. A few samples make a graph that can be read. See `chainrule.trace`, which traces any function.
+
+        Example
+        -------
+        >>> import chainrule as cr
+        >>> iris = cr.data.load("iris")
+        >>> model = cr.Model(cr.Dense(3, "softmax"), input_shape=(4,))
+        >>> graph = model.trace(iris.x[:2], iris.y[:2])
+        >>> bool(abs(graph.value - model.backprop(iris.x[:2], iris.y[:2]).loss) < 1e-6)
+        True
+        """
+        cost, x, y = self._cost(x, y, loss)
+
+        def mean_cost(params: Any) -> Any:
+            return cost(params, x, y)[0] / len(x)
+
+        return trace(mean_cost)(self.params)
 
     def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
         """The sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes them."""
