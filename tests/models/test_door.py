@@ -339,3 +339,41 @@ class TestLabels:
     def test_unknown_labels_are_listed_alone(self, run: Any, frame: pd.DataFrame) -> None:
         with pytest.raises(DataError, match=r"'perhaps' \(1 of 2 rows, first in row 1\).*'no', 'yes'"):
             run.evaluate(frame[:2], ["yes", "perhaps"])
+
+
+class TestExports:
+    x = rng.normal([2.0**28, 0], size=(60, 2))
+    y = 1e9 + 40 * x[:, 1]
+
+    def trained(self) -> Any:
+        net = cr.Dense(1)
+        return cr.fit(
+            net, (self.x, self.y), normalize_target=True, epochs=200, optimizer=cr.Adam(lr=0.1), **QUICK
+        ).model
+
+    def test_onnx_keeps_large_numbers_apart(self) -> None:
+        export = pytest.importorskip("chainrule.export")
+        pytest.importorskip("onnxruntime")
+        model = self.trained()
+        check = export.check_onnx(model, export.to_onnx(model), self.x, tolerance=1e-9)
+        assert check.ok, check
+
+    def test_onnx_takes_pixels_as_the_model_does(self) -> None:
+        export = pytest.importorskip("chainrule.export")
+        pytest.importorskip("onnxruntime")
+        case = TestPixels()
+        model = case.trained(cr.Dataset.from_arrays("pixels", case.pixels, case.y)).model
+        given = export.onnx_inputs(model, case.pixels)["x"]
+        assert (given.shape, given.dtype, given.max() <= 1) == ((120, 6, 6, 1), np.float32, True)
+        assert export.check_onnx(model, export.to_onnx(model), case.pixels).ok
+
+    def test_the_weights_for_pytorch_come_with_the_scale_of_the_target(self) -> None:
+        from chainrule.export import to_torch_state_dict
+
+        model = self.trained()
+        t = to_torch_state_dict(model)
+        z = (self.x - t["standardizer.mean"]) / t["standardizer.deviation"]
+        outputs = z @ t["dense_1.weight"].T + t["dense_1.bias"]
+        np.testing.assert_allclose(
+            outputs * t["target.deviation"] + t["target.mean"], model.predict_proba(self.x), rtol=1e-9
+        )

@@ -75,6 +75,9 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
         wide = (-1, 1, 1) if len(model.input_shape) == 3 else (-1,)  # channels come first there
         found["standardizer.mean"] = model.standardizer.mean.reshape(wide)
         found["standardizer.deviation"] = model.standardizer.deviation.reshape(wide)
+    if model.target.mean:  # outputs · deviation + mean are in the target's own unit
+        found["target.mean"] = np.array(model.target.mean)
+        found["target.deviation"] = np.array(model.target.deviation)
     out = _collect(found, "", model.net, model.params, model.state, _Place(model.input_shape))
     if out.order is not None:
         raise _out_of_order("", model.net)
