@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule.cli.predict import write_csv
 from chainrule.data import load
+from chainrule.display import printable
 
 QUICK = ("--epochs", 1, "--hidden", 4, "--engine", "numpy")
 
@@ -101,3 +104,24 @@ def test_what_data_says_is_not_obeyed_by_a_terminal(chainrule: Any) -> None:
     assert "\\u001b[31m" in spoken
     assert not set("\x1b\x07\x9b\u202e") & set(spoken)
     assert escape in Path("predictions.csv").read_text()  # a file holds what the data holds
+
+
+def test_runs_do_not_become_a_class_of_pictures(chainrule: Any) -> None:
+    from PIL import Image
+
+    for i in range(8):
+        path = Path("ab"[i % 2], f"{i}.png")
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 4), 30 * i, np.uint8)).save(path)
+    before = contents()
+    for place in ((), ("--out", "run")):
+        assert "its own" in chainrule("train", ".", *QUICK, *place, code=2).output
+    assert contents() == before
+    assert sorted(os.listdir()) == ["a", "b"]
+
+
+def test_predictions_for_a_terminal_are_escaped() -> None:
+    out = io.StringIO()
+    blocks = [{"index": [0], "prediction": ["red\x1b[31m"]}]
+    write_csv(out, blocks, printable)
+    assert out.getvalue() == "index,prediction\n0,red\\u001b[31m\n"

@@ -40,7 +40,7 @@ def search(
         settings, wanted = settings_from(given, config), SearchSettings(**asked)
     else:
         settings, wanted = read_search(resume, given, asked, config, out)
-    check_place(out, settings, config)
+    check_place(out, settings, config, resume=resume is not None)
     if wanted.study is not None:
         check_not_read(wanted.study, path_of(settings.data), config)
     if settings.seeds is not None or settings.folds is not None:

@@ -19,6 +19,7 @@ from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score
 from chainrule.cli.usage import Situation, check_used
 from chainrule.data import Dataset
+from chainrule.data.sources import is_image_data
 from chainrule.engine import distributed
 from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_apart, check_not_read
@@ -56,7 +57,7 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
 
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in distributed.from_first(read).items()}
     settings = TrainSettings(**plain)
-    check_place(out, settings, config)
+    check_place(out, settings, config, resume=resume is not None)
     if resume is not None and (text := distributed.from_first(functools.partial(complete, resume, settings))):
         if distributed.is_first():
             say(text)
@@ -73,12 +74,16 @@ def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, re
             say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
 
 
-def check_place(out: Path | None, settings: TrainSettings, *others: str | Path | None) -> None:
+def check_place(out: Path | None, settings: TrainSettings, *others: str | Path | None, resume: bool = False) -> None:
     """Refuse a folder for a run whose files would mix with the data, or be written over what is read."""
+    if resume:
+        return
+    data = path_of(settings.data)
+    if out is not None or (settings.data is not None and is_image_data(settings.data)):
+        check_apart(out or RUNS, data)  # a folder of runs would be a class of pictures
     if out is not None:
-        check_apart(out, path_of(settings.data))
         for name in OF_A_RUN:
-            check_not_read(out / name, path_of(settings.data), *others)
+            check_not_read(out / name, data, *others)
 
 
 def many(settings: TrainSettings, typed: Collection[str], *, out: Path | None, resume: Path | None) -> None:
