@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import re
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+import chainrule as cr
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
@@ -91,3 +98,50 @@ def test_before_anything_is_saved_it_says_to_start_again(
     assert "Interrupted" in said
     assert "--resume" not in said
     chainrule(*words)
+
+
+def catches_signals(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM, as Linux says it."""
+    try:
+        found = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    return found is not None and bool(int(found[1], 16) & 1 << signal.SIGTERM - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_signals_at_random_moments_of_a_process(kind: str, engine: str) -> None:
+    """Series of processes, each sent a signal at a random moment of its life, until one of them ends by itself."""
+    random = np.random.default_rng(0)
+    command = [sys.executable, "-m", "chainrule", "train"]
+    words = [*WORDS, "--engine", engine, *KINDS[kind]]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cr.__file__).parent.parent)}
+
+    def process(*typed: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen([*command, *map(str, typed)], stderr=subprocess.PIPE, text=True, env=environment)
+
+    before = time.monotonic()
+    with process(*words, "--out", "whole") as whole:
+        whole.communicate()
+    lasts = time.monotonic() - before
+    for series in range(3):
+        out, code = Path(f"run-{series}"), None
+        while code != 0:
+            begun = (out / "config.toml").exists() or (out / "members/config.toml").exists()
+            with process(*(("--resume", out) if begun else (*words, "--out", out))) as running:
+                while running.poll() is None and not catches_signals(running.pid):
+                    time.sleep(0.01)  # Python itself takes a moment until it starts the command
+                time.sleep(random.random() * lasts)
+                number = int(random.choice([*CODES]))
+                running.send_signal(number)
+                said, code = running.communicate()[1], running.returncode
+            assert code in (0, CODES[number]), said
+            assert "Traceback" not in said
+            assert "ignored" not in said
+            if code:
+                assert "Interrupted" in said
+        assert outcome(out) == outcome(Path("whole"))
+        assert (out / "report.html").exists()

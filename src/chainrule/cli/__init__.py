@@ -17,9 +17,9 @@ def main() -> None:
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="backslashreplace")  # a label that the terminal cannot show is no error
             app(prog_name="chainrule")
-        except KeyboardInterrupt:  # while the commands were imported
-            print("\nInterrupted.", file=sys.stderr)
-            sys.exit(signals.INTERRUPTED)
+        except (KeyboardInterrupt, signals.Terminated) as error:  # while the commands were imported
+            print("\nInterrupted before anything was done. Start again with the same command.", file=sys.stderr)
+            sys.exit(signals.TERMINATED if isinstance(error, signals.Terminated) else signals.INTERRUPTED)
         finally:
             signals.ignore()
 

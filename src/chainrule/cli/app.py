@@ -42,6 +42,12 @@ def told_warnings() -> Iterator[None]:
 class Commands(TyperGroup):
     """All commands, with one place where an error becomes a message and an exit code."""
 
+    def make_context(self, *given: Any, **words: Any) -> Any:
+        try:
+            return super().make_context(*given, **words)
+        except (KeyboardInterrupt, signals.Terminated) as error:  # while what was typed is read
+            raise interrupted(error) from None
+
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         ctx.meta["words"] = tuple(args)
         return super().parse_args(ctx, args)
@@ -52,11 +58,7 @@ class Commands(TyperGroup):
             with signals.handled(), told_warnings():
                 return super().invoke(ctx)
         except (KeyboardInterrupt, signals.Terminated) as error:
-            terminated = isinstance(error, signals.Terminated)
-            code = signals.TERMINATED if terminated else signals.INTERRUPTED
-            print_line(f"\n{str(error) or 'Interrupted.'}")
-            leave_the_others(code)
-            raise typer.Exit(code) from None
+            raise interrupted(error) from None
         except BrokenPipeError:  # the reader of the output has gone: nobody is left to be told
             raise
         except (ChainruleError, OSError, MemoryError, RuntimeError) as error:
@@ -82,6 +84,14 @@ def check_words(words: Sequence[str]) -> None:
         if not word or (word.startswith("--") and mark and not value):
             name = option if mark else before if before.startswith("-") else "An argument"
             raise SettingError(f"{name} is empty: give it a value, or leave it out.")
+
+
+def interrupted(error: BaseException) -> typer.Exit:
+    """Print how to go on after Ctrl-C or SIGTERM, and give the exit code."""
+    code = signals.TERMINATED if isinstance(error, signals.Terminated) else signals.INTERRUPTED
+    print_line(f"\n{str(error) or 'Interrupted.'}")
+    leave_the_others(code)
+    return typer.Exit(code)
 
 
 def leave_the_others(code: int) -> None:
