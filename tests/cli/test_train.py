@@ -284,3 +284,9 @@ def test_every_setting_is_an_option() -> None:
     typed = set(inspect.signature(app.train).parameters)
     of_this_start = {"config", "out", "resume", "distributed", *app.MEETING}
     assert typed - of_this_start - {"column", "drop"} == set(FIELDS) - {"net", "columns"}
+
+
+def test_more_epochs_under_a_schedule_tell_what_becomes_of_the_rate(chainrule: Any) -> None:
+    chainrule("train", "iris", *SHORT, "--schedule", "cosine", "--out", "a")
+    done = chainrule("train", "--resume", "a", "--epochs", 4)
+    assert "over 4 epochs now, not 2: after epoch 2 it is 0.001, where it had come to 0." in done.stderr
