@@ -145,6 +145,11 @@ def test_yes_and_no_are_classes_and_counts_are_numbers() -> None:
     assert "mae" in fit(cr.Dense(1), (X, LABELS > 0), loss="quadratic").history.columns
 
 
+def test_a_model_of_numbers_goes_on_with_numbers_that_are_0_and_1() -> None:
+    counts = fit(cr.Dense(1), (X, LABELS)).model
+    assert "mae" in fit(counts, (X, (LABELS > 0).astype(int))).history.columns
+
+
 def test_a_table_is_not_read_by_load(tmp_path: Any) -> None:
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(FileError, match=r"cr\.Table\.read\(.*x\.csv', target="):

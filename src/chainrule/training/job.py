@@ -108,7 +108,9 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
             root,
         )
     if isinstance(settings.loss, str) and settings.loss == "auto":
-        losses.check_pair(model.last_activation, _labels(data.y, prepared.target.task), model.output_shape[-1])
+        task = prepared.target.task
+        targets = task if model.target_is_known else _labels(data.y, task)
+        losses.check_pair(model.last_activation, targets, model.output_shape[-1])
     recipe, state = start(
         model,
         settings.loss,
