@@ -190,6 +190,14 @@ class TestFramesOfNumbers:
         with pytest.raises(cr.ChainruleError, match="names of the input columns"):
             cr.ensemble([runs[0], other])
 
+    @pytest.mark.parametrize("call", ["fit", "partial_fit"])
+    def test_estimators_keep_the_names(self, call: str) -> None:
+        net = cr.NetClassifier(hidden=(4,), epochs=1, engine="numpy")
+        labels = {} if call == "fit" else {"classes": [0, 1]}
+        getattr(net, call)(self.x, self.y, **labels)
+        assert np.array_equal(net.model_.predict(self.x[["charge", "mass"]]), net.predict(self.x))
+        assert net.run_.evaluate(self.x[["charge", "mass"]], self.y)["accuracy"] == net.score(self.x, self.y)
+
 
 class TestPixels:
     y = rng.integers(0, 3, 120)
@@ -293,6 +301,12 @@ class TestOutside:
     def test_a_column_of_a_table_in_another_unit_is_named(self, run: Any, frame: pd.DataFrame) -> None:
         with pytest.warns(InputWarning, match="'height'"):
             run.model.predict(frame.assign(height=frame.height * 1000))
+
+    def test_what_is_trained_on_later_is_inside(self) -> None:
+        more = cr.fit(self.run.model, (self.x * [1, 1000, 1], self.x[:, 0] > 0), **FROZEN)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            more.model.predict(self.x * [1, 1000, 1])
 
 
 class TestLabels:

@@ -25,6 +25,7 @@ from chainrule.keywords import checks_keywords
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
+from chainrule.models.inputs import Inputs
 from chainrule.optimizers import Optimizer
 from chainrule.tables.infer import unscaled
 from chainrule.tables.preparation import Preparation
@@ -158,7 +159,8 @@ class Net(Parameters):
         """A run from the start on rows that are checked."""
         settings = self._settings() | {"validation": self._validation(), "precision": self._precision(X)}
         if not is_table(X):
-            return fit(self._network(outputs, activation), (X, y), sample_weight=sample_weight, **settings)
+            net = self._network(outputs, activation)
+            return fit(net, (self._named(X), y), sample_weight=sample_weight, **settings)
         share = settings.pop("validation")
         data, sample_weight = prepared(X, y, sample_weight, self._columns(X), share, settings["seed"])
         net = self._network(outputs, activation, data.preparation)
@@ -183,6 +185,15 @@ class Net(Parameters):
             self._continued = Continued(self._seed())
         return self._continued.train(model, X, y, sample_weight, self._settings())
 
+    def _named(self, X: np.ndarray) -> Any:
+        """The rows with the names of their columns, where `fit` was given a data frame: its model keeps them."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is None or X.ndim != 2:
+            return X
+        from pandas import DataFrame
+
+        return DataFrame(X, columns=names, copy=False)
+
     def _columns(self, X: Any) -> Mapping[str, Any] | None:
         """What is said of the columns of a data frame; they are scaled one by one, or none of them."""
         return self.columns if self.normalize else unscaled(map(str, X.columns), self.columns or {})
@@ -192,14 +203,16 @@ class Net(Parameters):
         precision = self._precision(X)
         preparation = learned(X, y, self._columns(X))[0] if is_table(X) else None
         X = X if preparation is None else preparation(X)
+        names = None if preparation is not None else getattr(self, "feature_names_in_", None)
+        names = None if names is None else tuple(names.tolist())
+        scale = Standardizer.fit(X, sample_weight) if self.normalize and preparation is None else None
         make = functools.partial(
             Model,
             self._network(outputs, activation, preparation),
             X.shape[1:],
             seed=self._seed(),
             precision=PRECISIONS[precision],
-            preparation=preparation,
-            standardizer=Standardizer.fit(X, sample_weight) if self.normalize and preparation is None else None,
+            inputs=Inputs(X.shape[1:], preparation, names, standardizer=scale),
         )
         model = make()
         if classes is None:

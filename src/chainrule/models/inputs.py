@@ -162,6 +162,12 @@ class Inputs:
         divided = len(self.shape) > 1 and limits.fractions and not pixels
         return replace(self, standardizer=standardizer, limits=limits, byte_scale=BYTE if divided else 1)
 
+    def widened(self, x: Array | Rows) -> Inputs:
+        """These, with a range that holds admitted inputs that are trained on, too."""
+        if self.limits is None or isinstance(x, Rows):
+            return self
+        return replace(self, limits=self.limits.merged(Limits.fit(x)))
+
     # --- steps ------------------------------------------------------------------------------------------------
 
     def check_shape(self, x: Any) -> None:

@@ -67,10 +67,12 @@ def prepare(
         x, encoded, weight = x[rows], encoded[rows], weight[rows]
     counts = weight if sample_weight is not None else None  # a sample of weight 2 counts as two, here too
     inputs = data.inputs
-    if inputs.limits is None and not model.target_is_known:  # the inputs of a trained model stay as they were
+    if inputs.limits is None and not model.target_is_known:  # a trained model keeps its scales
         inputs = inputs.learn(x, normalize, counts, data.pixels, model.net.codes)
         if inputs.standardizer is not None:
             _warn_of_codes(model.net, x)
+    else:
+        inputs = inputs.widened(x)
     if not drawn and validation is not None:
         held_out = _given(validation, inputs, target, units, activation)
     if target.task == "regression" and not model.target_is_known:
