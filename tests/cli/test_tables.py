@@ -226,3 +226,64 @@ def test_evaluate_takes_an_encoding_and_a_separator(written_elsewhere: Path, cha
     # The file of the run itself is read as it was then.
     assert json.loads(chainrule("evaluate", "run", written_elsewhere, "--json").stdout)["rows"] == 40
     assert len(rows_of(chainrule("predict", "run", written_elsewhere).stdout)) == 200
+
+
+# How cells are read, through the commands.
+
+
+def written_table(path: Path, rows: int, comma: bool = False) -> Path:
+    """Numbers from 1 to 9 with three decimals, and whether they are above 5."""
+    values = np.random.default_rng(rows).uniform(1, 9, rows)
+    separator, mark = (";", ",") if comma else (",", ".")
+    lines = [f"{f'{v:.3f}'.replace('.', mark)}{separator}{'hi' if v > 5 else 'lo'}" for v in values]
+    path.write_text("\n".join([f"a{separator}y", *lines]) + "\n")
+    return path
+
+
+def test_a_file_with_the_other_decimal_mark_is_read_right_and_told(chainrule: Any, tmp_path: Path) -> None:
+    written_table(tmp_path / "train.csv", 300)
+    written_table(tmp_path / "other.csv", 80, comma=True)
+    chainrule("train", "train.csv", "--target", "y", "--out", "run", "--epochs", 20, "--engine", "numpy")
+    done = chainrule("evaluate", "run", "other.csv", "--json")
+    assert json.loads(done.stdout)["accuracy"] > 0.9
+    assert "a: numbers have decimal commas here" in done.stderr
+    assert "a: numbers have decimal commas here" in chainrule("predict", "run", "other.csv").stderr
+
+
+def test_predict_answers_for_the_whole_file_wherever_its_cells_stand(
+    chainrule: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chainrule.cli.predict.ROWS", 10)
+    written_table(tmp_path / "train.csv", 60)
+    chainrule("train", "train.csv", "--target", "y", "--out", "run", "--epochs", 1, "--engine", "numpy")
+    for name, bad in (("together", range(10, 20)), ("spread", range(1, 20, 2))):
+        cells = ["ERR" if row in bad else "2.5" for row in range(35)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a", *cells]) + "\n")
+        done = chainrule("predict", "run", f"{name}.csv", "--out", f"{name}-p.csv")
+        assert (
+            f"10 cells counted as missing, being no finite number; the first is in row {bad[0]}: 'ERR'" in done.stderr
+        )
+        predicted = (tmp_path / f"{name}-p.csv").read_text().splitlines()
+        assert [line.split(",")[0] for line in predicted] == ["index", *map(str, range(35))]
+    (tmp_path / "none.csv").write_text("\n".join(["a", *["ERR"] * 35]) + "\n")
+    done = chainrule("predict", "run", "none.csv", "--out", "none-p.csv", code=2)
+    assert "no cell can be read as one: row 0 has 'ERR'" in done.stderr
+    assert not (tmp_path / "none-p.csv").exists()
+
+
+def test_missing_texts_are_said_kept_and_used(chainrule: Any, tmp_path: Path) -> None:
+    rows = [f"{i % 7},{['NA', 'DE', '?'][i % 3]}" for i in range(90)]
+    (tmp_path / "lands.csv").write_text("\n".join(["a,land", *rows]) + "\n")
+    words = ("--target", "land", "--epochs", 1, "--engine", "numpy", "--test", 0.2)
+    done = chainrule("train", "lands.csv", *words, "--out", "usual", code=2)
+    assert "'NA' (30 cells)" in done.stderr
+    assert "--missing" in done.stderr
+    done = chainrule("train", "lands.csv", *words, "--missing", "?", "--out", "run")
+    assert "'?' (30 cells)" in done.stderr
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["missing"] == ["?"]
+    evaluated = json.loads(chainrule("evaluate", "run", "lands.csv", "--json").stdout)
+    assert [row["class"] for row in evaluated["classes"]] == ["DE", "NA"]
+    (tmp_path / "new.csv").write_text("\n".join(["a,land", *rows[:30]]) + "\n")
+    assert json.loads(chainrule("evaluate", "run", "new.csv", "--json").stdout)["rows"] == 20
+    chainrule("train", "lands.csv", *words, "--missing", "none", "--out", "all")
+    assert len(json.loads(chainrule("evaluate", "all", "new.csv", "--json").stdout)["classes"]) == 3

@@ -14,6 +14,7 @@ from chainrule.errors import DataError, SettingError
 from chainrule.export import check_onnx, onnx_inputs, to_onnx
 from chainrule.export.check import open_session, run_onnx
 from chainrule.tables.columns import Column
+from chainrule.tables.infer import infer_columns
 from chainrule.tables.preparation import Preparation
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -237,3 +238,26 @@ def test_a_model_of_too_many_columns_is_refused_before_anything_is_written(
     with pytest.raises(SettingError, match=r"takes 6 columns.*5 at most"):
         to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_told_of_the_cells_holds_in_the_file() -> None:
+    """Texts that stand for missing values or do not, categories told apart by their writing, styles of numbers."""
+    train = pd.DataFrame(
+        {
+            "land": ["NA", "DE", None, ""] * 20,
+            "sign": ["+", "-", "?", None] * 20,
+            "version": ["3.1", "3.10", "beta", "True"] * 20,
+            "size": ["1,5", "2,25", "3,125", "4,5"] * 20,
+            "share": ["12%", "0.5", "99%", "0.25"] * 20,
+        }
+    )
+    for missing in (None, [], ["NA", "?"]):
+        preparation = Preparation.fit(train, infer_columns(train, missing=missing))
+        model = mirror(preparation)
+        check(model, train)
+        other = train.assign(size=["1.5", "2.25", "0.125", "4.5"] * 20, share=0.5)
+        check(model, other.iloc[1:])
+        inputs = onnx_inputs(model, other)
+        assert inputs["size"].ravel()[:2].tolist() == [1.5, 2.25]
+        assert inputs["share"].ravel()[0] == 50
+        np.testing.assert_allclose(run_onnx(to_onnx(model), inputs)["outputs"], preparation(other), atol=1e-6)

@@ -126,6 +126,27 @@ def test_encoding_and_separator_are_kept(folder: Path, monkeypatch: pytest.Monke
     same(pieces, Table.read("t.csv", "y", **words).prepare(test=0.2, key=KEY))
 
 
+def test_cells_mean_the_same_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Styles of numbers, texts that stand for missing values, labels: told of the file, not of its pieces."""
+    numbers, shares, labels = ["1.234", "2.571", "850"], ["12%", "0,5"], ["+", "-", "?"]
+    rows = [f"{numbers[i % 3]};{shares[i // 40 % 2]};{'+-'[i % 2]};1.{i % 9}50;{labels[i % 3]}" for i in range(160)]
+    (folder / "cells.csv").write_text("\n".join(["a;share;sign;size;y", *rows]))
+    for target, missing in (("y", None), ("y", ["?"]), ("size", None)):
+        parts = []
+        for portion in (0.0, 1.0):
+            monkeypatch.setattr(large, "SHARE", portion)
+            task = "regression" if target == "size" else None
+            table = Table.read(folder / "cells.csv", target, missing=missing, task=task)
+            parts.append(table.prepare(validation=0.2, test=0.2, key=random.key(0)))
+        pieces, whole = parts
+        assert pieces.data.classes == whole.data.classes
+        assert pieces.columns == whole.columns
+        assert pieces.data.preparation.target == whole.data.preparation.target
+        assert set(whole.notes) <= set(pieces.notes)
+        for name in ("x", "y", "x_validation", "y_validation", "x_test", "y_test"):
+            np.testing.assert_array_equal(getattr(pieces.data, name), getattr(whole.data, name))
+
+
 def test_it_takes_a_fraction_of_the_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     x = rng.normal(size=(4_000, 10))

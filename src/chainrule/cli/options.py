@@ -47,7 +47,7 @@ ImageSize = Annotated[
 Missing = Annotated[
     str | None,
     option(
-        "The texts of a table that stand for missing values; '' for empty cells alone. [NA, nan, null, ?, -, ...]",
+        "The texts of a table that stand for missing values; none: only empty cells. [NA, nan, null, ?, -, ...]",
         metavar="TEXT,TEXT,...",
     ),
 ]

@@ -38,7 +38,7 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
     if "hidden" in typed:
         typed["hidden"] = parse_hidden(typed["hidden"])
     if "missing" in typed:
-        typed["missing"] = tuple(text.strip() for text in typed["missing"].split(",") if text.strip())
+        typed["missing"] = parse_missing(typed["missing"])
     if "image_size" in typed:
         typed["image_size"] = parse_image_size(typed["image_size"])
     columns = parse_columns(typed.pop("column", ()), typed.pop("drop", ()))
@@ -100,6 +100,11 @@ def parse_image_size(text: str) -> tuple[int, int]:
         return int(height), int(width if by else height)
     except ValueError:
         raise SettingError(f"--image-size takes height x width in pixels, such as 48x64, got {text!r}.") from None
+
+
+def parse_missing(text: str) -> tuple[str, ...]:
+    """``"NA,?"`` as ("NA", "?"); ``"none"`` is no text, so that only empty cells are missing."""
+    return () if text == "none" else tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:

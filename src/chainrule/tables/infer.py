@@ -521,15 +521,16 @@ def _parts(days: Array) -> tuple[str, ...]:
 
 def _category(base: Column, column: Look, reason: str = "") -> Column:
     whole = column.odd is None and column.distinct == len(column.texts)
-    written = column.texts if column.exact else map(as_text, column.texts)
-    texts = written if whole else categories(column.values, missing=column.na_values, exact=column.exact)
+    exact = column.exact
+    written = column.texts if exact else map(as_text, column.texts)
+    texts = written if whole else categories(column.values, missing=column.na_values, exact=exact)
     distinct = len({text for text in texts if text is not None})
     return dataclasses.replace(
         base,
         kind="category",
         distinct=distinct,
         encode="one_hot" if distinct <= FEW else "embedding",
-        exact=column.exact,
+        exact=exact,
         reason=reason or f"{distinct:,} different value{'s' * (distinct != 1)}",
     )
 

@@ -54,7 +54,6 @@ class Look:
     typed : whether it came as numbers, truth values or dates
     texts : how often each value occurs, by how it is written
     na_values, na_counts : the texts that stand for missing values, and how often those that occur do
-    exact : whether two texts differ in how a number or a truth value is written, and in nothing else
     odd : a cell that is no single value, such as a list
     separator, table : of the text file, and how many of its columns have each decimal mark (`chainrule.tables.style`)
     """
@@ -67,7 +66,7 @@ class Look:
         self.odd = None
         self._numbers: tuple[Style, NDArray[np.float64]] | None = None
         self._evidence: Evidence | None = None
-        self.markers, self.exact = frozenset[str]() if self.typed else MARKERS, False
+        self.markers = frozenset[str]() if self.typed else MARKERS
         self.na_values: tuple[str, ...] = () if missing is None else tuple(missing)
         self.na_counts: dict[str, int] = {}
         if self.typed:
@@ -90,8 +89,6 @@ class Look:
                 self.odd = next((cell for cell in present if not is_plain(cell)), None)
             self.texts = {} if self.odd is not None else _counts(present)
             self.distinct = len(self.texts)
-        if not self.typed:
-            self.exact = _merges(self.texts)
         self.example = shown(self.odd if self.odd is not None else next(iter(self.texts), ""))
 
     def __len__(self) -> int:
@@ -119,6 +116,11 @@ class Look:
         taken = frozenset(self.na_values)
         self.na_counts = {text: count for text, count in texts.items() if text in taken and text}
         return {text: count for text, count in texts.items() if text not in taken}
+
+    @property
+    def exact(self) -> bool:
+        """Whether two texts differ in how a number or a truth value is written, and in nothing else."""
+        return not self.typed and len({as_text(text) for text in self.texts}) < len(self.texts)
 
     @property
     def stored_na_values(self) -> tuple[str, ...] | None:
@@ -221,11 +223,6 @@ def _counts(present: Sequence[Any]) -> dict[str, int]:
     if set(counts) <= {str}:
         return dict(collections.Counter(present))
     return dict(collections.Counter(cell if isinstance(cell, str) else as_text(cell) for cell in present))
-
-
-def _merges(texts: Mapping[str, int]) -> bool:
-    """Whether two texts would be one category if numbers and truth values were written in one way only."""
-    return len({as_text(text) for text in texts}) < len(texts)
 
 
 def shown(cell: Any) -> str:

@@ -20,7 +20,7 @@ from chainrule.tables.columns import MISSING, Column
 from chainrule.tables.look import evidence_in
 from chainrule.tables.numeric import is_missing
 from chainrule.tables.selection import INPUTS, is_infinite, select
-from chainrule.tables.style import Evidence, tell_style, votes
+from chainrule.tables.style import PLAIN, Evidence, tell_style, votes
 from chainrule.tables.values import as_number, bare_number, cells, distinct, values_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ Array = NDArray[Any]
 Kind = tuple[str, str, str]
 
 VALUE, NONE, INFINITE, EMPTY = "value", "none", "infinite", "empty"
+
+#: Of plain numbers: those that are numbers with a decimal comma, too, and those that are not.
+PLAIN_KINDS: tuple[Kind, Kind] = ((VALUE, VALUE, ""), (VALUE, NONE, ""))
 
 
 def styled(columns: Sequence[Column], evidence: Sequence[Evidence | None], separator: str | None) -> list[Column]:
@@ -150,18 +153,15 @@ class Reading:
             return
         codes, values = distinct(series)
         present = cells(values, column.missing_texts)
-        kinds = self._kinds_of(column, present)
-        codes = np.where(codes < 0, len(kinds), codes)
-        counts = np.bincount(codes, minlength=len(kinds) + 1)
-        by_kind: dict[Kind, list[int]] = {}
-        for code, kind in enumerate([*kinds, (EMPTY, EMPTY, "")]):
-            if counts[code]:
-                by_kind.setdefault(kind, []).append(code)
-        for kind, members in by_kind.items():
-            usual = VALUE in kind[:2] and len(by_kind) == 1
-            row = 0 if usual else int(np.flatnonzero(np.isin(codes, members))[0])
-            cell = None if kind[0] == EMPTY else present[codes[row]]
-            yield kind, int(counts[members].sum()), row, cell
+        places: dict[Kind, int] = {}
+        kinds = [places.setdefault(kind, len(places)) for kind in self._kinds_of(column, present)]
+        kinds.append(places.setdefault((EMPTY, EMPTY, ""), len(places)))
+        rows = np.array(kinds)[codes]  # -1, a missing cell, is the last
+        counts = np.bincount(rows, minlength=len(places))
+        for kind, place in places.items():
+            if counts[place]:
+                row = int(np.argmax(rows == place))
+                yield kind, int(counts[place]), row, None if codes[row] < 0 else present[codes[row]]
 
     def _kinds_of(self, column: Column, present: Array) -> list[Kind]:
         """What each of some different cells is."""
@@ -215,6 +215,8 @@ def _kind_of_number(cell: Any) -> Kind:
     if not isinstance(cell, str):
         kind = _kind(float(values_of([cell], Column("x", "number"))[0]), cell)
         return kind, kind, ""
+    if PLAIN.fullmatch(cell):
+        return PLAIN_KINDS["." in cell and (cell[-4:-3] != "." or math.isnan(as_number(cell, ",")))]
     if cell in MISSING:
         return EMPTY, EMPTY, ""
     number, unit = bare_number(cell)

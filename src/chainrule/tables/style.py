@@ -21,9 +21,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from chainrule.tables.columns import Column
 from chainrule.tables.values import SPACES, UNITS, as_number, bare_number
@@ -32,6 +34,9 @@ __all__ = ["Evidence", "Style", "tell_style", "votes"]
 
 #: Of numbers in groups of three, so many end in a zero if they are rounded amounts rather than decimals.
 ROUNDED = 0.3
+
+#: More different texts than so many are worth counting at once.
+MANY = 50
 
 #: Percentages go beyond this; fractions do not.
 FRACTION, PERCENT = 1.0, 1.5
@@ -50,6 +55,7 @@ def _forms() -> re.Pattern[str]:
 
 
 _FORM = _forms()
+PLAIN = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")  # no leading zeros, no signs, no exponents
 _SPACED = re.compile(rf"(?<=[0-9])[{SPACES}](?=[0-9]{{3}})")
 _FRACTION = re.compile(r"0*[.,][0-9]*[1-9][0-9]*")
 _ZERO_OR_ONE = re.compile(r"0*[01]?(?:[.,]0*)?")
@@ -91,6 +97,12 @@ class Evidence:
 
     def add_texts(self, texts: Mapping[str, int], known: Column | None = None) -> None:
         """Count cells by their text; ``known`` is the column as the training rows had it."""
+        plain = [
+            text for text in texts if PLAIN.fullmatch(text) and (text[-4:-3] != "." or text.lstrip("+-")[0] == "0")
+        ]
+        if len(plain) > MANY:  # most columns: numbers that are written in one way, and counted at once
+            self._add_plain(plain, [texts[text] for text in plain])
+            texts = {text: texts[text] for text in texts.keys() - set(plain)}
         for text, count in texts.items():
             number, unit = bare_number(text)
             digits = number.lstrip("+-")
@@ -110,10 +122,22 @@ class Evidence:
                 for mark in ".," if known is not None else "":
                     self.inside[mark] += count * _lies_inside(as_number(number, mark), known)
 
+    def _add_plain(self, texts: Sequence[str], counts: Sequence[int]) -> None:
+        """Count numbers with a decimal point and whole ones, as `add_texts` does one by one."""
+        weights, size = np.array(counts), np.abs(np.array(texts, object).astype(np.float64))
+        pointed = np.array(["." in text for text in texts])
+        ones = (size == 0) | (size == 1)
+        for name, where in (
+            ("point", pointed),
+            ("short", ~pointed & (size < 1_000)),
+            ("long", ~pointed & (size >= 1_000)),
+        ):
+            self.forms[name] += int(weights[where].sum())
+        for name, where in (("one", ones), ("fraction", ~ones & (size < 1)), ("larger", ~ones & (size >= 1))):
+            self.bare[name] += int(weights[where].sum())
+
     def add_numbers(self, values: Any) -> None:
         """Count the cells of a column that came as numbers, float64 with NaN."""
-        import numpy as np
-
         size = np.abs(values[~np.isnan(values)])
         ones = int(((size == 0) | (size == 1)).sum())
         fractions = int((size < 1).sum()) - int((size == 0).sum())

@@ -420,14 +420,13 @@ def cells(series: Any, missing: Collection[str] = MISSING) -> Array:
     if _repeats(series):
         return by_value(series, lambda values: cells(values, missing), None)
     given = series if isinstance(series, np.ndarray) else series.array
-    empty, found = np.asarray(pd.isna(given)), np.array(given, object)
-    for i, (cell, absent) in enumerate(zip(found, empty, strict=True)):
-        if absent:
-            found[i] = None
-        elif isinstance(cell, str):
+    empty, present = np.asarray(pd.isna(given)), np.array(given, object)
+    present[empty] = None
+    for row, cell in enumerate(present):
+        if isinstance(cell, str):
             text = cell.strip()
-            found[i] = None if text in missing else str(text)
-    return found
+            present[row] = None if text in missing else str(text)
+    return present
 
 
 def coded(frame: DataFrame) -> DataFrame:
