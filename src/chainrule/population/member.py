@@ -299,7 +299,7 @@ class Recruits:
             None if settings.sample_weight is None else np.asarray(settings.sample_weight).tobytes(),
             repr(settings.class_weight),
             settings.precision,
-            id(net) if isinstance(net, Model) else (repr(last), net.codes),
+            id(net) if isinstance(net, Model) else (repr(last), getattr(net, "codes", None)),
         )
         found = job(net, data, settings, self._prepared.get(key))
         if streams(found):
