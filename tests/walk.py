@@ -106,19 +106,23 @@ def operations(scenario: Scenario) -> tuple[list[Operation], dict[str, Any]]:
     return faults.seen, outcome(out)
 
 
-def survives(scenario: Scenario, at: int, fault: str, whole: dict[str, Any]) -> str:
-    """What is wrong after a fault at an operation and going on; "" if nothing is."""
+def survives(scenario: Scenario, at: int, fault: str, whole: dict[str, Any], again: int | None = None) -> str:
+    """What is wrong after a fault at an operation and going on; "" if nothing is.
+
+    ``again`` is the operation of going on at which there is a second fault.
+    """
     out = Path("run")
     shutil.rmtree(out, ignore_errors=True)
     said = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-        try:
-            with Faults(out, at, fault):
-                scenario.start(out)
-        except (Dead, ChainruleError):
-            pass
-        except Exception as error:
-            return f"the error is {error!r}"
+        for act, place in ((scenario.start, at), *([] if again is None else [(scenario.go_on, again)])):
+            try:
+                with Faults(out, place, fault):
+                    act(out)
+            except (Dead, ChainruleError):
+                pass
+            except Exception as error:
+                return f"the error is {error!r}"
         try:
             scenario.go_on(out)
             if (found := outcome(out)) != whole:
@@ -163,13 +167,13 @@ def state(run: Path) -> dict[str, Any]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
 
 
-def walk(scenario: Scenario, points: Callable[[Sequence[Operation]], Sequence[tuple[int, str]]]) -> dict[str, str]:
-    """What is wrong at some operations (their numbers, each with a fault): {} if nothing is."""
+def walk(scenario: Scenario, points: Callable[[Sequence[Operation]], Sequence[tuple[Any, ...]]]) -> dict[str, str]:
+    """What is wrong at some operations (their numbers, each with a fault, and see `survives`): {} if nothing is."""
     seen, whole = operations(scenario)
     found = {}
-    for at, fault in points(seen):
-        if wrong := survives(scenario, at, fault, whole):
-            found[f"{fault} at operation {at}, {seen[at].kind} of {seen[at].file}"] = wrong
+    for at, fault, *again in points(seen):
+        if wrong := survives(scenario, at, fault, whole, *again):
+            found[f"{fault} at operation {at}, {seen[at].kind} of {seen[at].file}, again {again}"] = wrong
     return found
 
 

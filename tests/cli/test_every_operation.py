@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faults import Operation
@@ -26,6 +27,18 @@ def test_a_fault_at_one_operation_of_each_kind(scenario: Scenario, tmp_path: Pat
 
     with in_folder(tmp_path):
         assert walk(scenario, some) == {}
+
+
+@pytest.mark.slow
+@scenarios
+def test_a_second_fault_while_it_goes_on(scenario: Scenario, tmp_path: Path) -> None:
+    def pairs(seen: Sequence[Operation]) -> list[tuple[int, str, int]]:
+        random = np.random.default_rng(0)
+        places = random.integers(0, len(seen), (20, 2)).tolist()
+        return [(at, ("crash", "error")[i % 2], again) for i, (at, again) in enumerate(places)]
+
+    with in_folder(tmp_path):
+        assert walk(scenario, pairs) == {}
 
 
 @pytest.mark.slow

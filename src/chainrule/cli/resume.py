@@ -87,9 +87,9 @@ def say_where(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def going_on(folder: Path, command: str = "train") -> Iterator[None]:
+def going_on(folder: Path) -> Iterator[None]:
     """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say what goes on with the run of a folder."""
-    to_go_on = f"To go on: chainrule {command} --resume {folder}"
+    to_go_on = f"To go on: chainrule train --resume {folder}"
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
