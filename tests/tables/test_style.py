@@ -123,6 +123,7 @@ def test_another_file_is_converted_refused_or_told(
         (["1,234", "5,678"], ",", ".", True),
         (["1.234", "5.678"], ",", ".", True),
         (["1.500", "245.000", "80.250"], ";", ",", True),  # rounded amounts
+        (["€ 1.507", "2.318 €"], ",", ",", True),  # money has no three decimals
         (["1 234,5", "2\u00a0000,25"], "\t", ",", False),
         (["1'234.5", "7"], ";", ".", False),
         (["12", "7", "3,5"], ",", ",", False),
@@ -273,6 +274,15 @@ def test_times_are_numbers_in_their_own_style(times: list[str], tmp_path: Path) 
     ready = table.prepare(validation=0, test=0.25, time="t", key=KEY)
     latest = {"10,25": 1, "2.000.000": 2}
     assert ready.rows.test.tolist() == [next(row for text, row in latest.items() if text in times)]
+
+
+def test_the_target_is_read_alike_in_all_folds(tmp_path: Path) -> None:
+    """Also in the one whose training rows do not have the only sure cell."""
+    cells = ["0,5", *(f"1.{i}" for i in range(100, 159))]
+    path = file_of(tmp_path, {"a": [str(i % 7) for i in range(60)], "y": cells}, ";")
+    table = cr.Table.read(path, "y")
+    result = cr.cross_validate(cr.Dense(1), table, folds=3, epochs=1, progress=False, engine="numpy")
+    assert [run.model.preparation.target.column.decimal for run in np.ravel(result.runs)] == [","] * 3
 
 
 def test_a_new_target_is_converted_too(tmp_path: Path) -> None:

@@ -77,6 +77,18 @@ def test_labels_that_are_unknown_stay_as_they_are_written_and_are_listed_alone()
     assert learnt([True, False] * 9).read(["true", "0", "maybe"]).tolist() == [True, False, "maybe"]
 
 
+def test_labels_of_other_types_are_the_classes_that_they_are_written_as() -> None:
+    rng = np.random.default_rng(0)
+    for written, typed in ((["true", "false"], [True, False]), (["0.5", "1.5"], [0.5, 1.5])):
+        frame = pd.DataFrame({"a": rng.normal(size=60), "y": written * 30})
+        table = cr.Table.read(frame, "y", task="classification")
+        run = cr.fit(cr.Sequential(cr.Dense(2, "softmax")), table, epochs=1, progress=False, engine="numpy")
+        assert run.model.target.classes == tuple(sorted(written))
+        assert run.evaluate(frame, pd.Series(typed * 30)) == run.evaluate(frame, frame["y"])
+    note = learn_target(pd.Series([0.5, 1.5] * 20), "classification")[1]
+    assert "text, '0.5'" in note
+
+
 def test_texts_of_one_column_are_never_merged() -> None:
     target = learnt(["3.1", "3.10", "4.0-beta"] * 10)
     assert target.classes == ("3.1", "3.10", "4.0-beta")

@@ -133,7 +133,7 @@ class Inputs:
     def read_target(self, y: Any) -> np.ndarray:
         """Targets as a checked array; the cells of the target column of a table are read as they were in training."""
         column = None if self.preparation is None else self.preparation.target
-        if column is None or not _holds_text(y):
+        if column is None or not (_holds_text(y) or (column.labels == "text" and np.ndim(y) == 1)):
             return check_target(y)
         values = column.read(y)
         if not (present := has_target(values)).all():

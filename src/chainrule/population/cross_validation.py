@@ -468,7 +468,10 @@ def _of_table(table: Table, groups: Any) -> _Samples:
     rows = np.flatnonzero(present)
     groups = None if groups is None else np.asarray(groups)[rows]
     # What is to be learnt is the same in all folds, however the targets of one may look.
-    return _Samples(dataclasses.replace(table, task=target.task), table.frame, y, target.task, rows, groups)
+    style = {"decimal": target.column.decimal, "unit": target.column.unit}
+    columns = {**table.columns, table.target: style} if target.task == "regression" else table.columns
+    table = dataclasses.replace(table, task=target.task, columns=columns)
+    return _Samples(table, table.frame, y, target.task, rows, groups)
 
 
 def _labels(stratify: Any, samples: _Samples) -> Any:

@@ -9,6 +9,7 @@
 3. **Sure cells** of other columns of the same table, by the number of columns.
 4. **Whole numbers** beside the groups of three: one of four or more digits without a mark means that thousands are not
    marked, so the mark stands before decimals; with three digits at most, that it separates thousands.
+   Amounts of money have no three decimals: what separates groups of three beside a currency separates thousands.
 5. **The separator**: semicolons are written where the decimal mark is a comma. Numbers such as ``1.234`` between
    semicolons are thousands if they are rounded (a third of them ends in a zero).
 6. The mark of the training rows, or else the point.
@@ -37,6 +38,9 @@ ROUNDED = 0.3
 
 #: More different texts than so many are worth counting at once.
 MANY = 50
+
+#: The signs of currencies.
+MONEY = UNITS.replace("%", "")
 
 #: Percentages go beyond this; fractions do not.
 FRACTION, PERCENT = 1.0, 1.5
@@ -239,7 +243,7 @@ def _decimal(own: Evidence, table: Mapping[str, int], separator: str | None, kno
         decimal = known.decimal
     elif own.forms["long"]:
         decimal = mark
-    elif own.forms["short"] and groups > 1:
+    elif any(own.signs[sign] for sign in MONEY) or (own.forms["short"] and groups > 1):
         decimal = other
     elif separator == ";" and mark == ".":
         decimal = other if own.rounded >= ROUNDED * groups else usual if known is not None else mark

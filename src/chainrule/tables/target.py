@@ -240,6 +240,8 @@ def learn_target(
         target = TargetColumn(name, "classification", _kind_of_labels(filled, separator is not None), None, base)
         values = target.read(series)
         target = replace(target, classes=classes_of(values[has_target(values)].tolist()))
+        if column.dtype_kind == "f" and target.labels == "text":
+            notes.append(f"{title} holds numbers, which as classes are text, {column.example!r}.")
     empty = ~has_target(values)
     if empty.any():
         count = int(empty.sum())
