@@ -24,7 +24,11 @@ def start(*arguments: Any) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes]) -> int:
-    return process.wait(timeout=60)
+    try:
+        return process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def point(trial: Any) -> tuple[Any, ...]:

@@ -230,7 +230,8 @@ Study = Annotated[
     str | None,
     option(
         "Where the trials are kept: a journal file, or a database such as sqlite:///search.db. Several processes may "
-        "share it. [study.journal in the run's folder]",
+        "share it, each with a folder of its own. A password is written nowhere: with --resume give the address again, "
+        "or CHAINRULE_STUDY in the environment. [study.journal in the run's folder]",
         metavar="FILE_OR_URL",
     ),
 ]

@@ -227,8 +227,15 @@ def _batch(sampler: Any, stages: Sequence[Stage]) -> int:
 
 
 def _fair(most: int, trials: int, left: int) -> int:
-    """Trials at once of a study that others may work on: a quarter of those that are left, and not too few."""
-    return min(most, max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1))
+    """Trials at once of a study that others may work on: a quarter of those that are left, and not too few.
+
+    Powers of two, since each number of networks that train together is a program to compile.
+
+    >>> [_fair(64, 64, left) for left in (64, 48, 24, 4)]
+    [16, 8, 4, 4]
+    """
+    quarter = max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1)
+    return min(most, 2 ** int(math.log2(quarter)))
 
 
 def _count(name: str, value: Any) -> int:
