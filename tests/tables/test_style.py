@@ -232,6 +232,18 @@ def test_percent_in_one_file_and_fractions_in_the_next(tmp_path: Path) -> None:
             np.testing.assert_allclose(preparation.values(pd.DataFrame({"p": share, "k": "a"}))[0], scale * share)
 
 
+def test_a_currency_that_training_did_not_have_is_told_or_refused(tmp_path: Path) -> None:
+    def read(cells: list[str]) -> pd.DataFrame:
+        return read_table(file_of(tmp_path, {"p": cells * 5, "k": ["a", "b"] * 5}))
+
+    bare, dollars, euros = read(["12.50", "7.25"]), read(["$12.50", "$7.25"]), read(["12.50 €", "7.25 €"])
+    preparation = Preparation.fit(bare, infer_columns(bare))
+    assert "p: numbers have the sign '€' here, and none in the training rows." in preparation.notes(euros)
+    preparation = Preparation.fit(dollars, infer_columns(dollars))
+    with pytest.raises(ChainruleError, match=r"'12\.50 €'"):
+        preparation(euros)
+
+
 def test_numbers_in_brackets_are_negative_and_told(tmp_path: Path) -> None:
     column, values = shares(tmp_path, ["(1,234.50)", "$ 7", "-$3.25", "($2)"] * 5)
     assert values[:4].tolist() == [-1234.5, 7, -3.25, -2]

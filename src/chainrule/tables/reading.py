@@ -65,7 +65,8 @@ class Reading:
     ...     reading.add(pd.DataFrame({"size": piece}))
     >>> for note in reading.notes():
     ...     print(note)
-    size: numbers have decimal commas here, and decimal points in the training rows, and are read so.
+    size: numbers have decimal commas here (what else separates them separates thousands), and decimal points in the \
+training rows; they are read so.
     size: 1 cell counted as missing, being no finite number; the first is in row 2: 'soon'.
     size: 1 cell without a value; in the training rows all had one.
     """

@@ -203,7 +203,7 @@ def tell_style(own: Evidence, table: Mapping[str, int], separator: str | None, k
         The column as the training rows had it, to read another table.
 
     >>> evidence = Evidence()
-    >>> evidence.add_texts({"2.571": 1, "850": 1})
+    >>> evidence.add_texts({"2.571": 5, "850": 5})
     >>> tell_style(evidence, {}, ";").decimal
     ','
     """
@@ -212,8 +212,8 @@ def tell_style(own: Evidence, table: Mapping[str, int], separator: str | None, k
     if known is not None and decimal != known.decimal and (own.sure or own.example):
         marks = {".": "points", ",": "commas"}
         doubts = [
-            f"numbers have decimal {marks[decimal]} here, and decimal {marks[known.decimal]} in the training rows, and "
-            "are read so"
+            f"numbers have decimal {marks[decimal]} here (what else separates them separates thousands), and decimal "
+            f"{marks[known.decimal]} in the training rows; they are read so"
         ]
     if own.brackets and known is None:
         doubts.append("numbers in brackets are negative")
@@ -268,7 +268,8 @@ def _signs(own: Evidence, known: Column | None) -> tuple[str, float, float, str]
     unit = common if known is None or not known.unit else known.unit
     bare, signed = (1.0, 1.0) if known is None else (known.bare, known.signed)
     if unit != "%":
-        return unit, bare, signed, ""
+        new = unit if known is not None and not known.unit else ""
+        return unit, bare, signed, f"numbers have the sign {new!r} here, and none in the training rows" if new else ""
     percents, numbers = own.signs["%"], sum(own.bare.values())
     without = f"{numbers:,} of {numbers + percents:,} numbers have no sign '%'"
     if known is not None and known.unit != "%":  # the training rows had no sign

@@ -129,7 +129,7 @@ class TargetColumn:
         if not unknown:
             return
         different = list(dict.fromkeys(values[row] for row in unknown))
-        rows = "row has" if len(unknown) == 1 else "rows have"
+        rows = "rows has" if len(unknown) == 1 else "rows have"
         raise DataError(
             f"{len(unknown):,} of {len(values):,} {rows} a label of {self.name!r} that is not among the classes of the "
             f"training data: {_listed(different)} (row {unknown[0]:,}{' first' if len(unknown) > 1 else ''}). "
