@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,15 +33,3 @@ def test_an_ensemble_predicts_is_judged_and_exported(chainrule: Any) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     chainrule("export", "together.safetensors", "--out", "together.onnx")
     assert cr.export.check_onnx(together, "together.onnx", iris.x).ok
-
-
-def test_an_ensemble_is_judged_on_the_validation_rows_of_a_table(chainrule: Any) -> None:
-    iris = cr.data.load("iris")
-    rows = [
-        f"{','.join(map(str, row))},{name}" for row, name in zip(iris.x, np.array(iris.classes)[iris.y], strict=True)
-    ]
-    Path("flowers.csv").write_text("\n".join(["a,b,c,d,kind", *rows]))
-    words = ("--target", "kind", "--epochs", 2, "--hidden", 4, "--engine", "numpy", "--seeds", 2, "--out", "a")
-    done = chainrule("train", "flowers.csv", *words)
-    accuracy = json.loads(Path("a/result.json").read_text())["metrics"]["val_accuracy"]
-    assert f"Validation accuracy of the model: {100 * accuracy:.2f} %" in done.stderr
