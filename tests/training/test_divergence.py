@@ -71,7 +71,7 @@ def test_the_weights_are_those_from_before_the_step() -> None:
 def test_the_weights_are_those_from_before_a_step_within_an_epoch(engine: str) -> None:
     """With equal samples it does not matter whether an epoch has four steps or one."""
     equal = np.repeat(x[:1], 40, axis=0), np.repeat(target[:1], 40)
-    one, four = (diverge(cr.Dense(1), engine, equal, optimizer=cr.SGD(1e2), batch_size=n) for n in (40, 10))
+    one, four = (diverge(cr.Dense(1), engine, equal, optimizer=cr.SGD(130.0), batch_size=n) for n in (40, 10))
     assert one.step == four.step
     assert (four.step - 1) % 4 != 0  # it is not the first step of an epoch
     assert len(four.run.history) == (four.step - 1) // 4

@@ -280,7 +280,10 @@ def read_folder(path: str | Path) -> Record:
         elif begun(path) != path:
             kind = f"has the folds of a run that was interrupted. To go on: chainrule train --resume {path}"
         elif nothing_saved(path):
-            kind = f"was left before anything was saved. Start again with the same command, and --out {path}"
+            kind = (
+                "holds no run: it was left before anything was saved. Start again with the same command, and "
+                f"--out {path}"
+            )
         raise FileError(f"{path} {kind}.")
     return Record(
         path=path,
