@@ -242,8 +242,8 @@ class Model:
         """Compare the gradients that `backprop` gives for a batch with central differences of the mean cost.
 
         One row for each parameter, everything in float64 whatever the precision of the model, without dropout and with
-        the batch's statistics in batch normalization, as in `backprop`. See `chainrule.check_gradient` for the formula;
-        at a kink (a ReLU whose z is closer to 0 than the step) the two may differ without a mistake.
+        the batch's statistics in batch normalization, as in `backprop`. See `chainrule.check_gradient` for the formula,
+        and for where the two differ without a mistake (exactly at a kink, and for step units).
 
         Parameters
         ----------
