@@ -255,7 +255,8 @@ def test_after_an_interrupt_a_search_goes_on() -> None:
     start = [*command, *words, "--space", "lr=1e-3..1", "--out", "long"]
     with subprocess.Popen(start, stderr=subprocess.PIPE, text=True, env=environment) as process:
         end = time.monotonic() + 60
-        while not Path("long/search.toml").exists() and time.monotonic() < end:
+        journal = Path("long/study.journal")
+        while not (journal.exists() and '"intermediate_value"' in journal.read_text()) and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import chainrule.cli.judge
-import chainrule.cli.search
+from chainrule.cli import judge as chainrule_judge
+from chainrule.cli import search as chainrule_search
 from chainrule.cli.app import app
+from chainrule.errors import FileError
 from chainrule.signals import Interrupted, Terminated
 from chainrule.tuning import storage
 from chainrule.tuning.hunt import Hunt
@@ -63,12 +64,12 @@ def test_a_search_that_was_killed_at_its_beginning_is_not_blocked(chainrule: Any
 @pytest.mark.parametrize(
     ("module", "name", "error", "code"),
     [
-        (chainrule.cli.search, "write_config", Terminated, 143),
-        (chainrule.cli.search, "write_atomic", Interrupted, 130),  # leaderboard.csv
-        (chainrule.cli.search, "write_trials", Terminated, 143),
-        (chainrule.cli.search, "write_result", Interrupted, 130),
-        (chainrule.cli.judge, "write_evaluation", Terminated, 143),
-        (chainrule.cli.judge, "write_report", Interrupted, 130),
+        (chainrule_search, "write_config", Terminated, 143),
+        (chainrule_search, "write_atomic", Interrupted, 130),  # leaderboard.csv
+        (chainrule_search, "write_trials", Terminated, 143),
+        (chainrule_search, "write_result", Interrupted, 130),
+        (chainrule_judge, "write_evaluation", Terminated, 143),
+        (chainrule_judge, "write_report", Interrupted, 130),
     ],
 )
 def test_signals_while_the_results_are_written(
@@ -83,6 +84,19 @@ def test_signals_while_the_results_are_written(
     assert "To go on: chainrule search --resume a" in done.stderr
     assert "Traceback" not in done.stderr
     chainrule("search", "--resume", "a")
+    assert [name for name in FILES if not Path("a", name).exists()] == []
+
+
+def test_results_that_cannot_be_written_are_not_lost(chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FileError("Could not write a/search.json: No space left on device.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(chainrule_search, "write_trials", refuse)
+        done = chainrule(*SHORT, "--trials", 2, "--out", "a", code=1)
+    assert "No space left on device. To go on: chainrule search --resume a" in done.stderr
+    done = chainrule("search", "--resume", "a")
+    assert "epochs, best" not in done.stderr  # nothing is trained again but the winner
     assert [name for name in FILES if not Path("a", name).exists()] == []
 
 

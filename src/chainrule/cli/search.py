@@ -12,6 +12,7 @@ from typing import Any
 from chainrule.cli.data import fingerprint_of, path_of
 from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say, show, table
+from chainrule.cli.resume import saving
 from chainrule.cli.search_settings import FILE, JOURNAL, SearchSettings, read_search, write_search
 from chainrule.cli.settings import settings_from
 from chainrule.cli.space import Axis, default_space, parse_space, shown
@@ -22,7 +23,7 @@ from chainrule.cli.translate import Translation
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
 from chainrule.cli.usage import Situation, check_used
 from chainrule.engine.cache import ignore_cache_warnings
-from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError
+from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError, UnsavedError
 from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import VALIDATION, TrainSettings
 from chainrule.report.trials import write_trials
@@ -68,7 +69,8 @@ def search(
                 say(str(error))
                 return
             facts = facts_of(translation, found, in_words(task, axes, wanted, stages), notes)
-            write(folder, translation, found, stages, wanted, facts)
+            with saving(found.best):
+                write(folder, translation, found, stages, wanted, facts)
     show(leaderboard(translation, found))
     say_found(translation, found, facts)
     if training := sum(trial.state == "running" for trial in found.trials):
@@ -105,7 +107,7 @@ def begin(folder: RunFolder, task: Task, settings: TrainSettings, wanted: Search
 
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM say how to go on."""
+    """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say how to go on."""
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
@@ -113,6 +115,8 @@ def resumable(folder: Path) -> Iterator[None]:
             raise type(error)("Interrupted before anything was trained.") from None
         text = str(error).partition(" The same call")[0] or "Interrupted."
         raise type(error)(f"{text} To go on: chainrule search --resume {folder}") from None
+    except UnsavedError as error:
+        raise UnsavedError(f"{error} To go on: chainrule search --resume {folder}", run=error.run) from None
 
 
 def searched(
