@@ -116,3 +116,14 @@ def test_texts_of_one_training_column_are_not_merged(tmp_path: Path) -> None:
 def test_missing_takes_texts() -> None:
     with pytest.raises(SettingError, match="999"):
         cr.Table.read(pd.DataFrame({"a": [1], "y": [2]}), "y", missing=[-999])  # type: ignore[list-item]
+
+
+def test_empty_text_of_a_frame_is_missing_and_named() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "k": ["", "u", "v"] * 20, "y": ["", "spam", "ham"] * 20})
+    ready = cr.Table.read(frame, "y").prepare(validation=0, key=KEY)
+    assert ready.data.classes == ("ham", "spam")
+    assert any("'' (20 cells) taken for missing" in note for note in ready.notes)
+    ready = cr.Table.read(frame, "y", missing=[]).prepare(validation=0, key=KEY)
+    assert ready.data.classes == ("", "ham", "spam")
+    assert ready.columns[1].missing == 0

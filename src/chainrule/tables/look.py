@@ -114,7 +114,7 @@ class Look:
         elif frozenset(missing) != {""}:  # then what else there is is what it says
             self.markers = self.markers & {*missing, "None"} if missing else frozenset()
         taken = frozenset(self.na_values)
-        self.na_counts = {text: count for text, count in texts.items() if text in taken and text}
+        self.na_counts = {text: count for text, count in texts.items() if text in taken}
         return {text: count for text, count in texts.items() if text not in taken}
 
     @property

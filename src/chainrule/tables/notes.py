@@ -36,7 +36,7 @@ def missing_notes(frame: DataFrame, columns: Sequence[Column]) -> Iterator[str]:
     counts: list[str] = []
     for column in columns:
         texts = texts_of(frame[column.name]) if column.use and column.kind == "category" else None
-        taken = {text: count for text, count in (texts or {}).items() if text and text in column.missing_texts}
+        taken = {text: count for text, count in (texts or {}).items() if text in column.missing_texts}
         if taken:
             counts.append(f"{taken_texts(taken)} in {column.name}")
     if counts:
