@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from chainrule.cli.usage import Situation, check_used
 from chainrule.tables.read import is_table
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.evaluation import evaluate as evaluate_model
+from chainrule.training.folder import to_json
 
 #: Confusion is shown for so many classes at most.
 MOST_CLASSES = 20
@@ -53,7 +53,7 @@ def as_text(found: Evaluation) -> str:
 
 def as_plain_json(run: str, data: str, found: Evaluation) -> str:
     """All of it as one JSON object."""
-    return json.dumps(
+    return to_json(
         {
             "run": run,
             "data": data,

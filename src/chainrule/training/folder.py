@@ -132,7 +132,7 @@ def write_changed(path: Path, content: bytes) -> None:
     write_atomic(path, content)
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
+def to_json(value: Any, indent: int | None = None, ensure_ascii: bool = True) -> str:
     """Plain values as JSON, in which numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
 
     >>> to_json({"loss": float("inf"), "epochs": 3})
@@ -148,7 +148,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         return value
 
-    return json.dumps(plain(value), allow_nan=False, indent=indent)
+    return json.dumps(plain(value), allow_nan=False, indent=indent, ensure_ascii=ensure_ascii)
 
 
 def from_json(text: str) -> Any:
