@@ -20,6 +20,7 @@ from chainrule.training import streaming
 from chainrule.training.feed import ahead
 from chainrule.training.job import SHUFFLE
 from chainrule.training.prepare import prepare
+from chainrule.training.run_data import run_data
 from chainrule.training.step import Batch
 from chainrule.training.streaming import Streamed, StreamedBlocks
 
@@ -55,7 +56,9 @@ def feed(n: int, batch_size: int, engine: str = "numpy", **words: Any) -> Stream
     """Of samples that are their own number, which is their target too; the weight is one more."""
     numbers = np.arange(n, dtype=np.float32)
     source = cr.data.stream(numbers[:, None]).x
-    batch = Batch(Ready(source, None, "float32"), numbers.astype(np.int32), numbers + 1)
+    batch = Batch(
+        Ready(source, lambda rows: np.asarray(rows, np.float32), "float32"), numbers.astype(np.int32), numbers + 1
+    )
     return Streamed(batch, batch_size, cr.random.key(0), choose(engine), **words)
 
 
@@ -120,7 +123,7 @@ def test_it_equals_a_loop_over_the_same_batches_in_memory(engine: str, data: cr.
     run = fit(data, engine=engine, sample_weight=weights, class_weight="balanced", validation=0.2, seed=5)
     root = cr.random.key(5)
     model = cr.Model(NET, (4,), seed=5)
-    ready = prepare(x, y, model, 0.2, None, True, False, weights, "balanced", root)  # everything in memory
+    ready = prepare(run_data(NET, (x, y), 0.2, 5), model, True, False, weights, "balanced", root)  # all in memory
     n = len(ready.train.x)
     recipe, state = cr.training.start(
         model,
@@ -145,7 +148,7 @@ def test_it_equals_a_loop_over_the_same_batches_in_memory(engine: str, data: cr.
     np.testing.assert_allclose(run.history["loss"], costs, rtol=1e-5)
     for a, b in zip(tree.leaves(run.model.params), tree.leaves(state.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
-    np.testing.assert_array_equal(run.model.standardizer.mean, ready.standardizer.mean)
+    np.testing.assert_array_equal(run.model.standardizer.mean, ready.inputs.standardizer.mean)
     assert run.history["val_loss"][-1] == pytest.approx(run.evaluate(*held_out(ready, run))["loss"], rel=1e-5)
 
 
