@@ -19,7 +19,6 @@ Where neither 1 nor 3 decides and another reading was possible, `Style.doubt` sa
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.tables.columns import Column
 from chainrule.tables.values import SPACES, UNITS, as_number, bare_number
@@ -101,11 +101,9 @@ class Evidence:
 
     def add_texts(self, texts: Mapping[str, int], known: Column | None = None) -> None:
         """Count cells by their text; ``known`` is the column as the training rows had it."""
-        plain = [
-            text for text in texts if PLAIN.fullmatch(text) and (text[-4:-3] != "." or text.lstrip("+-")[0] == "0")
-        ]
+        plain = [text for text in texts if PLAIN.fullmatch(text)]
         if len(plain) > MANY:  # most columns: numbers that are written in one way, and counted at once
-            self._add_plain(plain, [texts[text] for text in plain])
+            self._add_plain(plain, [texts[text] for text in plain], known)
             texts = {text: texts[text] for text in texts.keys() - set(plain)}
         for text, count in texts.items():
             number, unit = bare_number(text)
@@ -124,15 +122,25 @@ class Evidence:
                 self.example = self.example or number
                 self.rounded += count * digits.endswith("0")
                 for mark in ".," if known is not None else "":
-                    self.inside[mark] += count * _lies_inside(as_number(number, mark), known)
+                    self.inside[mark] += count * int(_lies_inside(as_number(number, mark), known))
 
-    def _add_plain(self, texts: Sequence[str], counts: Sequence[int]) -> None:
+    def _add_plain(self, texts: Sequence[str], counts: Sequence[int], known: Column | None) -> None:
         """Count numbers with a decimal point and whole ones, as `add_texts` does one by one."""
-        weights, size = np.array(counts), np.abs(np.array(texts, object).astype(np.float64))
+        weights, values = np.array(counts), np.array(texts, object).astype(np.float64)
+        size = np.abs(values)
         pointed = np.array(["." in text for text in texts])
         ones = (size == 0) | (size == 1)
+        grouped = np.array([text[-4:-3] == "." for text in texts]) & (size >= 1) & (size < 1_000)
+        if grouped.any():
+            places = np.flatnonzero(grouped).tolist()
+            self.example = self.example or texts[places[0]]
+            self.forms["grouped_point"] += int(weights[grouped].sum())
+            self.rounded += sum(counts[i] for i in places if texts[i].endswith("0"))
+            for mark, factor in ((".", 1.0), (",", 1_000.0)) if known is not None else ():
+                inside = _lies_inside(np.round(values[grouped] * factor, 3), known)
+                self.inside[mark] += int(weights[grouped][inside].sum())
         for name, where in (
-            ("point", pointed),
+            ("point", pointed & ~grouped),
             ("short", ~pointed & (size < 1_000)),
             ("long", ~pointed & (size >= 1_000)),
         ):
@@ -287,9 +295,10 @@ def _signs(own: Evidence, known: Column | None) -> tuple[str, float, float, str]
     return unit, 1.0, signed, f"{without} and are read as percent: 39 is 39%" if changed else ""
 
 
-def _lies_inside(value: float, known: Column | None) -> bool:
-    """Whether a number lies where the training rows were, or not far from there."""
-    if known is None or math.isnan(value) or known.low == known.high == 0.0:  # nothing is known
-        return False
+def _lies_inside(values: Any, known: Column | None) -> NDArray[np.bool_]:
+    """Whether numbers lie where the training rows were, or not far from there; NaN does not."""
+    values = np.asarray(values)
+    if known is None or known.low == known.high == 0.0:  # nothing is known
+        return np.zeros(values.shape, bool)
     reach = known.high - known.low or abs(known.high)
-    return known.low - reach <= value <= known.high + reach
+    return (known.low - reach <= values) & (values <= known.high + reach)
