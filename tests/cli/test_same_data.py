@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+
+import chainrule as cr
 
 QUICK = ("--engine", "numpy", "--epochs", 1, "--hidden", 4)
 
@@ -123,3 +127,17 @@ def test_inputs_far_outside_are_told_once_for_the_whole_file(run: Path, folder: 
     assert told.count("far outside") == 2  # one sentence
     assert "'a' goes from" in told
     assert "60,000 of 110,000 rows" in told
+
+
+def test_a_network_of_arrays_takes_a_table_of_numbers(folder: Path, chainrule: Any) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"mass": rng.normal(1000, 50, 80), "charge": rng.normal(size=80)})
+    y = np.where(frame.mass > 1000, "heavy", "light")
+    model = cr.fit(cr.Dense(2, "softmax"), (frame, y), epochs=5, engine="numpy", progress=False).model
+    model.save("m.safetensors")
+    frame[["charge", "mass"]].assign(y=y).to_csv("t.csv", index=False)
+    found = json.loads(chainrule("evaluate", "m.safetensors", "t.csv", "--target", "y", "--json").stdout)
+    assert found["accuracy"] == pytest.approx(float(np.mean(model.predict(frame) == y)))
+    predicted = pd.read_csv(StringIO(chainrule("predict", "m.safetensors", "t.csv").stdout)).prediction
+    assert predicted.tolist() == model.predict(frame).tolist()
+    assert "'mass'" in chainrule("predict", "m.safetensors", write(folder / "other.csv", 0), code=2).stderr

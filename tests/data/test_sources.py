@@ -220,8 +220,11 @@ def test_paths(tmp_path, small_mnist, monkeypatch):
 def test_what_cannot_be_read(tmp_path, small_mnist, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(FileError, match=r"'\.csv', which is not read\. Read are: \.npz files, folders of IDX files"):
+    with pytest.raises(FileError, match=r"cr\.Table\.read\('table\.csv'"):
         load("table.csv")
+    (tmp_path / "text.doc").write_text("a")
+    with pytest.raises(FileError, match=r"'\.doc', which is not read\. Read are: \.npz files, folders of IDX files"):
+        load("text.doc")
     with pytest.raises(FileError, match="only images or only labels: give its folder"):
         load(small_mnist(tmp_path / "mnist") / "train-images-idx3-ubyte.gz")
     with pytest.raises(FileError, match=r"nothing\.npz does not exist"):

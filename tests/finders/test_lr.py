@@ -116,7 +116,7 @@ def test_costs_that_still_fall_at_the_end_ask_for_a_larger_range() -> None:
         ({"low": 1.0, "high": 0.1}, "from a low rate to a higher one, got low=1.0 and high=0.1"),
         ({"low": 0.1, "high": 0.1}, "from a low rate to a higher one"),
         ({"low": 0.0}, "low must be above 0"),
-        ({"high": math.inf}, "from a low rate"),
+        ({"high": math.inf}, "high must be above 0 and finite"),
         ({"high": "1"}, "high must be a number"),
         ({"steps": 10}, "steps is a whole number of at least 20"),
         ({"steps": 50.0}, "steps is a whole number"),

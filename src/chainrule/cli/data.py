@@ -20,8 +20,10 @@ from chainrule.models import Model
 from chainrule.presets import LARGE_TABLE, TrainSettings, share_for_validation, spelt
 from chainrule.tables.large import LargeTable
 from chainrule.tables.read import read_table, table_columns
+from chainrule.tables.selection import columns_by_name
 from chainrule.tables.table import PreparedTable, Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
+from chainrule.tables.values import numbers
 from chainrule.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -175,7 +177,20 @@ def judged_table(
     rows = np.flatnonzero(has_target(y))
     text = "all of them" if len(rows) == len(y) else f"without {len(y) - len(rows):,} that have no {target}"
     frame = frame.iloc[rows]
-    return Part(rows, frame, as_array(y[rows].tolist()), text + unlike_training(trained, path)), frame
+    x = frame if model.preparation is not None else numbers_in(frame.drop(columns=column.name or target), model)
+    return Part(rows, x, as_array(y[rows].tolist()), text + unlike_training(trained, path)), frame
+
+
+def numbers_in(frame: Any, model: Model) -> np.ndarray:
+    """The columns of a table for a network of numbers: those that it knows by name, or all in their order."""
+    names = model.inputs.names
+    frame = frame if names is None else columns_by_name(frame, names)
+    if model.input_shape != (len(frame.columns),):
+        raise DataError(
+            f"The network takes samples of shape {model.input_shape}, and the table has {len(frame.columns)} columns "
+            "of inputs."
+        )
+    return np.stack([numbers(frame.iloc[:, j]) for j in range(len(frame.columns))], axis=1)
 
 
 def rows_held_out(trained: TrainedModel, settings: TrainSettings) -> tuple[Part, Any] | None:

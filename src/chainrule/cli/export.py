@@ -52,7 +52,8 @@ def _compare(found: TrainedModel, path: Path, check: str | None, data_dir: Path 
     if importlib.util.find_spec("onnxruntime") is None:
         say("Not checked: that needs the package onnxruntime, pip install 'chainrule[all]'.")
         return
-    rows = None if check is None else next(blocks_to_predict(found, check, data_dir)).x
+    block = None if check is None else next(blocks_to_predict(found, check, data_dir))
+    rows = None if block is None else block.x if block.frame is None else block.frame
     result = check_onnx(found.model, path, rows)
     of = f"{result.rows:,} {'random rows' if check is None else f'rows of {check}'}"
     if not result.ok:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import judged, load_data, path_of, picture_shape, spelling
+from chainrule.cli.data import judged, load_data, numbers_in, path_of, picture_shape, spelling
 from chainrule.cli.messages import say, show_log
 from chainrule.cli.models import TrainedModel, files_of_run, find_model
 from chainrule.cli.usage import Situation, check_used
@@ -38,11 +38,12 @@ PICTURE_VALUES = 1 << 24
 
 
 class Block(NamedTuple):
-    """Some rows to predict: their numbers, what they are called (a picture's file), and their features."""
+    """Some rows to predict: their numbers, what they are called (a picture's file), their inputs, and their cells."""
 
     index: Any
     names: list[str] | None
     x: Any
+    frame: Any = None
 
 
 def predict(
@@ -110,7 +111,7 @@ def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]
     if model.preparation is None:
         done = 0
         for frame in read_chunks(data, ROWS, **words):
-            yield Block(np.arange(done, done + len(frame)), None, _numbers(model, frame))
+            yield Block(np.arange(done, done + len(frame)), None, numbers_in(frame, model))
             done += len(frame)
         return
     reading = Reading(model.preparation)
@@ -125,19 +126,8 @@ def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]
     lenient = dataclasses.replace(model.preparation, tolerated=model.preparation.inputs)  # the whole is checked
     for frame in frames or read_chunks(data, ROWS, **words):
         x = PreparedInputs(lenient(frame, columns), model.preparation)
-        yield Block(np.arange(done, done + len(frame)), None, x)
+        yield Block(np.arange(done, done + len(frame)), None, x, frame)
         done += len(frame)
-
-
-def _numbers(model: Model, frame: Any) -> np.ndarray:
-    """The columns of a table for a network that was trained on an array: all of them, in their order."""
-    from chainrule.tables.values import numbers
-
-    if model.input_shape != (len(frame.columns),):
-        raise DataError(
-            f"The network takes samples of shape {model.input_shape}, and the table has {len(frame.columns)} columns."
-        )
-    return np.stack([numbers(frame[name]) for name in frame.columns], axis=1).astype(np.float32)
 
 
 class Predictions:
