@@ -51,7 +51,7 @@ def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Pat
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert {name: float(keys[f"test.{name}"]) for name in result} == result
     assert float(keys["kept.val_loss"]) == epochs[-1]["val_loss"]
-    assert float(keys["last.loss"]) == epochs[-1]["loss"]
+    assert float(keys["kept.loss"]) == epochs[-1]["loss"]
     assert browser.value("document.querySelectorAll('main a[href^=http]').length") == 0
 
 

@@ -97,7 +97,7 @@ def test_key_figures_are_those_of_the_files(finish: Any, made: Any) -> None:
     assert int(keys["kept_epoch"][0]) == len(epochs)
     assert float(keys["kept.val_loss"][0]) == epochs[-1]["val_loss"]
     assert float(keys["kept.val_accuracy"][0]) == epochs[-1]["val_accuracy"]
-    assert float(keys["last.loss"][0]) == epochs[-1]["loss"]
+    assert float(keys["kept.loss"][0]) == epochs[-1]["loss"]
     assert keys["test.accuracy"][1] == f"{100 * result['test']['accuracy']:.2f}\u00a0%"
     assert int(keys["parameters"][0]) == facts["run"].model.count() == 15
 

@@ -67,8 +67,9 @@ def key_figures(page: Page) -> Html:
             value, note = record.metrics[name], "of the ensemble" if kept is None else f"after epoch {kept:,}"
             cell(f"kept.{name}", f"Validation {words(name)}", value, value_of(name, value), note)
     if done:
-        last = curves.epochs[-1].get("loss")
-        cell("last.loss", "Training loss", last, number(last), f"after epoch {done:,}")
+        epoch = done if kept is None else kept
+        loss = curves.epochs[epoch - 1].get("loss")
+        cell("kept.loss", "Training loss", loss, number(loss), f"after epoch {epoch:,}")
         spent = sum(s for s in curves.column("seconds") if s == s)
         cell("seconds", "Training time", spent, seconds(spent), f"{seconds(spent / done)} an epoch")
     if is_number(asked) and done != asked:
