@@ -210,3 +210,9 @@ def test_python_objects_are_refused_before_anything_is_read(tmp_path, monkeypatc
 def test_any_compression_of_a_zip_is_read(tmp_path, compression):
     path = zipped(tmp_path / "some.npz", ("x.npy", np.asfortranarray(X)), ("y.npy", Y), compression=compression)
     np.testing.assert_array_equal(read_npz(path).x, X)
+
+
+def test_arrays_that_are_not_read_are_told(tmp_path, caplog):
+    np.savez(tmp_path / "d.npz", x=np.eye(4), y=[0, 1, 0, 1], x_val=np.eye(4), y_val=[0, 1, 0, 1])
+    read_npz(tmp_path / "d.npz")
+    assert "not read: x_val, y_val" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import math
 import warnings
 import zipfile
@@ -21,6 +22,8 @@ from chainrule.files import as_path
 from chainrule.memory import check_memory, check_unpacked
 
 __all__ = ["read_npz", "read_npz_features"]
+
+logger = logging.getLogger(__name__)
 
 _TRAIN = (("x_train", "y_train"), ("x", "y"), ("data", "target"), ("features", "labels"))
 _TEST = (("x_test", "y_test"),)
@@ -211,7 +214,10 @@ def _choose(spelt: Mapping[str, str], path: Path) -> tuple[str, ...]:
         )
     if test is None and ("x_test" in spelt or "y_test" in spelt):
         raise FileError(f"{path} holds {have}; expected both x_test and y_test, or neither.")
-    return (*train, *(test or ()))
+    chosen = (*train, *(test or ()))
+    if others := sorted(set(spelt.values()) - set(chosen)):
+        logger.warning("%s: read are %s; not read: %s", path, ", ".join(chosen), ", ".join(others))
+    return chosen
 
 
 def _choose_features(spelt: Mapping[str, str], path: Path) -> tuple[str]:
