@@ -170,11 +170,16 @@ class TestFramesOfNumbers:
         run = cr.fit(self.net, (self.x, self.y), validation=(self.x[["charge", "mass"]], self.y), epochs=2, **QUICK)
         assert run.history["val_loss"][-1] == pytest.approx(run.evaluate(self.x, self.y)["loss"], rel=1e-5)
 
-    def test_numbered_columns_are_no_names(self) -> None:
+    def test_numbered_columns_are_found_by_number_and_stand_for_any_names(self) -> None:
         x = pd.DataFrame(self.x.to_numpy())
         run = cr.fit(self.net, (x, self.y), epochs=1, **QUICK)
-        assert run.model.inputs.names is None
-        assert np.array_equal(run.model.predict_proba(self.x), run.model.predict_proba(x))
+        expected = run.model.predict_proba(x)
+        assert np.array_equal(run.model.predict_proba(x[[1, 0]]), expected)
+        assert np.array_equal(run.model.predict_proba(self.x), expected)
+        tens = cr.fit(self.net, (x.set_axis([10, 20], axis=1), self.y), epochs=1, **QUICK).model
+        assert np.array_equal(
+            tens.predict_proba(x.set_axis([10, 20], axis=1)[[20, 10]]), tens.predict_proba(x.to_numpy())
+        )
 
     def test_frames_of_arrow_that_train_predict(self) -> None:
         pa = pytest.importorskip("pyarrow")
@@ -197,6 +202,40 @@ class TestFramesOfNumbers:
         getattr(net, call)(self.x, self.y, **labels)
         assert np.array_equal(net.model_.predict(self.x[["charge", "mass"]]), net.predict(self.x))
         assert net.run_.evaluate(self.x[["charge", "mass"]], self.y)["accuracy"] == net.score(self.x, self.y)
+
+
+class TestOtherWays:
+    def test_a_perceptron_finds_columns_by_name(self) -> None:
+        x = np.random.default_rng(0).normal(size=(100, 2))
+        right = x[:, 0] > x[:, 1]
+        frame = pd.DataFrame(x + np.where(right, 0.3, -0.3)[:, None] * [1, -1], columns=["u", "v"])
+        neuron = cr.Perceptron().fit(frame, right)
+        assert neuron.score(frame, right) == neuron.score(frame[["v", "u"]], right) == 1.0
+        assert neuron.partial_fit(frame[["v", "u"]], right).score(frame, right) == 1.0
+
+    def test_codes_are_not_standardized_by_partial_fit(self) -> None:
+        x = np.random.default_rng(0).integers(0, 50, (200, 3))
+        net = cr.Sequential(cr.Embedding((50,) * 3), cr.Dense(2, "softmax"))
+        net = cr.NetClassifier(net=net, engine="numpy").partial_fit(x, x[:, 0] % 2, classes=[0, 1])
+        assert np.array_equal(net.model_.prepare(x), x)
+
+    def test_categories_that_became_codes_need_an_embedding(self) -> None:
+        rng = np.random.default_rng(0)
+        town = rng.integers(0, 40, 600)
+        frame = pd.DataFrame({"town": [f"t{i}" for i in town], "price": town * 10.0 + rng.normal(size=600)})
+        table = cr.Table.read(frame, target="price")
+        with pytest.raises(cr.ChainruleError, match=r"'town'.*cr.Embedding"):
+            cr.fit(cr.Dense(1), table, epochs=1, **QUICK)
+        codes = table.prepare(key=cr.random.key(0)).data.preparation.embedded
+        cr.fit(cr.Sequential(cr.Embedding(tuple(n for _, n in codes)), cr.Dense(1)), table, epochs=1, **QUICK)
+
+    def test_whole_numbers_of_64_bits_are_classes_as_they_are(self) -> None:
+        a = np.random.default_rng(0).normal(size=200)
+        y = np.array([1234567890123456789, 1234567890123456788, 42])[np.digitize(a, [-0.5, 0.5])]
+        frame = pd.DataFrame({"a": a, "y": y})
+        run = cr.fit(cr.Dense(3, "softmax"), cr.Table.read(frame, target="y", task="classification"), epochs=1, **QUICK)
+        assert run.model.target.classes == (42, 1234567890123456788, 1234567890123456789)
+        assert run.evaluate(frame, frame.y)["accuracy"] == np.mean(run.model.predict(frame) == y)
 
 
 class TestPixels:
@@ -227,10 +266,18 @@ class TestPixels:
         with pytest.warns(InputWarning, match="seem to have been divided"):
             model.predict_proba(self.pixels / np.float32(255))
 
-    def test_masks_of_bytes_that_were_not_divided_stay_so(self) -> None:
-        masks = (self.pixels > 90).astype(np.uint8)
-        model = self.trained(masks).model
-        assert np.array_equal(model.predict_proba(masks), model.predict_proba(masks.astype(np.float32)))
+    @pytest.mark.parametrize("kind", [np.uint8, bool, np.int64, np.float32])
+    def test_masks_of_zeros_and_ones_are_the_same_in_every_type(self, kind: Any) -> None:
+        masks = self.pixels > 90
+        model = self.trained(masks.astype(kind)).model
+        expected = model.predict_proba(masks.astype(np.float32))
+        for other in (np.uint8, bool, np.int64):
+            assert np.array_equal(model.predict_proba(masks.astype(other)), expected)
+
+    def test_bytes_for_a_model_of_deeper_pixels_are_told(self) -> None:
+        model = self.trained(self.pixels.astype(np.uint16) * 257).model
+        with pytest.warns(InputWarning, match="another depth"):
+            model.predict(self.pixels)
 
     def test_a_mask_of_zeros_and_ones_is_no_mask_of_bytes(self) -> None:
         model = self.trained(self.pixels[..., None] / np.float32(255)).model
@@ -260,6 +307,14 @@ class TestLargeNumbers:
                      optimizer=cr.Adam(lr=0.05), **QUICK)  # fmt: skip
         assert len(np.unique(run.model.prepare(x))) == 64
         assert run.evaluate(x, np.arange(64.0))["mae"] < 1
+
+    @pytest.mark.parametrize("kind", [object, "Int64"])
+    def test_whole_numbers_in_frames_of_objects(self, kind: Any) -> None:
+        v = np.random.default_rng(0).integers(0, 100, 300)
+        frame = pd.DataFrame({"t": 2**40 + v, "flag": v % 2 == 0})
+        run = cr.fit(cr.Dense(2, "softmax"), (frame.astype({"t": kind}), (v > 50).astype(int)), epochs=60,
+                     optimizer=cr.Adam(lr=0.1), **QUICK)  # fmt: skip
+        assert run.evaluate(frame.astype(int), (v > 50).astype(int))["accuracy"] > 0.95
 
     @pytest.mark.parametrize("normalize_target", [True, False])
     @pytest.mark.parametrize("kind", [np.float64, np.int64])

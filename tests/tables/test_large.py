@@ -192,7 +192,7 @@ def test_cells_that_a_sample_has_not_seen_count_as_missing(folder: Path, monkeyp
 
 
 def test_fit_streams_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Table.read(pets, "pet")
+    table = Table.read(pets, "pet", columns={"street": {"encode": "one_hot"}})
     assert isinstance(table, LargeTable)
     assert bool(table)
     assert "8 columns" in repr(table)

@@ -339,7 +339,7 @@ def test_notes_name_what_is_unusual() -> None:
     assert preparation.notes(train) == ()
     found = preparation.notes(pd.DataFrame({"a": [1.0, None, np.inf], "c": ["x", "z", "q"], "d": [1, 2, 3]}))
     assert found == (
-        "Columns that the training table did not have are ignored: d.",
+        "Columns that the network was not trained on are ignored: d.",
         "a: 1 cell counted as missing, being no finite number; the first is in row 2: inf.",
         "a: 1 cell without a value; in the training rows all had one.",
         "c: 2 cells with a category that is new, the first 'z'.",

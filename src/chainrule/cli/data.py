@@ -254,7 +254,10 @@ def unlike_training(trained: TrainedModel, data: str) -> str:
     """What is to be said of rows that come from where those of training came from, and are others."""
     if trained.data.get("place") != place_of(data):
         return ""
-    return "; the network was trained on other rows than these are now, so none counts as held out"
+    return (
+        "; they have changed since the training, so which of them it was trained on is not known, and none counts as "
+        "held out"
+    )
 
 
 def whole_part(data: Dataset) -> Part:

@@ -212,7 +212,7 @@ def winner_settings(
 
 def say_search(task: Task, axes: Sequence[Axis], wanted: SearchSettings, stages: Sequence[Stage]) -> None:
     """What is about to happen."""
-    say_start(task.settings, task.data, task.part, task.test, task.model)
+    say_start(task.settings, task.data, task.part, task.test, task.model, validation_is="to choose the trial")
     say(f"  search    {in_words(task, axes, wanted, stages)}; in place of the above:")
     for line in table(shown(axes), left=(0, 1, 2)).splitlines():
         say(f"            {line}")

@@ -24,10 +24,18 @@ def say_table(table: PreparedTable) -> None:
         say(f"note: {note}")
 
 
-def say_start(settings: TrainSettings, data: Dataset, part: Part, test: Part | None, model: Model, *more: str) -> None:
+def say_start(
+    settings: TrainSettings,
+    data: Dataset,
+    part: Part,
+    test: Part | None,
+    model: Model,
+    *more: str,
+    validation_is: str | None = None,
+) -> None:
     """What is about to happen, before it takes its time."""
     rows = len(part.x) + (0 if data.validation is None else len(data.validation[0]))
-    use = use_of_validation(settings, rows, test is not None) or "for their curves"
+    use = validation_is or use_of_validation(settings, rows, test is not None) or "for their curves"
     validation = "none for validation: nothing needs them"
     if data.validation is not None:
         validation = f"{len(data.validation[0]):,} more for validation, {use}"

@@ -183,7 +183,8 @@ def _from_objects(array: Array, name: str, columns: list[str] | None) -> Array:
                 raise DataError(_not_a_number(value, i, j, array, name, columns))
     whole = all(isinstance(value, numbers.Integral | np.bool_) for value in flat.ravel())
     try:
-        return array.astype(np.float32 if whole else np.float64)
+        exact = whole and all(-WHOLE <= int(value) <= WHOLE for value in flat.ravel())
+        return array.astype(np.float32 if exact else np.float64)
     except OverflowError as error:
         raise DataError(f"{name} holds a number too large for a float: {error}.") from None
 

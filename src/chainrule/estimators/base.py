@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import layers
 from chainrule.activations import Activation
-from chainrule.data import Standardizer, Target
+from chainrule.data import Target
 from chainrule.engine import PRECISIONS
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.estimators.continued import Continued
@@ -205,14 +205,15 @@ class Net(Parameters):
         X = X if preparation is None else preparation(X)
         names = None if preparation is not None else getattr(self, "feature_names_in_", None)
         names = None if names is None else tuple(names.tolist())
-        scale = Standardizer.fit(X, sample_weight) if self.normalize and preparation is None else None
+        net = self._network(outputs, activation, preparation)
+        known = Inputs(X.shape[1:], preparation, names)
         make = functools.partial(
             Model,
-            self._network(outputs, activation, preparation),
+            net,
             X.shape[1:],
             seed=self._seed(),
             precision=PRECISIONS[precision],
-            inputs=Inputs(X.shape[1:], preparation, names, standardizer=scale),
+            inputs=known.learn(X, self.normalize, sample_weight, codes=net.codes),
         )
         model = make()
         if classes is None:

@@ -69,7 +69,7 @@ class Inputs:
         elif isinstance(x, PreparedInputs):
             x = x.x
         elif frame is not None:
-            x = frame if self.names is None else columns_by_name(frame, self.names)
+            x = self.in_order(frame)
         if (stream := streamed(x)) is not None:
             self.check_shape(stream.x)
             return stream.x
@@ -180,6 +180,17 @@ class Inputs:
                 + (" A single sample needs a batch axis: x[None]." if shape == self.shape else "")
             )
 
+    def in_order(self, frame: Any) -> Any:
+        """A data frame of numbers with its columns in the order of training, by their names.
+
+        They are taken as they stand where training gave no names, or mere numbers that none of them has.
+        """
+        if self.names is None:
+            return frame
+        numbered = self.names == tuple(map(str, range(len(self.names))))
+        known = set(self.names) & set(map(str, frame.columns))
+        return frame if numbered and not known else columns_by_name(frame, self.names)
+
     def _prepared(self, x: Any, frame: Any) -> Array:
         """The columns of a table as the numbers that the preparation makes of them."""
         assert self.preparation is not None
@@ -207,10 +218,12 @@ class Inputs:
         if len(self.shape) < 2 or self.limits is None or not x.size:
             return x
         low, high = float(x.min()), float(x.max())
+        brightest = float(self.limits.high.max())
         if self.byte_scale != 1:
+            if pixels and high <= 1 < 2 * brightest:  # zeros and ones, as masks have them
+                return x
             if pixels:
                 return x / np.float32(BYTE)
-            brightest = float(self.limits.high.max())
             if low >= 0 and 1 < high <= BYTE and high > brightest and bool((x == np.floor(x)).all()):
                 warnings.warn(
                     f"Pixels are whole numbers up to {high:g}, in training they went from 0 to {brightest:.3g}: they "
@@ -219,7 +232,14 @@ class Inputs:
                     stacklevel=5,
                 )
                 return x / np.float32(BYTE)
-        elif self.limits.high.max() > BYTE / 4 and low >= 0 and 0 < high <= 1 and bool((x != np.floor(x)).any()):
+        elif pixels and brightest > 2 * BYTE:
+            warnings.warn(
+                f"Pixels are bytes, and in training they went up to {brightest:g}: they seem to be of another depth. "
+                "They are taken as they are.",
+                InputWarning,
+                stacklevel=5,
+            )
+        elif brightest > BYTE / 4 and low >= 0 and 0 < high <= 1 and bool((x != np.floor(x)).any()):
             warnings.warn(
                 f"Pixels go from {low:.3g} to {high:.3g}, in training they went up to {self.limits.high.max():g}: they "
                 f"seem to have been divided by {BYTE}, which those of the training data were not. They are taken as "
@@ -242,11 +262,9 @@ def frame_of(x: Any) -> Any:
 
 
 def names_of(x: Any) -> tuple[str, ...] | None:
-    """The names of the columns of a data frame; None for arrays, and where columns are only numbered or not unique."""
+    """The names of the columns of a data frame; None for arrays, and where they are not unique."""
     frame = frame_of(x)
-    if frame is None or not all(isinstance(name, str) for name in x.columns if hasattr(x, "iloc")):
-        return None
-    return tuple(frame.columns) if frame.columns.is_unique else None
+    return None if frame is None or not frame.columns.is_unique else tuple(map(str, frame.columns))
 
 
 def _holds_text(y: Any) -> bool:

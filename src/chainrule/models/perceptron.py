@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.data import check_features, check_pair
 from chainrule.errors import DataError, SettingError, ShapeError
+from chainrule.models.inputs import Inputs, frame_of, names_of
 from chainrule.settings import plain
 
 #: A gap between the classes that is narrower, as a share of the width of the data, counts as none.
@@ -67,9 +68,11 @@ class Perceptron:
         self.classes: tuple[Any, Any] | None = None
         self._fewest = 0
         self._seen: tuple[np.ndarray, np.ndarray] | None = None
+        self._names: tuple[str, ...] | None = None
 
     def fit(self, x: Any, y: Any) -> Self:
         """Learn from samples x (n, features) and two labels y, in their order, from the starting weights."""
+        self._names = names_of(x)
         x, y = check_pair(x, y)
         labels = np.unique(y)
         if len(labels) != 2:
@@ -109,7 +112,9 @@ class Perceptron:
         >>> neuron.mistakes, neuron.bias, neuron.weights.tolist()
         ([1, 1, 1], -1.0, [1.0, 1.0])
         """
-        x, y = check_pair(x, y)
+        if self.classes is None:
+            self._names = names_of(x)
+        x, y = check_pair(self._by_name(x), y)
         if self.classes is None:
             labels = np.unique(y if classes is None else np.asarray(classes))
             if len(labels) != 2:
@@ -126,6 +131,11 @@ class Perceptron:
                 theta, mistakes = theta + sign * sample, mistakes + 1
         self.mistakes.append(mistakes)
         return self._learnt(theta, _wrong(theta, extended, signs), extended, signs)
+
+    def _by_name(self, x: Any) -> Any:
+        """Samples whose columns are in the order of training, where they have names."""
+        frame = frame_of(x)
+        return x if frame is None else Inputs((len(frame.columns),), names=self._names).in_order(frame)
 
     @functools.cached_property
     def separable(self) -> bool | None:
@@ -144,14 +154,14 @@ class Perceptron:
         """The label of each sample."""
         if self.classes is None:
             raise SettingError("This perceptron has not learnt yet: call fit(x, y) first.")
-        x = check_features(x)
+        x = check_features(self._by_name(x))
         if x.ndim != 2 or x.shape[1] != len(self.weights):
             raise ShapeError(f"This perceptron takes samples (n, {len(self.weights)}), got shape {x.shape}.")
         return np.where(x @ self.weights + self.bias > 0, self.classes[1], self.classes[0])
 
     def score(self, x: Any, y: Any) -> float:
         """The share of samples whose label is right."""
-        x, y = check_pair(x, y)
+        x, y = check_pair(self._by_name(x), y)
         return float(np.mean(self.predict(x) == y.reshape(-1)))
 
     def report(self) -> str:

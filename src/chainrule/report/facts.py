@@ -16,15 +16,18 @@ from chainrule.errors import DataError
 from chainrule.files import write_atomic
 from chainrule.report.baseline import Baseline, codes, fit_baselines
 from chainrule.report.judge import BINS, Judged, judge
-from chainrule.report.rows import opened
+from chainrule.report.rows import opened, take
 from chainrule.report.worst import worst_rows
 from chainrule.tables.show import describe
-from chainrule.training.run import Run
+from chainrule.training.run import Run, measured
 
 FILE, FORMAT = "evaluation.json", 1
 
 #: The confusion matrix is kept for so many classes at most; of more, the pairs that are most often confused.
 MOST_CLASSES, MOST_PAIRS, MOST_ROWS_OF_CLASSES, MOST_COLUMNS = 20, 20, 1000, 500
+
+#: The model is measured on so many of its training rows at most.
+MOST_MEASURED = 10_000
 
 #: Points of predicted against true numbers, bins of the errors, and outputs that are drawn.
 POINTS, ERROR_BINS, MOST_OUTPUTS = 2000, 40, 6
@@ -101,6 +104,7 @@ def gather(
         "judged_rows": n,
         "parts": dict(parts or {"training": len(rows_of_training)} | ({part: n} if part != "training" else {})),
         "score": score,
+        "training": {} if part == "training" else _on_training(run, x, y, rows_of_training),
         "metrics": {"loss": float(found.cost.mean()), score: float(found.score.mean())},
         "interval": _interval(found),
         "baselines": [_compared(rule, found, i) for i, rule in enumerate(baselines)],
@@ -119,6 +123,14 @@ def gather(
         facts |= _of_classes(found, classes, y, rows_of_training, task)
     facts["timings"] = {"baselines": fitted - started, "judging": time.perf_counter() - fitted}
     return facts
+
+
+def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    """The saved model's own figures on its training rows (some of many): those of an epoch are means while it moved."""
+    if len(rows) > MOST_MEASURED:
+        rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
+    with np.errstate(all="ignore"):  # a diverged network's outputs may be anything
+        return {"rows": len(rows)} | measured(run.model, run.recipe, run.model.prepare(take(x, rows)), y[rows])
 
 
 def write_evaluation(folder: str | Path, facts: Mapping[str, Any]) -> Path:

@@ -283,12 +283,15 @@ def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "vali
     if curves.score is None:
         return []
     new = facts["metrics"].get(curves.score) if part == "test" else kept.metrics.get(f"val_{curves.score}")
-    training, other = (math.nan if v is None else float(v) for v in (kept.metrics.get(curves.score), new))
+    measured = {} if len(kept.epochs) > 1 else facts.get("training") or {}
+    on_training = measured.get(curves.score, kept.metrics.get(curves.score))
+    training, other = (math.nan if v is None else float(v) for v in (on_training, new))
     of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
     shown = f"(training {value_of(curves.score, training)}, {part} {value_of(curves.score, other)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
     n, m = (facts.get("parts", {}).get(name) for name in ("training", part))
+    n = measured.get("rows", n)
     if curves.score == "mae":
         if training > 0 and other / training > RATIO:
             chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""

@@ -208,8 +208,8 @@ class Preparation:
         return values
 
     def extra(self, frame: DataFrame) -> tuple[str, ...]:
-        """Columns of a table that the training table did not have: they are ignored."""
-        known = {column.name for column in self.columns}
+        """Columns of a table that the network was not trained on, nor is to predict: they are ignored."""
+        known = {column.name for column in self.columns} | ({self.target.name} if self.target is not None else set())
         return tuple(str(name) for name in frame.columns if str(name) not in known)
 
     def notes(self, frame: DataFrame) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ training rows; they are read so.
         if self.extra:
             more = f" and {len(self.extra) - 5:,} more" if len(self.extra) > 5 else ""
             names = ", ".join(self.extra[:5])
-            notes.append(f"Columns that the training table did not have are ignored: {names}{more}.")
+            notes.append(f"Columns that the network was not trained on are ignored: {names}{more}.")
         for j, column in enumerate(self.columns):
             notes += self._notes(j, column)
         return tuple(notes)

@@ -314,8 +314,10 @@ class Table:
             notes += learnt
         if preparation.target is None:
             preparation = replace(preparation, target=target)
+        whole = features.assign(**{self.target: found})  # the same inputs with another answer are another row
+        known = whole.iloc[rows.train]
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
-            if len(part) and (same := duplicates(training, features.iloc[part])):
+            if len(part) and (same := duplicates(known, whole.iloc[part])):
                 notes.append(duplicates_note(same, len(part), name))
         return preparation
 

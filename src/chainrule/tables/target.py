@@ -106,7 +106,10 @@ class TargetColumn:
         if self.labels == "integer":
             if isinstance(cell, bool | np.bool_):
                 return int(cell)
-            return int(text) if _WHOLE.fullmatch(text) else text_of(cell)
+            if isinstance(cell, int | np.integer):
+                return int(cell)  # as text it may have been rounded to a float
+            plain = cell.strip() if isinstance(cell, str) else text
+            return int(plain) if _WHOLE.fullmatch(plain) else int(text) if _WHOLE.fullmatch(text) else text_of(cell)
         written = text_of(cell)
         if self.classes is None or written in self.classes:
             return written
@@ -124,7 +127,7 @@ class TargetColumn:
         """
         if self.classes is None:
             return
-        values = list(labels)
+        values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
         unknown = [row for row, label in enumerate(values) if label is not None and label not in self.classes]
         if not unknown:
             return
@@ -293,6 +296,8 @@ def _kind_of_labels(present: Iterable[Any], of_text_file: bool = False) -> Liter
 def _is_whole(cell: Any, of_text_file: bool) -> bool:
     if isinstance(cell, str):
         return of_text_file and _WHOLE.fullmatch(as_text(cell)) is not None
+    if isinstance(cell, int | np.integer) and not isinstance(cell, bool):
+        return True
     return (
         isinstance(cell, number_types.Real)
         and not isinstance(cell, bool | np.bool_)

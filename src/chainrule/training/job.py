@@ -95,6 +95,7 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
     """A run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
+    _check_codes(net, data.inputs.preparation)
     model = _model(net, data.x.shape[1:], settings.seed, settings.precision)
     check_room(model.params)
     if prepared is None:
@@ -138,6 +139,20 @@ def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | Non
     order = random.fold_in(root, SHUFFLE)
     epochs, batch_size = int(settings.epochs), int(settings.batch_size)
     return Job(model, prepared, recipe, state, epochs, batch_size, stopping, order, settings)
+
+
+def _check_codes(net: Any, preparation: Any) -> None:
+    """Categories that became codes are no quantities: the network must begin with their `Embedding`."""
+    if preparation is None or not preparation.embedded or isinstance(net, Model):
+        return
+    if isinstance(net, Layer) and not net.codes:
+        columns = ", ".join(f"{name!r} ({count:,})" for name, count in preparation.embedded[:5])
+        counts = ", ".join(str(count) for _, count in preparation.embedded)
+        raise SettingError(
+            f"Columns of many categories become codes, which a network must not take for quantities: {columns}. Begin "
+            f"it with cr.Embedding(({counts},)), or give them one input for each category: "
+            f'columns={{{preparation.embedded[0][0]!r}: {{"encode": "one_hot"}}}}.'
+        )
 
 
 def describe(job: Job, engine: str, devices: str | int | None) -> dict[str, Any]:
