@@ -388,6 +388,25 @@ class TestLabels:
         for given in (frame.y, frame.y.tolist(), frame.y.astype(str)):
             assert run.evaluate(frame, given)["accuracy"] == 1.0
 
+    def test_columns_of_a_target_are_found_by_name(self, tmp_path: Path) -> None:
+        k = np.random.default_rng(0).integers(0, 3, 150)
+        x = np.eye(3)[k]
+        y = pd.get_dummies(pd.Series(np.array(["k", "l", "m"])[k]))
+        other = y[["m", "l", "k"]]
+        run = cr.fit(
+            cr.Dense(3, "softmax"), (x, y), validation=(x, other), epochs=20, optimizer=cr.Adam(lr=0.1), **QUICK
+        )
+        expected = run.evaluate(x, y)
+        assert expected["accuracy"] == run.history["val_accuracy"][-1] == 1.0
+        run.model.save(tmp_path / "m.safetensors")
+        for model in (run.model, cr.load_model(tmp_path / "m.safetensors")):
+            more = cr.fit(model, (x, other), **FROZEN)
+            assert more.history["accuracy"] == [1.0]
+            assert more.evaluate(x, other)["accuracy"] == 1.0
+            assert model.backprop(x, other).loss == pytest.approx(expected["loss"], rel=1e-4)
+        with pytest.raises(DataError, match="'k'"):
+            run.evaluate(x, other.rename(columns={"k": "n"}))
+
     def test_numbers_are_not_codes_of_classes_that_are_text(self) -> None:
         x = np.array([[0.0], [1.0], [2.0]] * 30)
         labels = np.array(["1", "2", "none"] * 30)

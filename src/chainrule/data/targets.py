@@ -41,6 +41,8 @@ class Target:
     coded
         Whether a `Dataset` named the classes: then whole numbers stand for classes by their place. Else a whole number
         is a label like any other.
+    names
+        Of the columns of a target that came as a data frame of several; then other frames are put in their order.
     """
 
     task: Literal["classification", "binary", "multilabel", "regression"]
@@ -49,6 +51,7 @@ class Target:
     mean: tuple[float, ...] = field(default=(), repr=False)
     deviation: tuple[float, ...] = field(default=(), repr=False)
     coded: bool = field(default=False, repr=False)
+    names: tuple[str, ...] = field(default=(), repr=False)
 
     def standardized(self, y: Any, weight: Any = None) -> Self:
         """This target, to be learnt as (y − mean) / deviation with those of the training targets ``y``, (n, outputs).

@@ -267,6 +267,12 @@ def names_of(x: Any) -> tuple[str, ...] | None:
     return None if frame is None or not frame.columns.is_unique else tuple(map(str, frame.columns))
 
 
+def target_in_order(y: Any, names: Sequence[str]) -> Any:
+    """Targets whose columns are in the order of training, where those and these have names."""
+    frame = frame_of(y)
+    return y if frame is None or not names else columns_by_name(frame, names)
+
+
 def _holds_text(y: Any) -> bool:
     """Whether targets are cells of text, or of several kinds."""
     kind = getattr(getattr(y, "dtype", None), "kind", None)

@@ -28,7 +28,7 @@ from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
-from chainrule.models.inputs import Inputs
+from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.settings import plain
 
 if TYPE_CHECKING:
@@ -380,7 +380,11 @@ class Model:
         """
         known = self.target if self.target_is_known else None
         units, activation = self.output_shape[-1], self.last_activation.name
-        return encode_target(self.inputs.read_target(y), units=units, output_activation=activation, known=known)[0]
+        return encode_target(self.read_target(y), units=units, output_activation=activation, known=known)[0]
+
+    def read_target(self, y: Any) -> np.ndarray:
+        """Targets as a checked array: columns in the order of training, cells of a table read as they were then."""
+        return self.inputs.read_target(target_in_order(y, self.target.names))
 
     def work(self) -> Work:
         """What predicting one sample is made of (for the choice of an engine)."""

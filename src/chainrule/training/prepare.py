@@ -16,7 +16,7 @@ from chainrule.data.rows import Rows
 from chainrule.errors import ChainruleWarning, DataError, SettingError, ShapeError
 from chainrule.layers import Layer, Sequential
 from chainrule.models import Model
-from chainrule.models.inputs import Inputs
+from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.settings import check_number, is_ours
 from chainrule.training.run import as_batch
 from chainrule.training.run_data import SPLIT, RunData, pair_of
@@ -50,7 +50,7 @@ def prepare(
         encoded, target = model.encode(y), model.target
     else:
         encoded, target = encode_target(y, units=units, output_activation=activation)
-        target = replace(target, coded=data.coded and target.classes is not None)
+        target = replace(target, coded=data.coded and target.classes is not None, names=data.target_names)
     if normalize_target and target.task == "regression" and activation != "linear":
         raise SettingError(
             f"normalize_target needs linear outputs, which can take any value; these are {activation}: "
@@ -120,7 +120,8 @@ def _given(validation: Any, inputs: Inputs, target: Target, units: int, activati
             f"Training samples have shape {inputs.shape}, validation samples {tuple(np.shape(x)[1:])}; they must be "
             "equal."
         ) from None
-    encoded = encode_target(inputs.read_target(y), units=units, output_activation=activation, known=target)[0]
+    y = inputs.read_target(target_in_order(y, target.names))
+    encoded = encode_target(y, units=units, output_activation=activation, known=target)[0]
     check_lengths(x, encoded)
     return x, encoded
 

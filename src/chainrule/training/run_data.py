@@ -33,6 +33,7 @@ class RunData:
     pixels : whether they came as unsigned bytes
     coded : whether a `Dataset` named the classes, see `Target`
     notes : what should be known about the data, as sentences
+    target_names : of the columns of targets that came as a data frame of several
     """
 
     x: Any
@@ -42,6 +43,7 @@ class RunData:
     pixels: bool = False
     coded: bool = False
     notes: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
 
 
 def run_data(net: Any, data: Any, validation: Any, seed: int) -> RunData:
@@ -62,12 +64,14 @@ def run_data(net: Any, data: Any, validation: Any, seed: int) -> RunData:
                 "The model was trained on arrays of numbers, and the data is a table whose columns are prepared: make "
                 "numbers of the columns as they were then, or train a new network on the table."
             )
-        admitted, y = inputs.admit(x), inputs.read_target(y)
+        admitted, y = inputs.admit(x), model.read_target(y)
         check_lengths(admitted, y)
         return RunData(admitted, y, validation, inputs, are_bytes(x), coded, notes)
+    columns = names_of(y) or ()
+    pixels, target_names = are_bytes(x), columns if len(columns) > 1 else ()
     plain, y = open_pair(x.x if isinstance(x, PreparedInputs) else x, y)
     inputs = Inputs(tuple(plain.shape[1:]), preparation, names)
-    return RunData(plain, y, validation, inputs, are_bytes(x) or are_bytes(plain), coded, notes)
+    return RunData(plain, y, validation, inputs, pixels or are_bytes(plain), coded, notes, target_names)
 
 
 def arranged(data: Any, validation: Any, model: Model | None, root: Any) -> tuple[Any, Any]:
