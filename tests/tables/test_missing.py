@@ -127,3 +127,12 @@ def test_empty_text_of_a_frame_is_missing_and_named() -> None:
     ready = cr.Table.read(frame, "y", missing=[]).prepare(validation=0, key=KEY)
     assert ready.data.classes == ("", "ham", "spam")
     assert ready.columns[1].missing == 0
+
+
+@pytest.mark.parametrize("texts", [["3.7", "3.8", "3.1", "3.10"], ["1,5", "1,50", "2,5"]])
+def test_versions_are_not_merged_as_numbers(texts: list[str]) -> None:
+    frame = pd.DataFrame({"version": texts * 30, "y": ["a", "b"] * (15 * len(texts))})
+    preparation = cr.Table.read(frame, "y").prepare(key=random.key(0)).data.preparation
+    assert len(preparation.feature_names) == len(texts)
+    target = cr.Table.read(frame.rename(columns={"version": "t"}), "t").prepare(key=random.key(0)).data
+    assert target.classes == tuple(sorted(texts))

@@ -76,6 +76,7 @@ SEQUENCE = 50
 _ID_NAME = re.compile(r"(?:.*[\W_])?(?:id|ids|uid|uuid|guid|rowid)|index|idx|key|rownames?")
 _ID_CASED = re.compile(r".*[a-z](?:Id|ID)")  # PassengerId, but not "paid"
 _DIGITS = re.compile(r"[0-9]+")
+_VERSION = re.compile(r"[0-9]+[.,][0-9]*[1-9]0+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 _DAY = re.compile(r"(?:19|20)[0-9]{6}")
 _MONTH = re.compile(r"(?:0?[1-9]|1[0-2])\.(?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}\.(?:0[1-9]|1[0-2])")
@@ -370,9 +371,11 @@ def _is_id(name: str) -> bool:
 
 
 def are_codes(column: Look) -> bool:
-    """Whether whole numbers are written with leading zeros, as postal codes are."""
+    """Whether numbers are names: whole ones with leading zeros, as postal codes, or few with zeros behind (3.10)."""
     if column.typed:
         return False
+    if column.distinct <= FEW and any(_VERSION.fullmatch(t) and t.rstrip("0") in column.texts for t in column.texts):
+        return True  # 3.1 beside 3.10: as numbers they would be the same
     with_zero = sum(count for text, count in column.texts.items() if _LEADING_ZERO.fullmatch(text))
     if not with_zero:
         return False
