@@ -271,6 +271,7 @@ def test_codes_of_categories_are_not_blurred() -> None:
     frame = pd.DataFrame({"a": rng.normal(size=600), "b": np.arange(600) % 60, "y": np.arange(600) % 2})
     table = cr.Table("many categories", frame.assign(b="c" + frame["b"].astype(str)), target="y")
     settings: dict[str, Any] = {"epochs": 1, "progress": False}
-    cr.fit(cr.Dense(2, "softmax"), table, augment="swap", **settings)
+    net = cr.Sequential(cr.Embedding((61,)), cr.Dense(2, "softmax"))
+    cr.fit(net, table, augment="swap", **settings)
     with pytest.raises(SettingError, match=r"'noise' changes numbers.*embedded columns: 1.*Use 'swap'"):
-        cr.fit(cr.Dense(2, "softmax"), table, augment="swap,noise", **settings)
+        cr.fit(net, table, augment="swap,noise", **settings)
