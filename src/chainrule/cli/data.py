@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from chainrule import random
 from chainrule.cli.messages import say, show_log
-from chainrule.data import Dataset, PreparedInputs, load, read_image_folder, stratified_split
+from chainrule.data import Dataset, load, read_image_folder, stratified_split
 from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.files import as_path
@@ -211,16 +212,13 @@ def judged(data: Dataset, path: str, trained: TrainedModel) -> Part:
     data = in_unit_of(trained.model, data)
     if data.x_test is not None:
         return own_test(data)
+    if trained.settings is not None and trained.data.get("place") == place_of(path):
+        with contextlib.suppress(ChainruleError):  # other rows, which cannot be split as those were
+            training, test = train_and_test(data, trained.settings)
+            if is_training_data(trained, training, path):
+                return test or dataclasses.replace(training, text="all of them; the network was trained on these")
     everything = whole_part(data)
-    if trained.settings is None or trained.data.get("place") != place_of(path):
-        return everything
-    try:
-        training, test = train_and_test(data, trained.settings)
-    except ChainruleError:  # other rows, which cannot be split as those were
-        return dataclasses.replace(everything, text=everything.text + unlike_training(trained, path))
-    if not is_training_data(trained, training, path):
-        return dataclasses.replace(everything, text=everything.text + unlike_training(trained, path))
-    return test or dataclasses.replace(training, text="all of them; the network was trained on these")
+    return dataclasses.replace(everything, text=everything.text + unlike_training(trained, path))
 
 
 def in_unit_of(model: Model, data: Dataset) -> Dataset:
@@ -241,8 +239,7 @@ def place_of(data: str) -> str:
 
 def fingerprint_of(part: Part, data: str | None) -> dict[str, str]:
     """What the rows of training are known by: where they come from, and their content."""
-    x = part.x.x if isinstance(part.x, PreparedInputs) else part.x
-    return ({} if data is None else {"place": place_of(data)}) | fingerprint(x=x, y=part.y)
+    return ({} if data is None else {"place": place_of(data)}) | fingerprint(x=part.x, y=part.y)
 
 
 def is_training_data(trained: TrainedModel, training: Part, data: str) -> bool:

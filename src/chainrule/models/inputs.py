@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -281,4 +280,4 @@ def _holds_text(y: Any) -> bool:
 
 def _described(x: Any) -> str:
     shape = getattr(x, "shape", None)
-    return f"{type(x).__name__}" + (f" of shape {tuple(shape)}" if shape is not None and math.prod(shape) >= 0 else "")
+    return type(x).__name__ if shape is None else f"{type(x).__name__} of shape {tuple(shape)}"
