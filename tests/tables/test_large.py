@@ -260,3 +260,8 @@ class TestCommandLine:
 def files_left() -> list[Path]:
     """Scratch files in the cache."""
     return [path for path in cache_folder().iterdir() if path.is_file()]
+
+
+def test_its_first_rows_are_not_judged_for_all(pets: Path) -> None:
+    with pytest.raises(DataError, match="read in pieces"):
+        Table.read(pets, "pet").pair()

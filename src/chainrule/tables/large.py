@@ -78,6 +78,10 @@ class LargeTable(Table):
     encoding: str | None = None
     separator: str | None = None
 
+    def pair(self) -> tuple[DataFrame, Any]:
+        """Not to be had: only the first rows are in memory."""
+        raise DataError(f"{self.name} is read in pieces: evaluate it with chainrule evaluate, or some of its rows.")
+
     def __len__(self) -> int:
         raise TypeError(f"How many rows {self.path} has is not known before it is read.")
 
