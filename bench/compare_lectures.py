@@ -50,7 +50,7 @@ intervals.
 
 
 @dataclass(frozen=True)
-class Work:
+class CostEstimate:
     """How much is done: the data, the seeds, and how many epochs (of the whole data)."""
 
     train: tuple[np.ndarray, np.ndarray]
@@ -74,7 +74,7 @@ class Work:
         return rates[best]
 
 
-def slow(work: Work) -> tuple[str, Comparison]:
+def slow(work: CostEstimate) -> tuple[str, Comparison]:
     """A saturated sigmoid with the quadratic cost and with the cross-entropy."""
     net = cr.mlp([784, 30, 10], hidden="sigmoid", output="sigmoid", init=cr.initializers.Normal(1.0))
     settings = {"optimizer": "sgd", "batch_size": 10, "epochs": 5, "normalize": False}
@@ -90,7 +90,7 @@ def slow(work: Work) -> tuple[str, Comparison]:
     return title, work.compare(configurations, net, **settings)
 
 
-def starts(work: Work) -> tuple[str, Comparison]:
+def starts(work: CostEstimate) -> tuple[str, Comparison]:
     """A deep ReLU network from weights that are equal, too small, too large, and right."""
     sizes = (784, 50, 50, 50, 50, 10)
     deviations: dict[str, Callable[[int, int], float]] = {
@@ -118,7 +118,7 @@ def starts(work: Work) -> tuple[str, Comparison]:
     return title, work.compare(nets, nets["zeros"], optimizer=cr.SGD(0.05), batch_size=32, epochs=3)
 
 
-def optimizers(work: Work) -> tuple[str, Comparison]:
+def optimizers(work: CostEstimate) -> tuple[str, Comparison]:
     """Gradient descent and its improvements, each with its best rate."""
     net = cr.mlp([784, 30, 10], hidden="sigmoid")
     settings = {"batch_size": 32, "epochs": 5}
@@ -139,7 +139,7 @@ def optimizers(work: Work) -> tuple[str, Comparison]:
     return title, work.compare(configurations, net, **settings)
 
 
-COMPARISONS: dict[str, Callable[[Work], tuple[str, Comparison]]] = {
+COMPARISONS: dict[str, Callable[[CostEstimate], tuple[str, Comparison]]] = {
     "slow": slow,
     "starts": starts,
     "optimizers": optimizers,
@@ -168,11 +168,11 @@ def curves(found: Comparison) -> list[str]:
     return lines
 
 
-def load(seeds: int, quick: bool) -> Work:
+def load(seeds: int, quick: bool) -> CostEstimate:
     data = cr.data.load("mnist")
     x, y = data.x.reshape(len(data.x), -1), data.y
     n = 2000 if quick else 50_000
-    return Work((x[:n], y[:n]), (x[50_000:], y[50_000:]), 3 if quick else seeds, quick)
+    return CostEstimate((x[:n], y[:n]), (x[50_000:], y[50_000:]), 3 if quick else seeds, quick)
 
 
 def main() -> None:

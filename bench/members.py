@@ -43,8 +43,8 @@ def microseconds(net: str, size: int, blocks: int, one_order: bool, samples: int
     data = (rng.normal(size=(samples, shape[0])).astype(np.float32), rng.integers(0, shape[-1], samples))
     given = [{"seed": 0 if one_order else i, "optimizer.lr": 0.01 + 1e-5 * i} for i in range(size * blocks)]
     common = {"epochs": 1 + EPOCHS, "batch_size": int(batch), "optimizer": optimizer, "normalize": False}
-    crew = cr.Crew(cr.mlp(shape), data, engine="jax", strategy=size, **common)
-    members = crew.enlist(given)
+    crew = cr.PopulationTrainer(cr.mlp(shape), data, engine="jax", strategy=size, **common)
+    members = crew.add_members(given)
     crew.train(members, until=1)
     before = time.perf_counter()
     crew.train(members)

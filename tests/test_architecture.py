@@ -22,60 +22,42 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "chainrule"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-FACE = "chainrule"  # the package itself, `import chainrule as cr`: shows every room, and only cli/ may use it
+FACE = "chainrule"  # the package itself, `import chainrule as cr`: it shows every room, and only cli/ may use it
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
 GROUND = (
     *("settings", "random", "engine", "files", "passwords", "signals", "memory"),
-    *("display", "tree", "keywords", "errors"),
+    *("metrics", "display", "tree", "keywords", "errors"),
 )
+CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, and what it learns from
 
 # The rooms from the top of the house down, each with the rooms it may import besides the ground.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
-        FACE,
-        "report",
-        "tuning",
-        "population",
-        "statistics",
-        "export",
-        "presets",
-        "training",
-        "augment",
-        "tables",
-        "data",
-        "models",
-        *NETWORK,
-        "backprop",
+        *(FACE, "report", "tuning", "population", "evaluation", "statistics", "export", "presets", "training", "runs"),
+        *("augment", "tables", *CORE),
     ),
     FACE: (
-        "estimators",
-        "report",
-        "finders",
-        "tuning",
-        "population",
-        "export",
-        "training",
-        "augment",
-        "tables",
-        "data",
-        "models",
-        *NETWORK,
-        "backprop",
+        *("estimators", "report", "finders", "tuning", "population", "evaluation", "export", "training", "lectures"),
+        *("runs", "testing", "augment", "tables", "graph", *CORE),
     ),
-    "report": ("tuning", "population", "statistics", "training", "tables", "data", "models", *NETWORK),
-    "finders": ("population", "statistics", "training", "tables", "data", "models", *NETWORK, "backprop"),
-    "tuning": ("population", "statistics", "training", "tables", "data", "models", *NETWORK),
-    "population": ("statistics", "training", "augment", "tables", "data", "models", *NETWORK),
-    "estimators": ("training", "tables", "data", "models", *NETWORK),
+    "report": ("tuning", "population", "evaluation", "statistics", "training", "runs", "tables", *CORE),
+    "finders": ("population", "evaluation", "statistics", "training", "tables", *CORE),
+    "tuning": ("population", "evaluation", "statistics", "training", "runs", "tables", *CORE),
+    "population": ("evaluation", "statistics", "training", "runs", "augment", "tables", *CORE),
+    "estimators": ("training", "tables", *CORE),
     "presets": ("augment", "tables", "data", *NETWORK),
-    "training": ("augment", "tables", "data", "models", *NETWORK, "backprop"),
-    "export": ("tables", "data", "models", *NETWORK, "backprop"),
-    "testing": ("models", *NETWORK, "backprop"),
-    "models": ("tables", "data", "layers", "losses", "activations", "backprop"),
+    "evaluation": ("statistics", "training", "runs", "tables", *CORE),
+    "training": ("runs", "augment", "tables", *CORE),
+    "lectures": CORE,
+    "export": ("tables", *CORE),
+    "testing": CORE,
+    "runs": ("statistics", "models"),
+    "models": ("tables", "data", "layers", "losses", "activations", "graph", "backprop"),
     "augment": ("backprop",),
     "tables": ("data",),
+    "graph": ("backprop",),
     "data": (),
     "layers": ("initializers", "activations", "backprop"),
     "losses": ("activations", "backprop"),
@@ -85,17 +67,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "activations": ("backprop",),
     "backprop": (),
     "statistics": (),
-    "settings": (),
-    "random": (),
-    "engine": (),
-    "files": (),
-    "signals": (),
-    "passwords": (),
-    "memory": (),
-    "display": (),
-    "tree": (),
-    "keywords": (),
-    "errors": (),
+    **dict.fromkeys(GROUND, ()),
 }
 ORDER = list(MAY_IMPORT)
 
@@ -181,12 +153,12 @@ def test_no_file_can_run_code_when_it_is_loaded(file: Path) -> None:
 
 
 #: What these print holds nothing from data.
-PRINT = ("display.py", "cli/demo.py", "cli/app.py", "cli/__init__.py", "engine/distributed.py")
+PRINT = ("display/lines.py", "cli/demo.py", "cli/app.py", "cli/__init__.py", "engine/distributed.py")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_lines_for_people_are_printed_in_one_place(file: Path) -> None:
-    """`chainrule.display` escapes what a terminal would obey."""
+    """`chainrule.display.lines` escapes what a terminal would obey."""
     if file.relative_to(SOURCE).as_posix() not in PRINT:
         calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
         assert not [call.lineno for call in calls if isinstance(call, ast.Name) and call.id == "print"]

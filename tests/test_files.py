@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.display import print_line, printable
+from chainrule.display.lines import print_line, printable
 from chainrule.errors import FileError, SettingError
 from chainrule.files import as_path, as_text, check_apart, check_not_read, check_text, write_atomic
 from chainrule.report import write_report

@@ -33,9 +33,9 @@ from chainrule.data.npz import read_npz_features
 from chainrule.errors import ChainruleError
 from chainrule.presets import TrainSettings, complete, network, optimizer
 from chainrule.tables.columns import Column
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.training import checkpoint
-from chainrule.training.folder import read_folder
+from chainrule.training.record import read_folder
 
 LIMIT = 10.0  # seconds; far more than any small file takes, for a machine that is busy
 
@@ -257,7 +257,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, Any, A
     pictures = np.random.default_rng(3).normal(size=(9, 4, 4, 1))
     net = cr.Sequential(cr.Conv2D(2, 3), cr.BatchNorm(), cr.Flatten(), cr.Dropout(0.1), cr.Dense(3, "softmax"))
     plain = cr.fit(net, (pictures, np.array(["a", "b", "c"] * 3)), epochs=1, engine="numpy", progress=False).model
-    preparation = Preparation.fit(table(), COLUMNS)
+    preparation = Preprocessor.fit(table(), COLUMNS)
     inputs = len(preparation.feature_names)
     net = cr.Sequential(cr.Embedding(tuple(count for _, count in preparation.embedded)), cr.Dense(2, "softmax"))
     prepared = cr.Model(net, (inputs,), preparation=preparation, target=Target("classification", ("no", "yes"), 2))

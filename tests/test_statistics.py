@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from chainrule.errors import ChainruleError
-from chainrule.statistics import Summary, alike, holm, levels, mcnemar, of_mean, paired, percent, summary, wilson
+from chainrule.statistics import Summary, alike, holm, levels, mcnemar, mean_interval, paired, percent, summary, wilson
 
 RNG = np.random.default_rng(0)
 SAMPLES = [RNG.normal(0.9, 0.01, n) for n in (2, 3, 10, 100)]
@@ -22,7 +22,7 @@ def test_a_summary_is_scipys(values: np.ndarray, confidence: float) -> None:
     low, high = stats.t.interval(confidence, len(values) - 1, values.mean(), stats.sem(values))
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
     assert (found.mean, found.deviation) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
-    assert of_mean(values, confidence) == pytest.approx((low, high), rel=1e-12)
+    assert mean_interval(values, confidence) == pytest.approx((low, high), rel=1e-12)
     assert found.values == tuple(values)
 
 

@@ -34,9 +34,9 @@ def layer(described: tuple[Any, ...]) -> list[cr.layers.Layer]:
         case "norm_conv", filters:
             return [*norm_conv(filters, 3), cr.Activation("relu")]
         case "block", filters, stride:
-            widens = cr.Sequential(*norm_conv(filters, 1, stride)) if stride > 1 else None
+            can_pad = cr.Sequential(*norm_conv(filters, 1, stride)) if stride > 1 else None
             body = [*norm_conv(filters, 3, stride), cr.Activation("relu"), *norm_conv(filters, 3)]
-            return [cr.Residual(*body, shortcut=widens), cr.Activation("relu")]
+            return [cr.Residual(*body, shortcut=can_pad), cr.Activation("relu")]
     raise ValueError(described)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from process import Answer
-from settings import Settings, spelt
+from settings import Settings, normalize_name
 from workloads import WORKLOADS
 
 NAMES = {
@@ -95,7 +95,7 @@ def details(name: str, row: Row) -> list[str]:
         costs = [a.cost for a in answers if a.cost is not None]
         cells = [
             NAMES[side],
-            spelt(row.best[side]),
+            normalize_name(row.best[side]),
             spread([a.warm for a in answers], shown),
             spread([a.start for a in answers]) if costs and workload.task != "overhead" else "",
             spread(costs, lambda v: f"{v:.3g}") if costs else "",
@@ -105,7 +105,7 @@ def details(name: str, row: Row) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     for side, tried in row.tried.items():
-        said = "; ".join(f"{spelt(settings)} {shown(seconds)}" for settings, seconds in tried)
+        said = "; ".join(f"{normalize_name(settings)} {shown(seconds)}" for settings, seconds in tried)
         lines += ["", f"{NAMES[side]} tried: {said}."]
     return [*lines, ""]
 

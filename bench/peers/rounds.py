@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from settings import Settings, fastest, spelt
+from settings import Settings, fastest, normalize_name
 
 from report import Row, shown
 
@@ -41,7 +41,7 @@ def try_out(row: Row, side: str, offered: dict[str, tuple[Any, ...]], seconds: C
         except RuntimeError as error:
             found = str(error)
         row.tried.setdefault(side, []).append((settings, found))
-        print(f"  {side}, {spelt(settings)}: {shown(found)}", flush=True)
+        print(f"  {side}, {normalize_name(settings)}: {shown(found)}", flush=True)
         return math.inf if isinstance(found, str) else found
 
     return fastest(offered, noted)

@@ -66,7 +66,7 @@ def fastest(offered: dict[str, tuple[Any, ...]], seconds: Callable[[Settings], f
     return chosen
 
 
-def spelt(settings: Settings) -> str:
+def normalize_name(settings: Settings) -> str:
     """Settings in words."""
     parts = []
     for key, value in settings.items():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from rows import SPACE, Told, Work, adult, drawn, main, mnist, scaled
+from rows import SPACE, CostEstimate, Told, adult, drawn, main, mnist, scaled
 
 import chainrule as cr
 
@@ -40,7 +40,7 @@ def twice(work: Callable[[int], Any], job: SimpleNamespace) -> tuple[Any, float]
     return work(job.seed), time.perf_counter() - before
 
 
-def told(work: Work, job: SimpleNamespace, seconds: float, **others: Any) -> Told:
+def told(work: CostEstimate, job: SimpleNamespace, seconds: float, **others: Any) -> Told:
     """What is done twice counts once in the time of the whole process; of less work all is reckoned."""
     whole = seconds * work.count / job.units
     return Told(whole, whole - seconds if job.cold_only else -seconds, **others)
@@ -50,7 +50,7 @@ def log_space(bounds: dict[str, tuple[float, float]]) -> dict[str, Any]:
     return {name: cr.log_uniform(low, high) for name, (low, high) in bounds.items()}
 
 
-def trials(work: Work, job: SimpleNamespace) -> Told:
+def trials(work: CostEstimate, job: SimpleNamespace) -> Told:
     """A random search, whose trials are trained as one population."""
     data, validation = mnist(work, job)
 
@@ -73,7 +73,7 @@ def trials(work: Work, job: SimpleNamespace) -> Told:
     return told(work, job, seconds, scores=list(scores), settings=list(settings))
 
 
-def folds(work: Work, job: SimpleNamespace) -> Told:
+def folds(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Cross-validation of a table, prepared anew inside each fold."""
     table = cr.Table.read(adult(job), target="income", columns=ONE_HOT)
 
@@ -99,7 +99,7 @@ def middle() -> cr.Sequential:
     return cr.Sequential(cr.Dense(128, "relu"), cr.Dense(10, "softmax"))
 
 
-def seeds(work: Work, job: SimpleNamespace) -> Told:
+def seeds(work: CostEstimate, job: SimpleNamespace) -> Told:
     """As many seeds as one population."""
     data, validation = mnist(work, job)
 
@@ -120,7 +120,7 @@ def seeds(work: Work, job: SimpleNamespace) -> Told:
     return told(work, job, seconds, scores=[float(run.history["val_accuracy"][-1]) for run in found])
 
 
-def single(work: Work, job: SimpleNamespace) -> Told:
+def single(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Single fits, one after the other; the first, in which the program is compiled, is not scaled."""
     data, validation = mnist(work, job)
     seconds, scores = [], []
@@ -144,7 +144,7 @@ def single(work: Work, job: SimpleNamespace) -> Told:
 
 
 def hunted(
-    net: cr.Sequential, data: Any, space: dict[str, Any], work: Work, job: SimpleNamespace, **words: Any
+    net: cr.Sequential, data: Any, space: dict[str, Any], work: CostEstimate, job: SimpleNamespace, **words: Any
 ) -> Told:
     """A search, coarse to fine or plainly random, and when it had found what; then another one."""
 
@@ -179,7 +179,7 @@ def hunted(
     return Told(seconds, -seconds, [first.score], curve=curve, warm_curve=again, note=note)
 
 
-def stages_adult(work: Work, job: SimpleNamespace) -> Told:
+def stages_adult(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Learning rate, λ and dropout for a table."""
     rates = {f"net.layers.{place}.rate": cr.uniform(0.0, 0.6) for place in (1, 3)}
     hidden = (part for _ in range(2) for part in (cr.Dense(64, "relu"), cr.Dropout(0.1)))
@@ -193,14 +193,14 @@ def stages_adult(work: Work, job: SimpleNamespace) -> Told:
     )
 
 
-def stages_mnist(work: Work, job: SimpleNamespace) -> Told:
+def stages_mnist(work: CostEstimate, job: SimpleNamespace) -> Told:
     """The space of the first row."""
     data, validation = mnist(work, job)
     words = {"optimizer": cr.SGD(1.0), "validation": validation, "normalize": False}
     return hunted(small(), data, log_space(SPACE), work, job, **words)
 
 
-def gpu(work: Work, job: SimpleNamespace) -> Told:
+def gpu(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Populations of several sizes: seconds for each member, and memory."""
     import jax
 

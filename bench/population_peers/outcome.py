@@ -11,7 +11,7 @@ from typing import Any
 
 from child import Finished
 from rows import ROWS, SPACE
-from settings import spelt
+from settings import normalize_name
 
 from report import Row, machine, shown, spread, three
 
@@ -144,7 +144,7 @@ def details(name: str, row: Row) -> list[str]:
         did = f"{len(found[0].scores)} of {work.count} {work.unit}s" if work.count > 1 else ""
         cells = [
             NAMES[side],
-            spelt(row.best.get(side, {})),
+            normalize_name(row.best.get(side, {})),
             did,
             spread([one.whole for one in found], shown),
             spread([one.warm for one in found], shown),
@@ -156,7 +156,7 @@ def details(name: str, row: Row) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     for side, tried in row.tried.items():
-        said = "; ".join(f"{spelt(settings)} {shown(value)}" for settings, value in tried)
+        said = "; ".join(f"{normalize_name(settings)} {shown(value)}" for settings, value in tried)
         lines += ["", f"{NAMES[side]} tried (seconds of less work): {said}."]
     if name == "trials":
         lines += [

@@ -20,7 +20,7 @@ SPACE = {"optimizer.lr": (0.03, 3.0), "l2": (0.1, 100.0), "net.layers.0.init.std
 
 
 @dataclass(frozen=True)
-class Work:
+class CostEstimate:
     """What is done, how often, and what it is compared with.
 
     `targets` are the peers, each with the least ratio wanted of its time over chainrule's (0: none). A peer may do
@@ -45,7 +45,7 @@ class Work:
 
 
 ROWS = {
-    "trials": Work(
+    "trials": CostEstimate(
         "64 random trials (lr, L2, initial scale), MNIST 784-30-10, batch 10, 3 epochs",
         "trials",
         "trial",
@@ -56,7 +56,7 @@ ROWS = {
         share={"torch": 6, "torch_two": 6, "torch_program": 6},
         short={"epochs": 1, "images": 10_000},
     ),
-    "folds": Work(
+    "folds": CostEstimate(
         "5 folds × 4 seeds on Adult, MLP 2×64, Adam, batch 200, 20 epochs",
         "folds",
         "fit",
@@ -67,7 +67,7 @@ ROWS = {
         fewer=10,
         short={"epochs": 2},
     ),
-    "seeds": Work(
+    "seeds": CostEstimate(
         "32 seeds, MNIST 784-128-10, Adam, batch 32, 3 epochs",
         "seeds",
         "fit",
@@ -78,7 +78,7 @@ ROWS = {
         share={"single": 4},
         short={"images": 10_000},
     ),
-    "stages_adult": Work(
+    "stages_adult": CostEstimate(
         "coarse to fine on Adult, MLP 2×64, beside plain random search, until the same score",
         "stages_adult",
         "search",
@@ -89,7 +89,7 @@ ROWS = {
         rounds=5,
         short={"trials": 16, "epochs": 2},
     ),
-    "stages_mnist": Work(
+    "stages_mnist": CostEstimate(
         "coarse to fine on 10,000 images of MNIST, 784-30-10, beside plain random search, until the same score",
         "stages_mnist",
         "search",
@@ -100,7 +100,7 @@ ROWS = {
         images=10_000,
         short={"trials": 16, "epochs": 2, "images": 2_000},
     ),
-    "gpu": Work(
+    "gpu": CostEstimate(
         "64, 512 and 4,096 such trials of MNIST on a GPU",
         "gpu",
         "trial",
@@ -138,24 +138,26 @@ class Told:
     note: str = ""
 
 
-def scaled(work: Work, seconds: list[float], scores: list[float], processes: int = 1, **others: Any) -> Told:
+def scaled(work: CostEstimate, seconds: list[float], scores: list[float], processes: int = 1, **others: Any) -> Told:
     """What a side says that did some of the units, one after the other, and in how many seconds each."""
     of = work.count / processes
     unit = float(np.median(seconds))
     return Told(unit * of, unit * (of - len(seconds)), scores, **others)
 
 
-Task = Callable[[Work, SimpleNamespace], Told]
+Task = Callable[[CostEstimate, SimpleNamespace], Told]
 
 
 def main(**tasks: Task) -> None:
     """Do the job of the command line, and print what there is to tell as JSON."""
     job = SimpleNamespace(**json.loads(sys.argv[1]))
-    told = tasks[job.task](Work(**job.work), job)
+    told = tasks[job.task](CostEstimate(**job.work), job)
     print(json.dumps(vars(told)))
 
 
-def mnist(work: Work, job: SimpleNamespace) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def mnist(
+    work: CostEstimate, job: SimpleNamespace
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The training and the validation images, flat and between 0 and 1, with their labels."""
     x, y = (np.load(Path(job.data) / f"{name}.npy", mmap_mode="r") for name in "xy")  # read is what is used
     train, validation = slice(work.images), slice(TRAINING, None)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from rows import Told, Work, adult, main
+from rows import CostEstimate, Told, adult, main
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 
-def pipeline(work: Work, job: SimpleNamespace, seed: int | None) -> Pipeline:
+def pipeline(work: CostEstimate, job: SimpleNamespace, seed: int | None) -> Pipeline:
     """Missing values filled in, numbers standardized, categories one-hot; every network trains for all its epochs."""
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     words = make_pipeline(
@@ -40,7 +40,7 @@ def pipeline(work: Work, job: SimpleNamespace, seed: int | None) -> Pipeline:
     return make_pipeline(prepared, FunctionTransformer(np.ndarray.astype, kw_args={"dtype": job.precision}), net)
 
 
-def folds(work: Work, job: SimpleNamespace) -> Told:
+def folds(work: CostEstimate, job: SimpleNamespace) -> Told:
     """All folds of all seeds: in one call, so that no process waits at the end of a seed, or in a call for each."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     frame = adult(job)

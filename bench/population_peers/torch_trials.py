@@ -15,7 +15,7 @@ import optuna
 import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from rows import SPACE, Told, Work, main, mnist, scaled
+from rows import SPACE, CostEstimate, Told, main, mnist, scaled
 from torch import nn
 from torch.nn import functional as F
 
@@ -94,7 +94,7 @@ COMPILED = {  # when they are first called
 }
 
 
-def trials(work: Work, job: SimpleNamespace) -> Told:
+def trials(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Trials of a study; those that are given first."""
     torch.manual_seed(job.seed)
     torch.set_num_threads(job.threads)

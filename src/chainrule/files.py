@@ -105,7 +105,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 #: What a file is called (after its own name) until it is whole.
-PART = ".part"
+TEMP_SUFFIX = ".part"
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:
@@ -152,7 +152,7 @@ def _create_beside(path: Path) -> tuple[int, Path]:
     """A new file in the folder of a path: open, and its name. (`tempfile` gives it rights without asking the umask.)"""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{PART}"
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{TEMP_SUFFIX}"
         with contextlib.suppress(FileExistsError):
             return os.open(temporary, flags, 0o666), temporary
 
@@ -205,7 +205,7 @@ def _exists(path: Path) -> bool:
 def remove_parts(folder: Path) -> None:
     """Remove what `write_atomic` left in a folder when it was killed."""
     with contextlib.suppress(OSError):
-        for path in folder.glob(f".*{PART}"):
+        for path in folder.glob(f".*{TEMP_SUFFIX}"):
             path.unlink(missing_ok=True)
 
 

@@ -50,7 +50,7 @@ from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Schedule
 
-__all__ = ["PRESETS", "TrainSettings", "complete", "network", "optimizer", "spelt"]
+__all__ = ["PRESETS", "TrainSettings", "complete", "network", "normalize_name", "optimizer"]
 
 #: What each preset decides. A learning rate of None is the optimizer's own default.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -257,7 +257,7 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     preset = _choose(data) if given.preset == "auto" else given.preset
     test = given.test
     if test is None:
-        test = 0.2 if data.x_test is None and spelt(given.data) in BUNDLED else 0.0
+        test = 0.2 if data.x_test is None and normalize_name(given.data) in BUNDLED else 0.0
     tested, rows = data.x_test is not None or test > 0, len(data.x) * (1 - (test if data.x_test is None else 0))
     share = share_for_validation(given, round(rows), tested)
     if given.validation is None and (data.validation is not None or data.preparation is not None):  # these are split
@@ -409,9 +409,9 @@ def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
     """What a file may hold for a recipe: its name, or a table with its settings."""
     if not isinstance(given, str) and "type" not in given:
         raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(given)}.')
-    return {"type": spelt(given)} if isinstance(given, str) else dict(given)
+    return {"type": normalize_name(given)} if isinstance(given, str) else dict(given)
 
 
-def spelt(name: str | None) -> str:
+def normalize_name(name: str | None) -> str:
     """A name as it is spelt here: ``"Breast-Cancer"`` is ``"breast_cancer"``."""
     return (name or "").strip().lower().replace("-", "_").replace(" ", "_")

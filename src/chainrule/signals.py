@@ -37,7 +37,7 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 AGAIN = 0.005
 
 
-class Asked:
+class StopRequest:
     """Whether the run was asked to end: ``signal`` is the number of the signal, or 0."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def handled() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def asked_to_end() -> Iterator[Asked]:
+def asked_to_end() -> Iterator[StopRequest]:
     """Inside, the first Ctrl-C or SIGTERM is only noted; the second one raises at once.
 
     In a thread that is not the main one nothing changes. A run inside a run (of a callback) shares the note. What was
@@ -93,13 +93,13 @@ def asked_to_end() -> Iterator[Asked]:
     """
     global _asked
     if threading.current_thread() is not threading.main_thread():
-        yield Asked()
+        yield StopRequest()
         return
     if _asked is not None:
         yield _asked
         return
     with handled():
-        asked = _asked = Asked()
+        asked = _asked = StopRequest()
         try:
             yield asked
         finally:
@@ -150,5 +150,5 @@ def _repeat(number: signal.Signals) -> None:
 
 
 _handled = False
-_asked: Asked | None = None
+_asked: StopRequest | None = None
 _dropped, _hooked = 0, False

@@ -75,15 +75,15 @@ def summary(values: Iterable[float], confidence: float = LEVEL) -> Summary:
     given = tuple(float(value) for value in values)
     finite = np.array([value for value in given if math.isfinite(value)])
     mean, deviation = _mean(finite), _deviation(finite)
-    low, high = of_mean(finite, confidence) or (math.nan, math.nan)
+    low, high = mean_interval(finite, confidence) or (math.nan, math.nan)
     return Summary(mean, deviation, low, high, given, confidence)
 
 
-def of_mean(values: np.ndarray | Sequence[float], confidence: float = LEVEL) -> tuple[float, float] | None:
+def mean_interval(values: np.ndarray | Sequence[float], confidence: float = LEVEL) -> tuple[float, float] | None:
     """The interval of a mean by Student's t: mean ± t · deviation / √n; None for fewer than two values.
 
     >>> import numpy as np
-    >>> low, high = of_mean(np.array([1.0, 2.0, 3.0]))
+    >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
     >>> round(low, 2), round(high, 2)
     (-0.48, 4.48)
     """
@@ -147,7 +147,7 @@ def paired(first: Sequence[float], second: Sequence[float], confidence: float = 
     differences = a[both] - b[both]
     n = len(differences)
     mean = float(differences.mean()) if n else math.nan
-    bounds = of_mean(differences, confidence)
+    bounds = mean_interval(differences, confidence)
     if bounds is None:
         return Difference(mean, math.nan, math.nan, math.nan, n)
     deviation = float(differences.std(ddof=1))

@@ -214,8 +214,8 @@ def test_going_on_gives_the_same_weights(tmp_path: Path, engine: str) -> None:
         ({"type": "cutout", "size": 4}, augment.Cutout(4)),
     ],
 )
-def test_names_and_strengths(spelt: Any, made: Any) -> None:
-    assert augment.get(spelt) == made
+def test_names_and_strengths(normalize_name: Any, made: Any) -> None:
+    assert augment.get(normalize_name) == made
 
 
 @pytest.mark.parametrize(
@@ -244,9 +244,9 @@ def test_names_and_strengths(spelt: Any, made: Any) -> None:
         ({"type": "function", "function": "f"}, UnknownNameError, "function"),
     ],
 )
-def test_bad_input(spelt: Any, error: type[Exception], said: str) -> None:
+def test_bad_input(normalize_name: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
-        augment.get(spelt)
+        augment.get(normalize_name)
 
 
 def test_a_flag_must_be_a_flag() -> None:
@@ -259,9 +259,9 @@ def test_a_flag_must_be_a_flag() -> None:
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 def test_image_augmentation_of_tables_is_refused_before_training(engine: str) -> None:
     rows = (rng.normal(size=(20, 5)), np.arange(20) % 2)
-    for spelt in ("noise,shift", "cutout"):
+    for normalize_name in ("noise,shift", "cutout"):
         with pytest.raises(ShapeError, match=r"is for images .* shape \(5,\).*cr.Flatten.*noise, mixup and swap"):
-            cr.fit(cr.Dense(2, "softmax"), rows, augment=spelt, engine=engine, progress=False)
+            cr.fit(cr.Dense(2, "softmax"), rows, augment=normalize_name, engine=engine, progress=False)
     cr.fit(cr.Dense(2, "softmax"), rows, augment="noise,mixup,swap", engine="numpy", epochs=1, progress=False)
 
 

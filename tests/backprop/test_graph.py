@@ -13,10 +13,10 @@ import pytest
 
 import chainrule as cr
 from chainrule.backprop import collect_marks, mark, ops, scope
-from chainrule.backprop.graph import Graph
-from chainrule.backprop.graph_html import LIMIT
-from chainrule.backprop.graph_layout import layout
 from chainrule.errors import FileError, GradientError
+from chainrule.graph.html import LIMIT
+from chainrule.graph.layout import layout
+from chainrule.graph.trace import Graph
 
 
 def lecture(x, y, z):

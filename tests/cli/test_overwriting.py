@@ -12,7 +12,7 @@ import pytest
 
 from chainrule.cli.predict import write_csv
 from chainrule.data import load
-from chainrule.display import printable
+from chainrule.display.lines import printable
 
 QUICK = ("--epochs", 1, "--hidden", 4, "--engine", "numpy")
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from chainrule.training import progress as module
-from chainrule.training.progress import progress
+from chainrule.display import progress as module
+from chainrule.display.progress import progress
 
 RECORD = {"epoch": 1, "loss": 0.5, "accuracy": 0.875, "lr": 0.1, "seconds": 0.25}
 

@@ -79,8 +79,8 @@ def test_a_population_and_its_progress_show_what_the_models_are() -> None:
     from chainrule.population.show import line
 
     words: dict[str, Any] = {"validation": 0.5, "optimizer": cr.Adam(lr=0.3), "engine": "numpy"}
-    crew = cr.Crew(cr.mlp([4, 8, 3]), cr.data.load("iris"), epochs=12, **words)
-    members = crew.enlist([{"seed": seed} for seed in range(3)])
+    crew = cr.PopulationTrainer(cr.mlp([4, 8, 3]), cr.data.load("iris"), epochs=12, **words)
+    members = crew.add_members([{"seed": seed} for seed in range(3)])
     crew.train(members)
     scores = cr.Population(members).scores()
     assert scores.tolist() == [member.run().metrics["val_accuracy"] for member in members]

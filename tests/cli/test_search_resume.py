@@ -20,7 +20,7 @@ from chainrule.cli.app import app
 from chainrule.errors import FileError
 from chainrule.signals import Interrupted, Terminated
 from chainrule.tuning import storage
-from chainrule.tuning.hunt import Hunt
+from chainrule.tuning.runner import SearchRunner
 
 SHORT = ("search", "iris", "--epochs", 2, "--hidden", 4, "--engine", "numpy", "--space", "lr=1e-3..1")
 FILES = ("search.toml", "config.toml", "environment.json", "metrics.jsonl", "model.safetensors", "leaderboard.csv",
@@ -122,7 +122,7 @@ def test_a_study_is_found_from_another_folder(chainrule: Any, monkeypatch: pytes
 def another_process(words: tuple[Any, ...]) -> Iterator[int]:
     """The same command in another process, which takes its trials and is slow to train them."""
 
-    def slow(hunt: Hunt, trials: list[Any]) -> None:
+    def slow(hunt: SearchRunner, trials: list[Any]) -> None:
         Path("it-has-some").touch()
         time.sleep(60)
 
@@ -131,7 +131,7 @@ def another_process(words: tuple[Any, ...]) -> Iterator[int]:
         child = os.fork()
     if child == 0:
         try:
-            Hunt._train = slow  # type: ignore[method-assign]
+            SearchRunner._train = slow  # type: ignore[method-assign]
             CliRunner().invoke(app, [str(word) for word in words])
         finally:
             os._exit(0)

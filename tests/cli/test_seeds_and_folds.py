@@ -15,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
-from chainrule.population.keeper import Keeper
+from chainrule.population.checkpointer import Checkpointer
 
 SHORT = ("--epochs", 3, "--hidden", 8, "--engine", "numpy")
 
@@ -41,15 +41,15 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
     """``interrupted(n, code=130)`` makes Ctrl-C come when some networks have come to the end of their n-th epoch."""
 
     def after(calls: int, number: int = signal.SIGINT) -> None:
-        due, seen = Keeper.due, []
+        should_save, seen = Checkpointer.should_save, []
 
-        def asked(keeper: Keeper, members: Any) -> bool:
+        def asked(keeper: Checkpointer, members: Any) -> bool:
             seen.append(members)
             if len(seen) == calls:
                 os.kill(os.getpid(), number)
-            return due(keeper, members)
+            return should_save(keeper, members)
 
-        monkeypatch.setattr(Keeper, "due", asked)
+        monkeypatch.setattr(Checkpointer, "should_save", asked)
 
     return after
 

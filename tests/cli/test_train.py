@@ -13,7 +13,7 @@ import tomli_w
 
 import chainrule as cr
 from chainrule import tree
-from chainrule.training.folder import without_none
+from chainrule.runs.folder import without_none
 
 SHORT = ("--epochs", 2, "--hidden", 8, "--engine", "numpy")
 

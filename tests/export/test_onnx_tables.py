@@ -1,4 +1,4 @@
-"""The preparation of a table in an ONNX file gives the network what `Preparation` gives it."""
+"""The preparation of a table in an ONNX file gives the network what `Preprocessor` gives it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from chainrule.export import check_onnx, onnx_inputs, to_onnx
 from chainrule.export.check import open_session, run_onnx
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pd = pytest.importorskip("pandas")
 
 
-def mirror(preparation: Preparation) -> cr.Model:
+def mirror(preparation: Preprocessor) -> cr.Model:
     """A network that gives its inputs as they are, so that every one of them is compared."""
     n = len(preparation.feature_names)
     model = cr.Model(cr.Dense(n, bias=False), input_shape=(n,), preparation=preparation)
@@ -90,25 +90,25 @@ def check(model: cr.Model, frame: Any) -> None:
 def test_every_way_to_treat_numbers(settings: dict[str, Any]) -> None:
     names = ("number", "skewed", "steps")
     columns = {name: Column(name, "number", **settings) for name in names}
-    check(mirror(Preparation.fit(table(), plan(**columns))), table())
+    check(mirror(Preprocessor.fit(table(), plan(**columns))), table())
 
 
 @pytest.mark.parametrize("rows", [300, 60])  # with 60, many categories are rare
 @pytest.mark.parametrize("encode", ["one_hot", "embedding"])
 def test_every_way_to_treat_categories(encode: str, rows: int) -> None:
     columns = {name: Column(name, "category", encode=encode) for name in ("city", "label")}
-    check(mirror(Preparation.fit(table(rows), plan(**columns))), table())
+    check(mirror(Preprocessor.fit(table(rows), plan(**columns))), table())
 
 
 @pytest.mark.parametrize("components", [5, 0.9])
 def test_principal_components(components: float) -> None:
-    check(mirror(Preparation.fit(table(), plan(), components=components)), table())
+    check(mirror(Preprocessor.fit(table(), plan(), components=components)), table())
 
 
 def test_one_kind_of_column_alone() -> None:
     for column in plan():
         if column.use:
-            check(mirror(Preparation.fit(table(), (column,))), table())
+            check(mirror(Preprocessor.fit(table(), (column,))), table())
 
 
 def test_dates_of_four_centuries() -> None:
@@ -117,7 +117,7 @@ def test_dates_of_four_centuries() -> None:
     times = np.concatenate([days.astype("M8[s]") + 86_399, edges])
     frame = pd.DataFrame({"when": times})
     date = next(column for column in plan() if column.name == "when")
-    check(mirror(Preparation.fit(frame, (date,))), frame)
+    check(mirror(Preprocessor.fit(frame, (date,))), frame)
 
 
 def test_cells_that_are_missing_new_or_odd() -> None:
@@ -132,12 +132,12 @@ def test_cells_that_are_missing_new_or_odd() -> None:
             "label": ["k1", "nothing", "", None, "NA"],
         }
     )
-    model = mirror(Preparation.fit(table(), plan()))
+    model = mirror(Preprocessor.fit(table(), plan()))
     assert check_onnx(model, to_onnx(model), frame).ok
 
 
 def test_raw_strings_are_found_as_programs_write_them() -> None:
-    model = mirror(Preparation.fit(table(), (Column("city", "category"),)))
+    model = mirror(Preprocessor.fit(table(), (Column("city", "category"),)))
     written = [["Rome"], ["3"], ["3.0"], ["True"], ["true"], [""], ["NA"], ["?"], ["never seen"]]
     found = run_onnx(to_onnx(model), {"city": np.array(written, object)})["outputs"]
     read = pd.DataFrame({"city": ["Rome", 3, 3.0, True, True, None, None, None, "never seen"]}, dtype=object)
@@ -146,7 +146,7 @@ def test_raw_strings_are_found_as_programs_write_them() -> None:
 
 
 def test_inputs_are_the_columns_by_name() -> None:
-    session = open_session(to_onnx(mirror(Preparation.fit(table(), plan()))))
+    session = open_session(to_onnx(mirror(Preprocessor.fit(table(), plan()))))
     found = {value.name: (value.type, value.shape) for value in session.get_inputs()}
     double, text = ("tensor(double)", ["batch", 1]), ("tensor(string)", ["batch", 1])
     assert found == {
@@ -161,7 +161,7 @@ def test_inputs_are_the_columns_by_name() -> None:
 
 
 def test_columns_are_found_in_any_order_and_missing_ones_are_named() -> None:
-    model = mirror(Preparation.fit(table(), plan()))
+    model = mirror(Preprocessor.fit(table(), plan()))
     frame = table(5)
     assert check_onnx(model, to_onnx(model), frame[frame.columns[::-1]].assign(more=1)).ok
     with pytest.raises(DataError, match="skewed"):
@@ -181,13 +181,13 @@ def test_columns_may_have_any_names() -> None:
         "dense_1",
     ]
     frame = pd.DataFrame({name: np.arange(5.0) * (i + 1) for i, name in enumerate(names)})
-    model = mirror(Preparation.fit(frame, tuple(Column(name, "number") for name in names)))
+    model = mirror(Preprocessor.fit(frame, tuple(Column(name, "number") for name in names)))
     check(model, frame)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_whole_pipeline_with_labels(precision: str) -> None:
-    preparation = Preparation.fit(table(), plan())
+    preparation = Preprocessor.fit(table(), plan())
     sizes = tuple(n for _, n in preparation.embedded)
     net = cr.Sequential(cr.layers.Embedding(sizes), cr.Dense(8, "relu"), cr.Dense(3, "softmax"))
     target = Target("classification", ("bird", "cat", "dog"), 3)
@@ -233,7 +233,7 @@ def test_a_model_of_too_many_columns_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = pd.DataFrame({f"x{i}": [1.0, 2.0, 4.0] for i in range(6)})
-    model = mirror(Preparation.fit(frame, [Column(name, "number") for name in frame.columns]))
+    model = mirror(Preprocessor.fit(frame, [Column(name, "number") for name in frame.columns]))
     monkeypatch.setattr("chainrule.export.preparation.MOST_COLUMNS", 5)
     with pytest.raises(SettingError, match=r"takes 6 columns.*5 at most"):
         to_onnx(model, tmp_path / "model.onnx")
@@ -252,7 +252,7 @@ def test_what_was_told_of_the_cells_holds_in_the_file() -> None:
         }
     )
     for missing in (None, [], ["NA", "?"]):
-        preparation = Preparation.fit(train, infer_columns(train, missing=missing))
+        preparation = Preprocessor.fit(train, infer_columns(train, missing=missing))
         model = mirror(preparation)
         check(model, train)
         other = train.assign(size=["1.5", "2.25", "0.125", "4.5"] * 20, share=0.5)

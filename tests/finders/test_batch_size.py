@@ -13,7 +13,7 @@ from chainrule.engine import choose
 from chainrule.errors import ChainruleError
 from chainrule.finders import BatchSizes, find_batch_size
 from chainrule.finders.batch_size import noise_scale
-from chainrule.population import Crew
+from chainrule.population import PopulationTrainer
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(200, 3)).astype("float32")
@@ -23,8 +23,8 @@ Y = (X @ [[1.0], [-2.0], [0.5]] + 0.7 * RNG.normal(size=(200, 1))).astype("float
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 @pytest.mark.parametrize("l2", [0.0, 50.0])
 def test_the_noise_scale_is_that_of_the_single_samples(engine: str, l2: float) -> None:
-    crew = Crew(cr.Dense(1), (X, Y), loss="quadratic", normalize=False, l2=l2, batch_size=10)
-    member = crew.enlist([{"seed": 3}])[0]
+    crew = PopulationTrainer(cr.Dense(1), (X, Y), loss="quadratic", normalize=False, l2=l2, batch_size=10)
+    member = crew.add_members([{"seed": 3}])[0]
     weight, bias = (member.state.params["dense_1"][name].astype(float) for name in ("weight", "bias"))
     each = (X @ weight + bias - Y) * np.hstack([X, np.ones((len(X), 1))])
     all_ = each.mean(axis=0) + np.append(l2 / len(X) * weight, 0.0)
@@ -39,7 +39,8 @@ def test_noise_grows_and_layers_that_draw_numbers_add_to_it() -> None:
     after = np.median(found.noise, axis=0)
     assert after[-1] > 3 * after[0]
     members = [
-        Crew(net, (X, Y)).enlist([{"seed": 1}])[0] for net in (cr.Dense(1), cr.Sequential(cr.Dropout(0.5), cr.Dense(1)))
+        PopulationTrainer(net, (X, Y)).add_members([{"seed": 1}])[0]
+        for net in (cr.Dense(1), cr.Sequential(cr.Dropout(0.5), cr.Dense(1)))
     ]
     plain, dropped = (noise_scale(member, 500, choose("numpy")) for member in members)
     assert dropped > plain

@@ -9,8 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import DataError, SettingError, UnknownNameError
+from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
 from chainrule.models import Model, ensemble
-from chainrule.population.gain import Gain, ensemble_gain
 from chainrule.statistics import summary
 from chainrule.training.run import evaluate_model
 from chainrule.training.state import recipe_of
@@ -127,7 +127,7 @@ def test_one_member_or_the_same_one_twice_gains_nothing() -> None:
 
 def test_what_was_found_is_told_in_plain_words() -> None:
     def told(gain: float, low: float, high: float) -> str:
-        return str(Gain("accuracy", 0.9 + gain, summary([0.89, 0.91]), 0.9, gain, low, high, 1500))
+        return str(EnsembleGain("accuracy", 0.9 + gain, summary([0.89, 0.91]), 0.9, gain, low, high, 1500))
 
     assert told(0.02, 0.012, 0.031) == (
         "accuracy 0.9200 of the ensemble of 2, 0.9000 of its mean member\n"

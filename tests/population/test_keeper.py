@@ -18,10 +18,10 @@ import chainrule as cr
 from chainrule import tree
 from chainrule.engine import choice
 from chainrule.errors import FileError, SettingError
-from chainrule.population.keeper import member_folder
+from chainrule.runs.folder import member_folder
 from chainrule.signals import Interrupted, Terminated
 from chainrule.training import checkpoint
-from chainrule.training.folder import read_folder
+from chainrule.training.record import read_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
@@ -82,10 +82,10 @@ def test_members_go_on_after_a_signal(engine: str, number: int, error: Any, tmp_
 @engines
 def test_without_a_folder_a_signal_ends_the_training_soon(engine: str) -> None:
     seen: list[int] = []
-    crew = cr.Crew(
+    crew = cr.PopulationTrainer(
         NET, (x, y), engine=engine, epochs=50, callbacks=(raising(signal.SIGINT), lambda e: seen.append(e.epoch))
     )
-    members = crew.enlist(MEMBERS[:2])
+    members = crew.add_members(MEMBERS[:2])
     with pytest.raises(KeyboardInterrupt):
         crew.train(members)
     assert max(seen) < 10
@@ -247,8 +247,8 @@ def test_who_diverges_after_it_was_kept_stays_so(tmp_path: Path, monkeypatch: py
     def explode(event: cr.Event) -> Any:
         return cr.Decision(settings={"optimizer.lr": 1e38}) if event.epoch == 2 else None
 
-    monkeypatch.setattr("chainrule.training.keeper.GAP", 0.0)
-    monkeypatch.setattr("chainrule.training.keeper.SHARE", 1.0)  # kept after every epoch
+    monkeypatch.setattr("chainrule.training.checkpointer.GAP", 0.0)
+    monkeypatch.setattr("chainrule.training.checkpointer.SHARE", 1.0)  # kept after every epoch
     first = train(tmp_path / "a", members=1, callbacks=explode)
     assert (len(first[0].history), (first[0].stopped or "")[:8]) == (2, "diverged")
     seen: list[Any] = []
@@ -261,7 +261,7 @@ def test_who_diverges_after_it_was_kept_stays_so(tmp_path: Path, monkeypatch: py
 def test_a_kill_while_the_folders_are_made_blocks_nothing(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chainrule.training import folder
+    from chainrule.runs import folder
 
     write, seen = folder.write_config, []
 

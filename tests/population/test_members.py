@@ -274,8 +274,8 @@ def test_callbacks_change_settings_of_their_member_alone() -> None:
 
 
 def test_members_go_on_from_where_they_are() -> None:
-    crew = cr.Crew(small(), (X, Y), epochs=6, batch_size=32, validation=0.2, engine="jax")
-    members = crew.enlist([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
+    crew = cr.PopulationTrainer(small(), (X, Y), epochs=6, batch_size=32, validation=0.2, engine="jax")
+    members = crew.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
     crew.train(members, until=2)
     assert [m.epoch for m in members] == [2] * 6
     crew.train(members[::2], until=4)
@@ -320,15 +320,18 @@ def test_weights_of_zero_stay_where_they_never_have_a_gradient(kind: Any) -> Non
 
 def test_more_or_fewer_inputs_are_one_program() -> None:
     """As folds of a table have them, where a rare category does not occur in all: zeros fill up what some lack."""
-    from chainrule.population.crew import Crew
+    from chainrule.population.trainer import PopulationTrainer
 
     optimizer = cr.AdamW(0.01, weight_decay=0.1, clip_norm=0.5)
     settings: dict[str, Any] = {"l1": 0.1, "l2": 0.5, "optimizer": optimizer, "early_stopping": True, **SHARED}
     settings["precision"] = "float64"
     asked = {name: value for name, value in settings.items() if name != "progress"}
     widths = (4, 9, 7, 6)
-    crews = [Crew(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked) for seed, width in enumerate(widths)]
-    found = [member for crew in crews for member in crew.enlist([{}])]
+    crews = [
+        PopulationTrainer(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked)
+        for seed, width in enumerate(widths)
+    ]
+    found = [member for crew in crews for member in crew.add_members([{}])]
     assert len({member.program for member in found}) == 1
     crews[0].train(found)
     for seed, (width, member) in enumerate(zip(widths, found, strict=True)):
@@ -340,10 +343,10 @@ def test_more_or_fewer_inputs_are_one_program() -> None:
 
 def test_inputs_that_are_dropped_at_random_are_not_filled_up() -> None:
     """Which ones are dropped would change; and of an optimizer of one's own it is not known what zeros do."""
-    from chainrule.population.crew import Crew
+    from chainrule.population.trainer import PopulationTrainer
 
     def programs(net: cr.Layer, **settings: Any) -> int:
-        members = [Crew(net, (WIDE[:, :width], Y), **settings).enlist([{}])[0] for width in (5, 8)]
+        members = [PopulationTrainer(net, (WIDE[:, :width], Y), **settings).add_members([{}])[0] for width in (5, 8)]
         return len({member.program for member in members})
 
     class Own(cr.Adam):
@@ -368,8 +371,8 @@ def test_thousands_of_members_stay_within_bounds() -> None:
     from chainrule.engine import choose
     from chainrule.population.plan import MOST, slots
 
-    crew = cr.Crew(net, (X, Y))
-    assert slots(crew.enlist([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
+    crew = cr.PopulationTrainer(net, (X, Y))
+    assert slots(crew.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
 
 
 def test_results_together() -> None:
@@ -449,8 +452,8 @@ def test_what_a_callback_raises_comes_out(error: BaseException) -> None:
 
 
 def test_members_stay_whole_where_someone_ends_the_training() -> None:
-    crew = cr.Crew(small(), (X, Y), epochs=5, batch_size=32, validation=0.2, engine="jax")
-    members = crew.enlist([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
+    crew = cr.PopulationTrainer(small(), (X, Y), epochs=5, batch_size=32, validation=0.2, engine="jax")
+    members = crew.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
 
     def enough(moved: Any) -> None:
         if all(member.epoch == 3 for member in moved):
@@ -466,8 +469,8 @@ def test_data_that_no_member_needs_any_more_is_forgotten() -> None:
     """Blocks of members with rows of their own are put together anew as members end; what they shared goes, too."""
     rows = [np.arange(i, 150, 3) for i in range(3)] * 2
     ends = [{"rows": own, "epochs": 1 + i, "seed": i} for i, own in enumerate(rows)]
-    crew = cr.Crew(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
-    members = crew.enlist(ends)
+    crew = cr.PopulationTrainer(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
+    members = crew.add_members(ends)
     most = 0
 
     def watch(moved: Any) -> None:

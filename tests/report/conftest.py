@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.report import gather, write_evaluation, write_report
-from chainrule.training.folder import write_result
+from chainrule.evaluation.gather import gather
+from chainrule.report import write_report
+from chainrule.runs.evaluation import write_evaluation
+from chainrule.runs.folder import write_result
 
 Finish = Callable[..., dict[str, Any]]
 

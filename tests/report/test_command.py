@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chainrule.cli.app import app
-from chainrule.training.folder import read_folder
+from chainrule.training.record import read_folder
 
 
 def call(*words: Any, code: int = 0) -> Any:

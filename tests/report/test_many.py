@@ -14,9 +14,9 @@ import pytest
 import chainrule as cr
 from chainrule.errors import FileError
 from chainrule.report import write_report
-from chainrule.report.landscape import MOST_LINES, scale
-from chainrule.report.members import band, mean_records, read_members, write_members
-from chainrule.report.trials import Axis, Trials, at_the_edge, read_trials, write_trials
+from chainrule.report.search_figures import MOST_LINES, scale
+from chainrule.runs.members import band, mean_records, read_members, write_members
+from chainrule.runs.trials import Axis, Trials, at_the_edge, read_trials, write_trials
 from report.browser import Browser, find_chromium
 from report.test_page import EVIL, page, said
 

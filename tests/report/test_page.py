@@ -15,9 +15,10 @@ from plotly import graph_objects
 
 import chainrule as cr
 from chainrule.errors import FileError
-from chainrule.report import write_evaluation, write_report
+from chainrule.report import write_report
 from chainrule.report.figures import POINTS
-from chainrule.training.folder import write_result
+from chainrule.runs.evaluation import write_evaluation
+from chainrule.runs.folder import write_result
 
 EVIL = "<script>alert(1)</script>"
 

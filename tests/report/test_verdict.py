@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chainrule.report.verdict import Curves, findings, headline
-from chainrule.training.folder import Record
+from chainrule.report.findings import Curves, findings, headline
+from chainrule.training.record import Record
 
 
 def record(val_loss: list[float] | None, loss: list[float], **result: Any) -> Record:

@@ -16,7 +16,7 @@ import pytest
 import chainrule as cr
 from chainrule.errors import DivergedError
 from chainrule.signals import Interrupted, Terminated
-from chainrule.tuning import Stage, Standing, choice, integer, log_uniform, search, uniform
+from chainrule.tuning import SearchProgress, Stage, choice, integer, log_uniform, search, uniform
 
 RATES = {"optimizer.lr": log_uniform(0.01, 1.9)}
 
@@ -275,7 +275,7 @@ def test_the_budget_may_be_epochs_or_time(line: dict[str, Any]) -> None:
 
 
 def test_a_search_can_be_watched(line: dict[str, Any]) -> None:
-    seen: list[Standing] = []
+    seen: list[SearchProgress] = []
     events = []
     found = search(**line, space=RATES, trials=6, epochs=2, batch=3, watch=seen.append, callbacks=events.append)
     assert seen[-1].finished == seen[-1].trials == 6

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from chainrule.tuning import Space, Stage, log_uniform, trial_store, workers
-from chainrule.tuning.samplers import Planned
+from chainrule.tuning.samplers import PositionalSampler
 from chainrule.tuning.storage import quiet
 from chainrule.tuning.trial_store import CLAIM, TrialStore
 from chainrule.tuning.workers import Process
@@ -50,7 +50,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, database: Path) -> A
 def open_store(storage: Any) -> Callable[..., TrialStore]:
     def opened(stages: list[Stage] | None = None) -> TrialStore:
         stages = stages or [Stage(TRIALS, (1,))]
-        sampler = Planned("random", SPACE, stages, seed=0)
+        sampler = PositionalSampler("random", SPACE, stages, seed=0)
         with quiet():
             place = storage
             if not isinstance(storage, str):
@@ -105,7 +105,7 @@ def test_positions_have_one_trial_each_however_many_ask_at_once(open_store: Call
             thread.join()
     assert sorted(running.claim.position for trials in taken for running in trials) == list(range(TRIALS))
     assert positions(stores[0], TrialState.COMPLETE) == list(range(TRIALS))
-    planned = Planned("random", SPACE, stores[0].stages, seed=0)
+    planned = PositionalSampler("random", SPACE, stores[0].stages, seed=0)
     for trial in stores[0].trials(TrialState.COMPLETE):
         position = trial.user_attrs[CLAIM]["position"]
         planned.plan(SPACE, 0, position, position)

@@ -15,9 +15,9 @@ import pytest
 from chainrule.errors import DataError, SettingError, UnknownNameError
 from chainrule.tables.association import association
 from chainrule.tables.columns import KINDS, Column, find_column
+from chainrule.tables.describe import describe, show_columns
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_table
-from chainrule.tables.show import describe, show_columns
 from chainrule.tables.target import learn_target, target_column
 
 

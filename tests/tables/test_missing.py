@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import random
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target
 from chainrule.tables.values import values_of
@@ -83,13 +83,13 @@ def test_a_number_can_stand_for_missing_values(tmp_path: Path) -> None:
         assert (ready.columns[0].missing, ready.columns[0].low) == (15, 0.0)
         preparation = ready.data.preparation  # the model keeps it
         assert np.isnan(preparation.values(pd.DataFrame({"a": [-999, 3]}))[0]).tolist() == [True, False]
-        parts = Preparation.from_parts(*preparation.to_parts())
+        parts = Preprocessor.from_parts(*preparation.to_parts())
         assert np.isnan(parts.values(read_table(file_of(tmp_path, "a", ["-999", "3"])))[0]).tolist() == [True, False]
 
 
 def test_a_model_of_a_frame_reads_missing_values_of_a_file(tmp_path: Path) -> None:
     frame = pd.DataFrame({"k": ["NA", "DE", None] * 20, "t": ["a", "b", None] * 20})
-    preparation = Preparation.fit(frame, infer_columns(frame))
+    preparation = Preprocessor.fit(frame, infer_columns(frame))
     file = read_table(file_of(tmp_path, "k,t", ["NA,NA", ",b"]))
     land, town = preparation.values(file)
     assert (land.tolist(), town.tolist()) == (["NA", None], [None, "b"])
@@ -105,7 +105,7 @@ def test_texts_of_one_training_column_are_not_merged(tmp_path: Path) -> None:
         ("category", 3, False),
         ("category", 2, False),
     ]
-    preparation = Preparation.fit(frame, columns)
+    preparation = Preprocessor.fit(frame, columns)
     new = pd.DataFrame({"version": ["3.10", "3.1", "3.100"], "code": ["01", "1", "1.0"], "level": ["3", 3, 3.0]})
     read = [values.tolist() for values in preparation.values(new)]
     assert read == [["3.10", "3.1", "3.100"], ["01", "1", "1"], ["3", "3", "3"]]

@@ -18,7 +18,7 @@ from chainrule.tables import transformers
 from chainrule.tables.columns import Column
 from chainrule.tables.encoding import rare_below
 from chainrule.tables.numeric import CLIP
-from chainrule.tables.preparation import LIMIT, Preparation
+from chainrule.tables.preparation import LIMIT, Preprocessor
 
 PLAN = (
     Column("id", "identifier", use=False),
@@ -66,8 +66,8 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Preparation:
-    return Preparation.fit(table(), PLAN)
+def fitted() -> Preprocessor:
+    return Preprocessor.fit(table(), PLAN)
 
 
 def one(frame: pd.DataFrame, **changes: Any) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def one(frame: pd.DataFrame, **changes: Any) -> pd.DataFrame:
 # --- what comes out ---------------------------------------------------------------------------------------------
 
 
-def test_the_inputs_are_finite_float32_numbers_with_a_name_each(fitted: Preparation) -> None:
+def test_the_inputs_are_finite_float32_numbers_with_a_name_each(fitted: Preprocessor) -> None:
     x = fitted(table(seed=1))
     assert x.dtype == np.float32
     assert x.shape == (400, len(fitted.feature_names))
@@ -93,7 +93,7 @@ def test_the_inputs_are_finite_float32_numbers_with_a_name_each(fitted: Preparat
     assert 0 <= x[:, -1].min() < x[:, -1].max() < codes
 
 
-def test_each_treatment_against_its_formula(fitted: Preparation) -> None:
+def test_each_treatment_against_its_formula(fitted: Preprocessor) -> None:
     frame = table()
     x = dict(zip(fitted.feature_names, fitted(frame).T, strict=True))
 
@@ -137,12 +137,12 @@ def test_each_treatment_against_its_formula(fitted: Preparation) -> None:
 def test_elapsed_days_count_from_the_first_date_of_the_training_rows() -> None:
     train = pd.DataFrame({"day": ["2020-01-03", "2020-01-01", "2020-01-02T12:00:00"]})
     plan = [Column("day", "date", scale="none", parts=("elapsed", "day", "minute"))]
-    preparation = Preparation.fit(train, plan)
+    preparation = Preprocessor.fit(train, plan)
     np.testing.assert_allclose(preparation(train)[:, 0], [2, 0, 1.5])
     np.testing.assert_allclose(preparation(pd.DataFrame({"day": ["1999-12-31 00:00:00"]}))[0, 0], -7306)
 
 
-def test_rare_and_unseen_categories_join_and_codes_are_reserved(fitted: Preparation) -> None:
+def test_rare_and_unseen_categories_join_and_codes_are_reserved(fitted: Preprocessor) -> None:
     frame = table()
     assert rare_below(400) == 4
     counts = frame["city"].value_counts()
@@ -164,7 +164,7 @@ def test_rare_and_unseen_categories_join_and_codes_are_reserved(fitted: Preparat
 
 def test_an_unseen_category_is_a_row_of_zeros_where_none_is_rare() -> None:
     train = pd.DataFrame({"c": ["a", "b", "a", "b"]})
-    preparation = Preparation.fit(train, [Column("c", "category")])
+    preparation = Preprocessor.fit(train, [Column("c", "category")])
     assert preparation.feature_names == ("c=a", "c=b")
     np.testing.assert_array_equal(preparation(pd.DataFrame({"c": ["z", None, "b"]})), [[0, 0], [0, 0], [0, 1]])
     assert preparation.lookup("c") == ({"a": 0, "b": 1}, None)
@@ -172,14 +172,14 @@ def test_an_unseen_category_is_a_row_of_zeros_where_none_is_rare() -> None:
 
 def test_an_indicator_needs_missing_values_in_the_training_rows() -> None:
     plan = [Column("a", "number", indicator=True), Column("b", "number", indicator=True)]
-    preparation = Preparation.fit(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, None]}), plan)
+    preparation = Preprocessor.fit(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, None]}), plan)
     assert preparation.feature_names == ("a", "b", "b missing")
 
 
 # --- rows and columns ---------------------------------------------------------------------------------------------
 
 
-def test_pieces_give_what_the_whole_gives(fitted: Preparation) -> None:
+def test_pieces_give_what_the_whole_gives(fitted: Preprocessor) -> None:
     frame = table(100, seed=2)
     whole = fitted(frame)
     for size in (1, 7, 64):
@@ -190,18 +190,18 @@ def test_pieces_give_what_the_whole_gives(fitted: Preparation) -> None:
 
 def test_components_in_pieces_agree_to_rounding() -> None:
     frame = table()
-    preparation = Preparation.fit(frame, PLAN, components=6)
+    preparation = Preprocessor.fit(frame, PLAN, components=6)
     assert preparation.feature_names == (*(f"component {i}" for i in range(1, 7)), "shop")
     whole = preparation(frame)
     pieces = np.concatenate([preparation(frame.iloc[i : i + 9]) for i in range(0, len(frame), 9)])
     np.testing.assert_allclose(pieces, whole, rtol=1e-5, atol=1e-6)
     products = np.cov(whole[:, :6].T)
     np.testing.assert_allclose(products - np.diag(np.diag(products)), 0, atol=1e-5)
-    share = Preparation.fit(frame, PLAN, components=0.5)
-    assert 1 <= len(share.feature_names) - 1 < len(Preparation.fit(frame, PLAN).feature_names)
+    share = Preprocessor.fit(frame, PLAN, components=0.5)
+    assert 1 <= len(share.feature_names) - 1 < len(Preprocessor.fit(frame, PLAN).feature_names)
 
 
-def test_columns_are_found_by_name_and_others_ignored(fitted: Preparation) -> None:
+def test_columns_are_found_by_name_and_others_ignored(fitted: Preprocessor) -> None:
     frame = table()
     shuffled = frame[frame.columns[::-1]].assign(more=1.0)
     np.testing.assert_array_equal(fitted(shuffled), fitted(frame))
@@ -210,7 +210,7 @@ def test_columns_are_found_by_name_and_others_ignored(fitted: Preparation) -> No
     assert fitted.extra(frame) == ()
 
 
-def test_missing_and_double_columns_are_named(fitted: Preparation) -> None:
+def test_missing_and_double_columns_are_named(fitted: Preprocessor) -> None:
     frame = table()
     with pytest.raises(DataError, match=r"lacks columns .*'fare' \(is it 'Fares'\?\), 'city'\."):
         fitted(frame.rename(columns={"fare": "Fares"}).drop(columns="city"))
@@ -224,7 +224,7 @@ def test_missing_and_double_columns_are_named(fitted: Preparation) -> None:
 def test_text_and_typed_cells_are_the_same() -> None:
     frame = table()
     text = as_text(frame)
-    first, second = Preparation.fit(frame, PLAN), Preparation.fit(text, PLAN)
+    first, second = Preprocessor.fit(frame, PLAN), Preprocessor.fit(text, PLAN)
     assert first.feature_names == second.feature_names
     for preparation in (first, second):
         np.testing.assert_allclose(preparation(frame), preparation(text), rtol=1e-6, atol=1e-6)
@@ -236,7 +236,7 @@ def test_text_and_typed_cells_are_the_same() -> None:
 # --- no leaks -----------------------------------------------------------------------------------------------------
 
 
-def same(a: Preparation, b: Preparation) -> None:
+def same(a: Preprocessor, b: Preprocessor) -> None:
     (plain_a, arrays_a), (plain_b, arrays_b) = a.to_parts(), b.to_parts()
     assert json.dumps(plain_a) == json.dumps(plain_b)
     assert list(arrays_a) == list(arrays_b)
@@ -252,8 +252,8 @@ def test_rows_outside_of_training_change_nothing() -> None:
         column = noise[name].astype(object)
         column.iloc[300:] = rng.choice(["1e9", "noise", "", "2", "1999-01-01"], 100)
         noise[name] = column
-    first = Preparation.fit(frame.iloc[train], PLAN)
-    second = Preparation.fit(noise.iloc[train], PLAN)
+    first = Preprocessor.fit(frame.iloc[train], PLAN)
+    second = Preprocessor.fit(noise.iloc[train], PLAN)
     same(first, second)
     np.testing.assert_array_equal(first(frame.iloc[train]), second(noise.iloc[train]))
 
@@ -294,7 +294,7 @@ def test_any_numbers_give_finite_inputs(values: list[Any], rows: int) -> None:
     frame = pd.DataFrame({"a": pd.Series(values, dtype=object)})
     new = pd.DataFrame({"a": pd.Series([*values, 1e300, -1e300, 0, "inf", None, "8"], dtype=object)})
     for plan in plans:
-        preparation = Preparation.fit(frame.iloc[:rows], [plan])
+        preparation = Preprocessor.fit(frame.iloc[:rows], [plan])
         x = preparation(new)
         assert np.isfinite(x).all(), plan
         assert np.abs(x).max() <= LIMIT
@@ -304,13 +304,13 @@ def test_any_numbers_give_finite_inputs(values: list[Any], rows: int) -> None:
 def test_what_never_changes_in_training_never_changes(scale: str) -> None:
     train = pd.DataFrame({"a": [5.0, 5.0, 5.0], "b": [1.0, 2.0, 3.0]})
     plan = [Column("a", "number", scale=scale), Column("b", "number")]
-    preparation = Preparation.fit(train, plan)
+    preparation = Preprocessor.fit(train, plan)
     at = preparation.feature_names.index("a")
     x = preparation(pd.DataFrame({"a": [5.0, 1e9, None], "b": [1.0, 1.0, 1.0]}))
     assert len(set(x[:, at].tolist())) == 1
 
 
-def test_cells_of_another_kind_are_told(fitted: Preparation) -> None:
+def test_cells_of_another_kind_are_told(fitted: Preprocessor) -> None:
     frame = table()
     mixed = frame.astype({"age": object})
     mixed.loc[mixed.index[3], "age"] = "unknown"
@@ -329,13 +329,13 @@ def test_cells_of_another_kind_are_told(fitted: Preparation) -> None:
 
 def test_what_training_rows_had_is_no_error_later() -> None:
     train = pd.DataFrame({"a": ["1", "2", "unknown", "4"]})
-    preparation = Preparation.fit(train, [Column("a", "number")])
+    preparation = Preprocessor.fit(train, [Column("a", "number")])
     assert preparation(pd.DataFrame({"a": ["unknown"]}))[0, 0] == preparation(pd.DataFrame({"a": [None]}))[0, 0]
 
 
 def test_notes_name_what_is_unusual() -> None:
     train = pd.DataFrame({"a": ["1", "2", "3"], "c": ["x", "y", "x"]})
-    preparation = Preparation.fit(train, [Column("a", "number"), Column("c", "category")])
+    preparation = Preprocessor.fit(train, [Column("a", "number"), Column("c", "category")])
     assert preparation.notes(train) == ()
     found = preparation.notes(pd.DataFrame({"a": [1.0, None, np.inf], "c": ["x", "z", "q"], "d": [1, 2, 3]}))
     assert found == (
@@ -361,15 +361,15 @@ def test_notes_name_what_is_unusual() -> None:
 )
 def test_plans_that_cannot_be_carried_out(column: Column, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        Preparation.fit(pd.DataFrame({"a": ["1", "2"]}), [column])
+        Preprocessor.fit(pd.DataFrame({"a": ["1", "2"]}), [column])
 
 
 def test_no_rows_and_too_many_components() -> None:
     with pytest.raises(DataError, match="no rows"):
-        Preparation.fit(pd.DataFrame({"a": []}), [Column("a", "number")])
+        Preprocessor.fit(pd.DataFrame({"a": []}), [Column("a", "number")])
     for components in (0, 3, True, 1.5, "all"):
         with pytest.raises(SettingError, match="from 1 to 1 "):
-            Preparation.fit(pd.DataFrame({"a": [1, 2, 3]}), [Column("a", "number")], components=components)  # type: ignore[arg-type]
+            Preprocessor.fit(pd.DataFrame({"a": [1, 2, 3]}), [Column("a", "number")], components=components)  # type: ignore[arg-type]
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -379,9 +379,9 @@ def test_no_rows_and_too_many_components() -> None:
 def test_stored_and_read_it_gives_the_same_bits(components: int | None) -> None:
     from safetensors.numpy import load, save
 
-    preparation = Preparation.fit(table(), PLAN, components=components)
+    preparation = Preprocessor.fit(table(), PLAN, components=components)
     plain, arrays = preparation.to_parts()
-    again = Preparation.from_parts(json.loads(json.dumps(plain, allow_nan=False)), load(save(arrays)))
+    again = Preprocessor.from_parts(json.loads(json.dumps(plain, allow_nan=False)), load(save(arrays)))
     same(again, preparation)
     frame = as_text(table(seed=3))
     np.testing.assert_array_equal(again(frame), preparation(frame))
@@ -391,12 +391,12 @@ def test_stored_and_read_it_gives_the_same_bits(components: int | None) -> None:
     assert again.lookup("shop") == preparation.lookup("shop")
 
 
-def test_damaged_parts_give_a_data_error_and_nothing_else(fitted: Preparation) -> None:
+def test_damaged_parts_give_a_data_error_and_nothing_else(fitted: Preprocessor) -> None:
     plain, arrays = fitted.to_parts()
 
     def is_refused(plain: Any, arrays: Any) -> bool:
         try:
-            Preparation.from_parts(plain, arrays)
+            Preprocessor.from_parts(plain, arrays)
         except DataError as error:
             return "stored preparation" in str(error)
         return False
@@ -524,7 +524,7 @@ def test_real_tables_are_prepared_as_by_a_plain_pipeline(name: str, data_dir: Pa
             )
             parts.append((column.name, encoder, [column.name]))
     witness = ColumnTransformer(parts).fit(typed[train])
-    preparation = Preparation.fit(text[train], plan)
+    preparation = Preprocessor.fit(text[train], plan)
     expected, ours = witness.transform(typed[~train]), preparation(text[~train])
     assert ours.shape == expected.shape
     # The plain pipeline goes column by column; ours has the numbers first.
@@ -534,21 +534,21 @@ def test_real_tables_are_prepared_as_by_a_plain_pipeline(name: str, data_dir: Pa
         np.testing.assert_allclose(ours[:, preparation.feature_names.index(feature)], expected[:, i], atol=2e-6)
     noise = text.copy()
     noise[~train] = "noise"
-    same(Preparation.fit(noise[train], plan), preparation)
+    same(Preprocessor.fit(noise[train], plan), preparation)
 
 
-def _first(preparation: Preparation, start: str) -> str:
+def _first(preparation: Preprocessor, start: str) -> str:
     return next(f for f in preparation.feature_names if f == start or f.startswith(f"{start}="))
 
 
 def test_real_table_with_embeddings_round_trips(data_dir: Path) -> None:
     text = pd.read_csv(data_dir / "tables" / "adult.csv", dtype=str, nrows=3000)
     plan = [replace(c, encode="embedding") if c.kind == "category" else c for c in TABLES["adult"][1]]
-    preparation = Preparation.fit(text.iloc[:2000], plan)
+    preparation = Preprocessor.fit(text.iloc[:2000], plan)
     assert [name for name, _ in preparation.embedded] == ["workclass", "education", "native_country", "sex"]
     x = preparation(text)
     for j, (_, codes) in enumerate(preparation.embedded):
         column = x[:, len(preparation.feature_names) - 4 + j]
         assert set(np.unique(column)) <= set(range(codes))
-    again = Preparation.from_parts(*preparation.to_parts())
+    again = Preprocessor.from_parts(*preparation.to_parts())
     np.testing.assert_array_equal(again(text), x)

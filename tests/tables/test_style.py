@@ -20,7 +20,7 @@ from chainrule import random as keys
 from chainrule.errors import ChainruleError
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.tables.read import read_table
 from chainrule.tables.reading import Reading
 from chainrule.tables.style import Evidence, tell_style
@@ -97,7 +97,7 @@ def test_another_file_is_converted_refused_or_told(
     columns = infer_columns(frame)
     if columns[0].kind != "number":
         return
-    preparation = Preparation.fit(frame, columns)
+    preparation = Preprocessor.fit(frame, columns)
     new = numbers_of(drawn[0] + 1, drawn[1], other["decimals"])
     file = read_table(file_of(tmp_path, {"x": [written(v, **other) for v in new], "k": ["a", "b"] * 20}, second))
     try:
@@ -176,7 +176,7 @@ def test_nothing_depends_on_how_a_table_is_cut(block: int) -> None:
             },
             dtype="str",
         )
-        preparation = Preparation.fit(train, infer_columns(train))
+        preparation = Preprocessor.fit(train, infer_columns(train))
         pools = {
             "x": rng.choice([["1,5", "2,125"], ["1.5", "2.125"], ["1,234", "5,678"], ["ERR", "1.5"], ["ERR"]]),
             "p": rng.choice([["12%"], ["0.12", "0.5"], ["12%", "0.5"], ["12", "99"], ["soon", "3%"]]),
@@ -224,7 +224,7 @@ def test_percent_in_one_file_and_fractions_in_the_next(tmp_path: Path) -> None:
     percents, fractions = [f"{100 * v:.0f}%" for v in share], [f"{v}" for v in share]
     for first, second, scale in ((percents, fractions, 100), (fractions, percents, 1)):
         frame = read_table(file_of(tmp_path, {"p": first, "k": ["a", "b"] * 30}))
-        preparation = Preparation.fit(frame, infer_columns(frame))
+        preparation = Preprocessor.fit(frame, infer_columns(frame))
         other = read_table(file_of(tmp_path, {"p": second, "k": ["a", "b"] * 30}))
         np.testing.assert_allclose(preparation.values(other)[0], scale * share)
         assert any("sign '%'" in note for note in preparation.notes(other))
@@ -237,9 +237,9 @@ def test_a_currency_that_training_did_not_have_is_told_or_refused(tmp_path: Path
         return read_table(file_of(tmp_path, {"p": cells * 5, "k": ["a", "b"] * 5}))
 
     bare, dollars, euros = read(["12.50", "7.25"]), read(["$12.50", "$7.25"]), read(["12.50 €", "7.25 €"])
-    preparation = Preparation.fit(bare, infer_columns(bare))
+    preparation = Preprocessor.fit(bare, infer_columns(bare))
     assert "p: numbers have the sign '€' here, and none in the training rows." in preparation.notes(euros)
-    preparation = Preparation.fit(dollars, infer_columns(dollars))
+    preparation = Preprocessor.fit(dollars, infer_columns(dollars))
     with pytest.raises(ChainruleError, match=r"'12\.50 €'"):
         preparation(euros)
 

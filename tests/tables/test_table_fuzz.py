@@ -23,9 +23,9 @@ import pandas as pd
 import pytest
 
 from chainrule.errors import ChainruleError
+from chainrule.tables.describe import show_columns
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_chunks, read_table
-from chainrule.tables.show import show_columns
 from chainrule.tables.target import learn_target
 from chainrule.tables.values import values_of
 

@@ -19,11 +19,13 @@ from chainrule import tree
 from chainrule.engine import choose
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import held, write_atomic
-from chainrule.training import checkpoint, keeper, loop, pace, streaming
-from chainrule.training.feed import Blocks, Resident
+from chainrule.training import call_length as pace
+from chainrule.training import checkpoint, loop, streaming
+from chainrule.training import checkpointer as keeper
 from chainrule.training.fingerprint import fingerprint
+from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.step import Batch
-from chainrule.training.streaming import Streamed
+from chainrule.training.streaming import StreamingLoader
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(46, 5)).astype(np.float32)
@@ -142,13 +144,13 @@ def test_optax_goes_on(tmp_path: Path) -> None:
 
 @engines
 def test_a_stream_goes_on_within_a_block(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming.Streamed.__init__, "__defaults__", (None, 400))  # blocks of two batches
+    monkeypatch.setattr(streaming.StreamingLoader.__init__, "__defaults__", (None, 400))  # blocks of two batches
     np.save(tmp_path / "x.npy", x)
     data = cr.data.stream(tmp_path / "x.npy", y)
     settings = {"engine": engine, "validation": 0.2, "epochs": 4}
-    read = streaming.Streamed._piece
+    read = streaming.StreamingLoader._piece
     pieces: list[int] = []
-    monkeypatch.setattr(Streamed, "_piece", lambda self, *at: pieces.append(at[1]) or read(self, *at))
+    monkeypatch.setattr(StreamingLoader, "_piece", lambda self, *at: pieces.append(at[1]) or read(self, *at))
     whole, count = fit(data=data, **settings), len(pieces)
     pieces.clear()
     same(whole, in_pieces(tmp_path / "run", 2, 4, 3, data=data, checkpoint_every=1, **settings))
@@ -156,11 +158,11 @@ def test_a_stream_goes_on_within_a_block(engine: str, tmp_path: Path, monkeypatc
 
 
 @engines
-@pytest.mark.parametrize("feed", [Resident, Blocks, Streamed])
+@pytest.mark.parametrize("feed", [InMemoryLoader, HostLoader, StreamingLoader])
 def test_the_end_of_an_epoch_is_the_same_without_its_beginning(engine: str, feed: Any) -> None:
     numbers = np.arange(46, dtype=np.float32)[:, None]
-    inputs = cr.data.stream(numbers).x if feed is Streamed else numbers
-    words = {} if feed is Resident else {"block_bytes": 8 * 4 * 2 * (1 if feed is Streamed else 3)}
+    inputs = cr.data.stream(numbers).x if feed is StreamingLoader else numbers
+    words = {} if feed is InMemoryLoader else {"block_bytes": 8 * 4 * 2 * (1 if feed is StreamingLoader else 3)}
     data = Batch(inputs, numbers[:, 0].astype(np.int32), np.ones(46, np.float32))
     made = feed(data, 8, cr.random.key(0), choose(engine), **words)
 

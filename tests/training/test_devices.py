@@ -15,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.engine.eager import NumpyEngine
-from chainrule.training.feed import Blocks, Resident
+from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.step import Batch
 
 PROGRAM = Path(__file__).with_name("sharing.py")
@@ -134,9 +134,9 @@ def test_blocks_have_the_order_of_resident_data_and_only_their_share() -> None:
     x = np.arange(45.0).reshape(45, 1)
     data = Batch(x, np.arange(45), np.ones(45))
     key = cr.random.key(3)
-    (whole,) = Resident(data, 4, key, NumpyEngine()).epoch(2)
+    (whole,) = InMemoryLoader(data, 4, key, NumpyEngine()).epoch(2)
     assert whole.order is not None
-    blocks = Blocks(data, 4, key, Second(), block_bytes=5 * 2 * 24)  # five steps of two samples in a block
+    blocks = HostLoader(data, 4, key, Second(), block_bytes=5 * 2 * 24)  # five steps of two samples in a block
     pieces = list(blocks.epoch(2))
     assert [piece.steps for piece in pieces] == [5, 5, 2]
     assert {piece.data.x.shape for piece in pieces} == {(5, 2, 1)}

@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.errors import DivergedError
-from chainrule.training.job import SHUFFLE
+from chainrule.training.prepared_run import SHUFFLE
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(40, 3))

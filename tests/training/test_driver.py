@@ -19,7 +19,7 @@ from chainrule.engine import choose
 from chainrule.errors import SettingError, UnknownNameError
 from chainrule.training import Batch, layout, start, step
 from chainrule.training.epoch import _programs
-from chainrule.training.job import SHUFFLE, STEPS
+from chainrule.training.prepared_run import SHUFFLE, STEPS
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(46, 5))

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import tree
-from chainrule.engine import Work, choose
+from chainrule.engine import CostEstimate, choose
 from chainrule.errors import UnknownNameError
 
 rng = np.random.default_rng(0)
@@ -136,7 +136,7 @@ class TestTracing:
 class TestChoice:
     def test_auto_takes_numpy_for_small_jobs_and_jax_for_large_ones(self) -> None:
         assert choose("auto", steps=100).name == "numpy"
-        assert choose("auto", steps=100_000, work=lambda: Work(flops=1e7)).name == "jax"
+        assert choose("auto", steps=100_000, work=lambda: CostEstimate(flops=1e7)).name == "jax"
 
     def test_an_unknown_engine(self) -> None:
         with pytest.raises(UnknownNameError, match="Unknown engine 'jaxx'; did you mean 'jax'"):

@@ -14,7 +14,8 @@ import chainrule as cr
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.report import write_report
-from chainrule.training.folder import RunFolder, read_folder, write_result
+from chainrule.runs.folder import RunFolder, write_result
+from chainrule.training.record import read_folder
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(37, 4))

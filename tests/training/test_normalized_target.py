@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import SettingError
-from chainrule.training.evaluation import evaluate
+from chainrule.evaluation.per_class import evaluate
 
 DIABETES = cr.data.load("diabetes")
 NET = cr.mlp([10, 8, 1], hidden="relu", output="linear")

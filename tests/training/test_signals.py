@@ -20,7 +20,8 @@ import pytest
 import chainrule as cr
 from chainrule import tree
 from chainrule.signals import Interrupted, Terminated, asked_to_end, handled
-from chainrule.training import checkpoint, pace
+from chainrule.training import call_length as pace
+from chainrule.training import checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 

@@ -17,12 +17,12 @@ from chainrule.data.rows import Ready
 from chainrule.engine import choose
 from chainrule.errors import DataError, DivergedError, SettingError
 from chainrule.training import streaming
-from chainrule.training.feed import ahead
-from chainrule.training.job import SHUFFLE
+from chainrule.training.loader import ahead
 from chainrule.training.prepare import prepare
+from chainrule.training.prepared_run import SHUFFLE
 from chainrule.training.run_data import run_data
 from chainrule.training.step import Batch
-from chainrule.training.streaming import Streamed, StreamedBlocks
+from chainrule.training.streaming import StreamedBlocks, StreamingLoader
 
 rng = np.random.default_rng(0)
 x = (rng.normal(size=(203, 4)) * [1, 5, 0.1, 2] + [0, 3, -1, 0]).astype(np.float32)
@@ -42,7 +42,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 64 rows of 16 bytes in place of 64 MB; 203 rows make four of them, the last with 11 rows."""
     monkeypatch.setattr(streaming, "BLOCK_BYTES", 1024)
     monkeypatch.setattr(streaming, "EVALUATION_BLOCK", 16)
-    for cls in (Streamed, StreamedBlocks):
+    for cls in (StreamingLoader, StreamedBlocks):
         defaults = tuple(1024 if value == 64 * 2**20 else value for value in cls.__init__.__defaults__)
         monkeypatch.setattr(cls.__init__, "__defaults__", defaults)
 
@@ -52,14 +52,14 @@ def fit(given: Any, **settings: Any) -> Any:
     return cr.fit(NET, given, **(fixed | {"engine": "numpy", "progress": False} | settings))
 
 
-def feed(n: int, batch_size: int, engine: str = "numpy", **words: Any) -> Streamed:
+def feed(n: int, batch_size: int, engine: str = "numpy", **words: Any) -> StreamingLoader:
     """Of samples that are their own number, which is their target too; the weight is one more."""
     numbers = np.arange(n, dtype=np.float32)
     source = cr.data.stream(numbers[:, None]).x
     batch = Batch(
         Ready(source, lambda rows: np.asarray(rows, np.float32), "float32"), numbers.astype(np.int32), numbers + 1
     )
-    return Streamed(batch, batch_size, cr.random.key(0), choose(engine), **words)
+    return StreamingLoader(batch, batch_size, cr.random.key(0), choose(engine), **words)
 
 
 def same(first: Any, second: Any, tolerance: float = 0.0) -> None:

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from chainrule import signals
 from chainrule.cli import options as o
-from chainrule.display import print_line
+from chainrule.display.lines import print_line
 from chainrule.errors import ChainruleError, ChainruleWarning, DivergedError, PeerError, SettingError, UnsavedError
 from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 

@@ -18,7 +18,7 @@ from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.files import as_path
 from chainrule.models import Model
-from chainrule.presets import LARGE_TABLE, TrainSettings, share_for_validation, spelt
+from chainrule.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
 from chainrule.tables.large import LargeTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.selection import columns_by_name
@@ -54,7 +54,7 @@ class Part:
 
 def path_of(data: str | None) -> Path | None:
     """The file or folder that data is read from; None for data that comes by its name alone."""
-    return None if data is None or spelt(data) in NAMES else as_path(data)
+    return None if data is None or normalize_name(data) in NAMES else as_path(data)
 
 
 def load_data(
@@ -234,7 +234,7 @@ def in_unit_of(model: Model, data: Dataset) -> Dataset:
 def place_of(data: str) -> str:
     """Where data is, whatever the folder that a command is typed in: its absolute path, or its name."""
     path = path_of(data)
-    return spelt(data) if path is None else str(path.resolve())
+    return normalize_name(data) if path is None else str(path.resolve())
 
 
 def fingerprint_of(part: Part, data: str | None) -> dict[str, str]:

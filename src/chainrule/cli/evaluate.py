@@ -10,10 +10,10 @@ from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.models import find_model
 from chainrule.cli.task import find_loss
 from chainrule.cli.usage import Situation, check_used
+from chainrule.evaluation.per_class import Evaluation
+from chainrule.evaluation.per_class import evaluate as evaluate_model
+from chainrule.runs.folder import to_json
 from chainrule.tables.read import is_table
-from chainrule.training.evaluation import Evaluation
-from chainrule.training.evaluation import evaluate as evaluate_model
-from chainrule.training.folder import to_json
 
 #: Confusion is shown for so many classes at most.
 MOST_CLASSES = 20

@@ -19,16 +19,16 @@ from chainrule.cli.train import RUNS, Trained, say_result, train_task
 from chainrule.errors import DataError, FileError, SettingError
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.presets import TrainSettings, network
-from chainrule.report.members import FILE, write_members
+from chainrule.runs.folder import MEMBERS, OR_GO_ON, begun, create_run_dir
+from chainrule.runs.members import FILE, write_members
 from chainrule.tables.table import PreparedTable, Table
-from chainrule.training.folder import MEMBERS, OR_GO_ON, begun, claim_folder
 
 
 def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Path | None, resume: bool) -> Trained:
     """Cross-validate the training rows, then train on all of them with the first seed; gives that run."""
     check(settings)
     task = find_task(settings, typed)
-    with claim_folder(out, RUNS, task.data.name, resume=resume) as path, going_on(path):
+    with create_run_dir(out, RUNS, task.data.name, resume=resume) as path, going_on(path):
         if not resume and begun(path) != path:
             raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
         if not (path / FILE).exists():

@@ -11,9 +11,11 @@ from chainrule import random
 from chainrule.cli.data import Part
 from chainrule.cli.messages import say
 from chainrule.data import Dataset
+from chainrule.evaluation.gather import gather
 from chainrule.presets import TrainSettings
-from chainrule.report import gather, write_evaluation, write_report
+from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
+from chainrule.runs.evaluation import write_evaluation
 from chainrule.tables.leaks import strongest
 from chainrule.tables.table import PreparedTable
 from chainrule.training import Run

@@ -16,18 +16,18 @@ from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score, spread
 from chainrule.cli.train import RUNS, result, say_folder, say_test
 from chainrule.errors import DivergedError
-from chainrule.population import Crew, Member, Population
+from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
+from chainrule.population import Member, Population, PopulationTrainer
+from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_kept
-from chainrule.population.gain import Gain, ensemble_gain
-from chainrule.population.keeper import Keeper
 from chainrule.population.member import listed
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
-from chainrule.report.members import mean_records, write_members
+from chainrule.runs.folder import MEMBERS, RunFolder, create_run_dir, write_result
+from chainrule.runs.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
-from chainrule.training.folder import MEMBERS, RunFolder, claim_folder, write_result
-from chainrule.training.job import describe
+from chainrule.training.prepared_run import describe
 from chainrule.training.state import recipe_of
 
 
@@ -46,10 +46,10 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
     )
     crew, members = enlisted(task)
     described = [describe(member.job, task.settings.engine, task.settings.devices) for member in members]
-    with claim_folder(out, RUNS, task.data.name, resume=resume) as path:
+    with create_run_dir(out, RUNS, task.data.name, resume=resume) as path:
         folder = RunFolder(path, resume=resume)
         with going_on(path), folder.opened():
-            keeper = Keeper(path / MEMBERS, members, described, keep=task.settings.keep)
+            keeper = Checkpointer(path / MEMBERS, members, described, keep=task.settings.keep)
             if resume:
                 say(f"Going on: {keeper.told}.")
             if not resume or not all(member.done for member in members):
@@ -65,12 +65,12 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
     return path
 
 
-def enlisted(task: Task) -> tuple[Crew, list[Member]]:
+def enlisted(task: Task) -> tuple[PopulationTrainer, list[Member]]:
     """The networks before their first step; their validation rows are those that the first seed draws."""
     settings = task.settings
     words = {name: value for name, value in task.words.items() if name != "validation"}
-    crew = Crew(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
-    return crew, crew.enlist(listed(settings.seeds or 1, settings.seed))
+    crew = PopulationTrainer(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
+    return crew, crew.add_members(listed(settings.seeds or 1, settings.seed))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class SeveralSeeds:
         self.task, self.folder, self.population = task, folder, population
         self.alive = [run for run in population if not diverged(run)]
         self.metric = metric_of(population)
-        self.gain: Gain | None = None
+        self.gain: EnsembleGain | None = None
         self.members = [
             facts_of(run, given, task.test) for run, given in zip(population, population.members, strict=True)
         ]
@@ -184,7 +184,7 @@ class SeveralSeeds:
             say(f"On the test rows: {in_one_line(self.gain)}.")
 
 
-def in_one_line(gain: Gain) -> str:
+def in_one_line(gain: EnsembleGain) -> str:
     """What the ensemble gains, as part of a sentence."""
     return str(gain).replace("\n", "; ")
 

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Collection, Sequence
 
-from chainrule.display import print_line, printable
+from chainrule.display.lines import print_line, printable
 
 
 def say(text: object = "") -> None:

@@ -13,7 +13,8 @@ from chainrule.errors import FileError
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
 from chainrule.presets import TrainSettings
-from chainrule.training.folder import OF_A_RUN, read_folder
+from chainrule.runs.folder import OF_A_RUN
+from chainrule.training.record import read_folder
 
 
 @dataclass(frozen=True)

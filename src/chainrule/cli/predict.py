@@ -23,7 +23,7 @@ from chainrule.data.images import find_images, read_images
 from chainrule.data.limits import Outside
 from chainrule.data.npz import read_npz_features
 from chainrule.data.sources import is_image_data
-from chainrule.display import printable
+from chainrule.display.lines import printable
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, as_text, check_not_read, writing
 from chainrule.models import Model
@@ -123,7 +123,7 @@ def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]
         say(f"{data}: {note}")
     reading.check()
     done, columns = 0, reading.columns
-    lenient = dataclasses.replace(model.preparation, tolerated=model.preparation.inputs)  # the whole is checked
+    lenient = dataclasses.replace(model.preparation, lenient=model.preparation.inputs)  # the whole is checked
     for frame in frames or read_chunks(data, ROWS, **words):
         x = PreparedInputs(lenient(frame, columns), model.preparation)
         yield Block(np.arange(done, done + len(frame)), None, x, frame)

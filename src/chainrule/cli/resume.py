@@ -12,11 +12,12 @@ from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import as_path
 from chainrule.presets import TrainSettings
-from chainrule.report.members import FILE as MEMBERS_FILE
-from chainrule.report.members import read_members
+from chainrule.runs.folder import OUTCOME, begun
+from chainrule.runs.members import FILE as MEMBERS_FILE
+from chainrule.runs.members import read_members
 from chainrule.signals import Terminated
 from chainrule.training import checkpoint
-from chainrule.training.folder import OUTCOME, begun, read_folder
+from chainrule.training.record import read_folder
 
 #: What may be given with --resume: nothing that would make another run of it.
 WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")

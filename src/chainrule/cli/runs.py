@@ -13,7 +13,8 @@ from chainrule.cli.tell import describe_net
 from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
 from chainrule.files import as_path
-from chainrule.training.folder import Record, begun, read_folder
+from chainrule.runs.folder import begun
+from chainrule.training.record import Record, read_folder
 
 HEAD = ("run", "data", "network", "epochs", "state", "validation", "test", "when")
 

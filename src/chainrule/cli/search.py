@@ -19,17 +19,17 @@ from chainrule.cli.space import Axis, default_space, parse_space, shown
 from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
 from chainrule.cli.train import RUNS, check_place, result, say_folder
-from chainrule.cli.translate import Translation
+from chainrule.cli.translate import SpaceMapping
 from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
 from chainrule.cli.usage import Situation, check_used
 from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError, UnsavedError
 from chainrule.files import check_not_read, write_atomic
 from chainrule.presets import VALIDATION, TrainSettings
-from chainrule.report.trials import write_trials
+from chainrule.runs.folder import RunFolder, create_run_dir, write_config, write_result
+from chainrule.runs.trials import write_trials
 from chainrule.signals import Terminated
-from chainrule.training.folder import RunFolder, claim_folder, write_config, write_result
-from chainrule.tuning import Search, Stage, Standing
+from chainrule.tuning import SearchProgress, SearchResult, Stage
 from chainrule.tuning.stages import plan
 
 
@@ -58,10 +58,10 @@ def search(
         check_used(Situation(task.settings.data, task.settings, task.data), searched_names, "--space: ")
     stages = plan(wanted.stages, wanted.trials, task.settings.epochs or 1)
     say_search(task, axes, wanted, stages)
-    with claim_folder(resume or out, RUNS, f"search-{task.data.name}", resume=resume is not None) as path:
+    with create_run_dir(resume or out, RUNS, f"search-{task.data.name}", resume=resume is not None) as path:
         folder = RunFolder(path, resume=resume is not None)
         with folder.opened(), resumable(path):
-            translation = Translation(task, axes)
+            translation = SpaceMapping(task, axes)
             begin(folder, task, settings, wanted)
             try:
                 found, notes = searched(translation, wanted, path, is_new=resume is None)
@@ -120,8 +120,8 @@ def resumable(folder: Path) -> Iterator[None]:
 
 
 def searched(
-    translation: Translation, wanted: SearchSettings, folder: Path, *, is_new: bool
-) -> tuple[Search, list[str]]:
+    translation: SpaceMapping, wanted: SearchSettings, folder: Path, *, is_new: bool
+) -> tuple[SearchResult, list[str]]:
     """The search, done; and what it warned of. A new one that ends before anything is trained leaves nothing behind."""
     from chainrule.tuning import search as run
 
@@ -129,7 +129,7 @@ def searched(
     words = {name: value for name, value in task.words.items() if name not in ("validation",)}
     if "epochs" in translation.space:
         del words["epochs"]
-    test, standings = task.test, list[Standing]()
+    test, standings = task.test, list[SearchProgress]()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -172,8 +172,8 @@ def forget(folder: Path) -> None:
 
 def write(
     folder: RunFolder,
-    translation: Translation,
-    found: Search,
+    translation: SpaceMapping,
+    found: SearchResult,
     stages: Sequence[Stage],
     wanted: SearchSettings,
     facts: Mapping[str, Any],
@@ -198,7 +198,7 @@ def write(
 
 
 def winner_settings(
-    translation: Translation, found: Search, stages: Sequence[Stage], wanted: SearchSettings
+    translation: SpaceMapping, found: SearchResult, stages: Sequence[Stage], wanted: SearchSettings
 ) -> TrainSettings:
     """The settings of the best trial, for ``config.toml``."""
     winner = found.winner

@@ -15,7 +15,7 @@ from chainrule.errors import FileError, SettingError
 from chainrule.files import as_path, check_text, write_atomic
 from chainrule.passwords import MASK, mask_passwords
 from chainrule.presets import TrainSettings
-from chainrule.training.folder import without_none
+from chainrule.runs.folder import without_none
 
 #: What the search was asked for, in its folder; and where its trials are kept unless it is told otherwise.
 FILE, JOURNAL = "search.toml", "study.journal"

@@ -13,7 +13,7 @@ from chainrule.data import Dataset
 from chainrule.models import Model
 from chainrule.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.statistics import Summary
-from chainrule.tables.show import show_columns
+from chainrule.tables.describe import show_columns
 from chainrule.tables.table import PreparedTable
 
 

@@ -25,8 +25,8 @@ from chainrule.errors import ChainruleError, DivergedError, SettingError
 from chainrule.files import check_apart, check_not_read
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
+from chainrule.runs.folder import OF_A_RUN, create_run_dir, write_result
 from chainrule.training import Run, fit
-from chainrule.training.folder import OF_A_RUN, claim_folder, write_result
 
 RUNS = Path("runs")
 
@@ -136,7 +136,7 @@ def train_task(
     if tell and distributed.is_first():
         say_start(settings, data, task.part, test, task.model)
     with contextlib.ExitStack() as stack:
-        claimed = claim_folder(out, RUNS, data.name, resume=resume)
+        claimed = create_run_dir(out, RUNS, data.name, resume=resume)
         folder: Path | None = distributed.on_first(lambda: stack.enter_context(claimed))
         if folder is not None:
             stack.enter_context(going_on(folder))

@@ -34,7 +34,7 @@ class Network:
         return network(dataclasses.replace(self.settings, **chosen), self.data)
 
 
-class Translation:
+class SpaceMapping:
     """The space of a search, in both languages.
 
     Attributes

@@ -8,15 +8,15 @@ from typing import Any
 
 from chainrule.cli.messages import say, table
 from chainrule.cli.tell import score
-from chainrule.cli.translate import Translation
-from chainrule.report.trials import Trials, at_the_edge
-from chainrule.tuning import Search, Stage
+from chainrule.cli.translate import SpaceMapping
+from chainrule.runs.trials import Trials, at_the_edge
+from chainrule.tuning import SearchResult, Stage
 
 #: Trials that are printed, and trials whose curves the report keeps.
 LEADERS, CURVES = 10, 300
 
 
-def frame(translation: Translation, found: Search) -> Any:
+def frame(translation: SpaceMapping, found: SearchResult) -> Any:
     """The leaderboard with settings as they are typed."""
     board = found.leaderboard
     for axis in translation.axes:
@@ -28,7 +28,7 @@ def frame(translation: Translation, found: Search) -> Any:
     return board
 
 
-def leaderboard(translation: Translation, found: Search) -> str:
+def leaderboard(translation: SpaceMapping, found: SearchResult) -> str:
     """The best trials as a table."""
     board = frame(translation, found).head(LEADERS)
     names = [axis.name for axis in translation.axes if axis.name in board]
@@ -44,7 +44,7 @@ def leaderboard(translation: Translation, found: Search) -> str:
     return table(rows)
 
 
-def facts_of(translation: Translation, found: Search, how: str, notes: Sequence[str]) -> dict[str, Any]:
+def facts_of(translation: SpaceMapping, found: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
     """What the report shows of a search."""
     ranks = {int(one.trial): int(one.rank) for one in found.leaderboard[["trial", "rank"]].itertuples()}
     trials = []
@@ -84,7 +84,7 @@ def how(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epo
     return f"{begin}, {way}: {'; '.join(parts)}"
 
 
-def say_found(translation: Translation, found: Search, facts: Mapping[str, Any]) -> None:
+def say_found(translation: SpaceMapping, found: SearchResult, facts: Mapping[str, Any]) -> None:
     """What came of it."""
     winner = found.winner
     chosen = ", ".join(

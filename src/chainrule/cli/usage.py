@@ -17,7 +17,7 @@ from chainrule.data.idx import IDX_NAME
 from chainrule.data.sources import BUNDLED, MIRRORED, is_image_data
 from chainrule.errors import SettingError
 from chainrule.files import as_path
-from chainrule.presets import TrainSettings, spelt
+from chainrule.presets import TrainSettings, normalize_name
 from chainrule.tables.read import is_table
 
 #: The kinds of data, and how one of them is called.
@@ -72,7 +72,7 @@ def kind_of(data: str) -> str | None:
     >>> kind_of("digits"), kind_of("people.csv"), kind_of("nothing")
     ('bundled', 'text', None)
     """
-    if (name := spelt(data)) in BUNDLED or name in MIRRORED:
+    if (name := normalize_name(data)) in BUNDLED or name in MIRRORED:
         return "bundled" if name in BUNDLED else "mirrored"
     if is_table(data):
         return "parquet" if data.lower().endswith((".parquet", ".pq")) else "text"

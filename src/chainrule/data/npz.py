@@ -136,10 +136,10 @@ def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
 
 def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
     """The names of the arrays by how they read in lower case."""
-    spelt: dict[str, list[str]] = {}
+    normalize_name: dict[str, list[str]] = {}
     for key, _ in members:
-        spelt.setdefault(key.lower(), []).append(key)
-    return spelt
+        normalize_name.setdefault(key.lower(), []).append(key)
+    return normalize_name
 
 
 def _only(members: list[tuple[str, zipfile.ZipInfo]], key: str, path: Path) -> zipfile.ZipInfo:
@@ -203,31 +203,33 @@ def _blaming(key: str, path: Path) -> Iterator[None]:
         raise FileError(f"{path}: the array {key!r} is damaged or truncated: {error}") from None
 
 
-def _choose(spelt: Mapping[str, str], path: Path) -> tuple[str, ...]:
+def _choose(normalize_name: Mapping[str, str], path: Path) -> tuple[str, ...]:
     """The keys of features and targets: for training, and for the test (or none)."""
-    have = ", ".join(sorted(spelt.values())) or "nothing"
-    train, test = _pair(spelt, _TRAIN), _pair(spelt, _TEST)
+    have = ", ".join(sorted(normalize_name.values())) or "nothing"
+    train, test = _pair(normalize_name, _TRAIN), _pair(normalize_name, _TEST)
     if train is None:
         raise FileError(
             f"{path} holds {have}; expected features and targets as x and y, x_train and y_train (with "
             "x_test and y_test), data and target, or features and labels."
         )
-    if test is None and ("x_test" in spelt or "y_test" in spelt):
+    if test is None and ("x_test" in normalize_name or "y_test" in normalize_name):
         raise FileError(f"{path} holds {have}; expected both x_test and y_test, or neither.")
     chosen = (*train, *(test or ()))
-    if others := sorted(set(spelt.values()) - set(chosen)):
+    if others := sorted(set(normalize_name.values()) - set(chosen)):
         logger.warning("%s: read are %s; not read: %s", path, ", ".join(chosen), ", ".join(others))
     return chosen
 
 
-def _choose_features(spelt: Mapping[str, str], path: Path) -> tuple[str]:
+def _choose_features(normalize_name: Mapping[str, str], path: Path) -> tuple[str]:
     """The key of the features."""
-    name = next((name for name in _FEATURES if name in spelt), None)
+    name = next((name for name in _FEATURES if name in normalize_name), None)
     if name is None:
-        have = ", ".join(sorted(spelt.values())) or "nothing"
+        have = ", ".join(sorted(normalize_name.values())) or "nothing"
         raise FileError(f"{path} holds {have}; expected features as one of {', '.join(_FEATURES)}.")
-    return (spelt[name],)
+    return (normalize_name[name],)
 
 
-def _pair(spelt: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
-    return next(((spelt[x], spelt[y]) for x, y in names if x in spelt and y in spelt), None)
+def _pair(normalize_name: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+    return next(
+        ((normalize_name[x], normalize_name[y]) for x, y in names if x in normalize_name and y in normalize_name), None
+    )

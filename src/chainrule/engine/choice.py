@@ -19,14 +19,14 @@ Engine = NumpyEngine | JaxEngine
 PRECISIONS = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
 
 
-class Work(NamedTuple):
+class CostEstimate(NamedTuple):
     """What a piece of work is made of: operations in matrix products and convolutions, and values written."""
 
     flops: float = 0.0
     values: float = 0.0
 
-    def __mul__(self, factor: float) -> Work:  # type: ignore[override]
-        return Work(self.flops * factor, self.values * factor)
+    def __mul__(self, factor: float) -> CostEstimate:  # type: ignore[override]
+        return CostEstimate(self.flops * factor, self.values * factor)
 
 
 class Cost(NamedTuple):
@@ -37,7 +37,7 @@ class Cost(NamedTuple):
     flop: float
     value: float
 
-    def seconds(self, steps: int, work: Work) -> float:
+    def seconds(self, steps: int, work: CostEstimate) -> float:
         """Of a number of steps with so much work each."""
         return self.start + steps * (self.step + work.flops * self.flop + work.values * self.value)
 
@@ -54,7 +54,7 @@ def choose(
     *,
     precision: str = "float32",
     steps: int = 1,
-    work: Callable[[], Work] = Work,
+    work: Callable[[], CostEstimate] = CostEstimate,
     devices: str | int | None = None,
 ) -> Engine:
     """The engine of a name; "auto" takes the one that will be done first, by `COSTS`.

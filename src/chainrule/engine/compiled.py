@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.engine import lowering
 from chainrule.engine.cache import use_compilation_cache
-from chainrule.engine.devices import Layout
+from chainrule.engine.devices import Sharding
 from chainrule.engine.eager import Body, Every
 
 #: Programs are traced one after the other, also where several threads run them.
@@ -109,7 +109,7 @@ class JaxEngine:
         self.precision = precision
         #: Whether a program on the CPU keeps to the thread that calls it, because several threads call programs.
         self.alone = alone
-        self.layout = Layout(devices) if devices else None
+        self.layout = Sharding(devices) if devices else None
         #: How often each program was traced (and compiled, or found in the cache), by its name.
         self.traces: Counter[str] = Counter()
         use_compilation_cache()

@@ -109,7 +109,7 @@ def _present() -> str:
     return ", ".join(f"{name} ({n} device{'s' * (n > 1)})" for name, n in counts.items())
 
 
-class Layout:
+class Sharding:
     """How a run's arrays lie on its devices.
 
     Attributes

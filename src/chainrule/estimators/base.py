@@ -28,7 +28,7 @@ from chainrule.models import Model
 from chainrule.models.inputs import Inputs
 from chainrule.optimizers import Optimizer
 from chainrule.tables.infer import unscaled
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.training import EarlyStopping, Run
 from chainrule.training.callbacks import Callback
 from chainrule.training.fit import fit
@@ -233,7 +233,7 @@ class Net(Parameters):
 
     # The settings
 
-    def _network(self, outputs: int, activation: str, preparation: Preparation | None = None) -> Layer:
+    def _network(self, outputs: int, activation: str, preparation: Preprocessor | None = None) -> Layer:
         """The network given, or dense layers with the outputs that the target needs."""
         if isinstance(self.net, Layer):
             return self.net

@@ -11,10 +11,10 @@ from chainrule import optimizers, random
 from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.training import Run
-from chainrule.training.feed import Resident
-from chainrule.training.job import SHUFFLE, STEPS
+from chainrule.training.loader import InMemoryLoader
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare
+from chainrule.training.prepared_run import SHUFFLE, STEPS
 from chainrule.training.run_data import run_data
 from chainrule.training.state import State, Unit, start
 
@@ -78,7 +78,7 @@ class Continued:
             recipe,
             prepared,
             engine,
-            Resident(prepared.train, batch_size, order, engine),
+            InMemoryLoader(prepared.train, batch_size, order, engine),
             epochs=1,
             callbacks=tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,),
             call_every=settings["call_every"],

@@ -11,7 +11,7 @@ from chainrule import random
 from chainrule.data import Dataset, stratified_split
 from chainrule.errors import DataError
 from chainrule.tables.learning import learn
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.training.run_data import SPLIT
 
 
@@ -24,7 +24,7 @@ def is_table(X: Any) -> bool:
     return not all(is_numeric_dtype(kind) for kind in X.dtypes) or bool(X.isna().to_numpy().any())
 
 
-def learned(X: Any, y: np.ndarray, columns: Mapping[str, Any] | None) -> tuple[Preparation, list[str]]:
+def learned(X: Any, y: np.ndarray, columns: Mapping[str, Any] | None) -> tuple[Preprocessor, list[str]]:
     """What makes numbers of the columns, learned from these rows and targets; and what should be known of them."""
     return learn(X, y, "regression" if y.dtype.kind == "f" else "classification", overrides=columns)
 

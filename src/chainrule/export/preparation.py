@@ -1,4 +1,4 @@
-"""The preparation of a table as ONNX nodes: an input for each column, computed with in float64 as `Preparation` does.
+"""The preparation of a table as ONNX nodes: an input for each column, computed with in float64 as `Preprocessor` does.
 
 ==========  ==========================  ==============================================================================
 column      input of the file, (n, 1)   missing
@@ -28,7 +28,7 @@ from chainrule.export.graph import Graph, Value
 from chainrule.export.quantiles import write_quantiles
 from chainrule.tables.columns import Column
 from chainrule.tables.numeric import CIRCLES, Numbers, is_missing
-from chainrule.tables.preparation import LIMIT, Preparation
+from chainrule.tables.preparation import LIMIT, Preprocessor
 from chainrule.tables.values import categories
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ DAY = 86_400.0
 MOST_COLUMNS = 20_000
 
 
-def used_columns(preparation: Preparation) -> dict[str, Column]:
+def used_columns(preparation: Preprocessor) -> dict[str, Column]:
     """The columns that are inputs, under the names that their inputs have in the file."""
     found: dict[str, Column] = {}
     for column in preparation.columns:
@@ -55,17 +55,17 @@ def used_columns(preparation: Preparation) -> dict[str, Column]:
     return found
 
 
-def column_inputs(preparation: Preparation, frame: DataFrame) -> dict[str, np.ndarray]:
+def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.ndarray]:
     """What an ONNX file takes, by the names of its inputs, made of a table.
 
     Columns are found by name in any order; text is read as it was in training.
 
     >>> import pandas as pd
     >>> from chainrule.export.preparation import column_inputs
-    >>> from chainrule.tables.preparation import Preparation
+    >>> from chainrule.tables.preparation import Preprocessor
     >>> from chainrule.tables.columns import Column
     >>> train = pd.DataFrame({"age": ["20", "40"], "city": ["Rome", "Oslo"]})
-    >>> preparation = Preparation.fit(train, (Column("age", "number"), Column("city", "category")))
+    >>> preparation = Preprocessor.fit(train, (Column("age", "number"), Column("city", "category")))
     >>> column_inputs(preparation, pd.DataFrame({"city": [" Rome"], "age": ["1,000"]}))
     {'age': array([[1000.]]), 'city': array([['Rome']], dtype=object)}
     """
@@ -83,7 +83,7 @@ def column_inputs(preparation: Preparation, frame: DataFrame) -> dict[str, np.nd
     return found
 
 
-def random_table(preparation: Preparation, rows: int, rng: np.random.Generator) -> DataFrame:
+def random_table(preparation: Preprocessor, rows: int, rng: np.random.Generator) -> DataFrame:
     """Rows that look like those of the training table, some cells of which are missing or new."""
     import pandas as pd
 
@@ -109,7 +109,7 @@ def random_table(preparation: Preparation, rows: int, rng: np.random.Generator) 
     return pd.DataFrame(found)
 
 
-def write_preparation(graph: Graph, preparation: Preparation) -> tuple[dict[str, Any], Value]:
+def write_preparation(graph: Graph, preparation: Preprocessor) -> tuple[dict[str, Any], Value]:
     """Write all of it; the inputs of the file with their dtypes, and the features, float32 (n, features)."""
     columns = used_columns(preparation)
     if len(columns) > MOST_COLUMNS:
@@ -125,7 +125,7 @@ def write_preparation(graph: Graph, preparation: Preparation) -> tuple[dict[str,
         return inputs, graph.cast(_features(graph.in_double(), preparation, columns), "float32")
 
 
-def _features(graph: Graph, preparation: Preparation, columns: dict[str, Column]) -> Value:
+def _features(graph: Graph, preparation: Preprocessor, columns: dict[str, Column]) -> Value:
     measured: list[Value] = []
     flags: dict[str, Value] = {}
     hot: dict[str, Value] = {}
@@ -198,7 +198,7 @@ def _places(place: dict[str | None, int], rest: int | None) -> Iterable[int]:
     return [*place.values(), *([] if rest is None else [rest])]
 
 
-def missing_text(preparation: Preparation, column: Column) -> str:
+def missing_text(preparation: Preprocessor, column: Column) -> str:
     """What stands for a missing value of a category: the empty text, unless that is one of the categories."""
     return "" if "" not in preparation.lookup(column.name)[0] else "\x00"
 

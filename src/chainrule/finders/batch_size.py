@@ -22,8 +22,8 @@ from chainrule.population.member import Member
 from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
-from chainrule.training.feed import Resident
-from chainrule.training.job import refused_alone
+from chainrule.training.loader import InMemoryLoader
+from chainrule.training.prepared_run import refused_alone
 from chainrule.training.state import Recipe, State, filled
 from chainrule.training.step import Batch, add_penalty, evaluate, step_key
 
@@ -99,7 +99,7 @@ def find_batch_size(
     refuse("find_batch_size", settings, "early_stopping", "callbacks")
     seeds = listed_seeds("find_batch_size", seeds, settings.pop("seed", 0))
     crew = crew_of(net, data, {**settings, "epochs": epochs})
-    members = crew.enlist([{"seed": seed} for seed in seeds])
+    members = crew.add_members([{"seed": seed} for seed in seeds])
     n = len(members[0].job.prepared.train.x)
     steps = len(members) * epochs * members[0].job.steps_per_epoch
     engine = engine_for(members[0], steps, settings.get("engine", "auto"), settings.get("devices"))
@@ -114,7 +114,7 @@ def find_batch_size(
     tried = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
     if sizes is None and refused_alone(members[0].job.model) is not None:
         tried = [max(size, 2) for size in tried]
-    timed = crew.enlist([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
+    timed = crew.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
     seconds = {member.job.batch_size: step_seconds(member, engine) for member in timed}
     return BatchSizes(noise, seconds, members[0].job.batch_size, n, confidence)
 
@@ -294,7 +294,7 @@ def _square(values: Any) -> Array:
 def step_seconds(member: Member, engine: Engine) -> float:
     """The seconds of a training step, the fastest of a few measurements; nothing of it is kept."""
     job = member.job
-    program, feed = programs(job.recipe, engine), Resident(job.prepared.train, job.batch_size, job.order, engine)
+    program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
     piece = next(iter(feed.epoch(1)))
     state = placed(job.state, engine)
 

@@ -11,10 +11,10 @@ import numpy as np
 from chainrule.engine import Engine, choose
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
-from chainrule.population.crew import Crew
 from chainrule.population.member import Member
+from chainrule.population.trainer import PopulationTrainer
 from chainrule.settings import plain
-from chainrule.statistics import of_mean
+from chainrule.statistics import mean_interval
 from chainrule.training.state import State
 
 
@@ -25,9 +25,9 @@ def refuse(owner: str, settings: dict[str, Any], *names: str) -> None:
             raise SettingError(f"{owner} has no use for {name}: leave it out.")
 
 
-def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> Crew:
+def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:
     """The crew of these settings. Finders are done soon and show no progress."""
-    return Crew(net, data, **{name: value for name, value in settings.items() if name != "progress"})
+    return PopulationTrainer(net, data, **{name: value for name, value in settings.items() if name != "progress"})
 
 
 def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = None) -> Engine:
@@ -78,5 +78,5 @@ def geometric_mean(values: Sequence[float], confidence: float) -> tuple[float | 
     logs = np.log([value for value in values if math.isfinite(value)])
     if not len(logs):
         return None, None
-    bounds = of_mean(logs, confidence)
+    bounds = mean_interval(logs, confidence)
     return float(np.exp(logs.mean())), None if bounds is None else (math.exp(bounds[0]), math.exp(bounds[1]))

@@ -11,13 +11,13 @@ import numpy as np
 from chainrule.errors import SettingError
 from chainrule.finders.common import increasing, refuse, rounded
 from chainrule.layers import Layer
+from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.population.comparison import listed_seeds, metric_of
-from chainrule.population.crew import Crew
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
+from chainrule.population.trainer import PopulationTrainer
 from chainrule.statistics import LEVEL, Summary, check_confidence, holm, paired, percent, summary
-from chainrule.training.history import smaller_is_better
 
 #: Where no values are given: λ/n, by which a step of rate η makes weights smaller by the share η·λ/n.
 SHARES = tuple(10.0 ** (k / 2) for k in range(-10, -2))
@@ -75,8 +75,8 @@ def find_l2(
     given = None if values is None else increasing("find_l2", "values", values, 0.0)
     seeds = listed_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)
-    crew = Crew(net, data, **settings)
-    members = crew.enlist([{"l2": 0.0, "seed": seed} for seed in seeds])
+    crew = PopulationTrainer(net, data, **settings)
+    members = crew.add_members([{"l2": 0.0, "seed": seed} for seed in seeds])
     if not members[0].validated:
         raise SettingError("find_l2 needs validation data: validation=0.2, or (x, y). On training data λ = 0 is best.")
     metric = metric_of(members, metric)
@@ -84,7 +84,7 @@ def find_l2(
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].job.state.settings["run"]["samples"]
     lambdas = [0.0, *(v for v in given or [float(rounded(n * share, 1)) for share in SHARES] if v > 0)]
-    members += crew.enlist([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
+    members += crew.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:
         crew.train(members, watch=watch)
     scores = Population(members).scores(metric).reshape(len(lambdas), len(seeds))

@@ -23,7 +23,7 @@ from chainrule.schedules import Ramp
 from chainrule.settings import check_number, plain
 from chainrule.statistics import LEVEL, check_confidence, percent, summary
 from chainrule.training.epoch import programs
-from chainrule.training.feed import Resident
+from chainrule.training.loader import InMemoryLoader
 
 #: Costs are smoothed over so large a share of the steps (the deviation of a normal curve), and cut off at so many times
 #: the first one before, so that the end of a run that diverges does not reach back.
@@ -98,7 +98,7 @@ def find_lr(
     optimizer = optimizers.get(settings.pop("optimizer", "adam"))
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
     seeds = listed_seeds("find_lr", seeds, settings.pop("seed", 0))
-    members = crew_of(net, data, settings).enlist([{"seed": seed} for seed in seeds])
+    members = crew_of(net, data, settings).add_members([{"seed": seed} for seed in seeds])
     engine = engine_for(members[0], steps * len(seeds), settings.get("engine", "auto"), settings.get("devices"))
     costs = np.array([_costs(member, steps, engine) for member in members])
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
@@ -244,7 +244,7 @@ class LrRange:
 def _costs(member: Member, steps: int, engine: Engine) -> np.ndarray:
     """The mean cost of each of a member's first steps, while the rate goes through its whole range in them."""
     job = member.job
-    program, feed = programs(job.recipe, engine), Resident(job.prepared.train, job.batch_size, job.order, engine)
+    program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
     run = job.state.settings["run"]
     settings = {**job.state.settings, "run": {**run, "epochs": (steps - 1) / run["steps_per_epoch"]}}
     state = placed(job.state, engine)

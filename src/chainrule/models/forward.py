@@ -13,7 +13,7 @@ from chainrule import tree
 from chainrule.backprop import Tensor
 from chainrule.backprop.backward import reachable
 from chainrule.backprop.tensor import shape
-from chainrule.engine import Engine, Work, lowering
+from chainrule.engine import CostEstimate, Engine, lowering
 from chainrule.layers import Layer
 
 Array = Any
@@ -87,7 +87,7 @@ def block_size(values: float) -> int:
     return 1 << int(np.clip(np.log2(BLOCK_VALUES / max(values, 1.0)), 5, 13))
 
 
-def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> Work:
+def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> CostEstimate:
     """What predicting one sample is made of, counted on the recorded graph; a training step takes three times that."""
     recorded = tree.map(lambda v: Tensor(v, level=1), params)
     x = Tensor(np.zeros((1, *input_shape), np.float32))
@@ -95,11 +95,11 @@ def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> W
         with np.errstate(all="ignore"):
             out, _ = net.apply(recorded, tree.map(Tensor, state), x, key=None, train=False)
     except Exception:  # the real run, on real data, says better what is wrong
-        return Work()
+        return CostEstimate()
     flops = values = 0.0
     for node in reachable(out) if isinstance(out, Tensor) else []:
         size = float(np.prod(node.shape))
         values += size if node.primitive is not None else 0.0
         if node.primitive is not None and node.primitive.name in PRODUCTS:
             flops += 2.0 * size * math.prod(shape(node.args[1])[:-1])
-    return Work(flops, values)
+    return CostEstimate(flops, values)

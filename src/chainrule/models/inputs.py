@@ -20,7 +20,7 @@ from chainrule.tables.selection import columns_by_name
 from chainrule.tables.target import as_array, has_target
 
 if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preparation
+    from chainrule.tables.preparation import Preprocessor
 
 Array = Any
 
@@ -40,7 +40,7 @@ class Inputs:
     """
 
     shape: tuple[int, ...]
-    preparation: Preparation | None = None
+    preparation: Preprocessor | None = None
     names: tuple[str, ...] | None = None
     limits: Limits | None = None
     byte_scale: int = 1

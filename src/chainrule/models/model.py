@@ -17,13 +17,13 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.check import GradientCheck, check_gradient
-from chainrule.backprop.graph import Graph, trace
 from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_target
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
-from chainrule.display import print_line
-from chainrule.engine import PRECISIONS, Work, choose, namespace
+from chainrule.display.lines import print_line
+from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
 from chainrule.errors import DataError, SettingError, ShapeError, did_you_mean, unknown_name
+from chainrule.graph.trace import Graph, trace
 from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
@@ -32,7 +32,7 @@ from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.settings import plain
 
 if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preparation
+    from chainrule.tables.preparation import Preprocessor
 
 Array = Any
 
@@ -51,7 +51,7 @@ class PerLayer(dict[str, Array]):
 
 
 @dataclass(frozen=True)
-class Pass:
+class BackpropResult:
     """One forward and backward pass (BP1–BP4 of lecture 003), as `Model.backprop` returns it.
 
     Attributes
@@ -82,7 +82,7 @@ class Model:
     precision : "float32" or "float64" ("bfloat16" concerns training only: its weights are kept in float32)
     params, state : values to use instead of initial ones
     standardizer : applied to every input before the network (training mean and deviation)
-    preparation : what makes the inputs of the columns of a table (`chainrule.tables.Preparation`); with it the model
+    preparation : what makes the inputs of the columns of a table (`chainrule.tables.Preprocessor`); with it the model
         takes data frames
     inputs : all that is known of the inputs (`chainrule.models.inputs.Inputs`), instead of the two above
     target : what the outputs mean (task and class names)
@@ -108,7 +108,7 @@ class Model:
         params: Any = None,
         state: Any = None,
         standardizer: Standardizer | None = None,
-        preparation: Preparation | None = None,
+        preparation: Preprocessor | None = None,
         inputs: Inputs | None = None,
         target: Target | None = None,
     ) -> None:
@@ -125,7 +125,7 @@ class Model:
             self.params = fill(self.params, params, "params", precision)
         if state is not None:
             self.state = fill(self.state, state, "state", None)
-        self._work: Work | None = None
+        self._work: CostEstimate | None = None
         #: What is known of the inputs: how they are prepared and scaled.
         self.inputs = inputs or Inputs(self.input_shape, preparation, standardizer=standardizer)
         #: The activation of the last layer.
@@ -140,7 +140,7 @@ class Model:
         return self.inputs.standardizer
 
     @property
-    def preparation(self) -> Preparation | None:
+    def preparation(self) -> Preprocessor | None:
         """What makes inputs of the columns of a table."""
         return self.inputs.preparation
 
@@ -205,7 +205,7 @@ class Model:
         """Outputs above it count as 1: ½ for outputs in [0, 1], 0 for outputs around 0."""
         return 0.5 if self.last_activation.range[0] >= 0 else 0.0
 
-    def backprop(self, x: Array, y: Array, loss: Any = "auto") -> Pass:
+    def backprop(self, x: Array, y: Array, loss: Any = "auto") -> BackpropResult:
         """Forward and backward through the whole network for a batch, with everything left to see.
 
         z, a and δ of every layer and the gradients of all parameters: BP1 δᴸ, BP2 δ of each layer from the next,
@@ -228,7 +228,7 @@ class Model:
             kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")
         }
         n = len(x)
-        return Pass(
+        return BackpropResult(
             loss=float(value) / n,
             z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
             a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
@@ -386,7 +386,7 @@ class Model:
         """Targets as a checked array: columns in the order of training, cells of a table read as they were then."""
         return self.inputs.read_target(target_in_order(y, self.target.names))
 
-    def work(self) -> Work:
+    def work(self) -> CostEstimate:
         """What predicting one sample is made of (for the choice of an engine)."""
         if self._work is None:
             self._work = work(self.net, self.params, self.state, self.input_shape)

@@ -19,7 +19,7 @@ from chainrule.files import as_path, write_atomic
 from chainrule.layers import Layer
 from chainrule.models.inputs import Inputs
 from chainrule.models.model import Model
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 
 FORMAT = 2
 
@@ -101,7 +101,7 @@ def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
     prepared, names = recipe.get("preparation"), recipe["inputs"]["names"]
     return Inputs(
         tuple(recipe["input_shape"]),
-        preparation=Preparation.from_parts(prepared, values.get("preparation", {})) if prepared else None,
+        preparation=Preprocessor.from_parts(prepared, values.get("preparation", {})) if prepared else None,
         names=None if names is None else tuple(map(str, names)),
         limits=Limits.from_arrays(values["limits"]) if "limits" in values else None,
         byte_scale=int(recipe["inputs"]["byte_scale"]),

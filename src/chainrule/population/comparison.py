@@ -14,12 +14,13 @@ from chainrule.augment import Augmentation
 from chainrule.errors import SettingError, unknown_name
 from chainrule.layers import Layer
 from chainrule.losses import Loss
+from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
-from chainrule.population.crew import Crew
 from chainrule.population.member import Member
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
+from chainrule.population.trainer import PopulationTrainer
 from chainrule.schedules import Schedule
 from chainrule.statistics import (
     LEVEL,
@@ -35,7 +36,6 @@ from chainrule.statistics import (
     summary,
 )
 from chainrule.training.callbacks import EarlyStopping
-from chainrule.training.history import smaller_is_better
 from chainrule.training.run import Run
 from chainrule.training.run_data import pair_of
 
@@ -112,8 +112,8 @@ def compare(
     seeds = listed_seeds("compare", seeds, settings.pop("seed", 0))
     held_out = None if test is None else pair_of(test, "test is (x, y) or a Dataset")
     progress = settings.pop("progress", True)
-    crew = Crew(net, data, **settings)
-    members = crew.enlist([what | {"seed": seed} for what in given.values() for seed in seeds])
+    crew = PopulationTrainer(net, data, **settings)
+    members = crew.add_members([what | {"seed": seed} for what in given.values() for seed in seeds])
     metric = metric_of(members, metric, tested=held_out is not None)
     with show_progress(members, progress) as watch:
         crew.train(members, watch=watch)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError, SettingError, UnsavedError
-from chainrule.population.crew import Crew
-from chainrule.population.keeper import Keeper
+from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.member import Member, listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
+from chainrule.population.trainer import PopulationTrainer
+from chainrule.runs.folder import RunFolder, write_result
 from chainrule.signals import Terminated
 from chainrule.training.callbacks import Callback
-from chainrule.training.folder import RunFolder, write_result
-from chainrule.training.job import describe
+from chainrule.training.prepared_run import describe
 
 
 def fit_population(
@@ -97,10 +97,10 @@ def fit_population(
     >>> runs.scores("val_accuracy").shape, runs.best() in list(runs)
     ((3,), True)
     """
-    crew = Crew(
+    crew = PopulationTrainer(
         net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
     )
-    found = crew.enlist(listed(members, seed))
+    found = crew.add_members(listed(members, seed))
     if out is None:
         if resume:
             raise SettingError("resume=True needs out=, the folder of the population to go on with.")
@@ -110,7 +110,7 @@ def fit_population(
     described = [describe(member.job, engine, devices) for member in found]
     folder = RunFolder(out, resume=resume)
     with folder.opened():
-        keeper = Keeper(folder.path, found, described)
+        keeper = Checkpointer(folder.path, found, described)
         if not all(member.done for member in found) or not (folder.path / "config.toml").exists():
             folder.start(config or {"members": len(found), **described[0]})
         train_kept(crew, found, keeper, "the same call with resume=True.", progress)
@@ -119,7 +119,9 @@ def fit_population(
     return Population(found)
 
 
-def train_kept(crew: Crew, members: Sequence[Member], keeper: Keeper, to_go_on: str, progress: bool = True) -> None:
+def train_kept(
+    crew: PopulationTrainer, members: Sequence[Member], keeper: Checkpointer, to_go_on: str, progress: bool = True
+) -> None:
     """Train members that are kept, to their end.
 
     Those that go on do so on the engine by which they were trained before, unless another is asked for. After Ctrl-C

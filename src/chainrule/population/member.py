@@ -20,12 +20,12 @@ from chainrule.models import Model
 from chainrule.population.networks import network
 from chainrule.settings import plain, replace, structure
 from chainrule.tables.table import Table
-from chainrule.training.checkpoint import Checkpoint, Place
+from chainrule.training.checkpoint import Checkpoint, Position
 from chainrule.training.decisions import kept_epoch, resumed, watched
 from chainrule.training.history import History
-from chainrule.training.job import Job, JobSettings, job, streams
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared, trained
+from chainrule.training.prepared_run import JobSettings, PreparedRun, job, streams
 from chainrule.training.run import Run
 from chainrule.training.run_data import RunData, run_data
 from chainrule.training.state import Recipe, State
@@ -58,15 +58,15 @@ class Member:
     folder : where it is kept, or None
 
     >>> import chainrule as cr
-    >>> crew = cr.Crew(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
-    >>> (member,) = crew.enlist([{"seed": 7}])
+    >>> crew = cr.PopulationTrainer(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
+    >>> (member,) = crew.add_members([{"seed": 7}])
     >>> crew.train([member], until=2)
     >>> member.epoch, member.done, len(member.history)
     (2, False, 2)
     """
 
     given: Mapping[str, Any]
-    job: Job
+    job: PreparedRun
     engine: str = ""
     epoch: int = 0
     history: History = field(default_factory=History)
@@ -100,14 +100,14 @@ class Member:
     def program(self) -> Any:
         """What must be equal for members to train as one program: everything but values and which samples."""
         work, train, validation = self.job, self.job.prepared.train, self.job.prepared.validation
-        shape = ("any",) if self.widens else work.model.input_shape
+        shape = ("any",) if self.can_pad else work.model.input_shape
         kinds = [train.x.dtype.str, *((a.shape[1:], a.dtype.str) for a in train[1:])]
         size = min(work.batch_size, len(train.x))
         sizes = (size, work.steps_per_epoch, validation is None)
         return structure(self.recipe), shape, work.model.precision, sizes, str(kinds)
 
     @functools.cached_property
-    def widens(self) -> bool:
+    def can_pad(self) -> bool:
         """Whether inputs that are always 0, with first weights of 0, would change nothing: these then stay 0.
 
         The folds of a table have different numbers of inputs where a rare category occurs in some of them only. So
@@ -119,9 +119,9 @@ class Member:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        """What its program is of: the recipe, for any number of inputs if it `widens`."""
+        """What its program is of: the recipe, for any number of inputs if it `can_pad`."""
         path, first = first_layer(self.job.recipe.net)
-        if not self.widens or not isinstance(first, Dense):
+        if not self.can_pad or not isinstance(first, Dense):
             return self.job.recipe
         return replace(self.job.recipe, f"net{path}.inputs", None)
 
@@ -152,7 +152,7 @@ class Member:
         early = resumed(self.job.stopping, self.history, self.best_epoch)
         stopped = None if self.stopped == early else self.stopped
         probes: dict[str, Any] = {"steps": [], "rows": []}
-        place = Place(self.epoch + 1)
+        place = Position(self.epoch + 1)
         return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, self.engine, stopped)
 
     def go_on_from(self, found: Checkpoint) -> None:
@@ -196,7 +196,7 @@ def first_layer(net: Layer) -> tuple[str, Layer]:
     return path, net
 
 
-class Recruits:
+class MemberFactory:
     """Makes members of what they are given; data that several have in common is prepared once.
 
     Parameters
@@ -287,7 +287,7 @@ class Recruits:
             validation = (PreparedInputs(x) if whole.inputs.preparation is not None else x, whole.y[others])
         return dataclasses.replace(whole, x=whole.x[at], y=whole.y[at], validation=validation)
 
-    def _job(self, net: Any, data: RunData, settings: JobSettings, data_key: Any) -> Job:
+    def _job(self, net: Any, data: RunData, settings: JobSettings, data_key: Any) -> PreparedRun:
         """The job; what `prepare` makes is made once for all members for whom it must be the same."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]

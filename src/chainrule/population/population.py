@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import SettingError, unknown_name
+from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.models.averaging import ensemble
 from chainrule.population.member import Member
 from chainrule.statistics import Summary, summary
-from chainrule.training.history import smaller_is_better
 from chainrule.training.run import Run
 
 

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from chainrule.display import print_line
-from chainrule.population.crew import Watch
+from chainrule.display.lines import print_line
+from chainrule.display.progress import SECONDS_BETWEEN_LINES, number, print_notes
+from chainrule.metrics import smaller_is_better
 from chainrule.population.member import Member
-from chainrule.training.history import smaller_is_better
-from chainrule.training.progress import SECONDS_BETWEEN_LINES, number, print_notes
+from chainrule.population.trainer import Watch
 
 
 @contextlib.contextmanager

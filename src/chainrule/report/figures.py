@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.report.text import clean, escape, percent, value_of
-from chainrule.report.verdict import Curves, words
+from chainrule.display.numbers import percent, value_of
+from chainrule.report.findings import Curves, words
+from chainrule.report.markup import clean, escape
 
 Figure = dict[str, Any]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.report import bands, many
-from chainrule.report.elements import Page, n, place, row, score, table
+from chainrule.display.numbers import is_number, number, seconds, value_of
+from chainrule.report import population_figures as bands
+from chainrule.report import population_sections as many
+from chainrule.report.components import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
-from chainrule.report.text import Html, is_number, join, number, seconds, tag, value_of
-from chainrule.report.verdict import Curves, Kept, findings, headline, rows_of, words
+from chainrule.report.findings import Curves, Kept, findings, headline, rows_of, words
+from chainrule.report.markup import Html, join, tag
 
 #: Rows of the table of epochs.
 EPOCHS = 60

@@ -13,17 +13,19 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import write_atomic
-from chainrule.report import bands, landscape
-from chainrule.report.circumstances import footer, header
-from chainrule.report.elements import Page
-from chainrule.report.facts import FILE, FORMAT, finite
+from chainrule.report import population_figures as bands
+from chainrule.report import search_figures as landscape
+from chainrule.report.components import Page
 from chainrule.report.figures import figures
-from chainrule.report.members import read_facts, read_members
+from chainrule.report.findings import Curves
+from chainrule.report.markup import escape, join
+from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
-from chainrule.report.text import escape, join
-from chainrule.report.trials import read_trials
-from chainrule.report.verdict import Curves
-from chainrule.training.folder import read_folder
+from chainrule.runs.evaluation import FILE, FORMAT
+from chainrule.runs.folder import finite
+from chainrule.runs.members import read_facts, read_members
+from chainrule.runs.trials import read_trials
+from chainrule.training.record import read_folder
 
 NAME = "report.html"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.report import answers, circumstances, many, outcome
-from chainrule.report.elements import Page
-from chainrule.report.text import Html, tag
+from chainrule.report import outcome
+from chainrule.report import population_sections as many
+from chainrule.report import prediction_sections as answers
+from chainrule.report import run_sections as circumstances
+from chainrule.report.components import Page
+from chainrule.report.markup import Html, tag
 
 SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (outcome.verdict, ""),

@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.association import LEVEL, PERMUTATIONS, ROWS, association, evenly
 from chainrule.tables.columns import KINDS, Column, find_column
-from chainrule.tables.look import MOST, Look, missing_texts, shown
 from chainrule.tables.numeric import CLIP, LARGEST
+from chainrule.tables.profile import MOST, Look, missing_texts, shown
 from chainrule.tables.selection import CHOICES, INPUTS, PARTS
 from chainrule.tables.style import Style, votes
 from chainrule.tables.values import (

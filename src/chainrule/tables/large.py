@@ -23,10 +23,10 @@ import numpy as np
 
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, cache_folder
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
 from chainrule.tables.read import is_table, read_chunks
 from chainrule.tables.split import Split
-from chainrule.tables.table import SPLIT_NAMES, Division, PreparedTable, Table
+from chainrule.tables.table import SPLIT_NAMES, PreparedTable, SplitSpec, Table
 from chainrule.tables.target import TargetColumn, target_column
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LargeTable(Table):
         return f"LargeTable({self.name!r}: {len(self.frame.columns):,} columns, target {self.target!r})"
 
     def _prepare(
-        self, division: Division, components: int | float | None, preparation: Preparation | None, key: Any
+        self, division: SplitSpec, components: int | float | None, preparation: Preprocessor | None, key: Any
     ) -> PreparedTable:
         """As of a table in memory; the inputs are memory-mapped, and ``features`` is None."""
         asked = [target_column(self.frame.columns, name, what="column") for name in division.columns]
@@ -166,10 +166,10 @@ class LargeTable(Table):
             whole.attrs.update(self.frame.attrs)
         return found
 
-    def _second_pass(self, preparation: Preparation, parts: Sequence[Array]) -> Iterator[Array | None]:
+    def _second_pass(self, preparation: Preprocessor, parts: Sequence[Array]) -> Iterator[Array | None]:
         """The inputs of the rows with these numbers in the file, in rising order, for each part."""
         # A piece of a column in which nothing can be read is no reason to stop: its other pieces may be fine.
-        preparation = replace(preparation, tolerated=preparation.inputs)
+        preparation = replace(preparation, lenient=preparation.inputs)
         columns = [column for column in preparation.columns if column.use]
         folder, width = cache_folder(), len(preparation.feature_names)
         with contextlib.ExitStack() as stack:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from chainrule.tables.describe import column_notes
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.leaks import leaks
 from chainrule.tables.notes import missing_notes, reading_notes
-from chainrule.tables.preparation import Preparation
-from chainrule.tables.show import column_notes
+from chainrule.tables.preparation import Preprocessor
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +25,7 @@ def learn(
     overrides: Mapping[str, Any] | None = None,
     components: int | float | None = None,
     missing: Collection[str] | None = None,
-) -> tuple[Preparation, list[str]]:
+) -> tuple[Preprocessor, list[str]]:
     """Learn from training rows what to do with the columns; also what should be known about them, as sentences.
 
     Parameters
@@ -35,7 +35,7 @@ def learn(
     task
         ``"classification"`` or ``"regression"``.
     overrides, components, missing
-        As in `infer_columns` and `Preparation.fit`.
+        As in `infer_columns` and `Preprocessor.fit`.
 
     Examples
     --------
@@ -49,4 +49,4 @@ def learn(
     columns = infer_columns(training, overrides=overrides, target_values=target_values, missing=missing)
     notes = [*reading_notes(columns), *missing_notes(training, columns), *column_notes(columns)]
     notes += leaks(training, columns, target_values, task)
-    return Preparation.fit(training, columns, components=components), notes
+    return Preprocessor.fit(training, columns, components=components), notes

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.tables.columns import Column
-from chainrule.tables.look import taken_texts, texts_of
+from chainrule.tables.profile import taken_texts, texts_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,7 @@ category   one input per category, 1 for the one it is and 0 for others ("one_ho
 =========  =========================================================================================================
 
 A column with ``indicator`` gets a further input, 1 where its value is missing, if that happens in the training rows.
-Every value that is no finite number of a column's kind counts as missing (`Preparation.notes` says so). What has only
+Every value that is no finite number of a column's kind counts as missing (`Preprocessor.notes` says so). What has only
 one value in the training rows gives the same number for every row. No input is beyond ±`LIMIT`.
 
 Each row is prepared for itself, so that a file in pieces gives what it gives as a whole (principal components to the
@@ -39,8 +39,8 @@ from chainrule.settings import plain
 from chainrule.tables import transformers
 from chainrule.tables.columns import Column
 from chainrule.tables.encoding import Categories, rare_below
-from chainrule.tables.look import evidence_in
 from chainrule.tables.numeric import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
+from chainrule.tables.profile import evidence_in
 from chainrule.tables.reading import Reading, as_written, styled
 from chainrule.tables.selection import check_kind, check_plan, select, unreadable
 from chainrule.tables.target import TargetColumn
@@ -49,7 +49,7 @@ from chainrule.tables.values import values_of
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["CLIP", "LIMIT", "Preparation", "rare_below"]
+__all__ = ["CLIP", "LIMIT", "Preprocessor", "rare_below"]
 
 Array = NDArray[Any]
 
@@ -60,7 +60,7 @@ FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Preparation:
+class Preprocessor:
     """What makes inputs for a network of the columns of a table; see the top of this file for what it does.
 
     Made by `fit` from training rows. Called with a table it gives a float32 array (rows, features): all the numbers,
@@ -88,7 +88,7 @@ class Preparation:
     >>> from chainrule.tables.columns import Column
     >>> train = pd.DataFrame({"age": ["20", "40", None], "city": ["Rome", "Oslo", "Rome"]})
     >>> plan = (Column("age", "number", indicator=True), Column("city", "category"))
-    >>> preparation = Preparation.fit(train, plan)
+    >>> preparation = Preprocessor.fit(train, plan)
     >>> preparation.feature_names
     ('age', 'age missing', 'city=Oslo', 'city=Rome')
     >>> preparation(pd.DataFrame({"city": ["Paris", "Oslo"], "age": [30, None]}))
@@ -103,7 +103,7 @@ class Preparation:
     ordinal: Categories
     reduction: Any
     origins: Mapping[str, float]
-    tolerated: tuple[str, ...]
+    lenient: tuple[str, ...]
     version: str
     target: TargetColumn | None = None
     inputs: tuple[str, ...] = field(init=False)
@@ -203,7 +203,7 @@ class Preparation:
         values = []
         for column, (_, cells) in zip(columns, selected.items(), strict=True):
             values.append(values_of(cells, column))
-            if column.name not in self.tolerated:
+            if column.name not in self.lenient:
                 check_kind(cells, values[-1], column)
         return values
 
@@ -228,7 +228,7 @@ class Preparation:
             content.update(np.ascontiguousarray(arrays[name]).tobytes())
         return content.hexdigest()
 
-    def same_as(self, other: Preparation) -> bool:
+    def same_as(self, other: Preprocessor) -> bool:
         """Whether another preparation does the same."""
         return self is other or self.checksum == other.checksum
 
@@ -243,7 +243,7 @@ class Preparation:
         raise unknown_name("category column", name, (*self.one_hot.names, *self.ordinal.names))
 
     def __repr__(self) -> str:
-        return f"Preparation({len(self.inputs):,} columns to {len(self.feature_names):,} inputs)"
+        return f"Preprocessor({len(self.inputs):,} columns to {len(self.feature_names):,} inputs)"
 
     # --- steps ------------------------------------------------------------------------------------------------
 
@@ -276,8 +276,8 @@ class Preparation:
 
         numbers = []
         for i, block in enumerate(self.numbers):
-            fences = {"at": np.array(block.at, np.int64), "low": block.low, "high": block.high}
-            arrays |= {f"numbers.{i}.{place}": array for place, array in fences.items()}
+            clip_bounds = {"at": np.array(block.at, np.int64), "low": block.low, "high": block.high}
+            arrays |= {f"numbers.{i}.{place}": array for place, array in clip_bounds.items()}
             parts = {part: keep(f"numbers.{i}.{part}", getattr(block, part)) for part in ("imputer", "scaler")}
             numbers.append({"names": list(block.names), **parts})
         plain = {
@@ -290,7 +290,7 @@ class Preparation:
             "ordinal": keep("ordinal", self.ordinal.encoder),
             "reduction": keep("reduction", self.reduction),
             "origins": dict(self.origins),
-            "tolerated": list(self.tolerated),
+            "tolerated": list(self.lenient),
             "target": None if self.target is None else self.target.to_dict(),
         }
         return plain, arrays

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 from chainrule.tables.columns import MISSING, Column
-from chainrule.tables.look import evidence_in
 from chainrule.tables.numeric import is_missing
+from chainrule.tables.profile import evidence_in
 from chainrule.tables.selection import INPUTS, is_infinite, select
 from chainrule.tables.style import PLAIN, Evidence, tell_style, votes
 from chainrule.tables.values import as_number, bare_number, cells, distinct, values_of
@@ -26,7 +26,7 @@ from chainrule.tables.values import as_number, bare_number, cells, distinct, val
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from chainrule.tables.preparation import Preparation
+    from chainrule.tables.preparation import Preprocessor
 
 __all__ = ["Reading", "styled"]
 
@@ -57,9 +57,9 @@ class Reading:
     """The cells of a table that a model is used on.
 
     >>> import pandas as pd
-    >>> from chainrule.tables.preparation import Preparation
+    >>> from chainrule.tables.preparation import Preprocessor
     >>> train = pd.DataFrame({"size": ["1.5", "2.25", "4.0"]})
-    >>> preparation = Preparation.fit(train, (Column("size", "number", low=1.5, high=4.0),))
+    >>> preparation = Preprocessor.fit(train, (Column("size", "number", low=1.5, high=4.0),))
     >>> reading = Reading(preparation)
     >>> for piece in (["1,5"], ["?"], ["soon"]):
     ...     reading.add(pd.DataFrame({"size": piece}))
@@ -71,7 +71,7 @@ training rows; they are read so.
     size: 1 cell without a value; in the training rows all had one.
     """
 
-    def __init__(self, preparation: Preparation) -> None:
+    def __init__(self, preparation: Preprocessor) -> None:
         self.preparation = preparation
         self.used = [column for column in preparation.columns if column.use]
         self.rows = 0
@@ -104,7 +104,7 @@ training rows; they are read so.
     def check(self) -> None:
         """Raise a `DataError` for a column in which no cell can be read as what it was: text instead of numbers."""
         for j, column in enumerate(self.columns):
-            if column.kind == "category" or column.name in self.preparation.tolerated:
+            if column.kind == "category" or column.name in self.preparation.lenient:
                 continue
             counts, first = self._count(j, column)
             if counts[NONE] and not counts[VALUE]:
@@ -191,7 +191,7 @@ training rows; they are read so.
         return counts, first
 
 
-def as_written(preparation: Preparation, column: Column, separator: str | None) -> Column:
+def as_written(preparation: Preprocessor, column: Column, separator: str | None) -> Column:
     """A column as it is read in a text file, where the training table was a frame, whose text means what it says."""
     if separator is None or column.kind != "category" or column.na_values != ("",):
         return column

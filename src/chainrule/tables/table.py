@@ -16,8 +16,8 @@ from chainrule.tables.columns import Column
 from chainrule.tables.infer import leaves_out, unscaled
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
-from chainrule.tables.look import missing_texts
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.profile import missing_texts
 from chainrule.tables.read import read_table
 from chainrule.tables.split import Split, split_rows
 from chainrule.tables.target import TargetColumn, as_array, classes_of, has_target, learn_target, target_column
@@ -124,7 +124,7 @@ class Table:
         time: str | None = None,
         split: str | None = None,
         components: int | float | None = None,
-        preparation: Preparation | None = None,
+        preparation: Preprocessor | None = None,
         key: Any,
     ) -> PreparedTable:
         """Split the rows, look at the training rows, and make numbers of all of them.
@@ -151,7 +151,7 @@ class Table:
         key
             A key of `chainrule.random`.
         """
-        return self._prepare(Division(validation, test, group, time, split), components, preparation, key)
+        return self._prepare(SplitSpec(validation, test, group, time, split), components, preparation, key)
 
     def prepare_rows(
         self,
@@ -159,7 +159,7 @@ class Table:
         held_out: Any = None,
         *,
         components: int | float | None = None,
-        preparation: Preparation | None = None,
+        preparation: Preprocessor | None = None,
     ) -> PreparedTable:
         """As `prepare`, with the rows of your choice: a fold, a bootstrap sample, the first thousand.
 
@@ -244,7 +244,7 @@ class Table:
         return target, *_filled(target.read(column))
 
     def _prepare(
-        self, division: Division, components: int | float | None, preparation: Preparation | None, key: Any
+        self, division: SplitSpec, components: int | float | None, preparation: Preprocessor | None, key: Any
     ) -> PreparedTable:
         """What `prepare` makes."""
         notes: list[str] = []
@@ -258,7 +258,7 @@ class Table:
         found: np.ndarray,
         features: DataFrame,
         rows: Split,
-        preparation: Preparation | None,
+        preparation: Preprocessor | None,
         components: int | float | None,
         notes: list[str],
     ) -> PreparedTable:
@@ -271,7 +271,7 @@ class Table:
         return PreparedTable(data, preparation.columns, rows, features, data.notes, len(rows.train))
 
     def _divide(
-        self, frame: DataFrame, division: Division, key: Any, notes: list[str], target: TargetColumn | None
+        self, frame: DataFrame, division: SplitSpec, key: Any, notes: list[str], target: TargetColumn | None
     ) -> tuple[TargetColumn, np.ndarray, DataFrame, Split]:
         """The target, its value in each row that has one, the columns that may be learnt from, and the split."""
         group, time, split = division.group, division.time, division.split
@@ -300,10 +300,10 @@ class Table:
         rows: Split,
         found: np.ndarray,
         target: TargetColumn,
-        preparation: Preparation | None,
+        preparation: Preprocessor | None,
         components: int | float | None,
         notes: list[str],
-    ) -> Preparation:
+    ) -> Preprocessor:
         """What the training rows tell, unless it is known; and what is suspicious about the rows."""
         training = features.iloc[rows.train]
         if preparation is None:
@@ -357,7 +357,7 @@ class Table:
         inputs: Iterable[np.ndarray | None],
         found: np.ndarray,
         rows: Split,
-        preparation: Preparation,
+        preparation: Preprocessor,
         notes: Sequence[str],
     ) -> Dataset:
         """The data set of the inputs of the three parts, which are not made before the targets are checked."""
@@ -397,7 +397,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Division:
+class SplitSpec:
     """How the rows of a table are to be split: the words of `Table.prepare`."""
 
     validation: float

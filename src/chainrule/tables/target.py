@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, unknown_name
 from chainrule.tables.columns import Column, find_column
 from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, months_plan, number_plan
-from chainrule.tables.look import Look, evidence_of, missing_texts, restyled, shown, taken_texts
+from chainrule.tables.profile import Look, evidence_of, missing_texts, restyled, shown, taken_texts
 from chainrule.tables.style import votes
 from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, values_of
 

@@ -1,7 +1,7 @@
 """Training: the step, the loop around it, and what acts between epochs."""
 
+from chainrule.training import distributed
 from chainrule.training.callbacks import Decision, EarlyStopping, Event
-from chainrule.training.descend import Descent, descend
 from chainrule.training.fit import fit
 from chainrule.training.history import History
 from chainrule.training.probe import Probes
@@ -12,7 +12,6 @@ from chainrule.training.step import Batch, step
 __all__ = [
     "Batch",
     "Decision",
-    "Descent",
     "EarlyStopping",
     "Event",
     "History",
@@ -20,7 +19,7 @@ __all__ = [
     "Recipe",
     "Run",
     "State",
-    "descend",
+    "distributed",
     "fit",
     "start",
     "step",

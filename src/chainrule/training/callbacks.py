@@ -8,9 +8,10 @@ from typing import Any
 
 from chainrule import tree
 from chainrule.errors import SettingError, did_you_mean
+from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.settings import PlainSettings, check_number, plain
-from chainrule.training.history import History, smaller_is_better
+from chainrule.training.history import History
 from chainrule.training.probe import Probes
 from chainrule.training.state import State
 

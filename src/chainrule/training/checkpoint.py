@@ -38,7 +38,7 @@ _NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass
-class Place:
+class Position:
     """Where a run is.
 
     Attributes
@@ -76,7 +76,7 @@ class Checkpoint(NamedTuple):
     """
 
     state: State
-    place: Place
+    place: Position
     history: History
     probes: Mapping[str, Any]
     best: Any
@@ -226,7 +226,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
     steps = {at.removeprefix("steps/"): v.tolist() for at, v in tensors.items() if at.startswith("steps/")}
     return Checkpoint(
         State(settings=settings, step=recipe["step"], **values),
-        Place(**place),
+        Position(**place),
         History(recipe["records"], _as_in(("loss", "accuracy", "mae", "lr"), steps)),
         {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
         best,

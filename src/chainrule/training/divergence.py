@@ -22,7 +22,7 @@ def first_bad_step(metrics: Metrics) -> int | None:
     return int(bad[0]) if len(bad) else None
 
 
-def blame(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:
+def locate_nonfinite(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:
     """Where in a step a value is first not finite: the layer, and the same in more words."""
     recipe = filled(recipe, state.settings)
     state = state._replace(**engine.fetch({"params": state.params, "layers": state.layers, "key": state.key}))

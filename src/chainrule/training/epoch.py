@@ -14,7 +14,7 @@ from chainrule.engine import Engine, lowering, namespace
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
-from chainrule.training.layout import Turns, narrow, reading, turn
+from chainrule.training.layout import Turns, narrow, reading, transpose
 from chainrule.training.probe import look
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, advance, count, evaluate
@@ -43,7 +43,7 @@ class Programs(NamedTuple):
     """What an engine runs for one structure of recipe.
 
     ``train(state, settings, data, order, first, last)`` runs the steps from ``first`` to before ``last`` of a piece
-    (see `chainrule.training.feed`) and gives `Trained`; the state is given away. ``measure(params, layers, settings,
+    (see `chainrule.training.loader`) and gives `Trained`; the state is given away. ``measure(params, layers, settings,
     blocks)`` gives the sums of cost, weight, score, and their number for each block of data.
 
     Both take everything that may change without a change of the program as values: the continuous settings, and which
@@ -99,18 +99,18 @@ def _programs(
             found = narrow(state.params, members=shared is not None)
             on_side = {path: axes for path, axes in found.items() if path not in beside}
 
-        def laid(state: State) -> State:
+        def relayout(state: State) -> State:
             """The state as it lies in the loop; of that, the state as it lies everywhere else."""
             if not (turns := on_side | beside):
                 return state
-            moments = {name: turn(values, turns) for name, values in state.moments.items()}
-            return state._replace(params=turn(state.params, turns), moments=moments)
+            moments = {name: transpose(values, turns) for name, values in state.moments.items()}
+            return state._replace(params=transpose(state.params, turns), moments=moments)
 
         def advanced(
             state: State, settings: Any, batch: Batch, look: Any = None
         ) -> tuple[State, Metrics, Array | None]:
             whole = state._replace(settings=settings)
-            view = functools.partial(turn, turns=on_side)
+            view = functools.partial(transpose, turns=on_side)
             new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, look=look)
             return new._replace(settings=None), metrics, seen
 
@@ -134,8 +134,8 @@ def _programs(
             return new, (metrics, seen)
 
         every = (probed, settings["run"]["probe_every"], state.step - first) if probes else None
-        end, (metrics, seen) = engine.loop(body, laid(state), len(data.y), first, last, every)
-        end = laid(end)
+        end, (metrics, seen) = engine.loop(body, relayout(state), len(data.y), first, last, every)
+        end = relayout(end)
         axis = 0 if shared is None else 1
         return Trained(end, metrics, seen, _is_finite((end.params, end.layers), axis))
 

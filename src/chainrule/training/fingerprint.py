@@ -33,7 +33,7 @@ def identity(
     ----------
     recipe, model : what is trained, and how
     samples, batch_size : how many there are, and in a step
-    shuffled : what is put in order in each epoch, see `chainrule.training.feed.Feed`
+    shuffled : what is put in order in each epoch, see `chainrule.training.loader.Loader`
     given : what else must be the same, such as the data's `fingerprint`
     """
     parts = {f.name: repr(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule import optimizers
 from chainrule.augment import preview
 from chainrule.data.rows import Rows
+from chainrule.display.progress import print_notes
 from chainrule.engine import choose, distributed
 from chainrule.engine.devices import check_split
 from chainrule.errors import SettingError
@@ -19,19 +20,18 @@ from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
+from chainrule.runs.folder import RunFolder
 from chainrule.settings import check_number
 from chainrule.tables.table import Table
 from chainrule.training import checkpoint
 from chainrule.training.callbacks import Callback, EarlyStopping
-from chainrule.training.feed import Blocks, Resident
 from chainrule.training.fingerprint import fingerprint
-from chainrule.training.folder import RunFolder
-from chainrule.training.job import JobSettings, count, describe, job, streams
+from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
-from chainrule.training.progress import print_notes
+from chainrule.training.prepared_run import JobSettings, count, describe, job, streams
 from chainrule.training.run import Run
 from chainrule.training.run_data import RunData, pair_of, run_data
-from chainrule.training.streaming import Streamed
+from chainrule.training.streaming import StreamingLoader
 
 
 @checks_keywords
@@ -241,9 +241,11 @@ def fit(
         given = _identity(arranged, sample_weight)
         standardized = prepared.inputs.standardizer is not None
         given |= {"normalize": str(standardized), "class_weight": repr(settings.class_weight)}
-    feed: type[Streamed | Blocks | Resident] = Blocks if distributed.place()[1] > 1 else Resident
+    feed: type[StreamingLoader | HostLoader | InMemoryLoader] = (
+        HostLoader if distributed.place()[1] > 1 else InMemoryLoader
+    )
     if streams(todo):
-        feed = Streamed
+        feed = StreamingLoader
     loop = Loop(
         model,
         recipe,

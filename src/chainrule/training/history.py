@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chainrule.errors import unknown_name
-
-#: Metrics and whether smaller is better.
-SMALLER_IS_BETTER = {"loss": True, "accuracy": False, "mae": True}
+from chainrule.metrics import smaller_is_better
 
 
 class History:
@@ -85,11 +83,3 @@ class History:
         except ImportError:
             raise ImportError("History.to_pandas needs pandas: pip install 'chainrule[all]'") from None
         return pd.DataFrame(self.records)
-
-
-def smaller_is_better(column: str) -> bool:
-    """Whether a metric is a cost (loss, mae) and not a score (accuracy)."""
-    name = column.removeprefix("val_")
-    if name not in SMALLER_IS_BETTER:
-        raise unknown_name("metric", column, [*SMALLER_IS_BETTER, *(f"val_{m}" for m in SMALLER_IS_BETTER)])
-    return SMALLER_IS_BETTER[name]

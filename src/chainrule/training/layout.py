@@ -43,6 +43,6 @@ def reading(params: Any, inputs: int) -> Turns:
     }
 
 
-def turn(params: Any, turns: Turns) -> Any:
+def transpose(params: Any, turns: Turns) -> Any:
     """A tree like the parameters with these axes swapped; twice gives the tree itself."""
     return tree.map_with_path(lambda p, w: w.swapaxes(*turns[p]) if p in turns else w, params) if turns else params

@@ -12,29 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.display import print_line
+from chainrule.display.lines import print_line
+from chainrule.display.progress import Show
+from chainrule.display.progress import progress as show_progress
 from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
-from chainrule.signals import Asked, asked_to_end, ended
+from chainrule.runs.folder import RunFolder
+from chainrule.signals import StopRequest, asked_to_end, ended
 from chainrule.training import checkpoint, decisions
+from chainrule.training.call_length import ChunkSize
 from chainrule.training.callbacks import Callback, EarlyStopping, Event, apply_settings
-from chainrule.training.checkpoint import Checkpoint, Place
-from chainrule.training.divergence import blame, first_bad_step
+from chainrule.training.checkpoint import Checkpoint, Position
+from chainrule.training.checkpointer import Checkpointer, quarantine
+from chainrule.training.divergence import first_bad_step, locate_nonfinite
 from chainrule.training.epoch import programs
-from chainrule.training.feed import Feed, Piece, batch_of
 from chainrule.training.fingerprint import identity
-from chainrule.training.folder import RunFolder
 from chainrule.training.history import History
-from chainrule.training.keeper import Keeper, set_aside
+from chainrule.training.loader import Chunk, Loader, batch_of
 from chainrule.training.memory import fitting_step
-from chainrule.training.pace import Pace
 from chainrule.training.prepare import Prepared, trained
 from chainrule.training.probe import Probes
 from chainrule.training.probe import names as probe_names
-from chainrule.training.progress import Show
-from chainrule.training.progress import progress as show_progress
 from chainrule.training.run import Run, add_steps, added, named_metrics
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
@@ -53,7 +53,7 @@ class Loop:
     record_steps : keep the metrics of every step, not only their means over an epoch
     probe_every : probe the layers on every so many steps
     folder : where the run is written
-    checkpoint_every, checkpoint_minutes, keep : see `chainrule.training.keeper.Keeper`
+    checkpoint_every, checkpoint_minutes, keep : see `chainrule.training.checkpointer.Checkpointer`
     given : what else must be the same for the run to be gone on with, such as the data's fingerprint
     """
 
@@ -63,7 +63,7 @@ class Loop:
         recipe: Recipe,
         prepared: Prepared,
         engine: Engine,
-        feed: Feed,
+        feed: Loader,
         epochs: int,
         *,
         stopping: EarlyStopping | None = None,
@@ -88,14 +88,16 @@ class Loop:
         self.program = programs(recipe, engine, probes=len(self.probes.names) if self.probes is not None else 0)
         self.validation = evaluated(prepared.validation, engine) if prepared.validation is not None else None
         self.traced = engine.traces.copy()
-        self.history, self.place = History(), Place()
+        self.history, self.place = History(), Position()
         self.best: Any = None
         self.steps = 0  # that are done, of the whole run
         self.steps_per_epoch = -(-feed.samples // feed.batch_size)
-        self.pace, self.asked, self.given = Pace(), Asked(), dict(given or {})
-        self.keeper: Keeper | None = None
+        self.pace, self.asked, self.given = ChunkSize(), StopRequest(), dict(given or {})
+        self.keeper: Checkpointer | None = None
         if folder is not None:
-            self.keeper = Keeper(folder, self._identity, every=checkpoint_every, minutes=checkpoint_minutes, keep=keep)
+            self.keeper = Checkpointer(
+                folder, self._identity, every=checkpoint_every, minutes=checkpoint_minutes, keep=keep
+            )
         self.watched = decisions.watched(stopping, self.validation is not None)
         self.best_epoch = 0
         # The state is given away to every call of the program; what others keep is a copy of it: `kept`.
@@ -128,7 +130,7 @@ class Loop:
         def find() -> str:
             assert self.folder is not None
             path, wrong = checkpoint.newest(self.folder.path)
-            set_aside(self.folder.path, wrong)
+            quarantine(self.folder.path, wrong)
             if path is None:
                 print_line(f"There is no checkpoint in {self.folder.path} yet: starting from the beginning.")
             return str(path or "")
@@ -187,7 +189,7 @@ class Loop:
         self.history.records.append(record | {"seconds": time.perf_counter() - before})
         show(self.history.records[-1])
         stopped = self._decide() or stopped
-        epoch, self.place = self.place.epoch, Place(self.place.epoch + 1)
+        epoch, self.place = self.place.epoch, Position(self.place.epoch + 1)
         if decisions.is_best(self.history, self.stopping, self.watched, self.best_epoch):
             self.best, self.best_epoch = (self.kept.params, self.kept.layers), epoch
         if self.keeper is not None and (stopped or epoch == self.epochs or self.keeper.is_due(self.steps, True)):
@@ -213,7 +215,7 @@ class Loop:
                     kept_at = place.done
                     if reason := self._call(place.epoch, self._means(place.since), end_of_epoch=False):
                         return reason
-                    place.since = Place.since
+                    place.since = Position.since
                 if self.keeper is not None and self.keeper.is_due(self.steps, end_of_epoch=False):
                     self._keep()
                     kept_at = place.done
@@ -244,7 +246,7 @@ class Loop:
             raise ended(number, f"The training was ended after step {self.steps}, in epoch {self.place.epoch}. {where}")
         return room
 
-    def _run(self, piece: Piece, first: int, last: int, kept_at: int) -> None:
+    def _run(self, piece: Chunk, first: int, last: int, kept_at: int) -> None:
         """One call of the program: some steps of a piece, and their metrics."""
         before = time.perf_counter()
         with fitting_step(self.kept.params, self.feed.batch_size, self.recipe.micro_batches):
@@ -265,7 +267,7 @@ class Loop:
             place.since = add_steps(place.since, metrics)
         place.lr = _plain(metrics.lr[-1])
 
-    def _train(self, state: State, piece: Piece, first: int, last: int) -> Any:
+    def _train(self, state: State, piece: Chunk, first: int, last: int) -> Any:
         """Steps of a piece of the epoch; the state is given away."""
         values = (piece.data, piece.order, first, last)
         return self.program.train(state._replace(settings=None), state.settings, *values)
@@ -318,7 +320,7 @@ class Loop:
         self.state = apply_settings(self.state, changes)
         self.kept = self.kept._replace(settings=self.state.settings)
 
-    def _save(self, keeper: Keeper) -> bool:
+    def _save(self, keeper: Checkpointer) -> bool:
         """Write the state as it is kept: whether that was done."""
         kept, best = self.engine.fetch((self.kept._replace(settings=None), self.best))
         if self.best_epoch == 0 or (self.best[0] is self.kept.params and self.best[1] is self.kept.layers):
@@ -382,7 +384,7 @@ class Loop:
                 break
             good = found.state._replace(settings=good.settings)
         self.kept = good
-        layer, place = blame(self.recipe, good, batch_of(piece, i, self.engine), self.engine)
+        layer, place = locate_nonfinite(self.recipe, good, batch_of(piece, i, self.engine), self.engine)
         number = int(good.step) + 1
         return DivergedError(
             f"The cost became NaN or infinite at step {number} (epoch {len(self.history) + 1}), first in {place}. "
@@ -397,7 +399,7 @@ class Loop:
         return trained(self.model, self.prepared, *self.engine.fetch(chosen))
 
 
-def _steps(pieces: Iterator[Piece], start: int) -> Iterator[tuple[Piece, int]]:
+def _steps(pieces: Iterator[Chunk], start: int) -> Iterator[tuple[Chunk, int]]:
     """Every step of an epoch from its step ``start`` on, as its piece and its number there."""
     for piece in pieces:
         for i in range(max(0, start - piece.before), piece.steps):

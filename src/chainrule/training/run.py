@@ -13,8 +13,8 @@ from chainrule.engine import choose
 from chainrule.models import Model
 from chainrule.settings import values
 from chainrule.training.epoch import programs
-from chainrule.training.feed import EVALUATION_BLOCK
 from chainrule.training.history import History
+from chainrule.training.loader import EVALUATION_BLOCK
 from chainrule.training.probe import Probes
 from chainrule.training.run_data import admitted_pair
 from chainrule.training.state import Metrics, Recipe

@@ -12,14 +12,14 @@ from chainrule import random
 from chainrule.data.rows import Rows
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
-from chainrule.training.feed import BLOCK_BYTES, EVALUATION_BLOCK, Piece, ahead, blocks_of
+from chainrule.training.loader import BLOCK_BYTES, EVALUATION_BLOCK, Chunk, ahead, blocks_of
 from chainrule.training.memory import fitting_data
 from chainrule.training.step import Batch
 
 Array = Any
 
 
-class Streamed:
+class StreamingLoader:
     """Training data whose inputs are read from a file, a block at a time, while the one before is trained on.
 
     A block is a stretch of the file; all have the same number of rows, but the last may be shorter. The blocks of an
@@ -60,10 +60,10 @@ class Streamed:
 
         self.shuffled = f"blocks of {self.steps} batches"
 
-    def epoch(self, number: int, skip: int = 0) -> Iterator[Piece]:
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
         return ahead(self._pieces(random.fold_in(self.key, number), skip))
 
-    def _pieces(self, key: Array, skip: int) -> Iterator[Piece]:
+    def _pieces(self, key: Array, skip: int) -> Iterator[Chunk]:
         rows, before = self.steps * self.batch_size, 0
         for i in random.permutation(key, -(-self.samples // rows)).tolist():
             start, stop = i * rows, min((i + 1) * rows, self.samples)
@@ -72,7 +72,7 @@ class Streamed:
                 yield self._piece(random.fold_in(key, i), start, stop)._replace(before=before)
             before += steps
 
-    def _piece(self, key: Array, start: int, stop: int) -> Piece:
+    def _piece(self, key: Array, start: int, stop: int) -> Chunk:
         """The batches of the rows from ``start`` to before ``stop``."""
         full, rest = divmod(stop - start, self.batch_size)
         shape = (self.steps, self.last - self.first)
@@ -90,7 +90,7 @@ class Streamed:
             x[full] = self.data.x.read(low, stop)[at]
             y[full], weight[full] = self.data.y[low:stop][at], self.data.weight[low:stop][at]
             weight[full, max(0, rest - self.first) :] = 0.0
-        return Piece(self.engine.place(Batch(x, y, weight), split=True), None, full + (rest > 0))
+        return Chunk(self.engine.place(Batch(x, y, weight), split=True), None, full + (rest > 0))
 
 
 class StreamedBlocks:

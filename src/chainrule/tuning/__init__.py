@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from chainrule.tuning.judge import Verdict
-from chainrule.tuning.result import Search, Tried
-from chainrule.tuning.searching import search
-from chainrule.tuning.show import Standing
+from chainrule.tuning.result import SearchResult, Trial
+from chainrule.tuning.search import search
+from chainrule.tuning.show import SearchProgress
 from chainrule.tuning.space import Space, choice, integer, log_uniform, uniform
 from chainrule.tuning.stages import Stage
 
 __all__ = [
-    "Search",
+    "SearchProgress",
+    "SearchResult",
     "Space",
     "Stage",
-    "Standing",
-    "Tried",
-    "Verdict",
+    "Trial",
     "choice",
     "integer",
     "log_uniform",

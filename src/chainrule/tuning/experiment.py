@@ -16,7 +16,7 @@ from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DataError, SettingError, ShapeError, UnknownNameError, did_you_mean
 from chainrule.layers import Layer
 from chainrule.models import Model
-from chainrule.population import Crew
+from chainrule.population import PopulationTrainer
 from chainrule.settings import Settings
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
@@ -64,7 +64,7 @@ class Experiment:
     space : of the search
     settings : of `fit`, common to all trials
     metric : what trials are compared by; None: accuracy or mean absolute error on the validation data
-    options : of `Crew`
+    options : of `PopulationTrainer`
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Experiment:
         self.options = dict(options or {})
         self.makes = self._arguments()
         self._check_names()
-        self.crew = Crew(net, data, **self.settings, **self.options)
+        self.crew = PopulationTrainer(net, data, **self.settings, **self.options)
         first = self._probe()
         self.metric = self._metric(metric, first.job.recipe.task)
         self.notes: tuple[str, ...] = first.job.prepared.notes
@@ -183,7 +183,7 @@ class Experiment:
             self._check_structure(values)
             told = ", ".join(f"{name}={value!r}" for name, value in values.items())
             try:
-                member = self.crew.enlist([self.member(values)])[0]
+                member = self.crew.add_members([self.member(values)])[0]
             except (SettingError, UnknownNameError, ShapeError, DataError) as error:
                 if first is None and not isinstance(error, SettingError | UnknownNameError):
                     raise  # the data and the network do not fit, whatever the values are

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chainrule.display.progress import number
+from chainrule.evaluation.search_gap import SearchGap
 from chainrule.models import Model
 from chainrule.training.history import History
-from chainrule.training.progress import number
 from chainrule.training.run import Run
-from chainrule.tuning.judge import Verdict
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """One trial.
 
     Attributes
@@ -47,12 +47,12 @@ class Tried:
     stage: int
 
 
-class Search:
+class SearchResult:
     """What a search has found.
 
     Attributes
     ----------
-    trials : every `Tried` trial with its curves, by number
+    trials : every `Trial` trial with its curves, by number
     settings : those of the best trial
     score : its value of the metric
     metric : such as "val_accuracy"
@@ -70,8 +70,8 @@ class Search:
 
     def __init__(
         self,
-        trials: list[Tried],
-        best: Tried,
+        trials: list[Trial],
+        best: Trial,
         metric: str,
         study: Study,
         run: Callable[[], Run],
@@ -82,7 +82,7 @@ class Search:
     ) -> None:
         self.trials, self.metric, self.study = trials, metric, study
         self.settings, self.score = dict(best.settings), float(best.value or 0.0)
-        self.verdict: Verdict | None = None
+        self.verdict: SearchGap | None = None
         self.seconds = seconds
         self._best, self._run, self._ranking, self._staged = best, run, ranking, staged
 
@@ -100,7 +100,7 @@ class Search:
         return self.best.model
 
     @property
-    def winner(self) -> Tried:
+    def winner(self) -> Trial:
         """The best trial."""
         return self._best
 
@@ -138,4 +138,4 @@ class Search:
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"Search({len(self.trials)} trials, {self.metric} {number(self.metric, self.score)} with {told})"
+        return f"SearchResult({len(self.trials)} trials, {self.metric} {number(self.metric, self.score)} with {told})"

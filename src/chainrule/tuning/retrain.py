@@ -10,23 +10,23 @@ import numpy as np
 from chainrule import random
 from chainrule.data import Dataset
 from chainrule.errors import DivergedError
-from chainrule.population import Crew
+from chainrule.population import PopulationTrainer
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
 from chainrule.training.run_data import SPLIT, pair_of, run_data
 from chainrule.tuning.experiment import Experiment
-from chainrule.tuning.result import Tried
+from chainrule.tuning.result import Trial
 from chainrule.tuning.stages import Stage
 
 
-def retrained(experiment: Experiment, winner: Tried, stage: Stage) -> Run:
+def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
     """The winner trained on training and validation rows together, for as many epochs as it had."""
     settings = experiment.settings | {"validation": None, "early_stopping": None}
     data = _together(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
     given = experiment.member(experiment.labels(winner.settings))
     given = {name: value for name, value in given.items() if name.partition(".")[0] != "early_stopping"}
-    crew = Crew(experiment.net, data, **settings, **experiment.options)
-    [member] = crew.enlist([{"epochs": stage.epochs} | given])
+    crew = PopulationTrainer(experiment.net, data, **settings, **experiment.options)
+    [member] = crew.add_members([{"epochs": stage.epochs} | given])
     crew.train([member], until=winner.best_epoch)
     if member.diverged:
         raise DivergedError(

@@ -29,7 +29,7 @@ NAMES = ("random", "grid", "sobol", "tpe")
 FIRST_RANDOM = 10
 
 
-class Planned(BaseSampler):
+class PositionalSampler(BaseSampler):
     """Gives a trial the values that were worked out for its position.
 
     Parameters

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chainrule.display import print_line
-from chainrule.training.progress import SECONDS_BETWEEN_LINES, number
+from chainrule.display.lines import print_line
+from chainrule.display.progress import SECONDS_BETWEEN_LINES, number
 
 
 @dataclass(frozen=True)
-class Standing:
+class SearchProgress:
     """Where a search stands.
 
     Attributes
@@ -48,7 +48,7 @@ class Standing:
         return ", ".join(parts)
 
 
-Watch = Callable[[Standing], None]
+Watch = Callable[[SearchProgress], None]
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def progress(trials: int, enabled: bool) -> Iterator[Watch]:
         return
     shown, last = -math.inf, ""
 
-    def watch(standing: Standing) -> None:
+    def watch(standing: SearchProgress) -> None:
         nonlocal shown, last
         last = f"{standing}, {standing.seconds:.1f} s"
         if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:

@@ -27,10 +27,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from chainrule.metrics import smaller_is_better
 from chainrule.passwords import without_passwords
 from chainrule.population.member import Member
-from chainrule.training.history import smaller_is_better
-from chainrule.tuning.samplers import Planned, Replayed
+from chainrule.tuning.samplers import PositionalSampler, Replayed
 from chainrule.tuning.space import Space
 from chainrule.tuning.stages import Stage
 from chainrule.tuning.storage import check_identity, open_study, shown
@@ -282,7 +282,7 @@ class TrialStore:
         stage, first = self.stage_of(claim.position)
         space = self._space(stage)
         self.sampler.replay(self._earlier(claim.position, trials))
-        if isinstance(self.sampler.sampler, Planned):
+        if isinstance(self.sampler.sampler, PositionalSampler):
             self.sampler.sampler.plan(space, stage, claim.position - first, claim.position)
         return RunningTrial(trial, claim, space.suggest(trial))
 

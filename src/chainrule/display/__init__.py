@@ -1,0 +1,1 @@
+"""What people read: lines that a terminal cannot obey, numbers, tables of text, progress."""

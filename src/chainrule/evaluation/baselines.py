@@ -1,0 +1,164 @@
+"""What simpler rules reach on the same rows: always the same answer, and a linear model by scikit-learn."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.evaluation.rows import matrix, take, width
+
+#: The linear model is fitted on so many rows that rows · inputs · outputs stays below this …
+WORK = 500_000_000
+#: … with so many iterations at most: of a large problem some at once, and no more after so many seconds.
+ITERATIONS, AT_ONCE, SECONDS = 300, 20, 4.0
+#: Above this many rows · inputs · outputs, a problem is large and stays in float32; small ones settle in float64.
+LARGE = 20_000_000
+#: A fit has settled when no derivative of the cost is larger.
+SETTLED = 1e-3
+#: A ridge regression is solved exactly while rows · inputs² stays below this.
+EXACT = 10_000_000_000
+#: Logistic regression needs some rows of each class to mean anything, and one fit per label.
+ROWS_PER_CLASS, MOST_LABELS = 2, 50
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simpler rule.
+
+    Attributes
+    ----------
+    name, about : what it is called, and what it does in a few words
+    predict : from `matrix` to codes (n,), to 0 or 1 (n, labels), or to numbers (n, outputs)
+    rows : training rows it was fitted on
+    seconds : how long that took
+    note : what should be known about the fit, or ""
+    """
+
+    name: str
+    about: str
+    predict: Callable[[Any], np.ndarray]
+    rows: int
+    seconds: float
+    note: str = ""
+
+
+def fit_baselines(
+    model: Any,
+    task: str,
+    names: list[str],
+    x: Any,
+    y: np.ndarray,
+    rows: np.ndarray,
+    left_out: np.ndarray | None = None,
+) -> list[Baseline]:
+    """The baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'.
+
+    ``left_out`` are numbers of all rows of x that the network does not get: the linear model does.
+    """
+    wanted = y[rows]
+    found = [_constant(task, names, wanted)]
+    outputs = len(names) if task in ("classification", "multilabel") else 1
+    size = max(1, WORK // (width(model) * outputs))
+    if len(rows) > size:
+        rows = np.sort(np.random.default_rng(0).choice(rows, size, replace=False))
+        wanted = y[rows]
+    if task == "multilabel" and outputs > MOST_LABELS:
+        return found
+    if task != "regression" and (len(np.unique(wanted)) < 2 or len(rows) < ROWS_PER_CLASS * outputs):
+        return found
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say about the fit is in the note
+        more = None if left_out is None else left_out[rows]
+        features = matrix(model, model.prepare(take(x, rows)), more)
+        if task == "regression":
+            predict, note = _ridge(model, features, wanted)
+        else:
+            predict, note = _logistic(model, features, wanted, task == "multilabel")
+    name = "ridge regression" if task == "regression" else "logistic regression"
+    kind = "linear" if task == "regression" else "linear, one weight for each input and class"
+    if len(rows) < found[0].rows:
+        note = f"{note} Fitted on {len(rows):,} rows.".strip()
+    found.append(Baseline(name, f"scikit-learn's, {kind}", predict, len(rows), time.perf_counter() - started, note))
+    return found
+
+
+def _constant(task: str, names: list[str], y: np.ndarray) -> Baseline:
+    """Always the same answer: the mean, the most frequent class, or for each label the more frequent answer."""
+
+    def always(value: Any) -> Callable[[Any], np.ndarray]:
+        return lambda x: np.repeat(np.asarray(value)[None], x.shape[0], axis=0)
+
+    if task == "regression":
+        return Baseline("always the mean", "the mean of the training targets", always(y.mean(axis=0)), len(y), 0.0)
+    if task == "multilabel":
+        answers = (y.mean(axis=0) > 0.5).astype(int)
+        return Baseline("always the same labels", "for each label its more frequent answer", always(answers), len(y), 0)
+    code = int(np.bincount(codes(y), minlength=len(names)).argmax())
+    return Baseline(f"always “{names[code]}”", "the most frequent class in training", always(code), len(y), 0.0)
+
+
+def codes(y: np.ndarray) -> np.ndarray:
+    """Encoded classes as numbers 0 … k-1: they may come as rows, or as 0 and 1 in a column."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        return y.argmax(axis=1)
+    return (y.ravel() > 0.5).astype(int) if y.dtype.kind == "f" else y.ravel().astype(int)
+
+
+def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[Any], np.ndarray], str]:
+    """A logistic regression, or one for each label; iterated until it stands still or its time is over."""
+    from sklearn.linear_model import LogisticRegression
+
+    wanted = [codes(y)] if not many else [(column > 0.5).astype(int) for column in y.T]
+    large = x.shape[0] * x.shape[1] * (int(wanted[0].max()) + 1) > LARGE
+    standardize, dtype = _scale(model, x), np.float32 if large else np.float64
+
+    def scale(x: Any) -> Any:
+        return standardize(x).astype(dtype, copy=False)
+
+    fitted: list[Any] = []
+    end = time.perf_counter() + SECONDS
+    fewest, converged, scaled = ITERATIONS, True, scale(x)
+    at_once = AT_ONCE if large else ITERATIONS
+    for target in wanted:
+        if len(np.unique(target)) < 2:
+            fitted.append(int(target[0]))
+            continue
+        classifier, done, settled = LogisticRegression(max_iter=at_once, warm_start=True, tol=SETTLED), 0, False
+        while done < ITERATIONS and not settled and (not done or time.perf_counter() < end):
+            classifier.fit(scaled, target)
+            settled = int(np.max(classifier.n_iter_)) < at_once
+            done += int(np.max(classifier.n_iter_))
+        fewest, converged = min(fewest, done), converged and settled
+        fitted.append(classifier)
+
+    def predict(x: Any) -> np.ndarray:
+        said = [np.full(x.shape[0], c) if isinstance(c, int) else c.predict(scale(x)) for c in fitted]
+        return np.stack(said, axis=1) if many else said[0]
+
+    return predict, "" if converged else f"Stopped after {fewest} iterations, before it stood still."
+
+
+def _ridge(model: Any, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarray], str]:
+    from sklearn.linear_model import Ridge
+
+    scale = _scale(model, x)
+    small = x.shape[0] * x.shape[1] ** 2 <= EXACT
+    fitted = Ridge(alpha=1.0) if small else Ridge(alpha=1.0, solver="lsqr", max_iter=ITERATIONS)
+    fitted.fit(scale(x), y)
+    return lambda x: np.reshape(fitted.predict(scale(x)), (x.shape[0], -1)), ""
+
+
+def _scale(model: Any, x: Any) -> Callable[[Any], Any]:
+    """Inputs that come as they are in the data are standardized, for linear models depend on it."""
+    prepared = model.standardizer is not None or getattr(model, "preparation", None) is not None
+    if prepared or len(model.input_shape) > 1:
+        return lambda x: x
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler().fit(x).transform

@@ -1,0 +1,379 @@
+"""The verdict in plain words, built by the rules below. It says nothing that the figures do not show:
+
+- A difference to a baseline counts where McNemar's test (for numbers: the interval of the paired difference) makes it
+  less likely than 5 % by chance; else it is called undecided.
+- Overfitting is said where the validation loss has risen by `ROSE` above its lowest while the training loss fell on, or
+  where training is better than validation by more than chance makes it at these numbers of rows.
+- More epochs are advised where the loss still fell by `FALLS` over the last fifth of the epochs.
+- After a cross-validation, the mean of its networks on the rows that each has not seen says both.
+- Probabilities are called too high or too low where they lie outside the 95 % interval of what came true, by `OFF` or
+  more.
+- A score is called too good to be true by the rule of `chainrule.report.suspicion`.
+- A class is called weak where the interval of its recall lies wholly below the share of right answers in all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule import statistics
+from chainrule.display.numbers import number, percent, value_of
+from chainrule.training.record import Record
+
+ROSE, FALLS, FEWEST_EPOCHS = 0.05, 0.02, 5
+
+#: Fewer judged rows, or rows of a class, than these are too few to say much.
+FEW_ROWS, FEW_OF_A_CLASS = 100, 10
+
+#: Probabilities that are off by less on average are as good as right.
+OFF = 0.02
+
+#: For numbers, whose spread over the rows is not kept, validation is called worse than training from this ratio on.
+RATIO = 1.25
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A few words in bold, what they rest on, and whether that is "good" or "bad" (None: neither)."""
+
+    lead: str
+    text: str
+    sign: str | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The weights that a model has: of which epoch (of each network, where it is several), and what was measured there.
+
+    >>> Kept((3,), {"accuracy": 0.9}).in_words
+    'epoch 3'
+    """
+
+    epochs: tuple[int, ...]
+    metrics: Mapping[str, Any]
+
+    @property
+    def in_words(self) -> str:
+        """The epochs, as ``epochs 2 to 4``."""
+        first, last = min(self.epochs), max(self.epochs)
+        return f"epoch {first:,}" if first == last else f"epochs {first:,} to {last:,}"
+
+
+def headline(facts: Mapping[str, Any], record: Record) -> str:
+    """What is the result, in one sentence."""
+    if record.result.get("state") == "diverged":
+        return "The run diverged: the cost became infinite or undefined."
+    if not facts:
+        done, epoch, metrics = len(record.epochs), record.kept_epoch, record.metrics
+        when = f"After {_epochs(done)}" if epoch in (done, None) else f"With the weights of epoch {epoch:,} of {done:,}"
+        for name in ("val_accuracy", "val_mae", "accuracy", "mae"):
+            if name in metrics:
+                part = "validation" if name.startswith("val_") else "training"
+                return f"{when}, {part} {words(name)} is {value_of(name, metrics[name])}."
+        return "No epoch is finished yet."
+    value, rows = facts["metrics"][facts["score"]], rows_of(facts)
+    if facts["task"] == "regression":
+        return f"The mean absolute error on {rows} is {number(value)}."
+    every = "with all labels " if facts["task"] == "multilabel" else ""
+    return f"{percent(value)} of {rows} are {every}right."
+
+
+def findings(
+    facts: Mapping[str, Any], record: Record, folds: Curves | None = None, kept: Kept | None = None
+) -> list[Finding]:
+    """What else can be said, the most important first.
+
+    ``folds`` are the mean curves of a cross-validation, if any; ``kept`` says which weights a model of several networks
+    has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
+    """
+    found = _ended(record)
+    if facts.get("too_good"):
+        found.append(Finding("Too good to be true?", str(facts["too_good"]), "bad"))
+    if facts:
+        found += _baselines(facts)
+    curves = Curves(record.epochs)
+    # A network that has gone on since, or diverged, is not as long as those of the folds.
+    if folds is None or curves.validated or not folds.validated or len(folds.epochs) != len(curves.epochs):
+        if kept is None and record.kept_epoch is not None:
+            kept = Kept((record.kept_epoch,), record.metrics)
+        found += _fit(curves, facts, kept) + _more(curves, record)
+    else:
+        found += _folds(folds)
+    if facts:
+        found += _sure(facts) + _weak(facts) + _caveats(facts)
+        found += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
+    return found
+
+
+def rows_of(facts: Mapping[str, Any]) -> str:
+    """The judged rows in words."""
+    n = facts["judged_rows"]
+    return f"{n:,} {facts['part']} {'row' if n == 1 else 'rows'}"
+
+
+def words(name: str) -> str:
+    """The name of a metric."""
+    return name.removeprefix("val_").replace("mae", "mean absolute error")
+
+
+class Curves:
+    """What was measured after each epoch, with the numbers that are finite.
+
+    Attributes
+    ----------
+    epochs : the records
+    kept : the epoch whose weights the model has, or None
+    """
+
+    def __init__(self, epochs: list[dict[str, Any]], kept: int | None = None) -> None:
+        self.epochs, self.kept = epochs, kept
+        names = epochs[0] if epochs else {}
+        self.validated = "val_loss" in names
+        self.watched = "val_loss" if self.validated else "loss"
+        self.score = next((name for name in ("accuracy", "mae") if name in names), None)
+
+    def column(self, name: str) -> list[float]:
+        """One value per epoch, NaN where there is none."""
+        return [float(v) if isinstance(v := e.get(name), int | float) else math.nan for e in self.epochs]
+
+    @property
+    def watched_in_words(self) -> str:
+        """What the loss is called that early stopping would watch."""
+        return self.watched.replace("val_", "validation ").replace(
+            "loss", "loss" if self.validated else "training loss"
+        )
+
+    @property
+    def best(self) -> int | None:
+        """The epoch (from 1) with the lowest validation loss; without validation, training loss."""
+        values = [v if math.isfinite(v) else math.inf for v in self.column(self.watched)]
+        return values.index(min(values)) + 1 if values and min(values) < math.inf else None
+
+    @property
+    def marked(self) -> dict[int, str]:
+        """The epochs that are marked in the figures: whose weights the model has, and the one with the lowest loss."""
+        marks = {} if self.best is None else {self.best: f"lowest {self.watched_in_words}: epoch {self.best:,}"}
+        return marks if self.kept is None else marks | {self.kept: f"the model: epoch {self.kept:,}"}
+
+    @property
+    def rise(self) -> float | None:
+        """By what share the validation loss ended above its lowest; None: there is none."""
+        if (best := self.best) is None or not self.validated:
+            return None
+        validation = self.column("val_loss")
+        return validation[-1] / validation[best - 1] - 1 if validation[best - 1] > 0 else 0.0
+
+    @property
+    def overfit(self) -> float | None:
+        """That share, if it is large and the training loss fell on meanwhile; None: not so."""
+        best, training = self.best, self.column("loss")
+        if best is None or (rise := self.rise) is None:
+            return None
+        return rise if rise > ROSE and training[-1] < training[best - 1] else None
+
+    @property
+    def falling(self) -> tuple[float, int] | None:
+        """By what share the loss that is watched fell at the end, and over how many epochs; None: it did not."""
+        n, best = len(self.epochs), self.best
+        if n < FEWEST_EPOCHS or best is None:
+            return None
+        last = max(1, n // 5)
+        values = self.column(self.watched)
+        before, after = sum(values[-2 * last : -last]) / last, sum(values[-last:]) / last
+        fell = best > n - last and before > 0 and (before - after) / before > FALLS
+        return ((before - after) / before, last) if fell else None
+
+
+def _ended(record: Record) -> list[Finding]:
+    state, reason = record.result.get("state"), record.result.get("reason")
+    if state == "diverged":
+        text = (
+            f"The cost became infinite or undefined in epoch {len(record.epochs) + 1}; the model has the last good "
+            "weights. A smaller learning rate or clip_norm helps most often."
+        )
+        return [Finding("Diverged.", text, "bad")]
+    if state == "stopped early" and reason:
+        return [Finding("Stopped early:", f"{reason}.")]
+    return [] if record.has_model else [Finding("Not finished.", "What is shown is what there is so far.")]
+
+
+def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
+    """The linear model first: it is the one to beat."""
+    found = []
+    for rule in reversed(facts["baselines"]):
+        name, test = rule["name"], rule["test"]
+        if facts["task"] == "regression":
+            value = f"has a mean absolute error of {number(rule['value'])}"
+            low, high = test.get("low"), test.get("high")
+            how = "" if low is None else f" The network's is higher by {number(low, 3)} to {number(high, 3)}"
+            if low is not None and high < 0:
+                how = f" The network's is lower by {number(-high, 3)} to {number(-low, 3)}"
+            elif low is not None and low <= 0:
+                how = f" The difference lies between {number(low, 3)} and {number(high, 3)}"
+            how += " (95 % interval)." if how else ""
+        else:
+            value = f"gets {percent(rule['value'])} right"
+            how = (
+                f" Of the rows that only one of the two gets right, the network has {test['ours']:,} and this rule "
+                f"{test['theirs']:,} (McNemar p {_p(test['p'])})."
+            )
+        lead, sign = {
+            True: (f"Better than {name},", "good"),
+            False: (f"Worse than {name},", "bad"),
+            None: (f"Undecided against {name},", None),
+        }[rule["better"]]
+        found.append(Finding(lead, f"which {value}.{how}", sign))
+    return found
+
+
+def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Finding]:
+    """Whether the network has learnt its training rows rather than the rule behind them."""
+    best = curves.best
+    if best is None or not curves.validated:
+        if not curves.epochs or curves.validated:
+            return []
+        tested = facts.get("part") == "test" and facts["task"] != "multilabel"
+        if tested and kept is not None and len(kept.epochs) == 1 and (agreement := _gap(curves, facts, kept, "test")):
+            return agreement
+        return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
+    if rise := curves.overfit:
+        rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
+        return [Finding("Overfitting:", *_weights(rose, best, kept))]
+    return [] if kept is None else _gap(curves, facts, kept)
+
+
+def _weights(text: str, best: int, kept: Kept | None) -> tuple[str, str | None]:
+    """A text with which weights the model has, and whether that is "bad"."""
+    if kept is None:
+        return text, "bad"
+    if kept.epochs == (best,):
+        return f"{text} The model has the weights of that epoch.", None
+    late = min(kept.epochs) > best
+    has = "The model has" if len(kept.epochs) == 1 else "Its networks have"
+    rest = f": early stopping would keep those of epoch {best}." if late else "."
+    return f"{text} {has} the weights of {kept.in_words}{rest}", "bad" if late else None
+
+
+def _folds(curves: Curves) -> list[Finding]:
+    """The same, and whether more epochs would help, by the mean of the networks of a cross-validation."""
+    best = curves.best
+    if rise := curves.overfit:
+        return [
+            Finding(
+                "Overfitting:",
+                f"in the mean of the folds, after epoch {best} the loss on held-out rows rose by {percent(rise, 0)} "
+                f"while the training loss went on falling. The model has the weights of the last epoch: train for "
+                f"{best} {'epoch' if best == 1 else 'epochs'}, or with early stopping.",
+                "bad",
+            )
+        ]
+    if fell := curves.falling:
+        return [_worth_a_try("in the mean of the folds, the loss on held-out rows", *fell)]
+    if (rise := curves.rise) is None or not rise <= ROSE:
+        return []
+    text = f"in the mean of the folds, the loss on held-out rows ended within {percent(ROSE, 0)} of its lowest."
+    return [Finding("No sign of overfitting:", text)]
+
+
+def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "validation") -> list[Finding]:
+    """Whether the model is better on its training rows than on those of another part."""
+    if curves.score is None:
+        return []
+    new = facts["metrics"].get(curves.score) if part == "test" else kept.metrics.get(f"val_{curves.score}")
+    measured = {} if len(kept.epochs) > 1 else facts.get("training") or {}
+    on_training = measured.get(curves.score, kept.metrics.get(curves.score))
+    training, other = (math.nan if v is None else float(v) for v in (on_training, new))
+    of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
+    shown = f"(training {value_of(curves.score, training)}, {part} {value_of(curves.score, other)}{of_each})"
+    if not (math.isfinite(training) and math.isfinite(other)):
+        return []
+    n, m = (facts.get("parts", {}).get(name) for name in ("training", part))
+    n = measured.get("rows", n)
+    if curves.score == "mae":
+        if training > 0 and other / training > RATIO:
+            chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
+            return [Finding("Overfitting is possible:", f"{part} is worse than training {shown}{chance}.")]
+        return [Finding("No sign of overfitting:", f"{part} is about as good as training {shown}.")]
+    if not n or not m:
+        return []
+    reach = statistics.DEVIATIONS * math.sqrt(
+        sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(other, m), m)))
+    )
+    chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
+    if training - other > reach:
+        return [Finding("Overfitting is likely:", f"training is better than {part} {shown}; {chance}.", "bad")]
+    return [Finding("No sign of overfitting:", f"training and {part} agree {shown}; {chance}.")]
+
+
+def _inside(share: float, n: int) -> float:
+    """A share a little away from 0 and 1, so that its spread is not taken for nothing."""
+    return min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
+
+
+def _more(curves: Curves, record: Record) -> list[Finding]:
+    """Whether more epochs would help."""
+    if record.result.get("state") in ("stopped early", "diverged") or not (fell := curves.falling):
+        return []
+    return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]
+
+
+def _worth_a_try(what: str, share: float, epochs: int) -> Finding:
+    span = "in the last epoch" if epochs == 1 else f"over the last {epochs} epochs"
+    text = f"{what} was still falling at the end, by {percent(share, 0)} {span}."
+    return Finding("More epochs are worth a try:", text)
+
+
+def _sure(facts: Mapping[str, Any]) -> list[Finding]:
+    found = facts.get("calibration")
+    if not found or facts["task"] != "classification":
+        return []
+    n = facts["judged_rows"]
+    low, high = statistics.wilson(round(found["share"] * n), n)
+    if low <= found["mean_probability"] <= high or abs(found["mean_probability"] - found["share"]) < OFF:
+        return []
+    lead = "Surer than it should be:" if found["mean_probability"] > high else "Less sure than it could be:"
+    text = (
+        f"the probability of its answers is {percent(found['mean_probability'], 1)} on average, and "
+        f"{percent(found['share'], 1)} of them are right."
+    )
+    return [Finding(lead, text)]
+
+
+def _weak(facts: Mapping[str, Any]) -> list[Finding]:
+    if facts["task"] not in ("classification", "binary"):
+        return []
+    overall = facts["metrics"]["accuracy"]
+    weak = []
+    for row in facts["per_class"]:
+        n = row["support"]
+        if n >= FEW_OF_A_CLASS and statistics.wilson(round(row["recall"] * n), n)[1] < overall:
+            weak.append(row)
+    weak.sort(key=lambda row: row["recall"])
+    shown = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])
+    more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
+    return [Finding("Found less often than the others:", f"{shown}{more}.")] if weak else []
+
+
+def _caveats(facts: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    if facts["part"] == "training":
+        found.append(Finding("Trained on these rows:", "they say nothing about new ones.", "bad"))
+    if facts["part"] == "validation":
+        text = "the validation rows may have chosen the epoch, so new rows may do worse."
+        found.append(Finding("No test part:", text))
+    if facts["judged_rows"] < FEW_ROWS:
+        found.append(Finding(f"{facts['judged_rows']:,} rows are few:", "others could say something else."))
+    if not facts["network"].get("finite", True):
+        found.append(Finding("Some weights are infinite or undefined.", "", "bad"))
+    return found
+
+
+def _epochs(n: int) -> str:
+    return "1 epoch" if n == 1 else f"{n:,} epochs"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

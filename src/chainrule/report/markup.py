@@ -1,0 +1,42 @@
+"""HTML in which every text is escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def clean(text: object) -> str:
+    """Text without control characters, and without those that change the direction of writing."""
+    return "".join(c if c.isprintable() or c in "\n\t\u00a0" else "�" for c in str(text))
+
+
+def escape(text: object) -> Html:
+    """Text for HTML, in elements and in attributes."""
+    return text if isinstance(text, Html) else Html(html.escape(clean(text)))
+
+
+def tag(name: str, *children: object, **attributes: object) -> Html:
+    """An element. Children are escaped unless they are `Html`; ``class_`` and ``data_key`` are class and data-key.
+
+    >>> tag("td", "a < b", class_="number")
+    '<td class="number">a &lt; b</td>'
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inside = "".join(escape(child) for child in children if child is not None)
+    return Html(f"<{name}{written}>{inside}</{name}>" if name not in ("img", "br") else f"<{name}{written}>")
+
+
+def join(parts: Any) -> Html:
+    """Elements one after the other."""
+    return Html("".join(escape(part) for part in parts))

@@ -1,0 +1,182 @@
+"""The figures of several networks: curves with a band, and the score of each."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.display.numbers import value_of
+from chainrule.report.figures import Figure, layout, plain
+from chainrule.report.findings import words
+from chainrule.runs.members import Band, Members
+
+#: A band is drawn with so many points at most.
+POINTS = 400
+
+
+def figures(found: Members) -> dict[str, Figure]:
+    """All figures of the members, by the id of their place."""
+    made = {"scores": scores(found, found.metric)}
+    for name, column in (("members-loss", "loss"), ("members-score", found.score)):
+        figure = curve(found, column) if column is not None else None
+        if figure is not None:
+            made[name] = figure
+    return made
+
+
+def curve(found: Members, name: str) -> Figure | None:
+    """A metric over the epochs, in training and in validation: the mean as a line, lowest to highest as a band."""
+    share = name == "accuracy"
+    form = ".2%" if share else ".4g"
+    traces: list[dict[str, Any]] = []
+    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", judged_on(found), "--accent")):
+        band = thinned(found.band(column))
+        if not band.epochs:
+            continue
+        traces += _band(band, colour)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines" if len(band.epochs) > 1 else "markers",
+                "name": label,
+                "x": band.epochs,
+                "y": [plain(v) for v in band.mean],
+                "line": {"color": colour, "width": 2},
+                "marker": {"color": colour, "size": 6},
+                "customdata": [list(row) for row in zip(band.low, band.high, band.members, strict=True)],
+                "hovertemplate": f"epoch %{{x}}: %{{y:{form}}}<br>%{{customdata[0]:{form}}} to "
+                f"%{{customdata[1]:{form}}}, %{{customdata[2]}} networks<extra>{label}</extra>",
+            }
+        )
+    if not traces:
+        return None
+    figure: Figure = {"data": traces, "layout": layout("epoch", words(name), legend=True) | {"hovermode": "closest"}}
+    if share:
+        values = [v for trace in traces for v in trace["y"] if v is not None]
+        figure["layout"]["yaxis"]["tickformat"] = ".1%" if max(values) - min(values) < 0.05 else ".0%"
+    if max(max(trace["x"]) for trace in traces) <= 10:
+        figure["layout"]["xaxis"]["tickvals"] = sorted({x for trace in traces for x in trace["x"]})
+    return figure
+
+
+def _band(band: Band, colour: str) -> list[dict[str, Any]]:
+    """From the lowest to the highest: two lines that are not seen, and what is between them."""
+    edge: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": band.epochs,
+        "line": {"color": colour, "width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    low, high = ([plain(v) for v in values] for values in (band.low, band.high))
+    return [edge | {"y": high}, edge | {"y": low, "fill": "tonexty", "fillcolor": f"{colour}-band"}]
+
+
+def thinned(band: Band) -> Band:
+    """A band with few enough points: of each stretch the mean of the means, the lowest and the highest."""
+    step = math.ceil(len(band.epochs) / POINTS)
+    if step <= 1:
+        return band
+    pieces = [slice(start, start + step) for start in range(0, len(band.epochs), step)]
+    return Band(
+        [band.epochs[piece][-1] for piece in pieces],
+        [math.fsum(part) / len(part) for part in (band.mean[piece] for piece in pieces)],
+        [min(band.low[piece]) for piece in pieces],
+        [max(band.high[piece]) for piece in pieces],
+        [min(band.members[piece]) for piece in pieces],
+    )
+
+
+def scores(found: Members, metric: str) -> Figure:
+    """The score of each member, by fold or by seed, with the mean and the interval of the mean."""
+    share = metric.endswith("accuracy")
+    places, labels = _places(found)
+    values = found.values(metric)
+    told = found.summary(metric)
+    texts = [name_of(member) for member in found.all]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "a network",
+        "x": places,
+        "y": [plain(v) for v in values],
+        "text": texts,
+        "marker": {"color": "--accent", "size": 9, "opacity": 0.85},
+        "hovertemplate": f"%{{text}}: %{{y:{'.2%' if share else '.4g'}}}<extra></extra>",
+    }
+    made = layout("fold" if found.kind == "folds" else "seed", part_of(metric) + words(metric))
+    every = math.ceil(len(labels) / 16)
+    made["xaxis"] |= {
+        "range": [-0.6, len(labels) - 0.4],
+        "tickvals": list(range(0, len(labels), every)),
+        "ticktext": labels[::every],
+        "showgrid": False,
+    }
+    if share:
+        finite = [v for v in values if math.isfinite(v)]
+        made["yaxis"]["tickformat"] = ".1%" if finite and max(finite) - min(finite) < 0.05 else ".0%"
+    made["shapes"] = []
+    whole: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
+    if math.isfinite(told.low):
+        low, high = (max(0.0, told.low), min(1.0, told.high)) if share else (told.low, told.high)
+        band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "--accent-band", "line": {"width": 0}}
+        made["shapes"].append(whole | band)
+    if math.isfinite(told.mean):
+        line = {"color": "--accent", "width": 1, "dash": "dash"}
+        made["shapes"].append(whole | {"type": "line", "y0": told.mean, "y1": told.mean, "line": line})
+    return {"data": [trace], "layout": made}
+
+
+def _places(found: Members) -> tuple[list[float], list[str]]:
+    """Where each member stands on the axis: a place for each fold (its seeds side by side), or for each seed."""
+    if found.kind != "folds":
+        return [float(i) for i in range(len(found.all))], [
+            str(member.get("seed", i)) for i, member in enumerate(found.all)
+        ]
+    folds = sorted({member["fold"] for member in found.all})
+    seen = dict.fromkeys(folds, 0)
+    size = max(sum(member["fold"] == fold for member in found.all) for fold in folds)
+    places = []
+    for member in found.all:
+        aside = (seen[member["fold"]] - (size - 1) / 2) * min(0.12, 0.6 / size)
+        places.append(folds.index(member["fold"]) + aside)
+        seen[member["fold"]] += 1
+    return places, [str(fold) for fold in folds]
+
+
+def part_of(metric: str) -> str:
+    """The rows that a metric was measured on, in words."""
+    return {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "")
+
+
+def judged_on(found: Members) -> str:
+    """The rows that the curves are judged on."""
+    return str(found.facts.get("judged_on", "validation"))
+
+
+def name_of(member: Mapping[str, Any]) -> str:
+    """What a member is called."""
+    parts = [f"{name} {member[name]}" for name in ("repeat", "fold", "seed") if member.get(name) is not None]
+    return ", ".join(parts)
+
+
+def scores_in_words(found: Members, metric: str) -> str:
+    """The scores for those who cannot see them."""
+    told = itertools.islice(zip(found.all, found.values(metric), strict=True), 40)
+    return f"{words(metric)}: " + "; ".join(f"{name_of(m)} {value_of(metric, v)}" for m, v in told)
+
+
+def curve_in_words(found: Members, name: str) -> str:
+    """A curve with its band for those who cannot see it."""
+    parts = []
+    for column, label in ((name, "training"), (f"val_{name}", judged_on(found))):
+        band = found.band(column)
+        if band.epochs:
+            low, high = (value_of(column, v[-1]) for v in (band.low, band.high))
+            parts.append(
+                f"{label} from {value_of(column, band.mean[0])} to {value_of(column, band.mean[-1])} ({low} to {high})"
+            )
+    return f"Mean {words(name)} of {len(found.all)} networks: {', '.join(parts)}."

@@ -1,0 +1,118 @@
+"""What went in, and how, when and where the network was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from chainrule.display.numbers import seconds
+from chainrule.report.components import Page, n, row, scroll, size, table, wide
+from chainrule.report.markup import Html, join, tag
+
+TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
+
+
+def columns(page: Page) -> Html | None:
+    """The columns of the table, and what was done with them."""
+    found = page.facts.get("columns")
+    if not found:
+        return None
+    rows = [
+        row(
+            column["name"],
+            tag("td", column["kind"]),
+            wide(column["what"]),
+            n(f"{column['missing']:,}"),
+            n(f"{column['distinct']:,}"),
+            wide(str(column["example"])[:60]),
+            wide(column["reason"] if column["use"] else "", muted=True),
+            wrap=True,
+        )
+        for column in found
+    ]
+    head = ["column", "kind", "what is done", ("missing", "n"), ("different", "n"), "example", "why"]
+    in_all = page.facts.get("columns_in_all", len(found))
+    return table(head, rows, f"The first {len(found):,} of {in_all:,} columns" if in_all > len(found) else None)
+
+
+def network(page: Page) -> Html | None:
+    """The layers."""
+    found = page.facts.get("network")
+    if not found:
+        return None
+    rows = [row("input", tag("td"), n(size(found["input"])), tag("td"))]
+    for layer in found["layers"]:
+        count = f"{layer['parameters']:,}" if layer["parameters"] else ""
+        rows.append(row(layer["name"], wide(tag("code", layer["recipe"])), n(size(layer["shape"])), n(count)))
+    rows.append(row("in all", tag("td", found["precision"]), tag("td"), n(f"{found['parameters']:,}"), own=True))
+    return table(["layer", "recipe", ("output", "n"), ("parameters", "n")], rows)
+
+
+def configuration(page: Page) -> Html:
+    """The settings, as they are in config.toml."""
+    folded = tag("details", tag("summary", "config.toml"), scroll(tag("pre", page.config)))
+    if "data" not in page.record.config:
+        return folded
+    again = tag("code", f"chainrule train --config {page.record.path / 'config.toml'}")
+    return join([folded, tag("p", "The same run again: ", again, class_="about")])
+
+
+def timings(page: Page) -> Html | None:
+    """Where the time went."""
+    spent = [s for s in page.curves.column("seconds") if s == s]
+    if not spent:
+        return None
+    times = [("training, all epochs", sum(spent)), ("first epoch, compiling included", spent[0])]
+    if len(spent) > 1:
+        times.append(("each further epoch, median", sorted(spent[1:])[len(spent[1:]) // 2]))
+    extra = page.facts.get("timings", {})
+    named = (("baselines", "fitting the simpler rules"), ("judging", "judging"))
+    times += [(name, extra[key]) for key, name in named if key in extra]
+    engine = page.facts.get("engine") or page.record.result.get("engine")
+    rows = [row(name, n(seconds(value))) for name, value in times]
+    return table([f"engine: {engine}" if engine else "", ("time", "n")], rows)
+
+
+def environment(page: Page) -> Html | None:
+    """Versions and machine."""
+    found = page.record.environment
+    if not found:
+        return None
+    packages = found.get("packages")
+    rows = [(key, value) for key, value in found.items() if key != "packages"]
+    rows += packages.items() if isinstance(packages, Mapping) else ()
+    cells = [row(key, wide(str(value))) for key, value in rows]
+    return tag("details", tag("summary", "Versions and machine"), table([], cells))
+
+
+def header(page: Page, sections: Sequence[tuple[str, str, Html]]) -> Html:
+    """The name of the run, what it was made from, and where to find what."""
+    record, task = page.record, page.facts.get("task")
+    parts = [str(record.config.get("data", "started in Python")), *([TASKS.get(task, task)] if task else [])]
+    if isinstance(started := record.environment.get("started"), str):
+        parts.append(_clock(started))
+    links = [tag("a", title, href=f"#{name}") for name, title, _ in sections if name != "verdict"]
+    return join(
+        [
+            tag("h1", f"Run {record.path.resolve().name}"),
+            tag("p", " · ".join(parts), class_="about"),
+            tag("nav", *links, aria_label="Sections"),
+        ]
+    )
+
+
+def _clock(started: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(started).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return started
+
+
+def footer(page: Page) -> Html:
+    """Where all of this comes from."""
+    packages = page.record.environment.get("packages")
+    version = packages.get("chainrule", "") if isinstance(packages, Mapping) else ""
+    files = ["config.toml", "metrics.jsonl", "result.json", "evaluation.json", "environment.json"]
+    there = [name for name in files if (page.record.path / name).exists()]
+    text = f"Written by chainrule {version} from the files beside this page: {', '.join(there)}."
+    return tag("p", f"{text} It needs no network.")

@@ -1,0 +1,360 @@
+"""The figures of a search: how it went on, its trials as parallel coordinates, and the score against each setting.
+
+Plotly's own parallel coordinates need WebGL, and a script that writes scripts; these are lines like all others, so they
+print, follow the colours of the page, and need no permission.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.display.numbers import is_number, value_of
+from chainrule.report.figures import Figure, layout
+from chainrule.report.findings import words
+from chainrule.report.markup import clean, escape
+from chainrule.report.population_figures import part_of
+from chainrule.runs.trials import Axis, Trials, shown
+
+Trial = Mapping[str, Any]
+
+#: How a group of trials is drawn: colour, width of lines, opacity.
+LOOK = {
+    "best": ("--ink", 2.5, 1.0),
+    "best tenth": ("--accent", 2.0, 0.9),
+    "best third": ("--accent", 1.2, 0.45),
+    "others": ("--quiet", 1.0, 0.4),
+}
+
+#: Settings with a figure of their own; of each group of trials so many are drawn as lines.
+MOST_AXES, MOST_LINES = 24, 120
+
+#: The height of a parallel axis with what is written at it.
+ROW = 64
+
+
+def figures(found: Trials) -> dict[str, Figure]:
+    """All figures of a search, by the id of their place."""
+    if not found.ranked:
+        return {}
+    made = {"progress": progress(found)}
+    if len(found.axes) > 1:
+        made["parallel"] = parallel(found)
+    made |= {f"against-{i}": against(found, axis) for i, axis in enumerate(found.axes[:MOST_AXES])}
+    if any(len(trial.get("curve") or ()) > 1 for trial in found.ranked):
+        made["trials"] = curves(found)
+    return made
+
+
+def progress(found: Trials) -> Figure:
+    """The score of each trial in their order, and the best so far."""
+    low, high = found.window(found.ranked)
+    traces = [_points(found, trials, name, lambda t: t["number"], low, high) for name, trials in found.groups[::-1]]
+    best: list[tuple[int, float]] = []
+    for trial in sorted(found.ranked, key=lambda t: t["number"]):
+        ahead = not best or (trial["score"] < best[-1][1] if found.smaller else trial["score"] > best[-1][1])
+        if ahead and (trial["state"] == "complete" or not found.complete):
+            best.append((trial["number"], trial["score"]))
+    last = max(trial["number"] for trial in found.all)
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "best so far",
+        "x": [n for n, _ in best] + [last],
+        "y": [v for _, v in best] + [best[-1][1]],
+        "line": {"color": "--accent", "width": 1.5, "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+    made = layout("trial", part_of(found.metric) + words(found.metric), legend=True) | {"hovermode": "closest"}
+    made["yaxis"] |= _scores(found, low, high)
+    made["legend"] |= {"traceorder": "reversed"}
+    return {"data": [line, *_failed(found, lambda t: t["number"]), *traces], "layout": _with_failed(found, made)}
+
+
+def against(found: Trials, axis: Axis) -> Figure:
+    """The score against one setting."""
+    low, high = found.window(found.ranked)
+
+    def place(trial: Trial) -> float | None:
+        value = trial["params"].get(axis.name)
+        if axis.choices:
+            text = shown(value)
+            return axis.choices.index(text) + aside(trial, 0.2) if text in axis.choices else None
+        return float(value) if is_number(value) else None
+
+    traces = [_points(found, trials, name, place, low, high, axis) for name, trials in found.groups[::-1]]
+    made = layout(axis.name, part_of(found.metric) + words(found.metric)) | {"hovermode": "closest"}
+    made["yaxis"] |= _scores(found, low, high)
+    if axis.choices:
+        made["xaxis"] |= {
+            "tickvals": list(range(len(axis.choices))),
+            "ticktext": [label(choice, 36 // len(axis.choices)) for choice in axis.choices],
+            "range": [-0.5, len(axis.choices) - 0.5],
+            "showgrid": False,
+        }
+    elif axis.low is not None and axis.high is not None:
+        made["xaxis"] |= scale(axis.low, axis.high, axis.log)
+    return {"data": [*_failed(found, place, axis), *traces], "layout": _with_failed(found, made)}
+
+
+def curves(found: Trials) -> Figure:
+    """The score of each trial over its epochs."""
+    traces = []
+    for name, trials in found.groups[::-1]:
+        x: list[float | None] = []
+        y: list[float | None] = []
+        text: list[str | None] = []
+        for trial in trials[:MOST_LINES]:
+            values = [v if is_number(v) else None for v in trial.get("curve") or ()]
+            x += [*range(1, len(values) + 1), None]
+            y += [*values, None]
+            text += [f"trial {trial['number']}"] * len(values) + [None]
+        colour, width, opacity = LOOK[name]
+        share = ".2%" if found.metric.endswith("accuracy") else ".4g"
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": name,
+                "x": x,
+                "y": y,
+                "text": text,
+                "line": {"color": colour, "width": width},
+                "marker": {"color": colour, "size": 2.5},
+                "opacity": opacity,
+                "connectgaps": False,
+                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{share}}}<extra></extra>",
+            }
+        )
+    low, high = found.window(found.ranked)
+    seen = [v for t in found.ranked for v in t.get("curve") or () if is_number(v)]
+    reach = high - low
+    if found.smaller:  # the way down is to be seen, what lies far above is not
+        high = min(max(seen), high + 0.5 * reach)
+    else:
+        low = max(min(seen), low - 0.5 * reach)
+    made = layout("epoch", part_of(found.metric) + words(found.metric), legend=True) | {"hovermode": "closest"}
+    made["legend"] |= {"traceorder": "reversed"}
+    made["yaxis"] |= _scores(found, low, high)
+    if max((len(t.get("curve") or ()) for t in found.ranked), default=0) <= 10:
+        made["xaxis"] |= {"dtick": 1}
+    return {"data": traces, "layout": made}
+
+
+def parallel(found: Trials) -> Figure:
+    """One line for each trial, through its settings from above down to its score."""
+    low, high = found.window(found.ranked)
+    last = Axis(part_of(found.metric) + words(found.metric), *((high, low) if found.smaller else (low, high)))
+    traces = []
+    for name, trials in found.groups[::-1]:
+        x: list[float | None] = []
+        y: list[float | None] = []
+        text: list[str | None] = []
+        for trial in trials[:MOST_LINES]:
+            values = [(axis, trial["params"].get(axis.name)) for axis in found.axes]
+            told = "<br>".join(
+                f"{escape(clean(axis.name))} {escape(label(shown(v), 40))}" for axis, v in values if v is not None
+            )
+            told = f"trial {trial['number']}: {value_of(found.metric, trial['score'])}<br>{told}"
+            for row, (axis, value) in enumerate(values):
+                at = axis.position(value)
+                x.append(None if at is None else at + aside(trial, 0.025 if axis.choices else 0.0))
+                y.append(-row)
+                text.append(told)
+            at = last.position(min(max(trial["score"], low), high))
+            x += [at, None]
+            y += [-len(found.axes), None]
+            text += [told, None]
+        colour, width, opacity = LOOK[name]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": name,
+                "x": x,
+                "y": y,
+                "text": text,
+                "line": {"color": colour, "width": width},
+                "marker": {"color": colour, "size": 4},
+                "opacity": opacity,
+                "connectgaps": True,
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        )
+        _cut(traces[-1])
+    rows = [*found.axes, last]
+    made = layout("", "", legend=True) | {"hovermode": "closest", "height": ROW * len(rows) + 56}
+    made["legend"] |= {"traceorder": "reversed", "y": 0, "yref": "container", "yanchor": "bottom"}
+    made["margin"] |= {"t": 8, "b": 40, "l": 16, "r": 16}
+    made["xaxis"] |= {"range": [-0.06, 1.06], "visible": False, "fixedrange": True}
+    made["yaxis"] |= {"range": [-len(rows) + 0.45, 0.6], "visible": False, "fixedrange": True}
+    made["shapes"] = [
+        {
+            "type": "line",
+            "x0": 0,
+            "x1": 1,
+            "y0": -i,
+            "y1": -i,
+            "line": {"color": "--line", "width": 2},
+            "layer": "below",
+        }
+        for i in range(len(rows))
+    ]
+    made["annotations"] = [note for i, axis in enumerate(rows) for note in _notes(i, axis, found, axis is last)]
+    return {"data": traces, "layout": made}
+
+
+def _cut(trace: dict[str, Any]) -> None:
+    """A line for each trial: settings that a trial does not have are left out, and between trials the pen is lifted."""
+    points = [p for p in zip(trace["x"], trace["y"], trace["text"], strict=True) if p[0] is not None or p[1] is None]
+    trace |= {name: [p[i] for p in points] for i, name in enumerate(("x", "y", "text"))} | {"connectgaps": False}
+
+
+def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, Any]]:
+    """What is written at a parallel axis: its name above, its values below."""
+    font = {"size": 12, "color": "--muted"}
+    plain: dict[str, Any] = {"showarrow": False, "font": font, "bgcolor": "--surface", "borderpad": 1, "opacity": 0.9}
+    name = f"{axis.name}, logarithmic" if axis.log else axis.name
+    made = [
+        plain
+        | {
+            "x": -0.02,
+            "y": -i + 0.14,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "text": f"<b>{escape(clean(label(name, 40)))}</b>",
+            "font": font | {"color": "--ink"},
+        }
+    ]
+    if axis.choices:
+        size = len(axis.choices)
+        step = math.ceil(size / 8)
+        chosen = [(axis.position(c) or 0.0, label(c, 40 // min(size, 8))) for c in axis.choices][::step]
+    else:
+        ends = (axis.low, axis.high)
+        chosen = [(float(j), value_of(found.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
+        if is_score and is_number(axis.low):
+            chosen[0] = (0.0, f"{chosen[0][1]} or worse")
+    for at, text in chosen:
+        side = "left" if at < 0.05 else "right" if at > 0.95 else "center"
+        x = at - 0.02 if side == "left" else at + 0.02 if side == "right" else at
+        made.append(plain | {"x": x, "y": -i - 0.12, "xanchor": side, "yanchor": "top", "text": escape(clean(text))})
+    return made
+
+
+def _points(
+    found: Trials, trials: list[Trial], name: str, place: Any, low: float, high: float, axis: Axis | None = None
+) -> dict[str, Any]:
+    """A group of trials as points; those that lie outside of what is drawn stand at the edge, as triangles."""
+    kept = [(at, trial) for trial in trials if (at := place(trial)) is not None]
+    colour, _, opacity = LOOK[name]
+    outside = "triangle-up" if found.smaller else "triangle-down"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [at for at, _ in kept],
+        "y": [min(max(trial["score"], low), high) for _, trial in kept],
+        "text": [_told(found, trial, axis) for _, trial in kept],
+        "marker": {
+            "color": colour,
+            "size": 10 if name == "best" else 7,
+            "symbol": ["circle" if low <= trial["score"] <= high else outside for _, trial in kept],
+            "opacity": max(0.5, opacity),
+        },
+        "hovertemplate": "%{text}<extra></extra>",
+        "cliponaxis": False,
+    }
+
+
+def _failed(found: Trials, place: Any, axis: Axis | None = None) -> list[dict[str, Any]]:
+    """The trials that have no score, as crosses at the foot of the figure."""
+    kept = [(at, trial) for trial in found.failed if (at := place(trial)) is not None]
+    if not kept:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "diverged",
+            "x": [at for at, _ in kept],
+            "y": [0.025] * len(kept),
+            "yaxis": "y2",
+            "text": [_told(found, trial, axis) for _, trial in kept],
+            "marker": {
+                "color": "--bad-fill",
+                "size": 8,
+                "symbol": "x-thin",
+                "line": {"color": "--bad-fill", "width": 2},
+            },
+            "hovertemplate": "%{text}<extra></extra>",
+            "cliponaxis": False,
+        }
+    ]
+
+
+def _with_failed(found: Trials, made: dict[str, Any]) -> dict[str, Any]:
+    """The layout with an axis of their own for trials without a score."""
+    if not found.failed:
+        return made
+    return made | {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
+
+
+def _told(found: Trials, trial: Trial, axis: Axis | None) -> str:
+    value = value_of(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
+    at = (
+        ""
+        if axis is None
+        else f"<br>{escape(clean(axis.name))} {escape(label(shown(trial['params'].get(axis.name)), 40))}"
+    )
+    return f"trial {trial['number']}: {escape(clean(value))}{at}"
+
+
+def _scores(found: Trials, low: float, high: float) -> dict[str, Any]:
+    """The axis of the score."""
+    reach = high - low
+    made: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
+    if found.metric.endswith("accuracy"):
+        made["tickformat"] = ".1%" if reach < 0.05 else ".0%"
+    return made
+
+
+def scale(low: float, high: float, log: bool) -> dict[str, Any]:
+    """An axis from low to high with a little room; on a logarithmic one, powers of ten are written at it.
+
+    >>> scale(0.001, 1.0, log=True)["ticktext"], scale(0.1, 0.5, log=True)["ticktext"]
+    (['0.001', '0.01', '0.1', '1'], ['0.1', '0.2', '0.5'])
+    """
+    if not log:
+        room = 0.04 * (high - low or 1.0)
+        return {"range": [low - room, high + room]}
+    start, stop = math.log10(low), math.log10(high)
+    room = 0.04 * (stop - start or 1.0)
+    first, last = math.floor(start - 0.01), math.ceil(stop + 0.01)
+    steps = (1.0,) if stop - start >= 2 else (1.0, 2.0, 5.0)
+    ticks = [float(f"{step * 10.0**power:.6g}") for power in range(first, last + 1) for step in steps]
+    ticks = [tick for tick in ticks if start - room <= math.log10(tick) <= stop + room]
+    ticks = ticks[:: math.ceil(len(ticks) / 7) or 1]
+    texts = [f"{tick:g}" for tick in ticks]
+    return {"type": "log", "range": [start - room, stop + room], "tickvals": ticks, "ticktext": texts}
+
+
+def aside(trial: Trial, reach: float) -> float:
+    """A small step to one side, another for each trial and always the same, so that points do not hide each other."""
+    return reach * (2 * ((trial["number"] * 0.618034) % 1) - 1)
+
+
+def label(text: str, size: int) -> str:
+    """Text that fits."""
+    size = max(3, size)
+    return text if len(text) <= size else f"{text[: size - 1]}…"
+
+
+def in_words(found: Trials) -> str:
+    """The search for those who cannot see its figures."""
+    best = found.ranked[0]
+    told = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in found.axes)
+    value = value_of(found.metric, best["score"])
+    name = part_of(found.metric) + words(found.metric)
+    return f"{name} of {len(found.ranked):,} trials; the best is {value} with {told}."

@@ -1,0 +1,197 @@
+"""Several networks that were trained alike, one per seed or per fold: what is kept of them, and what they share.
+
+``members.json`` says who they are and how each did; ``members/00/metrics.jsonl`` and so on hold their epochs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule.display.numbers import is_number, number, percent
+from chainrule.errors import FileError
+from chainrule.runs.folder import MEMBERS, finite, read_records, write_changed, write_records
+from chainrule.runs.folder import member_folder as member_of
+from chainrule.statistics import Summary, summary
+
+FILE, FORMAT = "members.json", 1
+
+
+@dataclass(frozen=True)
+class Band:
+    """A metric over the epochs: its mean over the members, and from where to where it goes.
+
+    Attributes
+    ----------
+    epochs, mean, low, high : one value for each epoch that is drawn
+    members : how many members each is of
+    """
+
+    epochs: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+    members: list[int]
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a run's folder says about its members.
+
+    Attributes
+    ----------
+    facts : what `write_members` wrote
+    epochs : the records of each member's epochs
+    """
+
+    facts: Mapping[str, Any]
+    epochs: list[list[dict[str, Any]]]
+
+    @property
+    def kind(self) -> str:
+        """ "seeds" or "folds"."""
+        return str(self.facts["kind"])
+
+    @property
+    def metric(self) -> str:
+        """The metric that is told first."""
+        return str(self.facts["metric"])
+
+    @property
+    def score(self) -> str | None:
+        """The score that was measured besides the loss."""
+        first = next((records[0] for records in self.epochs if records), {})
+        return next((name for name in ("accuracy", "mae") if name in first), None)
+
+    @property
+    def all(self) -> list[Mapping[str, Any]]:
+        """The members' facts."""
+        return list(self.facts["members"])
+
+    def values(self, name: str) -> list[float]:
+        """A metric of each member, at the epoch whose weights it has; NaN where it diverged."""
+        found = [member["scores"].get(name) for member in self.all]
+        return [float(value) if is_number(value) else math.nan for value in found]
+
+    def summary(self, name: str) -> Summary:
+        """Mean, deviation and interval of a metric: over the members, or as a cross-validation says it of its folds."""
+        told = self.facts.get("summary", {}).get(name)
+        if told is None:
+            return summary(self.values(name))
+        low, high = (math.nan if told[side] is None else told[side] for side in ("low", "high"))
+        values = tuple(math.nan if v is None else float(v) for v in told["values"])
+        return Summary(told["mean"], told["deviation"] or math.nan, low, high, values)
+
+    def band(self, column: str) -> Band:
+        """A metric over the epochs that at least half of the members have reached; diverged ones are left out."""
+        return band(self._finite(), column)
+
+    def mean_records(self) -> list[dict[str, float]]:
+        """The epochs of an average member; diverged ones are left out."""
+        return mean_records(self._finite())
+
+    def _finite(self) -> list[list[dict[str, Any]]]:
+        return [e for e, member in zip(self.epochs, self.all, strict=True) if not diverged(member)]
+
+
+def diverged(member: Mapping[str, Any]) -> bool:
+    """Whether a member became infinite or undefined."""
+    return str(member.get("stopped") or "").startswith("diverged")
+
+
+def band(epochs: Sequence[Sequence[Mapping[str, Any]]], column: str) -> Band:
+    """Mean, lowest and highest value of a column over some members, epoch by epoch.
+
+    >>> from chainrule.runs.members import band
+    >>> band([[{"loss": 1.0}, {"loss": 0.5}], [{"loss": 3.0}, {"loss": 0.7}], [{"loss": 2.0}]], "loss").mean
+    [2.0, 0.6]
+    """
+    fewest = max(1, math.ceil(len(epochs) / 2))
+    found = Band([], [], [], [], [])
+    for i in range(max(map(len, epochs), default=0)):
+        found_here = [member[i].get(column) for member in epochs if i < len(member)]
+        values = [float(value) for value in found_here if value is not None and is_number(value)]
+        if len(values) >= fewest:
+            found.epochs.append(i + 1)
+            found.mean.append(math.fsum(values) / len(values))
+            found.low.append(min(values))
+            found.high.append(max(values))
+            found.members.append(len(values))
+    return found
+
+
+def mean_records(epochs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, float]]:
+    """The records of an average member: the mean of every column, for the epochs that `band` has."""
+    columns = [name for name in (epochs[0][0] if epochs and epochs[0] else {}) if name != "epoch"]
+    bands = {name: band(epochs, name) for name in columns}
+    length = min((len(found.epochs) for found in bands.values()), default=0)
+    return [{"epoch": i + 1, **{name: bands[name].mean[i] for name in columns}} for i in range(length)]
+
+
+def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Write ``members.json`` and the epochs of each member.
+
+    Parameters
+    ----------
+    folder : the run's
+    facts : ``kind`` ("seeds" or "folds"), ``metric``, ``members`` (each with ``seed``, ``fold``, ``epochs``,
+        ``best_epoch``, ``stopped`` and ``scores``), ``model`` (what the saved model is, in words)
+    epochs : the records of each member's history
+    """
+    for i, records in enumerate(epochs):
+        write_records(member_folder(folder, i) / "metrics.jsonl", records)
+    plain = {"format": FORMAT, **facts}
+    text = json.dumps(finite(plain), ensure_ascii=False, allow_nan=False, indent=1)
+    write_changed(Path(folder) / FILE, f"{text}\n".encode())
+
+
+def read_members(folder: str | Path) -> Members | None:
+    """What `write_members` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
+    path = Path(folder) / FILE
+    if not path.exists():
+        return None
+    facts = read_facts(path, FORMAT)
+    count = len(facts.get("members", ()))
+    return Members(facts, [read_records(member_folder(folder, i) / "metrics.jsonl") for i in range(count)])
+
+
+def read_facts(path: Path, version: int) -> dict[str, Any]:
+    """A file of facts, of a version that is known here."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise FileError(f"{path} is damaged: {error}.") from None
+    if not isinstance(facts, dict) or facts.get("format") != version:
+        raise FileError(f"{path} is damaged, or from another version of chainrule: expected format {version}.")
+    return facts
+
+
+def member_folder(folder: str | Path, i: int) -> Path:
+    """Where the files of a member lie."""
+    return member_of(Path(folder) / MEMBERS, i)
+
+
+def spread(name: str, found: Summary) -> str:
+    """Mean and deviation, and the interval where there is one.
+
+    >>> from chainrule.statistics import summary
+    >>> print(spread("val_accuracy", summary([0.9, 0.91, 0.92])).replace("\\u00a0", " "))
+    91.00 % ± 1.00 % (95 % interval of the mean: 88.52 % to 93.48 %)
+    """
+    share = name.endswith("accuracy")
+
+    def shown(value: float) -> str:
+        return percent(value) if share else number(value)
+
+    if found.n < 2:
+        return shown(found.mean)
+    low, high = (max(0.0, found.low), min(1.0, found.high)) if share else (found.low, found.high)
+    deviation = percent(found.deviation) if share else number(found.deviation, 2)
+    level = percent(found.confidence, 0)
+    return f"{shown(found.mean)} ± {deviation} ({level} interval of the mean: {shown(low)} to {shown(high)})"

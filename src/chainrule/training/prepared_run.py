@@ -1,0 +1,292 @@
+"""What is to be trained: the settings of one run, checked, and everything that follows from them but the engine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule import losses, random
+from chainrule.data.rows import Rows
+from chainrule.engine import PRECISIONS
+from chainrule.errors import ChainruleWarning, SettingError, ShapeError
+from chainrule.layers import Layer
+from chainrule.losses import Loss
+from chainrule.models import Model
+from chainrule.models.forward import forward
+from chainrule.optimizers import Optimizer
+from chainrule.settings import PlainSettings, check_number
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.memory import check_room
+from chainrule.training.prepare import Prepared, prepare
+from chainrule.training.run_data import RunData
+from chainrule.training.state import Recipe, State, Unit, start
+
+# The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
+SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
+
+#: The number of a step is kept in 32 bits.
+MOST_STEPS = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class JobSettings(metaclass=PlainSettings):
+    """The settings of `fit` that say what is trained and how (not where, nor what is written); see there."""
+
+    loss: str | Loss = "auto"
+    optimizer: str | Optimizer | Any = "adam"
+    epochs: int = 10
+    batch_size: int = 32
+    validation: Any = None
+    l1: float = 0.0
+    l2: float = 0.0
+    augment: Any = None
+    normalize: bool = True
+    normalize_target: bool = False
+    early_stopping: EarlyStopping | bool | None = None
+    sample_weight: Any = None
+    class_weight: Mapping[Any, float] | str | None = None
+    micro_batches: int = 1
+    seed: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "micro_batches"):
+            count(name, getattr(self, name))
+        for name in ("l1", "l2"):
+            check_number("fit", name, getattr(self, name), 0.0)
+        random.key(self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRun:
+    """One run before its first step.
+
+    Attributes
+    ----------
+    model : the network with its first weights
+    prepared : the data, split, encoded and standardized
+    recipe, state : what a step depends on
+    epochs, batch_size : as asked for
+    stopping : the early stopping, if any
+    order : the key that the order of the samples follows from
+    settings : what it was made of
+    """
+
+    model: Model
+    prepared: Prepared
+    recipe: Recipe
+    state: State
+    epochs: int
+    batch_size: int
+    stopping: EarlyStopping | None
+    order: Any
+    settings: JobSettings
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.prepared.train.x) // self.batch_size)
+
+
+def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | None = None) -> PreparedRun:
+    """A run of these settings. ``prepared`` is that of another job, where it is the same."""
+    root = random.key(settings.seed)
+    _check_steps(len(data.x), settings)
+    _check_codes(net, data.inputs.preparation)
+    model = _model(net, data.x.shape[1:], settings.seed, settings.precision)
+    check_room(model.params)
+    if prepared is None:
+        prepared = prepare(
+            data,
+            model,
+            settings.normalize,
+            settings.normalize_target,
+            settings.sample_weight,
+            settings.class_weight,
+            root,
+        )
+    if isinstance(settings.loss, str) and settings.loss == "auto":
+        task = prepared.target.task
+        targets = task if model.target_is_known else _labels(data.y, task)
+        losses.check_pair(model.last_activation, targets, model.output_shape[-1])
+    recipe, state = start(
+        model,
+        settings.loss,
+        settings.optimizer,
+        samples=len(prepared.train.x),
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        key=random.fold_in(root, STEPS),
+        task=prepared.target.task,
+        units=tuple(Unit(size) for size in prepared.target.deviation),
+        l1=float(settings.l1),
+        l2=float(settings.l2),
+        micro_batches=int(settings.micro_batches),
+        augment=settings.augment,
+        compute="bfloat16" if settings.precision == "bfloat16" else None,
+    )
+    state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
+    if recipe.augment is not None:
+        preparation = data.inputs.preparation
+        codes = model.net.codes if preparation is None else len(preparation.embedded)
+        recipe.augment.check(model.input_shape, codes=codes)
+    batch = min(int(settings.batch_size), len(prepared.train.x))
+    _check_batches(model, len(prepared.train.x), batch, recipe.micro_batches)
+    stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
+    order = random.fold_in(root, SHUFFLE)
+    epochs, batch_size = int(settings.epochs), int(settings.batch_size)
+    return PreparedRun(model, prepared, recipe, state, epochs, batch_size, stopping, order, settings)
+
+
+def _check_codes(net: Any, preparation: Any) -> None:
+    """Categories that became codes are no quantities: the network must begin with their `Embedding`."""
+    if preparation is None or not preparation.embedded or isinstance(net, Model):
+        return
+    if isinstance(net, Layer) and not net.codes:
+        columns = ", ".join(f"{name!r} ({count:,})" for name, count in preparation.embedded[:5])
+        counts = ", ".join(str(count) for _, count in preparation.embedded)
+        raise SettingError(
+            f"Columns of many categories become codes, which a network must not take for quantities: {columns}. Begin "
+            f"it with cr.Embedding(({counts},)), or give them one input for each category: "
+            f'columns={{{preparation.embedded[0][0]!r}: {{"encode": "one_hot"}}}}.'
+        )
+
+
+def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[str, Any]:
+    """The settings of a run as plain values, for ``config.toml``; data is named only.
+
+    Raises `SettingError` for a network or loss made of functions, which cannot be written down.
+    """
+    recipe, stopping, settings = job.recipe, job.stopping, job.settings
+    weights = settings.class_weight
+    return {
+        "epochs": job.epochs,
+        "batch_size": job.batch_size,
+        "validation": settings.validation if isinstance(settings.validation, float | int) else None,
+        "normalize": settings.normalize,
+        "normalize_target": bool(recipe.units) or None,
+        "l1": recipe.l1,
+        "l2": recipe.l2,
+        "seed": settings.seed,
+        "engine": engine,
+        "devices": devices,
+        "precision": recipe.compute or job.model.precision,
+        "net": job.model.net.to_dict(),
+        "loss": recipe.loss.to_dict(),
+        "optimizer": recipe.optimizer.to_dict(),
+        "early_stopping": vars(stopping) if stopping is not None else None,
+        # Only where they are used: a run cannot be repeated from this file alone, and the command line says so.
+        "micro_batches": recipe.micro_batches if recipe.micro_batches > 1 else None,
+        "class_weight": {str(k): v for k, v in weights.items()} if isinstance(weights, Mapping) else weights,
+        "augment": recipe.augment.to_dict() if recipe.augment is not None else None,
+    }
+
+
+def streams(job: PreparedRun) -> bool:
+    """Whether the training data is read from a file while it is used."""
+    return isinstance(job.prepared.train.x, Rows)
+
+
+def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
+    """A model with initial weights; or the one given, to go on from."""
+    if not isinstance(net, Model):
+        if not isinstance(net, Layer):
+            raise SettingError(
+                f"fit trains a layer, such as cr.Sequential(...) or cr.mlp([...]), or a cr.Model; got {net!r}."
+            )
+        return Model(net, input_shape, seed=seed, precision=precision)
+    if precision != "float32" and PRECISIONS.get(precision) != net.precision:
+        raise SettingError(f"The model to go on from is in {net.precision}; make it with precision={precision!r}.")
+    if net.input_shape != input_shape:
+        raise ShapeError(f"The model takes samples of shape {net.input_shape}, and x has samples of {input_shape}.")
+    return net
+
+
+def refused_alone(model: Model) -> ShapeError | None:
+    """Why a network cannot train on a batch of one sample, if it cannot (batch normalization)."""
+    x = np.zeros((1, *model.input_shape), model.precision)
+    try:
+        forward(model.net, model.params, model.state, x, train=True)
+    except ShapeError as error:
+        return error
+    except Exception:  # a layer of the user's own that needs a key: the run itself says better what is wrong
+        return None
+    return None
+
+
+def _check_batches(model: Model, samples: int, batch: int, micro_batches: int) -> None:
+    """Refuse batches of one sample, and warn of a last one, where the network looks across samples."""
+    size = -(-batch // micro_batches)
+    alone = 1 in parts(batch, size)
+    if not alone and 1 not in parts(samples % batch, size):
+        return
+    if (error := refused_alone(model)) is None:
+        return
+    cut = f" in {micro_batches} micro-batches" if micro_batches > 1 else ""
+    if alone:
+        raise SettingError(f"fit: batches of {batch}{cut} hand a single sample to the network. {error}")
+    larger = (b for b in range(batch + 1, samples + 1) if 1 not in parts(samples % b, -(-b // micro_batches)))
+    warnings.warn(
+        f"{samples:,} training samples in batches of {batch}{cut} leave one sample alone at the end of each epoch, of "
+        "which batch normalization makes β, whatever the sample is (the running averages leave it out). "
+        f"batch_size={next(larger)} leaves none alone.",
+        ChainruleWarning,
+        stacklevel=2,
+    )
+
+
+def parts(samples: int, size: int) -> list[int]:
+    """How many samples are in each part of a batch: ``size``, and what is left.
+
+    >>> from chainrule.training.prepared_run import parts
+    >>> parts(7, 3)
+    [3, 3, 1]
+    """
+    return [min(size, samples - i) for i in range(0, samples, size)]
+
+
+def _labels(y: Any, task: str) -> str:
+    """What targets are: a task, as their values say it where the output layer takes them for numbers."""
+    values = np.asarray(y)
+    if task != "regression" or values.dtype.kind not in "biu" or not ((values == 0) | (values == 1)).all():
+        return task
+    return "binary" if values.ndim == 1 or values.shape[1] == 1 else "multilabel"
+
+
+def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
+    """The early stopping asked for, if what it watches is measured."""
+    stopping = EarlyStopping() if given is True else given or None
+    if stopping is None:
+        return None
+    if not isinstance(stopping, EarlyStopping):
+        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {given!r}.")
+    if stopping.monitor.startswith("val_") and not validated:
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
+            'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
+        )
+    score = "mae" if task == "regression" else "accuracy"
+    if stopping.monitor.removeprefix("val_") not in ("loss", score):
+        raise SettingError(
+            f"EarlyStopping watches {stopping.monitor!r}, which is not measured for {task}: "
+            f"watch 'val_loss' or 'val_{score}'."
+        )
+    return stopping
+
+
+def _check_steps(rows: int, settings: JobSettings) -> None:
+    """Whether the steps of a run can be counted."""
+    if int(settings.epochs) * -(-rows // int(settings.batch_size)) > MOST_STEPS:
+        raise SettingError(
+            f"fit: epochs={settings.epochs} would be more than {MOST_STEPS:,} steps, and they are counted up to there."
+        )
+
+
+def count(name: str, value: Any) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
+    return int(value)
