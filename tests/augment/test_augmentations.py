@@ -200,7 +200,7 @@ def test_going_on_gives_the_same_weights(tmp_path: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelt", "made"),
+    ("spelled", "made"),
     [
         ("shift", augment.Shift()),
         (" Shift : 3 ", augment.Shift(3.0)),
@@ -214,12 +214,12 @@ def test_going_on_gives_the_same_weights(tmp_path: Path, engine: str) -> None:
         ({"type": "cutout", "size": 4}, augment.Cutout(4)),
     ],
 )
-def test_names_and_strengths(normalize_name: Any, made: Any) -> None:
-    assert augment.get(normalize_name) == made
+def test_names_and_strengths(spelled: Any, made: Any) -> None:
+    assert augment.get(spelled) == made
 
 
 @pytest.mark.parametrize(
-    ("spelt", "error", "said"),
+    ("spelled", "error", "said"),
     [
         ("shfit", UnknownNameError, "did you mean 'shift'"),
         ("shift:2,rotatoin:3", UnknownNameError, "did you mean 'rotation'"),
@@ -244,9 +244,9 @@ def test_names_and_strengths(normalize_name: Any, made: Any) -> None:
         ({"type": "function", "function": "f"}, UnknownNameError, "function"),
     ],
 )
-def test_bad_input(normalize_name: Any, error: type[Exception], said: str) -> None:
+def test_bad_input(spelled: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
-        augment.get(normalize_name)
+        augment.get(spelled)
 
 
 def test_a_flag_must_be_a_flag() -> None:
@@ -259,9 +259,9 @@ def test_a_flag_must_be_a_flag() -> None:
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 def test_image_augmentation_of_tables_is_refused_before_training(engine: str) -> None:
     rows = (rng.normal(size=(20, 5)), np.arange(20) % 2)
-    for normalize_name in ("noise,shift", "cutout"):
+    for spelled in ("noise,shift", "cutout"):
         with pytest.raises(ShapeError, match=r"is for images .* shape \(5,\).*cr.Flatten.*noise, mixup and swap"):
-            cr.fit(cr.Dense(2, "softmax"), rows, augment=normalize_name, engine=engine, progress=False)
+            cr.fit(cr.Dense(2, "softmax"), rows, augment=spelled, engine=engine, progress=False)
     cr.fit(cr.Dense(2, "softmax"), rows, augment="noise,mixup,swap", engine="numpy", epochs=1, progress=False)
 
 

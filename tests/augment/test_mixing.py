@@ -117,8 +117,8 @@ def test_targets_can_be_blended_once() -> None:
 
 def test_mixup_goes_with_others_in_any_order() -> None:
     images = rng.normal(size=(6, 8, 8, 1))
-    for normalize_name in ("mixup,shift:1,noise", "shift:1,mixup,noise"):
-        found, blend = augment.get(normalize_name).apply(images, KEY)
+    for spelled in ("mixup,shift:1,noise", "shift:1,mixup,noise"):
+        found, blend = augment.get(spelled).apply(images, KEY)
         assert found.shape == images.shape
         assert blend is not None
 

@@ -136,10 +136,10 @@ def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
 
 def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
     """The names of the arrays by how they read in lower case."""
-    normalize_name: dict[str, list[str]] = {}
+    spelled: dict[str, list[str]] = {}
     for key, _ in members:
-        normalize_name.setdefault(key.lower(), []).append(key)
-    return normalize_name
+        spelled.setdefault(key.lower(), []).append(key)
+    return spelled
 
 
 def _only(members: list[tuple[str, zipfile.ZipInfo]], key: str, path: Path) -> zipfile.ZipInfo:
@@ -203,33 +203,33 @@ def _blaming(key: str, path: Path) -> Iterator[None]:
         raise FileError(f"{path}: the array {key!r} is damaged or truncated: {error}") from None
 
 
-def _choose(normalize_name: Mapping[str, str], path: Path) -> tuple[str, ...]:
+def _choose(spelled: Mapping[str, str], path: Path) -> tuple[str, ...]:
     """The keys of features and targets: for training, and for the test (or none)."""
-    have = ", ".join(sorted(normalize_name.values())) or "nothing"
-    train, test = _pair(normalize_name, _TRAIN), _pair(normalize_name, _TEST)
+    have = ", ".join(sorted(spelled.values())) or "nothing"
+    train, test = _pair(spelled, _TRAIN), _pair(spelled, _TEST)
     if train is None:
         raise FileError(
             f"{path} holds {have}; expected features and targets as x and y, x_train and y_train (with "
             "x_test and y_test), data and target, or features and labels."
         )
-    if test is None and ("x_test" in normalize_name or "y_test" in normalize_name):
+    if test is None and ("x_test" in spelled or "y_test" in spelled):
         raise FileError(f"{path} holds {have}; expected both x_test and y_test, or neither.")
     chosen = (*train, *(test or ()))
-    if others := sorted(set(normalize_name.values()) - set(chosen)):
+    if others := sorted(set(spelled.values()) - set(chosen)):
         logger.warning("%s: read are %s; not read: %s", path, ", ".join(chosen), ", ".join(others))
     return chosen
 
 
-def _choose_features(normalize_name: Mapping[str, str], path: Path) -> tuple[str]:
+def _choose_features(spelled: Mapping[str, str], path: Path) -> tuple[str]:
     """The key of the features."""
-    name = next((name for name in _FEATURES if name in normalize_name), None)
+    name = next((name for name in _FEATURES if name in spelled), None)
     if name is None:
-        have = ", ".join(sorted(normalize_name.values())) or "nothing"
+        have = ", ".join(sorted(spelled.values())) or "nothing"
         raise FileError(f"{path} holds {have}; expected features as one of {', '.join(_FEATURES)}.")
-    return (normalize_name[name],)
+    return (spelled[name],)
 
 
-def _pair(normalize_name: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+def _pair(spelled: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
     return next(
-        ((normalize_name[x], normalize_name[y]) for x, y in names if x in normalize_name and y in normalize_name), None
+        ((spelled[x], spelled[y]) for x, y in names if x in spelled and y in spelled), None
     )

@@ -25,7 +25,7 @@ from chainrule.training.decisions import kept_epoch, resumed, watched
 from chainrule.training.history import History
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared, trained
-from chainrule.training.prepared_run import JobSettings, PreparedRun, job, streams
+from chainrule.training.prepared_run import FitSettings, PreparedRun, job, streams
 from chainrule.training.run import Run
 from chainrule.training.run_data import RunData, run_data
 from chainrule.training.state import Recipe, State
@@ -39,7 +39,7 @@ ROOTS = ("net", "loss", "optimizer", "augment", "early_stopping")
 #: Optimizers by which a weight of 0 that never has a gradient stays 0; what others do is not known.
 ZEROS_STAY = (optimizers.SGD, optimizers.AdaGrad, optimizers.RMSProp, optimizers.Adam, optimizers.AdamW)
 
-JOB_SETTINGS = tuple(f.name for f in dataclasses.fields(JobSettings))
+JOB_SETTINGS = tuple(f.name for f in dataclasses.fields(FitSettings))
 
 
 @dataclass(eq=False)
@@ -205,7 +205,7 @@ class MemberFactory:
     common : settings of `fit` that all have, unless they are given others
     """
 
-    def __init__(self, net: Any, data: Any, common: JobSettings) -> None:
+    def __init__(self, net: Any, data: Any, common: FitSettings) -> None:
         self.net, self.data, self.common = net, data, common
         self._data: dict[Any, RunData] = {}
         self._prepared: dict[Any, Prepared] = {}
@@ -227,7 +227,7 @@ class MemberFactory:
         given = {name: plain(value) for name, value in given.items()}
         return Member(given | {"seed": settings.seed}, self._job(net, data, settings, key))
 
-    def _set(self, net: Any, settings: JobSettings, path: str, value: Any) -> tuple[Any, JobSettings]:
+    def _set(self, net: Any, settings: FitSettings, path: str, value: Any) -> tuple[Any, FitSettings]:
         """Network and settings with the setting at a path changed."""
         root, _, rest = path.partition(".")
         if root not in ROOTS or not rest:
@@ -248,7 +248,7 @@ class MemberFactory:
             raise SettingError(f"{path!r}: {root} is {found!r} here and has no settings: give an object.")
         return net, dataclasses.replace(settings, **{root: replace(found, rest, value)})
 
-    def _data_of(self, net: Any, settings: JobSettings, given: Mapping[str, Any]) -> tuple[RunData, Any]:
+    def _data_of(self, net: Any, settings: FitSettings, given: Mapping[str, Any]) -> tuple[RunData, Any]:
         """The data of a member, all of it or some rows, and what tells it from that of others."""
         rows, held_out, validation = given.get("rows"), given.get("held_out"), settings.validation
         if held_out is not None and rows is None:
@@ -287,7 +287,7 @@ class MemberFactory:
             validation = (PreparedInputs(x) if whole.inputs.preparation is not None else x, whole.y[others])
         return dataclasses.replace(whole, x=whole.x[at], y=whole.y[at], validation=validation)
 
-    def _job(self, net: Any, data: RunData, settings: JobSettings, data_key: Any) -> PreparedRun:
+    def _job(self, net: Any, data: RunData, settings: FitSettings, data_key: Any) -> PreparedRun:
         """The job; what `prepare` makes is made once for all members for whom it must be the same."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]

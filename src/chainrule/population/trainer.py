@@ -23,7 +23,7 @@ from chainrule.signals import StopRequest, asked_to_end, ended
 from chainrule.tables.table import Table
 from chainrule.training.callbacks import Callback
 from chainrule.training.memory import check_room
-from chainrule.training.prepared_run import JobSettings
+from chainrule.training.prepared_run import FitSettings
 
 #: About what it takes to compile a program.
 COMPILE_SECONDS = 2.0
@@ -71,7 +71,7 @@ class PopulationTrainer:
             raise unknown_keywords("A population", unknown, JOB_SETTINGS)
         if distributed.place()[1] > 1:
             raise SettingError("A population trains in one process; start it outside of a run of several processes.")
-        self.settings = JobSettings(**settings)
+        self.settings = FitSettings(**settings)
         self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
         self.asked, self.devices, self.strategy = engine, devices, strategy
         check_strategy(strategy)

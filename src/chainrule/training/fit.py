@@ -28,7 +28,7 @@ from chainrule.training.callbacks import Callback, EarlyStopping
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
-from chainrule.training.prepared_run import JobSettings, count, describe, job, streams
+from chainrule.training.prepared_run import FitSettings, count, describe, job, streams
 from chainrule.training.run import Run
 from chainrule.training.run_data import RunData, pair_of, run_data
 from chainrule.training.streaming import StreamingLoader
@@ -176,7 +176,7 @@ def fit(
     keep = count("keep", keep)
     if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
-    settings = JobSettings(
+    settings = FitSettings(
         loss=loss,
         optimizer=optimizer,
         epochs=epochs,

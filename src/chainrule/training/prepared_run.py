@@ -33,7 +33,7 @@ MOST_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class JobSettings(metaclass=PlainSettings):
+class FitSettings(metaclass=PlainSettings):
     """The settings of `fit` that say what is trained and how (not where, nor what is written); see there."""
 
     loss: str | Loss = "auto"
@@ -84,14 +84,14 @@ class PreparedRun:
     batch_size: int
     stopping: EarlyStopping | None
     order: Any
-    settings: JobSettings
+    settings: FitSettings
 
     @property
     def steps_per_epoch(self) -> int:
         return -(-len(self.prepared.train.x) // self.batch_size)
 
 
-def job(net: Any, data: RunData, settings: JobSettings, prepared: Prepared | None = None) -> PreparedRun:
+def job(net: Any, data: RunData, settings: FitSettings, prepared: Prepared | None = None) -> PreparedRun:
     """A run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
@@ -277,7 +277,7 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
     return stopping
 
 
-def _check_steps(rows: int, settings: JobSettings) -> None:
+def _check_steps(rows: int, settings: FitSettings) -> None:
     """Whether the steps of a run can be counted."""
     if int(settings.epochs) * -(-rows // int(settings.batch_size)) > MOST_STEPS:
         raise SettingError(
