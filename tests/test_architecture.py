@@ -259,3 +259,86 @@ def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
 def test_set_up_names_no_host_and_no_package_index(name: str) -> None:
     found = re.findall(r"\w+://|index-url|find-links|trusted-host", (ROOT / name).read_text())
     assert found == []
+
+
+# Words: the field's own. A name says what the thing is, and a function's documentation what the function does.
+
+#: Names that say where a thing came from, not what it is.
+PRIVATE_WORDS = {"found", "given", "own", "kept", "told", "said"}
+
+#: First words of a description that has no verb.
+NOT_A_VERB = set(
+    "the a an what where how whether which who one all some every each these those this that no two three of for as by "
+    "with after before from at on to inside numbers names text rows".split()
+)
+
+#: Rooms that are not there yet.
+WITH_PRIVATE_WORDS = {
+    "display",
+    "activations",
+    "augment",
+    "backprop",
+    "cli",
+    "data",
+    "engine",
+    "errors",
+    "estimators",
+    "evaluation",
+    "export",
+    "files",
+    "finders",
+    "graph",
+    "initializers",
+    "keywords",
+    "layers",
+    "lectures",
+    "losses",
+    "memory",
+    "models",
+    "optimizers",
+    "passwords",
+    "population",
+    "presets",
+    "random",
+    "report",
+    "runs",
+    "schedules",
+    "settings",
+    "signals",
+    "statistics",
+    "tables",
+    "testing",
+    "training",
+    "tree",
+    "tuning",
+}
+
+
+def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, name) of every variable, parameter, attribute, function and class."""
+    for node in ast.walk(tree):
+        for field in ("id", "arg", "attr", "name"):
+            name = getattr(node, field, None)
+            if isinstance(name, str) and not isinstance(node, ast.alias):
+                yield getattr(node, "lineno", 0), name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_names_say_what_a_thing_is(file: Path) -> None:
+    if room_of_file(file) not in WITH_PRIVATE_WORDS:
+        names = names_in(ast.parse(file.read_text()))
+        assert [f"line {line}: {name}" for line, name in names if name.strip("_") in PRIVATE_WORDS] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_functions_are_described_by_a_verb(file: Path) -> None:
+    if room_of_file(file) in WITH_PRIVATE_WORDS:
+        return
+    wrong = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
+        if not text or any("property" in ast.unparse(decorator) for decorator in node.decorator_list):
+            continue
+        if text.split()[0].strip("`,.:").lower() in NOT_A_VERB:
+            wrong.append(f"line {node.lineno}: {node.name}: {text.splitlines()[0]}")
+    assert wrong == []

@@ -109,5 +109,5 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> UnknownNameError:
-    """An `UnknownNameError` for ``name``, with the nearest valid name."""
+    """Return an `UnknownNameError` for ``name``, with the nearest valid name."""
     return UnknownNameError(f"Unknown {kind} {name!r}{did_you_mean(str(name), valid)}")

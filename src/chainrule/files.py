@@ -16,7 +16,7 @@ from chainrule.errors import FileError, SettingError
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for chainrule: ``$XDG_CACHE_HOME/chainrule`` or ``~/.cache/chainrule``."""
+    """Return the user's cache folder for chainrule: ``$XDG_CACHE_HOME/chainrule`` or ``~/.cache/chainrule``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
@@ -149,7 +149,9 @@ def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
 
 
 def _create_beside(path: Path) -> tuple[int, Path]:
-    """A new file in the folder of a path: open, and its name. (`tempfile` gives it rights without asking the umask.)"""
+    """Return a new file in the folder of a path: open, and its name. (`tempfile` gives it rights without asking the
+    umask.)
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
         temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{TEMP_SUFFIX}"
@@ -195,7 +197,7 @@ def check_apart(folder: str | Path, *sources: str | Path | None) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is something of this name; a name that can be none, or a circle of links, is nothing."""
+    """Return whether there is something of this name; a name that can be none, or a circle of links, is nothing."""
     try:
         return path.exists()
     except (OSError, RuntimeError, ValueError):

@@ -69,7 +69,7 @@ class Initializer(Settings, family="initializer"):
     """
 
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
-        """Weights of a shape, for neurons with ``fan_in`` inputs whose output goes to ``fan_out`` neurons."""
+        """Return weights of a shape, for neurons with ``fan_in`` inputs whose output goes to ``fan_out`` neurons."""
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, key, shape, fan_in, fan_out).")
 
 
@@ -327,7 +327,7 @@ Initializer.registry["xavier_uniform"] = GlorotUniform
 
 
 def get(given: Any, activation: Any = None) -> Initializer:
-    """The initializer that was given: a name, a recipe, or ``"auto"`` for the one that fits the activation.
+    """Return the initializer that was given: a name, a recipe, or ``"auto"`` for the one that fits the activation.
 
     >>> import chainrule as cr
     >>> cr.initializers.get("xavier_uniform"), cr.initializers.get("auto", "relu")

@@ -118,7 +118,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
 
 
 def unknown_keywords(owner: str, words: Iterable[str], known: Collection[str]) -> KeywordError:
-    """An error that says what to write in place of words that ``owner`` does not take.
+    """Return an error that says what to write in place of words that ``owner`` does not take.
 
     >>> from chainrule.keywords import unknown_keywords
     >>> print(unknown_keywords("Dropout", ["p"], ["rate"]))
@@ -128,7 +128,7 @@ def unknown_keywords(owner: str, words: Iterable[str], known: Collection[str]) -
 
 
 def instead(word: str, known: Collection[str]) -> str:
-    """What to write for a word that is not known, to end an error message with."""
+    """Return what to write for a word that is not known, to end an error message with."""
     if word not in ELSEWHERE:
         return did_you_mean(word, known)
     *names, phrase = ELSEWHERE[word]
@@ -140,7 +140,7 @@ def instead(word: str, known: Collection[str]) -> str:
 
 @functools.cache
 def accepted(function: Any) -> frozenset[str] | None:
-    """The arguments of a function or class that may be given by name; None if any may."""
+    """Return the arguments of a function or class that may be given by name; None if any may."""
     parameters = inspect.signature(function).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
@@ -155,7 +155,8 @@ def check_keywords(owner: str, function: Any, words: Collection[str]) -> None:
 
 
 def checks_keywords(function: Callable[P, R]) -> Callable[P, R]:
-    """A function, or the ``__init__`` of a class, that says what to write in place of words that it does not take.
+    """Return a function, or the ``__init__`` of a class, that says what to write in place of words that it does not
+    take.
 
     >>> from chainrule.keywords import checks_keywords
     >>> @checks_keywords

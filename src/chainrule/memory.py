@@ -58,7 +58,7 @@ def check_unpacked(path: Path, count: int) -> None:
 
 
 def free_memory() -> float | None:
-    """The bytes that this process can still take: what the machine, its container and ``ulimit -v`` leave it.
+    """Return the bytes that this process can still take: what the machine, its container and ``ulimit -v`` leave it.
 
     None where the system does not say. Sources: proc(5), MemAvailable; cgroups(7); getrlimit(2), RLIMIT_AS.
     """
@@ -72,7 +72,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def format_bytes(count: float) -> str:
-    """A number of bytes in words.
+    """Return a number of bytes in words.
 
     >>> from chainrule.memory import format_bytes
     >>> format_bytes(3_932_160_000)

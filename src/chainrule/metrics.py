@@ -9,7 +9,7 @@ SMALLER_IS_BETTER = {"loss": True, "accuracy": False, "mae": True}
 
 
 def smaller_is_better(column: str) -> bool:
-    """Whether a metric is a cost (loss, mae) and not a score (accuracy)."""
+    """Return whether a metric is a cost (loss, mae) and not a score (accuracy)."""
     name = column.removeprefix("val_")
     if name not in SMALLER_IS_BETTER:
         raise unknown_name("metric", column, [*SMALLER_IS_BETTER, *(f"val_{m}" for m in SMALLER_IS_BETTER)])

@@ -210,7 +210,7 @@ class TrainSettings:
 
 
 def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str | None:
-    """What validation rows are for, in words; None where nothing needs them.
+    """Return what validation rows are for, in words; None where nothing needs them.
 
     Parameters
     ----------
@@ -239,14 +239,14 @@ def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str |
 
 
 def share_for_validation(settings: TrainSettings, rows: int, tested: bool) -> float:
-    """The share of the training rows for validation: as it was asked for, or a tenth where something needs them."""
+    """Return the share of training rows for validation: as it was asked for, or a tenth where something needs them."""
     if settings.validation is not None:
         return settings.validation
     return VALIDATION if use_of_validation(settings, rows, tested) is not None else 0.0
 
 
 def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
-    """The settings with every gap filled, by the preset and by the data.
+    """Return the settings with every gap filled, by the preset and by the data.
 
     >>> import chainrule as cr
     >>> from chainrule.presets import TrainSettings, complete
@@ -289,7 +289,7 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
 
 
 def network(settings: TrainSettings, data: Dataset) -> Layer:
-    """The network that complete settings describe, for the data.
+    """Return the network that complete settings describe, for the data.
 
     >>> import chainrule as cr
     >>> from chainrule.presets import TrainSettings, complete, network
@@ -319,7 +319,7 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
 
 
 def optimizer(settings: TrainSettings) -> Optimizer:
-    """The optimizer with its learning rate, or with the schedule that starts from it.
+    """Return the optimizer with its learning rate, or with the schedule that starts from it.
 
     >>> from chainrule.presets import TrainSettings, optimizer
     >>> optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
@@ -367,7 +367,7 @@ def _output(data: Dataset) -> str:
 
 
 def _for_table(rows: int, batch_size: int, validated: bool) -> dict[str, Any]:
-    """What the preset "table" decides by the number of rows."""
+    """Return what the preset "table" decides by the number of rows."""
     steps = -(-rows // batch_size)
     if rows < LARGE_TABLE:
         epochs = min(200, max(20, 1_500 // steps))
@@ -389,7 +389,7 @@ def _batch_size(rows: int) -> int:
 
 
 def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
-    """The learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
+    """Return the learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
     if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
         return 0.5 if settings.loss == "binary_cross_entropy" else 3.0
     rate = optimizer(dataclasses.replace(settings, schedule="constant")).lr
@@ -406,12 +406,12 @@ def _units(settings: TrainSettings, data: Dataset) -> int:
 
 
 def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
-    """What a file may hold for a recipe: its name, or a table with its settings."""
+    """Return what a file may hold for a recipe: its name, or a table with its settings."""
     if not isinstance(given, str) and "type" not in given:
         raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(given)}.')
     return {"type": normalize_name(given)} if isinstance(given, str) else dict(given)
 
 
 def normalize_name(name: str | None) -> str:
-    """A name as it is spelt here: ``"Breast-Cancer"`` is ``"breast_cancer"``."""
+    """Return a name as it is spelt here: ``"Breast-Cancer"`` is ``"breast_cancer"``."""
     return (name or "").strip().lower().replace("-", "_").replace(" ", "_")

@@ -27,7 +27,7 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 def key(seed: int) -> Array:
-    """The key of a seed (any integer from 0 to 2**64 - 1).
+    """Return the key of a seed (any integer from 0 to 2**64 - 1).
 
     >>> from chainrule import random
     >>> random.key(7)
@@ -54,7 +54,7 @@ def threefry(key: Array, counter0: Array, counter1: Array) -> tuple[Array, Array
 
 
 def fold_in(key: Array, number: Any) -> Array:
-    """A new key from a key and an integer (a layer's index, a step; it may be traced)."""
+    """Return a new key from a key and an integer (a layer's index, a step; it may be traced)."""
     xp = namespace(key, number)
     word = xp.asarray(number).astype(xp.uint32)[None]
     x0, x1 = threefry(key, word, xp.ones_like(word))
@@ -113,7 +113,7 @@ def bernoulli(key: Array, probability: Any, shape: Sequence[int] = ()) -> Array:
 
 
 def permutation(key: Array, n: int) -> Array:
-    """The integers 0 … n-1 in random order: the order of n random words (ties keep their order)."""
+    """Return the integers 0 … n-1 in random order: the order of n random words (ties keep their order)."""
     xp = namespace(key)
     words = bits(key, (n,))
     if xp is np:  # sorting word and place as one number gives the same order, in less time than a stable argsort

@@ -32,7 +32,7 @@ R = TypeVar("R")  # a recipe: any dataclass of settings
 
 
 def plain(value: Any) -> Any:
-    """A setting as a number, text or truth value of Python, where it is one of NumPy (in tuples and dicts, too).
+    """Return a setting as a number, text or truth value of Python, where it is one of NumPy (in tuples and dicts, too).
 
     >>> import numpy as np
     >>> from chainrule.settings import plain
@@ -135,12 +135,12 @@ class Settings(metaclass=PlainSettings):
         return f"{type(self).__name__}({', '.join(given)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""
+        """Return the recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""
         return {"type": self.name} | {f.name: _plain(getattr(self, f.name)) for f in _fields(self)}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Self:
-        """The recipe that `to_dict` described. Unknown types and settings are errors that name them."""
+        """Return the recipe that `to_dict` described. Unknown types and settings are errors that name them."""
         rest = dict(plain)
         kind = rest.pop("type", None)
         if kind not in cls.registry:
@@ -218,7 +218,7 @@ def check_number(
 
 
 def values(recipe: Any) -> dict[str, Any]:
-    """The continuous settings of a recipe as a tree of floats, by field name.
+    """Return the continuous settings of a recipe as a tree of floats, by field name.
 
     >>> import chainrule as cr
     >>> from chainrule.settings import values
@@ -235,7 +235,7 @@ def values(recipe: Any) -> dict[str, Any]:
 
 
 def with_values(recipe: R, tree: dict[str, Any]) -> R:
-    """The recipe with the continuous settings in ``tree`` put in; the inverse of `values`."""
+    """Return the recipe with the continuous settings in ``tree`` put in; the inverse of `values`."""
     if isinstance(recipe, tuple):
         items = enumerate(recipe)
         return tuple(with_values(r, tree[str(i)]) if str(i) in tree else r for i, r in items)  # type: ignore[return-value]
@@ -247,7 +247,7 @@ def with_values(recipe: R, tree: dict[str, Any]) -> R:
 
 
 def structure(recipe: R) -> R:
-    """The recipe with every continuous setting replaced by a mark: hashable, equal for equal programs."""
+    """Return the recipe with every continuous setting replaced by a mark: hashable, equal for equal programs."""
     if isinstance(recipe, tuple):
         return tuple(structure(r) if _is_nested(r) else r for r in recipe)  # type: ignore[return-value]
     changes: dict[str, Any] = {}
@@ -260,7 +260,7 @@ def structure(recipe: R) -> R:
 
 
 def replace(recipe: R, path: str, value: Any) -> R:
-    """The recipe with the setting at a dotted path replaced.
+    """Return the recipe with the setting at a dotted path replaced.
 
     >>> import chainrule as cr
     >>> from chainrule.settings import replace
@@ -294,12 +294,12 @@ def _settings(recipe: Any) -> list[tuple[str, Any, bool]]:
 
 
 def is_ours(cls: type) -> bool:
-    """Whether a class is of this package, and not a user's own."""
+    """Return whether a class is of this package, and not a user's own."""
     return cls.__module__.split(".")[0] == "chainrule"
 
 
 def _with(recipe: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a recipe with settings replaced by what stands for their values: nothing is validated again."""
+    """Return a copy of a recipe with settings replaced by what stands for their values: nothing is validated again."""
     new = object.__new__(type(recipe))
     for field in _fields(recipe):
         object.__setattr__(new, field.name, changes.get(field.name, getattr(recipe, field.name)))

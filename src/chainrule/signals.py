@@ -47,7 +47,7 @@ class StopRequest:
 
 
 def ended(number: int, message: str) -> BaseException:
-    """What a run that was asked to end raises."""
+    """Return what a run that was asked to end raises."""
     return Terminated(message) if number == signal.SIGTERM else Interrupted(message)
 
 

@@ -80,7 +80,7 @@ def summary(values: Iterable[float], confidence: float = LEVEL) -> Summary:
 
 
 def mean_interval(values: np.ndarray | Sequence[float], confidence: float = LEVEL) -> tuple[float, float] | None:
-    """The interval of a mean by Student's t: mean ± t · deviation / √n; None for fewer than two values.
+    """Return the interval of a mean by Student's t: mean ± t · deviation / √n; None for fewer than two values.
 
     >>> import numpy as np
     >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
@@ -98,12 +98,12 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = LEVE
 
 
 def _mean(values: np.ndarray) -> float:
-    """The mean; of equal values exactly their value, NaN of none."""
+    """Return the mean; of equal values exactly their value, NaN of none."""
     return float(np.clip(values.mean(), values.min(), values.max())) if len(values) else math.nan
 
 
 def _deviation(values: np.ndarray) -> float:
-    """The standard deviation (divided by n − 1); of equal values exactly 0, NaN for fewer than two."""
+    """Return the standard deviation (divided by n − 1); of equal values exactly 0, NaN for fewer than two."""
     if len(values) < 2:
         return math.nan
     return float(values.std(ddof=1)) if values.min() < values.max() else 0.0
@@ -129,7 +129,7 @@ class Difference:
 
 
 def paired(first: Sequence[float], second: Sequence[float], confidence: float = LEVEL) -> Difference:
-    """The paired difference first − second with its t interval and two-sided p value (Student, 1908).
+    """Return the paired difference first − second with its t interval and two-sided p value (Student, 1908).
 
     t = mean(d) / (deviation(d) / √n) with d = first − second. Where all differences are the same the deviation is
     zero and t means nothing: p is then that of the sign test, 2 · 0.5ⁿ (1 where they are all zero).
@@ -182,7 +182,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def levels(p_values: Sequence[float], confidence: float = LEVEL) -> list[float]:
-    """The confidence of each interval, so that it leaves zero out exactly where `holm`'s p is below 1 − confidence.
+    """Return the confidence of each interval, so that it leaves zero out exactly where `holm`'s p is below 1 −
+    confidence.
 
     That of the i-th smallest p value (from 0) of m is 1 − α/(m − i) while these are rejected; all others share that of
     the first that is not. α = 1 − confidence.
@@ -204,12 +205,12 @@ def levels(p_values: Sequence[float], confidence: float = LEVEL) -> list[float]:
 
 
 def _asked(p_values: Sequence[float]) -> list[int]:
-    """Positions of the p values that are numbers, from the smallest on."""
+    """Return positions of the p values that are numbers, from the smallest on."""
     return sorted((i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i])
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """The interval of a share of which ``right`` of ``n`` were seen (Wilson, 1927): sound also near 0 and 1.
+    """Return the interval of a share of which ``right`` of ``n`` were seen (Wilson, 1927): sound also near 0 and 1.
 
     (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
 
@@ -226,7 +227,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 
 def mcnemar(first: int, second: int) -> float:
-    """How likely so unequal a share is by chance, of the rows on which only one of two classifiers is right.
+    """Return how likely so unequal a share is by chance, of the rows on which only one of two classifiers is right.
 
     The exact test of McNemar (1947): under chance, each such row is a fair coin.
 
@@ -246,7 +247,7 @@ def check_confidence(confidence: float) -> None:
 
 
 def percent(share: float) -> str:
-    """A share in per cent.
+    """Return a share in per cent.
 
     >>> percent(0.95), percent(0.999)
     ('95 %', '99.9 %')
@@ -255,7 +256,7 @@ def percent(share: float) -> str:
 
 
 def alike(*figures: float, scale: float) -> list[str]:
-    """Figures with as many decimals as show two digits of ``scale``, what they are uncertain by.
+    """Return figures with as many decimals as show two digits of ``scale``, what they are uncertain by.
 
     >>> alike(0.93124, 0.92801, scale=0.0041), alike(1234.5, scale=40), alike(0.5, scale=0.0)
     (['0.9312', '0.9280'], ['1234'], ['0.5000'])

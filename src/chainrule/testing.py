@@ -367,7 +367,7 @@ def _check_float32(name: str, f: Callable[..., Any], args: Sequence[Any]) -> Non
 
 
 def _cast(values: Any, dtype: str) -> Any:
-    """All floating-point arrays of a tree in a data type, as NumPy's arrays; anything else as it is."""
+    """Return all floating-point arrays of a tree in a data type, as NumPy's arrays; anything else as it is."""
     return tree.map(lambda v: np.asarray(v).astype(dtype) if is_floating(getattr(v, "dtype", None)) else v, values)
 
 
@@ -388,5 +388,5 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _structure(values: Any) -> list[str]:
-    """The places and shapes of a tree's leaves."""
+    """Return the places and shapes of a tree's leaves."""
     return [f"{'.'.join(path)} {np.shape(leaf)}" for path, leaf in tree.leaves_with_path(values)]

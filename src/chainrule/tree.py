@@ -55,7 +55,7 @@ def leaves_with_path(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
 
 
 def leaves(tree: Any) -> list[Any]:
-    """The leaves of a tree, in order."""
+    """Return the leaves of a tree, in order."""
     return [leaf for _, leaf in leaves_with_path(tree)]
 
 

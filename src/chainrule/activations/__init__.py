@@ -48,7 +48,7 @@ __all__ = [
 
 
 def get(given: Any) -> Activation:
-    """The activation that was given: a name, a recipe, a plain function of z, or None for `Linear`.
+    """Return the activation that was given: a name, a recipe, a plain function of z, or None for `Linear`.
 
     Raises
     ------

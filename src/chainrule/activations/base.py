@@ -71,11 +71,11 @@ class Activation(Settings, family="activation"):
     distribution: ClassVar[bool] = False
 
     def parameters(self, units: int) -> dict[str, np.ndarray]:
-        """The starting values of what it learns, for a number of units: ``{}`` for most."""
+        """Return the starting values of what it learns, for a number of units: ``{}`` for most."""
         return {}
 
     def __call__(self, z: Any, params: Mapping[str, Any] = NOTHING) -> Any:
-        """The outputs for values z (arrays or traced), with learned parameters if it has any."""
+        """Return the outputs for values z (arrays or traced), with learned parameters if it has any."""
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, z, params).")
 
     def derivative(self, z: Any, params: Mapping[str, Any] = NOTHING) -> Any:

@@ -74,11 +74,11 @@ class Augmentation(Settings, family="augmentation"):
     keeps_values: ClassVar[bool] = False
 
     def __call__(self, x: Array, key: Array) -> Any:
-        """The batch changed."""
+        """Return the batch changed."""
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, x, key).")
 
     def apply(self, x: Array, key: Array, present: Array | None = None) -> tuple[Any, Blend | None]:
-        """What the training step calls: the batch changed, and how its targets are blended, if they are.
+        """Return what the training step calls: the batch changed, and how its targets are blended, if they are.
 
         ``present`` is 1 for each sample that counts and 0 for one that only fills the batch up; such a one is never
         mixed into another. ``__call__`` gets a tensor from here, so that NumPy's functions work on both engines.
@@ -109,7 +109,7 @@ class BuiltIn(Augmentation):
         return self.change(x, key).astype(x.dtype)
 
     def change(self, x: Array, key: Array) -> Array:
-        """The batch changed, for floating-point arrays of either engine."""
+        """Return the batch changed, for floating-point arrays of either engine."""
         raise NotImplementedError
 
 
@@ -149,24 +149,24 @@ def check_strength(owner: Any, name: str, low: float = 0.0, high: float = MOST) 
 
 
 def plain(x: Any) -> Array:
-    """The array of floating numbers inside a traced value or of whole numbers."""
+    """Return the array of floating numbers inside a traced value or of whole numbers."""
     x = unwrap(x) if isinstance(x, Tensor) else x
     x = x if hasattr(x, "shape") else np.asarray(x)
     return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float32)
 
 
 def signed(key: Array, n: int, like: Array) -> Array:
-    """One number from -1 to 1 for each sample, in the data type of an array."""
+    """Return one number from -1 to 1 for each sample, in the data type of an array."""
     return random.uniform(key, (n,), -1.0, 1.0, dtype=like.dtype)
 
 
 def factors(strength: Any, key: Array, n: int, like: Array) -> Array:
-    """One factor from 1/(1 + strength) to 1 + strength for each sample; its logarithm is uniform."""
+    """Return one factor from 1/(1 + strength) to 1 + strength for each sample; its logarithm is uniform."""
     return namespace(like).exp(signed(key, n, like) * _log1p(strength))
 
 
 def per_sample(values: Array, like: Array) -> Array:
-    """One number per sample, with as many axes as an array."""
+    """Return one number per sample, with as many axes as an array."""
     return values.reshape(-1, *(1,) * (like.ndim - 1))
 
 

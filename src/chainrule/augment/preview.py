@@ -33,7 +33,7 @@ def preview(
     normalize: bool = True,
     path: str | Path | None = None,
 ) -> np.ndarray:
-    """A grid of the first images, each followed by several augmented versions of it.
+    """Return a grid of the first images, each followed by several augmented versions of it.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _bytes(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _grid(columns: list[np.ndarray]) -> np.ndarray:
-    """Columns of images on paper, with gaps; the first, the originals, stands apart."""
+    """Return columns of images on paper, with gaps; the first, the originals, stands apart."""
     n, h, w, _ = columns[0].shape
     left = [0] + [w + 3 * GAP + i * (w + GAP) for i in range(len(columns) - 1)]
     picture = np.full((n * (h + GAP) - GAP, left[-1] + w, 3), PAPER, np.uint8)

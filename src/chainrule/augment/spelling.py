@@ -15,7 +15,7 @@ __all__ = ["get", "names"]
 
 
 def get(given: Any) -> Augmentation:
-    """The augmentation that was given.
+    """Return the augmentation that was given.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def get(given: Any) -> Augmentation:
 
 
 def names() -> tuple[str, ...]:
-    """The names that text may hold, without those that mean the same.
+    """Return the names that text may hold, without those that mean the same.
 
     >>> import chainrule as cr
     >>> "shift" in cr.augment.names()

@@ -17,7 +17,7 @@ from chainrule.errors import GradientError
 
 
 def reachable(output: Tensor) -> list[Tensor]:
-    """All tensors of the output's level that it was computed from, newest first (no recursion)."""
+    """Return all tensors of the output's level that it was computed from, newest first (no recursion)."""
     found = {output.index: output}
     stack = [output]
     while stack:
@@ -29,7 +29,8 @@ def reachable(output: Tensor) -> list[Tensor]:
 
 
 def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
-    """The gradient of ``output`` for every input it depends on (``keep``: for every tensor), by the tensor's index.
+    """Return the gradient of ``output`` for every input it depends on (``keep``: for every tensor), by the tensor's
+    index.
 
     The chain rule, newest tensor first: when a tensor's turn comes, the gradients from all its uses have been
     added up. Nothing is stored on the tensors, so a second call gives the same result.
@@ -51,7 +52,7 @@ def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
 
 
 def _to_argument(position: int, g: Any, node: Tensor) -> Any:
-    """The gradient that one argument of a recorded tensor receives, in the argument's shape and data type."""
+    """Return the gradient that one argument of a recorded tensor receives, in the argument's shape and data type."""
     assert node.primitive is not None
     rule = node.primitive.rule(position)
     if rule is None:
@@ -75,7 +76,7 @@ def _to_argument(position: int, g: Any, node: Tensor) -> Any:
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns f's value and its gradient with respect to chosen arguments.
+    """Return a function that returns f's value and its gradient with respect to chosen arguments.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ def _differentiate(
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns the gradient of f; see `value_and_grad`.
+    """Return a function that returns the gradient of f; see `value_and_grad`.
 
     Gradients nest: ``cr.grad(cr.grad(f))`` is the second derivative. With ``has_aux`` it returns
     ``(gradient, aux)``.
@@ -203,12 +204,14 @@ def _input(leaf: Any, level: int, argument: int) -> Tensor:
 
 
 def is_floating(dtype: Any) -> bool:
-    """Whether a gradient can flow to values of a data type."""
+    """Return whether a gradient can flow to values of a data type."""
     return getattr(dtype, "kind", "") == "f" or str(dtype) == "bfloat16"
 
 
 def _constants(argument: Any) -> Any:
-    """What is not differentiated. Arrays of JAX become tensors, so that NumPy's functions take them inside jit."""
+    """Return what is not differentiated. Arrays of JAX become tensors, so that NumPy's functions take them
+    inside jit.
+    """
     if isinstance(argument, np.ndarray | Tensor) or namespace(*tree.leaves(argument)) is np:
         return argument
     return tree.map(lambda a: Tensor(a) if namespace(a) is not np and is_floating(a.dtype) else a, argument)
@@ -244,7 +247,7 @@ def _gradient_of_input(gradients: dict[int, Any], tensor: Tensor, given: Any) ->
 
 
 def _lower(x: Any, level: int) -> Any:
-    """The value of a tensor of this level; anything else as it is. Plain numbers stay plain."""
+    """Return the value of a tensor of this level; anything else as it is. Plain numbers stay plain."""
     while isinstance(x, Tensor) and x.level in (level, 0):
         x = x.value
     return _number(x)

@@ -193,7 +193,7 @@ def _compare(
     floor: float,
     tolerance: float,
 ) -> GradientRow:
-    """One row: walk over the leaf's values, move each up and down, and see how f changes."""
+    """Return one row: walk over the leaf's values, move each up and down, and see how f changes."""
     shape, size = np.shape(leaf), np.size(leaf)
     places = np.arange(size)
     if samples is not None and samples < size:
@@ -265,7 +265,7 @@ def _is_number(leaf: Any) -> bool:
 
 
 def _as_float64(argument: Any) -> Any:
-    """All floating-point arrays (of NumPy or JAX) as NumPy's, in float64. Numbers become floats."""
+    """Return all floating-point arrays (of NumPy or JAX) as NumPy's, in float64. Numbers become floats."""
 
     def convert(leaf: Any) -> Any:
         if _is_number(leaf):
@@ -276,7 +276,7 @@ def _as_float64(argument: Any) -> Any:
 
 
 def _replace_leaf(argument: Any, number: int, new: Any) -> Any:
-    """The argument with one leaf, counted in order, replaced."""
+    """Return the argument with one leaf, counted in order, replaced."""
     new_leaves = iter([new if i == number else leaf for i, leaf in enumerate(tree.leaves(argument))])
     return tree.map(lambda _: next(new_leaves), argument)
 
@@ -292,7 +292,7 @@ def _positions(argnums: int | Sequence[int] | None, count: int) -> tuple[int, ..
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of f's positional arguments, where they can be known."""
+    """Return the names of f's positional arguments, where they can be known."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):

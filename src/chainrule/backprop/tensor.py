@@ -421,7 +421,7 @@ class Primitive:
         return bound.args[1:], bound.kwargs
 
     def rule(self, position: int) -> Rule | None:
-        """The rule for the argument at a position, or None if no gradient flows to it."""
+        """Return the rule for the argument at a position, or None if no gradient flows to it."""
         if self.variadic is not None:
             return functools.partial(self.variadic, at=position)
         return self.rules[position] if position < len(self.rules) else None
@@ -477,12 +477,12 @@ def _reach(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def unwrap(x: Any) -> Any:
-    """The plain array inside a tensor of any level."""
+    """Return the plain array inside a tensor of any level."""
     while isinstance(x, Tensor):
         x = x.value
     return x
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The shape of an array, a tensor or a number."""
+    """Return the shape of an array, a tensor or a number."""
     return getattr(x, "shape", ())

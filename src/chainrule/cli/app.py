@@ -101,7 +101,7 @@ def leave_the_others(code: int) -> None:
 
 
 def explain(error: Exception) -> str:
-    """An error as one message; those of the system name the file."""
+    """Return an error as one message; those of the system name the file."""
     if is_out_of_memory(error) and not isinstance(error, ChainruleError):
         free = free_memory()
         left = "" if free is None else f" ({format_bytes(max(free, 0.0))} are free)"

@@ -47,13 +47,15 @@ class Part:
     text: str
 
     def of(self, data: Dataset) -> Dataset:
-        """These rows of the training part of a data set, to train on; its notes are printed before (`say_table`)."""
+        """Return these rows of the training part of a data set, to train on; its notes are printed before
+        (`say_table`).
+        """
         x = _some(data.x, self.rows)
         return dataclasses.replace(data, x=x, y=data.y[self.rows], x_test=None, y_test=None, notes=())
 
 
 def path_of(data: str | None) -> Path | None:
-    """The file or folder that data is read from; None for data that comes by its name alone."""
+    """Return the file or folder that data is read from; None for data that comes by its name alone."""
     return None if data is None or normalize_name(data) in NAMES else as_path(data)
 
 
@@ -64,7 +66,8 @@ def load_data(
     image_size: Sequence[int] | None = None,
     model: Model | None = None,
 ) -> Dataset:
-    """The data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this machine.
+    """Return the data of a name or path; ``mnist`` and ``fashion_mnist`` are fetched if they are nowhere on this
+    machine.
 
     Pictures have the size that is given, or that a trained model takes, and then also its channels and classes.
     """
@@ -87,7 +90,7 @@ def picture_shape(model: Model, name: str) -> tuple[int, int, int]:
 
 
 def read_named_table(settings: TrainSettings) -> Table:
-    """The table that settings name."""
+    """Return the table that settings name."""
     assert settings.data is not None
     if settings.target is None:
         names = table_columns(settings.data, **spelling(settings.data, settings))
@@ -102,7 +105,7 @@ def read_named_table(settings: TrainSettings) -> Table:
 
 
 def training_table(settings: TrainSettings, preparation: Any = None) -> PreparedTable:
-    """The table that settings name, split and prepared as they say."""
+    """Return the table that settings name, split and prepared as they say."""
     table = read_named_table(settings)
     test = TABLE_TEST if settings.test is None else settings.test
     rows = 2 * LARGE_TABLE if isinstance(table, LargeTable) else len(table.frame)
@@ -121,7 +124,7 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
 
 
 def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part | None]:
-    """The training rows (with those for validation), and those for the test: the data's own, or held out."""
+    """Return the training rows (with those for validation), and those for the test: the data's own, or held out."""
     everything = whole_part(data)
     if data.x_test is not None:
         return everything, own_test(data)
@@ -140,7 +143,7 @@ def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part |
 def spelling(
     given: str, settings: TrainSettings | None, encoding: str | None = None, separator: str | None = None
 ) -> dict[str, Any]:
-    """How a table's text is spelt: as it was said, or else as it was when a run was trained on the same file."""
+    """Return how a table's text is spelt: as it was said, or else as it was when a run was trained on the same file."""
     same = settings is not None and settings.data is not None and place_of(settings.data) == place_of(given)
     known = {"encoding": settings.encoding, "separator": settings.separator} if same and settings is not None else {}
     return known | {k: v for k, v in (("encoding", encoding), ("separator", separator)) if v is not None}
@@ -153,7 +156,7 @@ def judged_table(
     encoding: str | None = None,
     separator: str | None = None,
 ) -> tuple[Part, Any]:
-    """The rows of a table to judge a trained network on, and their columns as they were read."""
+    """Return the rows of a table to judge a trained network on, and their columns as they were read."""
     model, known = trained.model, trained.settings
     words = spelling(path, known, encoding, separator)
     settings = dataclasses.replace(known or TrainSettings(), data=path, **words)
@@ -183,7 +186,7 @@ def judged_table(
 
 
 def numbers_in(frame: Any, model: Model) -> np.ndarray:
-    """The columns of a table for a network of numbers: those that it knows by name, or all in their order."""
+    """Return the columns of a table for a network of numbers: those that it knows by name, or all in their order."""
     names = model.inputs.names
     frame = frame if names is None else columns_by_name(frame, names)
     if model.input_shape != (len(frame.columns),):
@@ -195,7 +198,9 @@ def numbers_in(frame: Any, model: Model) -> np.ndarray:
 
 
 def rows_held_out(trained: TrainedModel, settings: TrainSettings) -> tuple[Part, Any] | None:
-    """The test rows of the table that a network was trained on; None if it has none, or its rows have changed."""
+    """Return the test rows of the table that a network was trained on; None if it has none, or its rows have
+    changed.
+    """
     assert settings.data is not None
     try:
         table = training_table(settings, trained.model.preparation)
@@ -208,7 +213,7 @@ def rows_held_out(trained: TrainedModel, settings: TrainSettings) -> tuple[Part,
 
 
 def judged(data: Dataset, path: str, trained: TrainedModel) -> Part:
-    """The rows to judge a trained network on: those it has not seen, as far as they are known."""
+    """Return the rows to judge a trained network on: those it has not seen, as far as they are known."""
     data = in_unit_of(trained.model, data)
     if data.x_test is not None:
         return own_test(data)
@@ -222,7 +227,7 @@ def judged(data: Dataset, path: str, trained: TrainedModel) -> Part:
 
 
 def in_unit_of(model: Model, data: Dataset) -> Dataset:
-    """Images of bytes as the bytes they were, for a model that was trained on such without dividing them."""
+    """Return images of bytes as the bytes they were, for a model that was trained on such without dividing them."""
     limits = model.inputs.limits
     if data.byte_scale == 1 or model.inputs.byte_scale != 1 or limits is None:
         return data
@@ -232,23 +237,23 @@ def in_unit_of(model: Model, data: Dataset) -> Dataset:
 
 
 def place_of(data: str) -> str:
-    """Where data is, whatever the folder that a command is typed in: its absolute path, or its name."""
+    """Return where data is, whatever the folder that a command is typed in: its absolute path, or its name."""
     path = path_of(data)
     return normalize_name(data) if path is None else str(path.resolve())
 
 
 def fingerprint_of(part: Part, data: str | None) -> dict[str, str]:
-    """What the rows of training are known by: where they come from, and their content."""
+    """Return what the rows of training are known by: where they come from, and their content."""
     return ({} if data is None else {"place": place_of(data)}) | fingerprint(x=part.x, y=part.y)
 
 
 def is_training_data(trained: TrainedModel, training: Part, data: str) -> bool:
-    """Whether these are the very rows that a network was trained on: of the same place, value for value."""
+    """Return whether these are the very rows that a network was trained on: of the same place, value for value."""
     return bool(trained.data) and dict(trained.data) == fingerprint_of(training, data)
 
 
 def unlike_training(trained: TrainedModel, data: str) -> str:
-    """What is to be said of rows that come from where those of training came from, and are others."""
+    """Return what is to be said of rows that come from where those of training came from, and are others."""
     if trained.data.get("place") != place_of(data):
         return ""
     return (
@@ -258,12 +263,12 @@ def unlike_training(trained: TrainedModel, data: str) -> str:
 
 
 def whole_part(data: Dataset) -> Part:
-    """All rows but those of the parts that the data came with."""
+    """Return all rows but those of the parts that the data came with."""
     return _part(data, np.arange(len(data.x)), "all of them")
 
 
 def own_test(data: Dataset) -> Part:
-    """The test part that the data came with."""
+    """Return the test part that the data came with."""
     assert data.test is not None
     x, y = data.test
     text = f"the test part of {data.name}" if data.preparation is None else "held out before anything was learnt"
@@ -275,5 +280,5 @@ def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
 
 
 def _some(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Rows of x, in rising order; all of them are x itself, which may be larger than memory."""
+    """Return rows of x, in rising order; all of them are x itself, which may be larger than memory."""
     return x if len(rows) == len(x) else x[rows]

@@ -59,12 +59,12 @@ def print_epoch(event: Any) -> None:
 
 
 def row(*cells: str) -> str:
-    """The cells under each other in every row."""
+    """Return the cells under each other in every row."""
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
 
 
 def predictions(trained: Trained) -> str:
-    """Some test images with what the network says; among them wrong answers, if there are any."""
+    """Return some test images with what the network says; among them wrong answers, if there are any."""
     test = trained.test
     assert test is not None
     outputs = trained.run.model.predict_proba(test.x)
@@ -76,13 +76,13 @@ def predictions(trained: Trained) -> str:
 
 
 def choose(said: np.ndarray, true: np.ndarray) -> list[int]:
-    """Rows to show: right answers of different classes first, then wrong ones."""
+    """Return rows to show: right answers of different classes first, then wrong ones."""
     wrong = np.flatnonzero(said != true)[:WRONG].tolist()
     right = [int(np.flatnonzero((said == true) & (true == c))[0]) for c in np.unique(true[said == true])]
     return [*right[: SHOWN - len(wrong)], *wrong]
 
 
 def caption(said: Any, true: Any, probability: float) -> list[str]:
-    """What the network says, how sure it is, and whether that is wrong."""
+    """Return what the network says, how sure it is, and whether that is wrong."""
     text = f"says {said} ({100 * probability:.0f} %)"
     return [text] if said == true else [text, f"WRONG: it is {true}"]

@@ -11,7 +11,7 @@ BLOCKS, PLAIN = " ░▒▓█", " .+*#"
 
 
 def shades(encoding: str | None) -> str:
-    """The characters that an encoding can show."""
+    """Return the characters that an encoding can show."""
     try:
         BLOCKS.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -20,7 +20,7 @@ def shades(encoding: str | None) -> str:
 
 
 def picture(image: Any, characters: str = BLOCKS) -> list[str]:
-    """A gray image with values in [0, 1], shape (height, width) or (height, width, 1), as lines of text.
+    """Return a gray image with values in [0, 1], shape (height, width) or (height, width, 1), as lines of text.
 
     >>> from chainrule.cli.draw import picture
     >>> picture([[0.0, 1.0], [0.5, 0.0]])

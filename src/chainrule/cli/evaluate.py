@@ -34,7 +34,7 @@ def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, targe
 
 
 def as_text(found: Evaluation) -> str:
-    """The metrics, a table of the classes, and the confusion where it can be shown."""
+    """Return the metrics, a table of the classes, and the confusion where it can be shown."""
     lines = [[name, percent(value) if name == "accuracy" else f"{value:.4f}"] for name, value in found.metrics.items()]
     blocks = [table([*lines, ["rows", f"{found.samples:,}"]])]
     if found.per_class:
@@ -52,7 +52,7 @@ def as_text(found: Evaluation) -> str:
 
 
 def as_plain_json(run: str, data: str, found: Evaluation) -> str:
-    """All of it as one JSON object."""
+    """Return all of it as one JSON object."""
     return to_json(
         {
             "run": run,

@@ -73,7 +73,7 @@ def check(settings: TrainSettings) -> None:
 
 
 def cross_validated(task: Task, folder: Path) -> CrossValidation:
-    """The networks of all folds and seeds, on the training rows; the test rows stay out of it.
+    """Return the networks of all folds and seeds, on the training rows; the test rows stay out of it.
 
     They are kept in the folder, and go on from there.
     """
@@ -102,7 +102,7 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
 
 
 def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
-    """The rows of a table that are not for the test, as they were read."""
+    """Return the rows of a table that are not for the test, as they were read."""
     table = read_named_table(settings)
     if prepared.features is None:
         raise DataError(
@@ -118,7 +118,7 @@ def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
 
 
 def of_all_rows(task: Task) -> Task:
-    """The same settings for all training rows: none is left out for validation, unless it says when to stop."""
+    """Return the same settings for all training rows: none is left out for validation, unless it says when to stop."""
     if task.words["early_stopping"] is not None or not task.settings.validation:
         return task
     return find_task(dataclasses.replace(task.settings, validation=0.0), tell=False)

@@ -44,7 +44,7 @@ def judge_and_report(
 def judge(
     run: Run, data: Dataset, part: Part, test: Part | None, settings: TrainSettings, table: PreparedTable | None
 ) -> dict[str, Any]:
-    """What the page shows of a run of the command line."""
+    """Return what the page shows of a run of the command line."""
     rows, held_out = np.arange(len(part.x)), np.arange(0)
     if data.validation is None and settings.validation:
         root = random.key(settings.seed)
@@ -83,7 +83,7 @@ def judge(
 
 
 def _strongest(table: PreparedTable, task: str) -> list[tuple[str, float]]:
-    """The columns that tell most of the target alone, where the table is in memory."""
+    """Return the columns that tell most of the target alone, where the table is in memory."""
     if table.features is None:
         return []
     kind = "regression" if task == "regression" else "classification"

@@ -66,7 +66,7 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
 
 
 def enlisted(task: Task) -> tuple[PopulationTrainer, list[Member]]:
-    """The networks before their first step; their validation rows are those that the first seed draws."""
+    """Return the networks before their first step; their validation rows are those that the first seed draws."""
     settings = task.settings
     words = {name: value for name, value in task.words.items() if name != "validation"}
     crew = PopulationTrainer(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
@@ -108,7 +108,7 @@ class SeveralSeeds:
             self.gain = ensemble_gain(self.alive, test.x, test.y)
 
     def _saved(self) -> Saved:
-        """The model, by what --save says."""
+        """Return the model, by what --save says."""
         if self.task.settings.save == "best" or len(self.alive) == 1:
             run = self.population.best(self.metric)
             seed = self.population.members[list(self.population).index(run)]["seed"]
@@ -185,7 +185,7 @@ class SeveralSeeds:
 
 
 def in_one_line(gain: EnsembleGain) -> str:
-    """What the ensemble gains, as part of a sentence."""
+    """Return what the ensemble gains, as part of a sentence."""
     return str(gain).replace("\n", "; ")
 
 
@@ -195,7 +195,9 @@ def of_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:
 
 
 def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
-    """What is kept of a member: who it is, how its training ended, and its scores at the epoch whose weights it has."""
+    """Return what is kept of a member: who it is, how its training ended, and its scores at the epoch whose weights it
+    has.
+    """
     scores = dict(run.metrics)
     if test is not None and not diverged(run):
         scores |= {f"test_{name}": value for name, value in run.evaluate(test.x, test.y).items()}
@@ -209,24 +211,24 @@ def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> di
 
 
 def metric_of(runs: Sequence[Run]) -> str:
-    """What networks are compared by: validation if there is any."""
+    """Return what networks are compared by: validation if there is any."""
     columns = next((run.history.columns for run in runs if len(run.history)), [])
     return next((name for name in ("val_accuracy", "val_mae", "accuracy", "mae") if name in columns), "loss")
 
 
 def words(metric: str) -> str:
-    """A metric in words, as in ``validation accuracy``."""
+    """Return a metric in words, as in ``validation accuracy``."""
     part = {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "training ")
     name = metric.removeprefix("val_").removeprefix("test_")
     return part + name.replace("mae", "mean absolute error")
 
 
 def diverged(run: Run) -> bool:
-    """Whether a member became infinite or undefined."""
+    """Return whether a member became infinite or undefined."""
     return (run.stopped or "").startswith("diverged")
 
 
 def _placed(run: Run, folder: Path) -> Run:
-    """A run that knows its folder."""
+    """Return a run that knows its folder."""
     run.folder = folder
     return run

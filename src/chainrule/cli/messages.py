@@ -33,7 +33,9 @@ def show_log() -> None:
 
 
 def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the right."""
+    """Return rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the
+    right.
+    """
     rows = [[printable(cell).replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
@@ -46,5 +48,5 @@ def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as people read it."""
+    """Return a share as people read it."""
     return f"{100 * value:.2f} %"

@@ -34,7 +34,7 @@ class TrainedModel:
 
 
 def find_model(run: str) -> TrainedModel:
-    """The model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
+    """Return the model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
     path = _path(run)
     if path.is_file():
         return TrainedModel(load_model(path), None)
@@ -52,13 +52,13 @@ def find_model(run: str) -> TrainedModel:
 
 
 def files_of_run(run: str) -> list[Path]:
-    """What no command may overwrite when it reads a run, or a model's file."""
+    """Return what no command may overwrite when it reads a run, or a model's file."""
     path = find_folder(run)
     return [path] if path.is_file() else [path / name for name in OF_A_RUN]
 
 
 def find_folder(run: str) -> Path:
-    """The folder of a run (also by its name in ``runs/``)."""
+    """Return the folder of a run (also by its name in ``runs/``)."""
     path = _path(run)
     if not path.exists():
         raise FileError(f"There is no run {run!r}{_nearest(path)}")

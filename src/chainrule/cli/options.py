@@ -9,7 +9,7 @@ import typer
 
 
 def option(help: str, *names: str, metavar: str | None = None) -> Any:  # noqa: A002 - typer's word
-    """An option that is None unless it is given; its help says what then happens."""
+    """Return an option that is None unless it is given; its help says what then happens."""
     return typer.Option(*names, help=help, metavar=metavar, show_default=False)
 
 

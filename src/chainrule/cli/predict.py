@@ -138,7 +138,7 @@ class Predictions:
         self.outside: Outside | None = None
 
     def __call__(self, block: Block) -> dict[str, Any]:
-        """The predictions for a block as columns with names."""
+        """Return the predictions for a block as columns with names."""
         x = self.model.inputs.admit(block.x)
         outside = self.model.inputs.outside(x)
         if outside is not None:
@@ -154,7 +154,7 @@ class Predictions:
 
 
 def columns_of(model: Model, block: Block, outputs: np.ndarray, probabilities: bool) -> dict[str, Any]:
-    """The predictions as columns with names."""
+    """Return the predictions as columns with names."""
     predicted = model.labels(outputs)
     columns: dict[str, Any] = {"index": block.index} | ({} if block.names is None else {"file": block.names})
     if predicted.ndim > 1:

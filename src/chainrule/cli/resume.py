@@ -24,7 +24,7 @@ WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_ev
 
 
 def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | None, out: Path | None) -> TrainSettings:
-    """The settings in a run's folder, with those that were given put over them."""
+    """Return the settings in a run's folder, with those that were given put over them."""
     if config is not None or out is not None:
         raise SettingError(
             "--resume goes on in a run's own folder with its own settings: leave out --config and --out."
@@ -52,7 +52,7 @@ TRAINED = ("config.toml", "metrics.jsonl", "model.safetensors")
 
 
 def complete(folder: Path, settings: TrainSettings) -> str:
-    """Why there is nothing left to do in the folder of a run, in words; "" if there is something."""
+    """Return why there is nothing left to do in the folder of a run, in words; "" if there is something."""
     several = settings.folds is not None or (settings.seeds or 1) > 1
     if missing(folder, several=several):
         return ""
@@ -72,7 +72,7 @@ def complete(folder: Path, settings: TrainSettings) -> str:
 
 
 def missing(folder: Path, *, several: bool) -> list[str]:
-    """The files that a run still lacks."""
+    """Return the files that a run still lacks."""
     names = (*TRAINED, *((MEMBERS_FILE,) if several else ()), *OUTCOME)
     return [name for name in names if not (folder / name).exists()]
 

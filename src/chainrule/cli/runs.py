@@ -44,7 +44,7 @@ def runs(folder: Path) -> None:
 
 
 def describe(record: Record) -> list[str]:
-    """One run as a row of the table."""
+    """Return one run as a row of the table."""
     done, asked = len(record.epochs) or record.result.get("epochs", 0), record.config.get("epochs", "?")
     ended = record.has_model and "data" not in record.config  # `fit` writes no result, this command line does
     return [
@@ -60,20 +60,20 @@ def describe(record: Record) -> list[str]:
 
 
 def network_of(config: Mapping[str, Any]) -> str:
-    """The network in a few words."""
+    """Return the network in a few words."""
     if "net" in config:
         return describe_net(config["net"])
     return " ".join([str(config.get("preset", "?")), "-".join(str(n) for n in config.get("hidden", ()))]).strip()
 
 
 def members_of(config: Mapping[str, Any]) -> str:
-    """How many networks there are, if there are several."""
+    """Return how many networks there are, if there are several."""
     several = [f"{config[name]} {name}" for name in ("folds", "seeds", "members") if config.get(name, 1) != 1]
     return "".join(f" x {text}" for text in several)
 
 
 def score_of(metrics: Mapping[str, Any], part: str = "") -> str:
-    """The accuracy or the mean absolute error among the metrics of a model."""
+    """Return the accuracy or the mean absolute error among the metrics of a model."""
     if (accuracy := metrics.get(f"{part}accuracy")) is not None:
         return percent(accuracy)
     error = metrics.get(f"{part}mae")
@@ -81,5 +81,5 @@ def score_of(metrics: Mapping[str, Any], part: str = "") -> str:
 
 
 def when(started: str | None) -> str:
-    """The time of the start, on the clock of this place."""
+    """Return the time of the start, on the clock of this place."""
     return "-" if started is None else f"{datetime.fromisoformat(started).astimezone():%Y-%m-%d %H:%M}"

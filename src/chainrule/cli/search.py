@@ -84,7 +84,7 @@ def search(
 
 
 def space_of(task: Task, wanted: SearchSettings, typed: Sequence[str]) -> tuple[tuple[Axis, ...], SearchSettings]:
-    """What is searched: what was said, or what fits the preset."""
+    """Return what is searched: what was said, or what fits the preset."""
     if wanted.space is None:
         text = default_space(None if task.settings.net is not None else task.settings.preset, typed)
         wanted = dataclasses.replace(wanted, space=text)
@@ -122,7 +122,9 @@ def resumable(folder: Path) -> Iterator[None]:
 def searched(
     translation: SpaceMapping, wanted: SearchSettings, folder: Path, *, is_new: bool
 ) -> tuple[SearchResult, list[str]]:
-    """The search, done; and what it warned of. A new one that ends before anything is trained leaves nothing behind."""
+    """Return the search, done; and what it warned of. A new one that ends before anything is trained leaves nothing
+    behind.
+    """
     from chainrule.tuning import search as run
 
     task, settings = translation.task, translation.task.settings
@@ -200,7 +202,7 @@ def write(
 def winner_settings(
     translation: SpaceMapping, found: SearchResult, stages: Sequence[Stage], wanted: SearchSettings
 ) -> TrainSettings:
-    """The settings of the best trial, for ``config.toml``."""
+    """Return the settings of the best trial, for ``config.toml``."""
     winner = found.winner
     settings = translation.settings(translation.typed(winner.settings), found.best)
     if "epochs" not in translation.names:
@@ -219,6 +221,6 @@ def say_search(task: Task, axes: Sequence[Axis], wanted: SearchSettings, stages:
 
 
 def in_words(task: Task, axes: Sequence[Axis], wanted: SearchSettings, stages: Sequence[Stage]) -> str:
-    """How it is searched."""
+    """Return how it is searched."""
     epochs = "epochs as below" if "epochs" in [axis.name for axis in axes] else f"{task.settings.epochs} epochs each"
     return how(wanted.trials, wanted.sampler, wanted.stages, stages, epochs)

@@ -57,7 +57,7 @@ class SearchSettings:
 
 
 def _from_any_folder(study: str) -> str:
-    """The place of a study, as it is called from every folder: the search may be gone on with in another one."""
+    """Return the place of a study, as it is called from every folder: the search may be gone on with in another one."""
     scheme, separator, path = study.partition(":///")
     if scheme.startswith("sqlite") and separator and not path.startswith((":memory:", "file:")):
         return f"{scheme}:///{Path(path).absolute()}"
@@ -77,7 +77,7 @@ def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) 
 def read_search(
     folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Path | None
 ) -> tuple[TrainSettings, SearchSettings]:
-    """The settings of a search that is gone on with, and what it was asked for."""
+    """Return the settings of a search that is gone on with, and what it was asked for."""
     if config is not None or out is not None:
         raise SettingError(
             "--resume goes on in a search's own folder with its own settings: leave out --config and --out."
@@ -99,7 +99,7 @@ def read_search(
 
 
 def _address(path: Path, study: str | None) -> str | None:
-    """Where the trials are kept: a password, which is in no file, is asked for again."""
+    """Return where the trials are kept: a password, which is in no file, is asked for again."""
     if study is None or MASK not in study:
         return study
     address = os.environ.get(VARIABLE)
@@ -117,7 +117,7 @@ def _address(path: Path, study: str | None) -> str | None:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """The table [search] of a file that `read_settings` has read."""
+    """Return the table [search] of a file that `read_settings` has read."""
     table = tomllib.loads(path.read_text(encoding="utf-8")).get("search")
     kinds = {
         "space": str, "trials": int, "sampler": str, "stages": str, "metric": str, "timeout": int | float,

@@ -33,7 +33,7 @@ FIELDS = {field.name: str(field.type).removesuffix(" | None") for field in datac
 
 
 def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
-    """The settings of a file (if there is one) with those given on the command line put over them."""
+    """Return the settings of a file (if there is one) with those given on the command line put over them."""
     typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     if "hidden" in typed:
         typed["hidden"] = parse_hidden(typed["hidden"])
@@ -49,7 +49,7 @@ def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
 
 
 def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
-    """The settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
+    """Return the settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
     path = as_path(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -71,7 +71,8 @@ class Axis:
 
 
 def default_space(preset: str | None, given: Collection[str]) -> str:
-    """What is searched if nothing is said, without the settings that were given; None: for a network from a file.
+    """Return what is searched if nothing is said, without the settings that were given; None: for a network from a
+    file.
 
     >>> default_space("mlp", ["hidden", "dropout"])
     'lr=1e-4..1e-1,l2=1e-3..10'
@@ -86,7 +87,7 @@ def default_space(preset: str | None, given: Collection[str]) -> str:
 
 
 def parse_space(text: str) -> tuple[Axis, ...]:
-    """The settings that are searched.
+    """Return the settings that are searched.
 
     >>> [axis.name for axis in parse_space("lr=1e-4..1e-1,hidden=64|128,64|256")]
     ['lr', 'hidden']
@@ -172,7 +173,7 @@ def _example(name: str) -> str:
 
 
 def read(name: str, option: str) -> Any:
-    """An option as the value of its setting.
+    """Return an option as the value of its setting.
 
     >>> read("hidden", "128,64"), read("batch_size", "32"), read("lr", "0.1"), read("activation", "relu")
     ((128, 64), 32, 0.1, 'relu')
@@ -196,7 +197,7 @@ def read(name: str, option: str) -> Any:
 
 
 def shown(axes: Sequence[Axis]) -> list[list[str]]:
-    """The space as rows of a table."""
+    """Return the space as rows of a table."""
     rows = []
     for axis in axes:
         what = " | ".join(axis.options) if axis.options else f"{axis.low:g} to {axis.high:g}"

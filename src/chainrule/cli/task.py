@@ -52,7 +52,7 @@ class Task:
         return self.part.of(self.data)
 
     def split(self) -> Dataset:
-        """The rows to train on, those for validation apart, as `fit` would draw them with the first seed."""
+        """Return the rows to train on, those for validation apart, as `fit` would draw them with the first seed."""
         data, settings = self.training, self.settings
         if data.validation is not None or not settings.validation:
             return data
@@ -92,13 +92,13 @@ def find_task(given: TrainSettings, typed: Collection[str] = (), *, tell: bool =
 
 
 def _of_data(given: TrainSettings, typed: Collection[str]) -> dict[str, Any]:
-    """What is asked for that is of a kind of data, by the names of the options."""
+    """Return what is asked for that is of a kind of data, by the names of the options."""
     asked = {name: getattr(given, "columns" if name == "column" else name, None) for name in OF_DATA}
     return {name: True for name in typed if name in ("column", "drop", "data_dir")} | asked
 
 
 def words_of(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
-    """What `fit` is told by complete settings."""
+    """Return what `fit` is told by complete settings."""
     return {
         "loss": find_loss(settings),
         "optimizer": optimizer(settings),
@@ -118,7 +118,7 @@ def words_of(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
 
 
 def find_loss(settings: TrainSettings) -> Any:
-    """The loss by its name, or from the table of a file."""
+    """Return the loss by its name, or from the table of a file."""
     from chainrule import losses
 
     if isinstance(settings.loss, Mapping):
@@ -142,7 +142,7 @@ def early_stopping(settings: TrainSettings) -> EarlyStopping | None:
 
 
 def class_weight(settings: TrainSettings, data: Dataset) -> Any:
-    """Weights of classes by their labels: in a file the labels are text."""
+    """Return weights of classes by their labels: in a file the labels are text."""
     if not isinstance(settings.class_weight, Mapping):
         return settings.class_weight
     labels = {str(label): label for label in data.classes or ()}

@@ -59,7 +59,7 @@ def say_start(
 
 
 def describe_net(net: Mapping[str, Any]) -> str:
-    """A network's recipe on one line: its layers with their sizes and activations."""
+    """Return a network's recipe on one line: its layers with their sizes and activations."""
     parts = []
     for layer in net.get("layers", [net]):
         words = [
@@ -70,12 +70,12 @@ def describe_net(net: Mapping[str, Any]) -> str:
 
 
 def score(name: str, value: float) -> str:
-    """A metric as people read it."""
+    """Return a metric as people read it."""
     return percent(value) if name.endswith("accuracy") else f"{value:.4g}"
 
 
 def spread(name: str, found: Summary) -> str:
-    """A metric of several networks: its mean and deviation, and the interval of the mean.
+    """Return a metric of several networks: its mean and deviation, and the interval of the mean.
 
     >>> from chainrule.statistics import summary
     >>> spread("accuracy", summary([0.9, 0.91, 0.92]))

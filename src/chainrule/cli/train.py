@@ -181,7 +181,7 @@ def train_task(
 def result(
     run: Any, scores: Mapping[str, float] | None, test: Part | None, data: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """How a run ended, and the fingerprint of the rows that it was trained on, for ``result.json``."""
+    """Return how a run ended, and the fingerprint of the rows that it was trained on, for ``result.json``."""
     diverged, early = run.stopped == "diverged", run.stopped is not None
     return {
         "state": "diverged" if diverged else "stopped early" if early else "finished",

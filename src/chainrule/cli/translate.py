@@ -79,7 +79,7 @@ class SpaceMapping:
         return found
 
     def settings(self, typed: Mapping[str, Any], run: Any) -> TrainSettings:
-        """The settings that train such a network again."""
+        """Return the settings that train such a network again."""
         found = self.task.settings
         if "optimizer" in typed:
             found = self._with_optimizer(typed["optimizer"])
@@ -102,7 +102,9 @@ class SpaceMapping:
         return found
 
     def _with_optimizer(self, name: str) -> TrainSettings:
-        """The settings with another optimizer: with the learning rate that is right for it, unless one is given."""
+        """Return the settings with another optimizer: with the learning rate that is right for it, unless one
+        is given.
+        """
         task = self.task
         found = complete(dataclasses.replace(task.given, optimizer=name), task.data)
         own = {field: getattr(found, field) for field in ("optimizer", *OF_THE_OPTIMIZER)}

@@ -17,7 +17,7 @@ LEADERS, CURVES = 10, 300
 
 
 def frame(translation: SpaceMapping, found: SearchResult) -> Any:
-    """The leaderboard with settings as they are typed."""
+    """Return the leaderboard with settings as they are typed."""
     board = found.leaderboard
     for axis in translation.axes:
         name = translation.names[axis.name]
@@ -29,7 +29,7 @@ def frame(translation: SpaceMapping, found: SearchResult) -> Any:
 
 
 def leaderboard(translation: SpaceMapping, found: SearchResult) -> str:
-    """The best trials as a table."""
+    """Return the best trials as a table."""
     board = frame(translation, found).head(LEADERS)
     names = [axis.name for axis in translation.axes if axis.name in board]
     rows = [["", "trial", found.metric, *names, "epochs", "state"]]
@@ -45,7 +45,7 @@ def leaderboard(translation: SpaceMapping, found: SearchResult) -> str:
 
 
 def facts_of(translation: SpaceMapping, found: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
-    """What the report shows of a search."""
+    """Return what the report shows of a search."""
     ranks = {int(one.trial): int(one.rank) for one in found.leaderboard[["trial", "rank"]].itertuples()}
     trials = []
     for trial in found.trials:
@@ -72,7 +72,7 @@ def facts_of(translation: SpaceMapping, found: SearchResult, how: str, notes: Se
 
 
 def how(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epochs: str) -> str:
-    """The sampler and the stages, in words; ``epochs``: of each trial, where there are no stages."""
+    """Return the sampler and the stages, in words; ``epochs``: of each trial, where there are no stages."""
     drawn = {"random": "drawn at random", "grid": "of a grid", "sobol": "of a Sobol sequence", "tpe": "by TPE"}
     begin = f"{trials:,} trials {drawn.get(sampler, sampler)}"
     if way is None:

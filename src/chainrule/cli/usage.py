@@ -67,7 +67,7 @@ Rule = Callable[[Situation, Any], str | None]
 
 
 def kind_of(data: str) -> str | None:
-    """The kind of some data by its name or path, one of `KINDS`; None for what is not there.
+    """Return the kind of some data by its name or path, one of `KINDS`; None for what is not there.
 
     >>> kind_of("digits"), kind_of("people.csv"), kind_of("nothing")
     ('bundled', 'text', None)

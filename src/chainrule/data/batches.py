@@ -17,7 +17,7 @@ Array = Any
 
 
 def batch_order(key: Array, n: int, shuffle: bool = True) -> Array:
-    """The indices 0 … n-1 in the order of an epoch, int32: shuffled by the key, or as they come.
+    """Return the indices 0 … n-1 in the order of an epoch, int32: shuffled by the key, or as they come.
 
     >>> from chainrule import random
     >>> from chainrule.data import batch_order
@@ -34,7 +34,7 @@ def batch_order(key: Array, n: int, shuffle: bool = True) -> Array:
 
 
 def batches(order: Array, batch_size: int) -> Array:
-    """The order cut into batches, one row for each: shape (⌈n / batch_size⌉, batch_size).
+    """Return the order cut into batches, one row for each: shape (⌈n / batch_size⌉, batch_size).
 
     A last batch that is too short is filled up from the start of the order; whoever trains on it gives these samples
     the weight 0. So all batches have one shape, and no sample is left out.

@@ -79,7 +79,7 @@ column 1. Remove these rows, or fill the gaps, before training.
 
 
 def check_target(y: Any, name: str = "y") -> Array:
-    """The target as a NumPy array of whole numbers, text, booleans or finite floating numbers.
+    """Return the target as a NumPy array of whole numbers, text, booleans or finite floating numbers.
 
     One value for each sample, shape (n,), or one row for each sample, shape (n, outputs). What the values
     mean is decided in `encode_target`.
@@ -104,7 +104,7 @@ def check_target(y: Any, name: str = "y") -> Array:
 
 
 def check_pair(x: Any, y: Any) -> tuple[Array, Array]:
-    """Features and target, checked, with one target for each row of features.
+    """Return features and target, checked, with one target for each row of features.
 
     >>> from chainrule.data import check_pair
     >>> check_pair([[1.0], [2.0]], ["a", "b", "b"])
@@ -130,7 +130,7 @@ def check_lengths(x: Any, y: Any) -> None:
 
 
 def _columns(x: Any) -> list[str] | None:
-    """The column names of a data frame."""
+    """Return the column names of a data frame."""
     columns = getattr(x, "columns", None)
     return [str(c) for c in columns] if hasattr(x, "to_numpy") and columns is not None else None
 
@@ -172,7 +172,7 @@ def _to_array(given: Any, name: str) -> Array:
 
 
 def _from_objects(array: Array, name: str, columns: list[str] | None) -> Array:
-    """An array of Python objects, column by column, as numbers."""
+    """Return an array of Python objects, column by column, as numbers."""
     missing = np.frompyfunc(_is_missing, 1, 1)(array).astype(bool)
     if missing.any():
         _report_missing(missing, name, columns)
@@ -190,7 +190,7 @@ def _from_objects(array: Array, name: str, columns: list[str] | None) -> Array:
 
 
 def to_float(array: Array, name: str, columns: list[str] | None) -> Array:
-    """Numbers as floating ones; anything else is an error."""
+    """Return numbers as floating ones; anything else is an error."""
     kind = array.dtype.kind
     if kind in "biuf":
         return array.astype(float_dtype_of(array), copy=False)
@@ -203,7 +203,7 @@ def to_float(array: Array, name: str, columns: list[str] | None) -> Array:
 
 
 def kind_of(dtype: np.dtype[Any]) -> str:
-    """What an array holds that does not hold numbers."""
+    """Return what an array holds that does not hold numbers."""
     return _KINDS.get(dtype.kind, str(dtype))
 
 
@@ -239,7 +239,7 @@ def check_finite(array: Array, name: str, columns: list[str] | None, start: int 
 
 
 def _same_kind(array: Array, name: str) -> Array:
-    """An array of Python objects, as an array of the one kind that all of them have."""
+    """Return an array of Python objects, as an array of the one kind that all of them have."""
     missing = np.frompyfunc(_is_missing, 1, 1)(array).astype(bool)
     if missing.any():
         _report_missing(missing, name, None)
@@ -291,7 +291,7 @@ def _not_a_number(value: Any, i: int, j: int, array: Array, name: str, columns: 
 
 
 def _place(at: Sequence[Any], columns: list[str] | None) -> str:
-    """Where in the array: (3, 1) is "row 3, column 1 ('age')"; in images "row 3, position (0, 5, 0)"."""
+    """Return where in the array: (3, 1) is "row 3, column 1 ('age')"; in images "row 3, position (0, 5, 0)"."""
     row, *rest = (int(i) for i in at)
     if not rest:
         return f"row {row}"
@@ -320,7 +320,7 @@ def _kind(value: Any) -> str:
 
 
 def _ragged(given: Any, name: str) -> str | None:
-    """Which row has another length than the first."""
+    """Return which row has another length than the first."""
     if not isinstance(given, Iterable):
         return None
     lengths = [len(row) if hasattr(row, "__len__") else None for row in given]

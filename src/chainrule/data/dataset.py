@@ -79,7 +79,7 @@ class Dataset:
     byte_scale: int = 1
 
     def labels(self, y: Array) -> Array:
-        """The labels that codes stand for; targets that are not codes as they are.
+        """Return the labels that codes stand for; targets that are not codes as they are.
 
         >>> from chainrule.data import Dataset
         >>> Dataset.from_arrays("pets", [[4.0], [30.0]], ["cat", "dog"]).labels([1, 1]).tolist()
@@ -169,14 +169,14 @@ class Dataset:
         return None if self.x_test is None or self.y_test is None else self._pair(self.x_test, self.y_test)
 
     def inputs(self, x: Any) -> Any:
-        """Some of its features, marked as prepared if they were made of a table."""
+        """Return some of its features, marked as prepared if they were made of a table."""
         return x if self.preparation is None else PreparedInputs(x, self.preparation)
 
     def _pair(self, x: Array, y: Array) -> tuple[Any, Array]:
         return self.inputs(x), self.labels(y)
 
     def summary(self) -> str:
-        """A few lines of text: what there is to learn, and from how much.
+        """Return a few lines of text: what there is to learn, and from how much.
 
         >>> from chainrule.data import load
         >>> print(load("iris").summary())
@@ -212,12 +212,12 @@ def as_features(x: Any, name: str = "x") -> Array:
 
 
 def _divided(x: Any) -> bool:
-    """Whether these are images of bytes."""
+    """Return whether these are images of bytes."""
     return getattr(x, "dtype", None) == np.uint8 and x.ndim >= 3
 
 
 def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
-    """Features and targets of one part, checked."""
+    """Return features and targets of one part, checked."""
     features = as_features(x, x_name)
     target = check_target(y, y_name)
     if target.ndim == 2 and target.shape[1] == 1:
@@ -230,7 +230,7 @@ def _part(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Array, Array]:
 
 
 def _one_hot(rows: Array) -> bool:
-    """Whether each row has a single 1 and zeros otherwise."""
+    """Return whether each row has a single 1 and zeros otherwise."""
     if rows.ndim != 2 or rows.dtype.kind not in "biuf":
         return False
     return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
@@ -241,7 +241,7 @@ def _group(target: Array) -> str:
 
 
 def _to_codes(name: str, targets: list[Array], classes: Sequence[Any] | None) -> tuple[list[Array], tuple[Any, ...]]:
-    """Labels as codes 0 … k-1. Classes are counted over both parts, so that they have the same codes."""
+    """Return labels as codes 0 … k-1. Classes are counted over both parts, so that they have the same codes."""
     if classes is None:
         found = np.unique(np.concatenate(targets))
         return [np.searchsorted(found, t).astype(np.int32) for t in targets], tuple(found.tolist())

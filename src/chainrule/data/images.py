@@ -61,7 +61,7 @@ def read_image_folder(
     channels: int | None = None,
     classes: Sequence[Any] | None = None,
 ) -> Dataset:
-    """A data set from a folder with one folder of PNG or JPEG files for each class.
+    """Return a data set from a folder with one folder of PNG or JPEG files for each class.
 
     ::
 
@@ -132,7 +132,7 @@ def read_image_folder(
 
 
 def find_images(folder: str | Path) -> list[Path]:
-    """All pictures in a folder and the folders below it; what else is there is counted in the log."""
+    """Return all pictures in a folder and the folders below it; what else is there is counted in the log."""
     folder = as_path(folder)
     walk, others = Walk(), Counter[str]()
     paths = _pictures(walk.files(folder), others)
@@ -152,7 +152,7 @@ def check_kinds(folder: Path) -> None:
 
 
 def read_images(paths: Sequence[Path], shape: Sequence[int]) -> NDArray[Any]:
-    """Pictures as a trained network takes them; ``shape`` is (height, width, channels) of its inputs."""
+    """Return pictures as a trained network takes them; ``shape`` is (height, width, channels) of its inputs."""
     height, width, channels = shape
     if channels not in (1, 3):
         raise DataError(f"The network takes {channels} channels, and pictures are read as 1 (grey) or 3 (colours).")
@@ -182,7 +182,7 @@ class _Part:
 
 
 def _list_parts(folder: Path, classes: Sequence[Any] | None) -> dict[str, _Part]:
-    """The parts of the data that have pictures by class: "train", and "validation" and "test" where they are."""
+    """Return the parts of the data that have pictures by class: "train", and "validation" and "test" where they are."""
     inside = Walk(folder).folders(folder)
     by_name = {path.name.lower(): path for path in reversed(inside)}
     roles = {
@@ -210,7 +210,7 @@ def _list_parts(folder: Path, classes: Sequence[Any] | None) -> dict[str, _Part]
 
 
 def _list_part(folder: Path, role: str, path: Path, known: Sequence[Any] | None) -> _Part | None:
-    """The pictures of a part; None for a part of flat pictures, which can be predicted and no more."""
+    """Return the pictures of a part; None for a part of flat pictures, which can be predicted and no more."""
     around = dict.fromkeys((folder, path))
     walk = Walk(*around)
     folders = walk.folders(path)
@@ -253,7 +253,7 @@ def _by_label(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def _codes(path: Path, labels: Iterable[str], known: Sequence[Any]) -> dict[str, int]:
-    """The number of each class among those that are known."""
+    """Return the number of each class among those that are known."""
     codes = {_same_accents(str(label)): code for code, label in enumerate(known)}
     if unknown := [label for label in labels if label not in codes]:
         raise DataError(
@@ -264,7 +264,7 @@ def _codes(path: Path, labels: Iterable[str], known: Sequence[Any]) -> dict[str,
 
 
 def _pictures(paths: Iterable[Path], others: Counter[str]) -> list[Path]:
-    """The pictures among files; the others are counted by their endings."""
+    """Return the pictures among files; the others are counted by their endings."""
     pictures = []
     for path in paths:
         if _is_picture(path):

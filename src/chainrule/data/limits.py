@@ -26,7 +26,7 @@ MOST_NAMED = 3
 
 
 def is_coarse(largest: Any, deviation: Any) -> NDArray[np.bool_]:
-    """Whether float32 cannot tell values apart that differ by little: they are large beside their deviation.
+    """Return whether float32 cannot tell values apart that differ by little: they are large beside their deviation.
 
     >>> import numpy as np
     >>> from chainrule.data.limits import is_coarse
@@ -63,7 +63,7 @@ class Outside:
         return bool(self.counts.any())
 
     def sentence(self, names: Sequence[str] | None = None) -> str:
-        """What is to be told: which features, how many rows, from where to where."""
+        """Return what is to be told: which features, how many rows, from where to where."""
         worst = np.argsort(-self.counts, kind="stable")
         worst = worst[self.counts[worst] > 0]
         parts = []
@@ -98,7 +98,7 @@ class Limits:
 
     @classmethod
     def fit(cls, x: Any) -> Self:
-        """The limits of the last axis of an array."""
+        """Return the limits of the last axis of an array."""
         axes = tuple(range(x.ndim - 1))
         return cls(x.min(axis=axes).astype(np.float64), x.max(axis=axes).astype(np.float64))
 
@@ -108,7 +108,7 @@ class Limits:
         return bool(self.low.min() >= 0 and self.high.max() <= 1 and self.high.max() > 0)
 
     def outside(self, x: NDArray[Any]) -> Outside:
-        """The values that are more than `FAR` widths of the training range away from it.
+        """Return the values that are more than `FAR` widths of the training range away from it.
 
         A feature that was (nearly) constant in training is measured by the median width of all features.
         """
@@ -124,16 +124,16 @@ class Limits:
         return Outside(self, len(x), counts, low, high)
 
     def merged(self, other: Limits) -> Limits:
-        """The limits of both."""
+        """Return the limits of both."""
         return Limits(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays to save: ``low`` and ``high``."""
+        """Return the arrays to save: ``low`` and ``high``."""
         return {"low": self.low, "high": self.high}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
-        """The limits that `to_arrays` described; wrong arrays are a `DataError`."""
+        """Return the limits that `to_arrays` described; wrong arrays are a `DataError`."""
         low, high = (np.asarray(arrays.get(name, ())) for name in ("low", "high"))
         if low.ndim != 1 or low.shape != high.shape or not low.size or {low.dtype.kind, high.dtype.kind} != {"f"}:
             raise DataError("The range of the inputs needs a low and a high number for each feature.")

@@ -34,7 +34,7 @@ _FEATURES = ("x_test", "x", "x_train", "data", "features")
 
 
 def read_npz(path: str | Path) -> Dataset:
-    """The features and targets in an ``.npz`` file, as `numpy.savez` writes it.
+    """Return the features and targets in an ``.npz`` file, as `numpy.savez` writes it.
 
     The arrays are called ``x_train`` and ``y_train``, ``x`` and ``y``, ``data`` and ``target``, or
     ``features`` and ``labels`` (the first of these pairs that is there), the test part ``x_test`` and
@@ -72,7 +72,7 @@ def read_npz(path: str | Path) -> Dataset:
 
 
 def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
-    """The features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
+    """Return the features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
 
     They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and
     come as they are stored: what is to be done to them is known to the model (`chainrule.Model.prepare`).
@@ -100,7 +100,7 @@ def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
 
 
 def _read(path: Path, choose: Callable[[Mapping[str, str], Path], Iterable[str]]) -> dict[str, Any]:
-    """The arrays in a file that ``choose`` names, by their names and in its order."""
+    """Return the arrays in a file that ``choose`` names, by their names and in its order."""
     if not path.is_file():
         kind = "is a folder" if path.exists() else "does not exist"
         raise FileError(f"{path} {kind}; expected an .npz file.")
@@ -130,12 +130,12 @@ def _open(file: IO[bytes], path: Path) -> zipfile.ZipFile:
 
 
 def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
-    """What lies in the zip, each with the name of its array; a name may occur twice."""
+    """Return what lies in the zip, each with the name of its array; a name may occur twice."""
     return [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
 
 
 def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
-    """The names of the arrays by how they read in lower case."""
+    """Return the names of the arrays by how they read in lower case."""
     spelled: dict[str, list[str]] = {}
     for key, _ in members:
         spelled.setdefault(key.lower(), []).append(key)
@@ -143,7 +143,7 @@ def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str
 
 
 def _only(members: list[tuple[str, zipfile.ZipInfo]], key: str, path: Path) -> zipfile.ZipInfo:
-    """The one array of a name."""
+    """Return the one array of a name."""
     alike = [(name, info) for name, info in members if name.lower() == key.lower()]
     if len(alike) > 1:
         names = " and ".join(repr(name) for name, _ in alike)
@@ -160,7 +160,9 @@ def _check_size(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str, path: Path) -> tuple[int, np.dtype[Any]]:
-    """How many values an array has, and their kind; its header must ask for the bytes that the zip says are there."""
+    """Return how many values an array has, and their kind; its header must ask for the bytes that the zip says are
+    there.
+    """
     with _blaming(key, path), archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         width = 2 if version == (1, 0) else 4
@@ -204,7 +206,7 @@ def _blaming(key: str, path: Path) -> Iterator[None]:
 
 
 def _choose(spelled: Mapping[str, str], path: Path) -> tuple[str, ...]:
-    """The keys of features and targets: for training, and for the test (or none)."""
+    """Return the keys of features and targets: for training, and for the test (or none)."""
     have = ", ".join(sorted(spelled.values())) or "nothing"
     train, test = _pair(spelled, _TRAIN), _pair(spelled, _TEST)
     if train is None:
@@ -221,7 +223,7 @@ def _choose(spelled: Mapping[str, str], path: Path) -> tuple[str, ...]:
 
 
 def _choose_features(spelled: Mapping[str, str], path: Path) -> tuple[str]:
-    """The key of the features."""
+    """Return the key of the features."""
     name = next((name for name in _FEATURES if name in spelled), None)
     if name is None:
         have = ", ".join(sorted(spelled.values())) or "nothing"
@@ -230,6 +232,4 @@ def _choose_features(spelled: Mapping[str, str], path: Path) -> tuple[str]:
 
 
 def _pair(spelled: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
-    return next(
-        ((spelled[x], spelled[y]) for x, y in names if x in spelled and y in spelled), None
-    )
+    return next(((spelled[x], spelled[y]) for x, y in names if x in spelled and y in spelled), None)

@@ -60,7 +60,7 @@ class ParquetRows(Source):
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def _group(self, i: int) -> Array:
-        """A row group as one array."""
+        """Return a row group as one array."""
         if i not in self.kept:
             while len(self.kept) >= KEPT:
                 del self.kept[next(iter(self.kept))]  # the one read first
@@ -80,7 +80,7 @@ class ParquetRows(Source):
         return self.kept[i]
 
     def target(self, name: str) -> Array:
-        """A column as a whole."""
+        """Return a column as a whole."""
         column: Array = _read(self.path, lambda: self.file.read(columns=[name])).column(name).to_numpy()
         return column
 
@@ -97,7 +97,7 @@ def _open(path: Path) -> Any:
 
 
 def _read(path: Path, read: Any) -> Any:
-    """What a call of pyarrow gives; its own errors name neither the file nor what was expected."""
+    """Return what a call of pyarrow gives; its own errors name neither the file nor what was expected."""
     import pyarrow
 
     try:

@@ -35,12 +35,12 @@ class Header(NamedTuple):
 
 
 def read_headers(paths: Sequence[Path]) -> list[Header]:
-    """The headers of picture files."""
+    """Return the headers of picture files."""
     return list(_map(_header, paths))
 
 
 def read_pixels(paths: Sequence[Path], size: tuple[int, int], channels: int) -> NDArray[Any]:
-    """Pictures as (n, height, width, channels), float32 in [0, 1].
+    """Return pictures as (n, height, width, channels), float32 in [0, 1].
 
     They are turned as their camera says and brought to the size; what is transparent becomes white, of several frames
     the first is taken. One channel is grey, three are red, green and blue.

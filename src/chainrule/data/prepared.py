@@ -63,7 +63,7 @@ class PreparedInputs:
         return len(self.x)
 
     def __getitem__(self, rows: Any) -> PreparedInputs:
-        """Some of the rows."""
+        """Return some of the rows."""
         return PreparedInputs(self.x[rows], self.by)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:

@@ -38,11 +38,11 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, rows: Array) -> Rows:
-        """Some of the rows: their numbers, in rising order."""
+        """Return some of the rows: their numbers, in rising order."""
         return Chosen(self, rows)
 
     def read(self, start: int, stop: int) -> Array:
-        """The rows from ``start`` to before ``stop``, as finite floating numbers; others are a `DataError`."""
+        """Return the rows from ``start`` to before ``stop``, as finite floating numbers; others are a `DataError`."""
         raise NotImplementedError
 
     def stretches(self, values: int = CHUNK) -> Iterator[tuple[int, int]]:
@@ -70,7 +70,7 @@ class Source(Rows):
         self.pixels = dtype == np.uint8
 
     def stored(self, start: int, stop: int) -> Array:
-        """The rows as they are stored."""
+        """Return the rows as they are stored."""
         raise NotImplementedError
 
     def read(self, start: int, stop: int) -> Array:

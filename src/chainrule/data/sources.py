@@ -97,7 +97,7 @@ def load(
     download: bool = False,
     image_size: Sequence[int] | None = None,
 ) -> Dataset:
-    """A data set by its name, or from a file or folder.
+    """Return a data set by its name, or from a file or folder.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def is_image_data(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def _as_name(given: str | os.PathLike[str]) -> str:
-    """How the given name is spelt here; a `Path` is never a name."""
+    """Return how the given name is spelt here; a `Path` is never a name."""
     return given.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else ""
 
 
@@ -189,7 +189,7 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
 
 
 def _digits() -> Dataset | None:
-    """The digits from scikit-learn's file, without the second that importing scikit-learn takes."""
+    """Return the digits from scikit-learn's file, without the second that importing scikit-learn takes."""
     package = importlib.util.find_spec("sklearn")
     folders = package.submodule_search_locations if package is not None else None
     path = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz" if folders else None
@@ -237,7 +237,7 @@ def _mirrored(name: str, data_dir: str | os.PathLike[str] | None, download: bool
 
 
 def _with_classes(data: Dataset, classes: tuple[Any, ...]) -> Dataset:
-    """The codes of a part of the data (some classes absent) as codes of the whole."""
+    """Return the codes of a part of the data (some classes absent) as codes of the whole."""
     labels = np.asarray(data.classes, np.int32)
     if labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{data.name}: expected labels from 0 to {len(classes) - 1}, found {labels.tolist()}.")
@@ -246,7 +246,7 @@ def _with_classes(data: Dataset, classes: tuple[Any, ...]) -> Dataset:
 
 
 def _places(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
-    """The folders in which the files may lie, in the order in which they are tried, without the cache."""
+    """Return the folders in which the files may lie, in the order in which they are tried, without the cache."""
     if data_dir is not None and not as_path(data_dir).is_dir():
         raise FileError(f"The data_dir {str(data_dir)!r} is not a folder.")
     given = [data_dir, os.environ.get("CHAINRULE_DATA")]
@@ -259,7 +259,7 @@ def _has_idx_files(folder: Path) -> bool:
 
 
 def _is_another(folder: Path, name: str) -> bool:
-    """Whether the folder holds the other data set with these file names, told by its training labels."""
+    """Return whether the folder holds the other data set with these file names, told by its training labels."""
     if folder.name == name:
         return False
     others = [m for n, m in MIRRORED.items() if n != name]
@@ -274,7 +274,7 @@ def _is_another(folder: Path, name: str) -> bool:
 
 
 def _md5(data: bytes, of: str) -> str:
-    """The MD5 of a file, or of its contents after unpacking (empty if it cannot be unpacked)."""
+    """Return the MD5 of a file, or of its contents after unpacking (empty if it cannot be unpacked)."""
     if of == "contents" and data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)

@@ -94,7 +94,7 @@ def _class_numbers(target: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _shares(counts: NDArray[np.intp], size: int, first: NDArray[np.intp]) -> NDArray[np.intp]:
-    """How many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``.
+    """Return how many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``.
 
     Equal claims are settled by ``first``, the place of the first member of each class in the random order.
     """

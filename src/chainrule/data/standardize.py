@@ -56,7 +56,7 @@ class Standardizer:
 
     @classmethod
     def fit_with_limits(cls, x: Any, weight: Any = None) -> tuple[Self, Limits]:
-        """What `fit` gives, and the smallest and the largest value of each feature or channel, in one pass."""
+        """Return what `fit` gives, and the smallest and the largest value of each feature or channel, in one pass."""
         if isinstance(x, Rows):
             blocks = (x.read(start, stop) for start, stop in x.stretches())
         else:
@@ -96,7 +96,7 @@ class Standardizer:
         return cls(center, np.where(constant | (deviation == 0), dtype.type(1), deviation)), limits
 
     def without_last(self, count: int) -> Self | None:
-        """The same for all features but the last so many, which stay as they are; None if none is left.
+        """Return the same for all features but the last so many, which stay as they are; None if none is left.
 
         >>> from chainrule.data import Standardizer
         >>> Standardizer.fit([[1.0, 7.0], [3.0, 9.0]]).without_last(1)([[3.0, 9.0]])
@@ -114,7 +114,7 @@ class Standardizer:
         return (x - self.mean) / self.deviation
 
     def undo(self, x: Any) -> Any:
-        """The inverse: x · deviation + mean.
+        """Return the inverse: x · deviation + mean.
 
         >>> from chainrule.data import Standardizer
         >>> Standardizer.fit([[1.0], [3.0]]).undo([[0.0], [2.0]])
@@ -125,12 +125,12 @@ class Standardizer:
         return x * self.deviation + self.mean
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays to save: ``mean`` and ``deviation``."""
+        """Return the arrays to save: ``mean`` and ``deviation``."""
         return {"mean": self.mean, "deviation": self.deviation}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
-        """The standardizer that `to_arrays` described; wrong arrays are a `DataError`."""
+        """Return the standardizer that `to_arrays` described; wrong arrays are a `DataError`."""
         if missing := {"mean", "deviation"} - set(arrays):
             raise DataError(
                 f"A standardizer needs the arrays mean and deviation; missing: {', '.join(sorted(missing))}."

@@ -105,7 +105,7 @@ def stream(x: Any, y: Any = None, *, target: str | None = None) -> Stream:
 
 
 def streamed(x: Any, y: Any = None) -> Stream | None:
-    """The stream that data is: a `Stream` itself, or a memory-mapped x with its targets; None for other data."""
+    """Return the stream that data is: a `Stream` itself, or a memory-mapped x with its targets; None for other data."""
     if isinstance(x, Stream):
         return x if y is None else Stream(x.x, _targets(y))
     return stream(x, y) if isinstance(x, np.memmap) else None
@@ -122,7 +122,7 @@ def open_pair(x: Any, y: Any) -> tuple[Any, Array]:
 
 
 def _targets(y: Any) -> Array | None:
-    """Targets as an array in memory."""
+    """Return targets as an array in memory."""
     if y is None:
         return None
     if not isinstance(y, str | os.PathLike):

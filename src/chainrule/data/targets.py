@@ -70,11 +70,13 @@ class Target:
         return replace(self.standardized(y), deviation=(1.0,) * self.outputs)
 
     def scale(self, y: Any) -> Any:
-        """Targets as the network learns them; arrays are scaled in float64, since y may be large beside y − mean."""
+        """Return targets as the network learns them; arrays are scaled in float64, since y may be large beside y −
+        mean.
+        """
         return (y - self._in(self.mean, y)) / self._in(self.deviation, y) if self.mean else y
 
     def undo(self, a: Any) -> Any:
-        """Outputs of the network in the target's own unit, arrays in float64: the inverse of `scale`."""
+        """Return outputs of the network in the target's own unit, arrays in float64: the inverse of `scale`."""
         return a * self._in(self.deviation, a) + self._in(self.mean, a) if self.mean else a
 
     @staticmethod
@@ -162,7 +164,7 @@ def encode_target(
 
 
 def decode(codes: Any, classes: Sequence[Any]) -> Array:
-    """The labels that codes stand for: ``classes[code]``, in the shape of ``codes``.
+    """Return the labels that codes stand for: ``classes[code]``, in the shape of ``codes``.
 
     >>> from chainrule.data import decode
     >>> decode([1, 0, 1], ("cat", "dog"))
@@ -177,7 +179,7 @@ def decode(codes: Any, classes: Sequence[Any]) -> Array:
 
 
 def _are_labels(values: Array, units: int | None, activation: str | None) -> bool:
-    """Whether values, one for each sample, name classes (or else are numbers to be met)."""
+    """Return whether values, one for each sample, name classes (or else are numbers to be met)."""
     if values.dtype.kind == "U" or activation == "softmax":
         return True
     if units is not None and units > 1:
@@ -189,7 +191,7 @@ def _are_labels(values: Array, units: int | None, activation: str | None) -> boo
 
 
 def _whole(values: Array, activation: str | None, units: int | None) -> Array:
-    """Labels given as floating numbers, as whole numbers."""
+    """Return labels given as floating numbers, as whole numbers."""
     if values.dtype.kind != "f":
         return values
     if (broken := values != np.floor(values)).any():
@@ -210,7 +212,7 @@ def _encode_numbers(values: Array, units: int | None, activation: str | None) ->
 
 
 def _encode_known_numbers(target: Array, known: Target, activation: str | None) -> tuple[Array, Target]:
-    """Numbers to be predicted, whatever they look like: those of a few rows may look like labels."""
+    """Return numbers to be predicted, whatever they look like: those of a few rows may look like labels."""
     if target.dtype.kind == "U":
         raise DataError(f"y holds text ({target.ravel()[0]!r}), and the model predicts numbers.")
     numbers = _as_float(target.reshape(len(target), -1))
@@ -249,7 +251,7 @@ def _encode_labels(
 
 
 def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
-    """The classes, in the order of their codes."""
+    """Return the classes, in the order of their codes."""
     found = np.unique(values)
     if values.dtype.kind == "b":
         return (False, True)
@@ -259,7 +261,9 @@ def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
 
 
 def _look_up(values: Array, classes: tuple[Any, ...], coded: bool) -> Array:
-    """The code of each label: of the class that it is, else of the class that is written like it, else itself."""
+    """Return the code of each label: of the class that it is, else of the class that is written like it, else
+    itself.
+    """
     labels, inverse = np.unique(values, return_inverse=True)
     by_label = {label: i for i, label in enumerate(classes)}
     by_text = {str(label): i for i, label in enumerate(classes)}

@@ -62,7 +62,7 @@ class Walk:
             self._enter(folder)
 
     def folders(self, folder: Path) -> list[Path]:
-        """The folders in a folder, without those that lead back to one around them."""
+        """Return the folders in a folder, without those that lead back to one around them."""
         inside = []
         for path, mode in self._inside(folder):
             if not stat.S_ISDIR(mode):
@@ -98,7 +98,7 @@ class Walk:
 
     @staticmethod
     def _inside(folder: Path) -> list[tuple[Path, int]]:
-        """What a folder holds, each with its mode (that of what a link leads to; 0: it leads nowhere)."""
+        """Return what a folder holds, each with its mode (that of what a link leads to; 0: it leads nowhere)."""
         try:
             with os.scandir(folder) as entries:
                 visible = sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)

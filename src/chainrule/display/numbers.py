@@ -16,7 +16,7 @@ def percent(value: Any, digits: int = 2) -> str:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number with some digits that count, without an exponent where it can be read so.
+    """Return a number with some digits that count, without an exponent where it can be read so.
 
     >>> [number(v) for v in (0.123456, 44.70001, 1234567.0, 3, 1e-9, None)]
     ['0.1235', '44.7', '1,234,567', '3', '1e-09', 'not a number']
@@ -30,17 +30,17 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number."""
+    """Return whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def value_of(name: str, value: Any) -> str:
-    """A metric: accuracies in percent."""
+    """Return a metric: accuracies in percent."""
     return percent(value) if name.endswith("accuracy") else number(value)
 
 
 def seconds(value: Any) -> str:
-    """A length of time.
+    """Return a length of time.
 
     >>> seconds(0.0123), seconds(75), seconds(7260)
     ('12 ms', '1 min 15 s', '2 h 1 min')

@@ -40,7 +40,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def line(record: Mapping[str, float], epochs: int) -> str:
-    """One epoch on one line: ``epoch  3/30  loss 0.1234  accuracy 0.9654 …``."""
+    """Return one epoch on one line: ``epoch 3/30 loss 0.1234 accuracy 0.9654 …``."""
     parts = [f"epoch {int(record['epoch']):>{len(str(epochs))}}/{epochs}"]
     for name in record:
         if name not in ("epoch", "seconds"):
@@ -49,7 +49,7 @@ def line(record: Mapping[str, float], epochs: int) -> str:
 
 
 def number(name: str, value: float) -> str:
-    """A metric as people read it: accuracies in percent."""
+    """Return a metric as people read it: accuracies in percent."""
     if name.endswith("accuracy"):
         return f"{100 * value:.2f} %"
     return f"{value:.3g}" if name == "lr" else f"{value:.4f}"

@@ -44,7 +44,7 @@ def ignore_cache_warnings() -> None:
 
 
 def _processor() -> str:
-    """The kind of processor: a home folder may be shared by machines, and a program uses what its own can do."""
+    """Return the kind of processor: a home folder may be shared by machines, and a program uses what its own can do."""
     lines: list[str] = []
     if (info := Path("/proc/cpuinfo")).is_file():
         lines = [s for s in info.read_text().splitlines() if s.startswith(("flags", "Features", "model name"))]

@@ -57,7 +57,7 @@ def choose(
     work: Callable[[], CostEstimate] = CostEstimate,
     devices: str | int | None = None,
 ) -> Engine:
-    """The engine of a name; "auto" takes the one that will be done first, by `COSTS`.
+    """Return the engine of a name; "auto" takes the one that will be done first, by `COSTS`.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def choose(
 
 
 def lanes(engine: Engine) -> tuple[tuple[Engine, int], ...]:
-    """Where parts of a population train at the same time: engines, and how many threads call programs of each.
+    """Return where parts of a population train at the same time: engines, and how many threads call programs of each.
 
     On the CPU as many threads as there are cores, each program on one of them; one thread for each other device.
     """
@@ -105,7 +105,7 @@ def lanes(engine: Engine) -> tuple[tuple[Engine, int], ...]:
 
 @functools.cache
 def _engine(name: str, precision: str, devices: tuple[Any, ...], alone: bool = False) -> Engine:
-    """One object for each engine, precision and devices, so that compiled programs are found again."""
+    """Return one object for each engine, precision and devices, so that compiled programs are found again."""
     return JaxEngine(precision, devices, alone) if name == "jax" else NumpyEngine(precision)
 
 

@@ -132,11 +132,11 @@ class JaxEngine:
         return self.layout.shards if self.layout is not None else 1
 
     def own(self, batch_size: int) -> slice:
-        """The columns of a batch that this process gives: all of them, unless there are several processes."""
+        """Return the columns of a batch that this process gives: all of them, unless there are several processes."""
         return self.layout.own(batch_size) if self.layout is not None else slice(batch_size)
 
     def place(self, values: Any, split: bool = False) -> Any:
-        """Arrays where the engine works on them: whole on every device, or their second axis split among them.
+        """Return arrays where the engine works on them: whole on every device, or their second axis split among them.
 
         Of an array (steps, batch, …) that is split, each process gives its `own` columns.
         """
@@ -146,7 +146,7 @@ class JaxEngine:
             return tree.map(functools.partial(self.layout.place, split=split), values)
 
     def copy(self, values: Any) -> Any:
-        """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
+        """Return arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
         with self._precision():
             return _copier(self._whole)(values)
 
@@ -155,7 +155,7 @@ class JaxEngine:
         return tree.map(np.asarray if self.layout is None else self.layout.fetch, values)
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        """The function as one compiled program for each shape of its arguments.
+        """Return the function as one compiled program for each shape of its arguments.
 
         The arguments at the positions in ``donate`` are given away: the program writes its results over them.
         """
@@ -228,7 +228,8 @@ class JaxEngine:
         return ended
 
     def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
-        """The function for many members at once: each has its own part of the arguments along the axis that is given.
+        """Return the function for many members at once: each has its own part of the arguments along the axis that is
+        given.
 
         Arguments, or parts of them, whose axis is None are the same for all. ``out`` are the axes of the results.
         """
@@ -253,7 +254,7 @@ class JaxEngine:
 
 
 def _given(value: Any) -> Any:
-    """An array of JAX's own, which shares no memory with what was given."""
+    """Return an array of JAX's own, which shares no memory with what was given."""
     import jax
 
     if isinstance(value, np.ndarray) and value.nbytes > HANDED_OVER:
@@ -268,7 +269,7 @@ def _write(i: Any, row: Any, value: Any) -> Any:
 
 @functools.cache
 def _copier(whole: Any) -> Any:
-    """One program that copies a whole tree."""
+    """Return one program that copies a whole tree."""
     import jax
 
     return PROGRAMS.jit(

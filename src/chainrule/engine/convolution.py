@@ -20,12 +20,12 @@ Padding = tuple[Pair, Pair]
 
 
 def positions(length: int, size: int, stride: int, dilation: int) -> int:
-    """How many places a window has along one (padded) axis."""
+    """Return how many places a window has along one (padded) axis."""
     return max(0, (length - (size - 1) * dilation - 1) // stride + 1)
 
 
 def resolve_padding(padding: Any, image: Pair, size: Pair, stride: Pair, dilation: Pair) -> Padding:
-    """The border ((top, bottom), (left, right)) for "same", "valid", a number, or the pairs themselves.
+    """Return the border ((top, bottom), (left, right)) for "same", "valid", a number, or the pairs themselves.
 
     "same" gives ⌈length / stride⌉ positions; an odd border has its larger part at the end (as in TensorFlow).
     """
@@ -44,7 +44,7 @@ def resolve_padding(padding: Any, image: Pair, size: Pair, stride: Pair, dilatio
 
 
 def windows(xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Array:
-    """The patches under a sliding window: (n, h, w, c) to (n, rows, columns, kh, kw, c)."""
+    """Return the patches under a sliding window: (n, h, w, c) to (n, rows, columns, kh, kw, c)."""
     if padding != ((0, 0), (0, 0)):
         x = xp.pad(x, ((0, 0), *padding, (0, 0)))
     (kh, kw), (sh, sw), (dh, dw) = size, stride, dilation
@@ -90,7 +90,7 @@ def fold(xp: ModuleType, patches: Array, image: Pair, stride: Pair, dilation: Pa
 
 
 def places(at: int, count: int, stride: int, dilation: int) -> slice:
-    """Where the window's row (or column) ``at`` lies, over all its positions."""
+    """Return where the window's row (or column) ``at`` lies, over all its positions."""
     return slice(at * dilation, at * dilation + (count - 1) * stride + 1 if count else at * dilation, stride)
 
 
@@ -113,7 +113,7 @@ def convolve(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, p
 def input_gradient(
     xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """What `convolve`'s output gradient g (n, rows, columns, filters) means for its image."""
+    """Return what `convolve`'s output gradient g (n, rows, columns, filters) means for its image."""
     kh, kw, c, filters = w.shape
     n, rows, columns, _ = g.shape
     patches = g.reshape(-1, filters) @ w.reshape(-1, filters).T
@@ -123,7 +123,7 @@ def input_gradient(
 def weight_gradient(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """What `convolve`'s output gradient g means for its kernels."""
+    """Return what `convolve`'s output gradient g means for its kernels."""
     (kh, kw), filters, c = size, g.shape[3], x.shape[3]
     g = g.reshape(-1, filters)
     patches = windows(xp, x, size, stride, dilation, padding)

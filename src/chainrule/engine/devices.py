@@ -19,7 +19,7 @@ PLATFORMS = ("cpu", "gpu", "tpu")
 
 
 def find_devices(asked: str | int | None) -> tuple[Device, ...]:
-    """The devices of a name or number, in the order in which they share a batch; () for JAX's own choice of one.
+    """Return the devices of a name or number, in the order in which they share a batch; () for JAX's own choice of one.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _of_platform(platform: str) -> list[Device]:
 
 
 def _present() -> str:
-    """The devices that there are, such as "cpu (1 device), gpu (4 devices)"."""
+    """Return the devices that there are, such as "cpu (1 device), gpu (4 devices)"."""
     import jax
 
     counts = {}
@@ -132,19 +132,19 @@ class Sharding:
         self._parts, self._part = len(owners), owners.index(place_in_the_run()[0])
 
     def own(self, batch_size: int) -> slice:
-        """The columns of a batch that this process gives."""
+        """Return the columns of a batch that this process gives."""
         each = batch_size // self._parts
         return slice(self._part * each, (self._part + 1) * each)
 
     def place(self, value: Any, split: bool = False) -> Any:
-        """An array on all devices; of a split one every process gives its `own` columns."""
+        """Return an array on all devices; of a split one every process gives its `own` columns."""
         import jax
 
         make: Any = jax.make_array_from_process_local_data
         return make(self.split if split else self.whole, np.asarray(value))
 
     def fetch(self, value: Any) -> np.ndarray:
-        """The NumPy array of an array that lies here."""
+        """Return the NumPy array of an array that lies here."""
         import jax
 
         if isinstance(value, jax.Array) and not (value.is_fully_addressable or value.is_fully_replicated):

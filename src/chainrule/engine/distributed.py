@@ -147,7 +147,7 @@ def place() -> tuple[int, int]:
 
 
 def is_first() -> bool:
-    """Whether this process writes and speaks for the run."""
+    """Return whether this process writes and speaks for the run."""
     return place()[0] == 0
 
 
@@ -189,7 +189,9 @@ def check_same(what: Mapping[str, str]) -> None:
 
 
 def gathered(*numbers: int) -> list[tuple[int, ...]]:
-    """The numbers that every process gives, in the order of the processes: [those given here] for an ordinary run."""
+    """Return the numbers that every process gives, in the order of the processes: [those given here] for an ordinary
+    run.
+    """
     if place()[1] == 1:
         return [numbers]
     from jax.experimental import multihost_utils
@@ -234,7 +236,7 @@ def losing_a_peer() -> Iterator[None]:
 
 
 def _send(content: bytes) -> bytes:
-    """The bytes that process 0 gives, in every process."""
+    """Return the bytes that process 0 gives, in every process."""
     from jax.experimental import multihost_utils
 
     with losing_a_peer():

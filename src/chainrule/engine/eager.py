@@ -36,15 +36,15 @@ class NumpyEngine:
     shards = 1
 
     def own(self, batch_size: int) -> slice:
-        """The columns of a batch that this process gives: all of them."""
+        """Return the columns of a batch that this process gives: all of them."""
         return slice(batch_size)
 
     def place(self, values: Any, split: bool = False) -> Any:
-        """Arrays where the engine works on them."""
+        """Return arrays where the engine works on them."""
         return tree.map(np.asarray, values)
 
     def copy(self, values: Any) -> Any:
-        """Arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
+        """Return arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
         return values
 
     def fetch(self, values: Any) -> Any:
@@ -52,7 +52,7 @@ class NumpyEngine:
         return values
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        """The function as the engine runs it: overflow gives inf without a warning, as in a compiled program."""
+        """Return the function as the engine runs it: overflow gives inf without a warning, as in a compiled program."""
 
         @functools.wraps(f)
         def run(*args: Any) -> Any:

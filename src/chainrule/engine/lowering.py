@@ -41,7 +41,7 @@ _platform: ContextVar[str | None] = ContextVar("platform", default=None)
 
 
 def choose(direction: str, platform: str, kernels: tuple[int, ...], stride: Pair) -> str:
-    """The lowering of a direction: "forward", "input" (its gradient) or "weight".
+    """Return the lowering of a direction: "forward", "input" (its gradient) or "weight".
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def on(platform: str) -> Iterator[None]:
 
 
 def current() -> tuple[str | None, ...]:
-    """What `lowering` asks for here. Whoever keeps compiled programs must keep them by this as well."""
+    """Return what `lowering` asks for here. Whoever keeps compiled programs must keep them by this as well."""
     return _forced.get()
 
 
@@ -123,7 +123,7 @@ def convolve(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, p
 def input_gradient(
     xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """What `convolve`'s output gradient g (n, rows, columns, filters) means for its image."""
+    """Return what `convolve`'s output gradient g (n, rows, columns, filters) means for its image."""
     if xp is np:
         return convolution.input_gradient(xp, g, w, image, stride, dilation, padding)
     return _pick("input", w.shape, stride)(xp, g, w, image, stride, dilation, padding)
@@ -132,7 +132,7 @@ def input_gradient(
 def weight_gradient(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """What `convolve`'s output gradient g means for its kernels."""
+    """Return what `convolve`'s output gradient g means for its kernels."""
     if xp is np:
         return convolution.weight_gradient(xp, x, g, size, stride, dilation, padding)
     return _pick("weight", (*size, x.shape[3], g.shape[3]), stride)(xp, x, g, size, stride, dilation, padding)
@@ -156,7 +156,7 @@ def _native(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, pa
 
 
 def _split(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, padding: Padding) -> Array:
-    """One product of the rows of pixels with all rows of the kernel; its kh parts, shifted, are added."""
+    """Return one product of the rows of pixels with all rows of the kernel; its kh parts, shifted, are added."""
     (kh, kw, c, filters), (above_below, left_right) = w.shape, padding
     parts = wide(xp, x, kw, stride[1], dilation[1], left_right) @ w.transpose(1, 2, 0, 3).reshape(kw * c, kh * filters)
     # The border above and below is zero before and after the product, so it is added after.
@@ -196,7 +196,7 @@ def _shifts(xp: ModuleType, x: Array, w: Array, stride: Pair, dilation: Pair, pa
 def _native_to_input(
     xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """A convolution of the spread gradient with the flipped kernels."""
+    """Return a convolution of the spread gradient with the flipped kernels."""
     from jax import lax
 
     border = _border_of_gradient(g, w, image, stride, dilation, padding)
@@ -209,7 +209,7 @@ def _native_to_input(
 def _winograd_to_input(
     xp: ModuleType, g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """The same convolution of the gradient with the flipped kernels."""
+    """Return the same convolution of the gradient with the flipped kernels."""
     if not _suits_winograd(w.shape[0], g, stride, dilation):
         return _native_to_input(xp, g, w, image, stride, dilation, padding)
     border = _border_of_gradient(g, w, image, stride, dilation, padding)
@@ -232,7 +232,7 @@ def _border_of_gradient(g: Array, w: Array, image: Pair, stride: Pair, dilation:
 def _native_to_weight(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """A convolution of the images with the gradient as kernels: channels as batch, batch as channels."""
+    """Return a convolution of the images with the gradient as kernels: channels as batch, batch as channels."""
     from jax import lax
 
     border = []
@@ -247,7 +247,7 @@ def _native_to_weight(
 def _split_to_weight(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """The images unrolled along the width, the gradient along the height: one product (kw·c) by (kh·filters)."""
+    """Return the images unrolled along the width, the gradient along the height: one product (kw·c) by (kh·filters)."""
     from jax import lax
 
     (kh, kw), c, filters = size, x.shape[3], g.shape[3]
@@ -265,14 +265,14 @@ def _split_to_weight(
 def _winograd_to_weight(
     xp: ModuleType, x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Array:
-    """The transpose of `_winograd` in its kernels."""
+    """Return the transpose of `_winograd` in its kernels."""
     if not _suits_winograd(size[0], x, stride, dilation):
         return _split_to_weight(xp, x, g, size, stride, dilation, padding)
     kw, c, filters = size[1], x.shape[3], g.shape[3]
     tiles = -(-g.shape[1] // 4)
 
     def products(x: Array, g: Array) -> Array:
-        """The gradient of each of the six kernels."""
+        """Return the gradient of each of the six kernels."""
         g = xp.pad(g, ((0, 0), (0, 4 * tiles - g.shape[1]), (0, 0), (0, 0)))
         asked = _combined(_RESULT_ROWS.T, [g[:, i::4] for i in range(4)])
         seen = [wide(xp, rows, kw, 1, 1, padding[1]) for rows in _seen_rows(xp, x, padding[0][0], tiles)]
@@ -307,7 +307,7 @@ _RESULT_ROWS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 0.5, -2, 0], [0, 1, 1, 0
 
 
 def _suits_winograd(kh: int, x: Array, stride: Pair, dilation: Pair) -> bool:
-    """Sums and differences of pixels need more digits than a 16-bit number has."""
+    """Return sums and differences of pixels need more digits than a 16-bit number has."""
     return kh == 3 and stride == dilation == (1, 1) and x.dtype.itemsize >= 4
 
 
@@ -331,7 +331,7 @@ def _combined(matrix: np.ndarray, parts: list[Array]) -> list[Array]:
 
 
 def _blocks(x: Array, *others: Array) -> list[Array]:
-    """Arrays (samples of a block, blocks, …)."""
+    """Return arrays (samples of a block, blocks, …)."""
     n, least = len(x), max(2, -(-x.size // BLOCK_VALUES))
     blocks = next((k for k in range(least, 2 * least) if n % k == 0), 1)
     return [a.reshape(n // blocks, blocks, *a.shape[1:]) for a in (x, *others)]
@@ -370,7 +370,7 @@ def _sum_over_blocks(xp: ModuleType, f: Any, x: Array, g: Array) -> Array:
 
 
 def flat(x: Array) -> Array:
-    """All pixels as rows of a matrix. (XLA would copy to contract three axes; contracting one, it does not.)"""
+    """Return all pixels as rows of a matrix. (XLA would copy to contract three axes; contracting one, it does not.)"""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 

@@ -115,7 +115,9 @@ class Net(Parameters):
     # The rows
 
     def _validated(self, X: Any, y: Any = "no_validation", *, reset: bool, numeric: bool = False) -> Any:
-        """Inputs (and targets) as arrays, checked as scikit-learn's estimators do; a table as the frame it is."""
+        """Return inputs (and targets) as arrays, checked as scikit-learn's estimators do; a table as the frame
+        it is.
+        """
         if is_table(X) if reset else self.model_.preparation is not None:
             if not hasattr(X, "iloc"):
                 raise DataError(
@@ -135,7 +137,7 @@ class Net(Parameters):
         return _dense(X), _dense(y)
 
     def _weighted(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
-        """The rows that count: one with the weight 0 is as if it were not there."""
+        """Return the rows that count: one with the weight 0 is as if it were not there."""
         if sample_weight is None:
             return X, y, None
         weight = np.asarray(sample_weight)
@@ -156,7 +158,7 @@ class Net(Parameters):
     # Training
 
     def _train(self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str) -> Run:
-        """A run from the start on rows that are checked."""
+        """Return a run from the start on rows that are checked."""
         settings = self._settings() | {"validation": self._validation(), "precision": self._precision(X)}
         if not is_table(X):
             net = self._network(outputs, activation)
@@ -169,7 +171,7 @@ class Net(Parameters):
     def _train_on(
         self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str, classes: Any = None
     ) -> Run:
-        """One more pass over rows that are checked."""
+        """Return one more pass over rows that are checked."""
         if self.early_stopping:
             raise SettingError("partial_fit makes one pass over the rows it gets; use fit for early stopping.")
         if isinstance(self.class_weight, str):
@@ -186,7 +188,7 @@ class Net(Parameters):
         return self._continued.train(model, X, y, sample_weight, self._settings())
 
     def _named(self, X: np.ndarray) -> Any:
-        """The rows with the names of their columns, where `fit` was given a data frame: its model keeps them."""
+        """Return the rows with the names of their columns, where `fit` was given a data frame: its model keeps them."""
         names = getattr(self, "feature_names_in_", None)
         if names is None or X.ndim != 2:
             return X
@@ -195,11 +197,11 @@ class Net(Parameters):
         return DataFrame(X, columns=names, copy=False)
 
     def _columns(self, X: Any) -> Mapping[str, Any] | None:
-        """What is said of the columns of a data frame; they are scaled one by one, or none of them."""
+        """Return what is said of the columns of a data frame; they are scaled one by one, or none of them."""
         return self.columns if self.normalize else unscaled(map(str, X.columns), self.columns or {})
 
     def _initial(self, X: Any, y: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
-        """The model before the first pass; how inputs are prepared is learned from the rows of that pass."""
+        """Return the model before the first pass; how inputs are prepared is learned from the rows of that pass."""
         precision = self._precision(X)
         preparation = learned(X, y, self._columns(X))[0] if is_table(X) else None
         X = X if preparation is None else preparation(X)
@@ -222,7 +224,7 @@ class Net(Parameters):
         return make(target=Target("binary" if units == 1 else "classification", tuple(classes.tolist()), units))
 
     def _keep(self, run: Run, *, further: bool = False) -> Self:
-        """What is known after training."""
+        """Return what is known after training."""
         self.run_, self.model_ = run, run.model
         before: list[float] = getattr(self, "loss_curve_", []) if further else []
         self.loss_curve_: list[float] = [*before, *run.history["loss"]]
@@ -234,7 +236,7 @@ class Net(Parameters):
     # The settings
 
     def _network(self, outputs: int, activation: str, preparation: Preprocessor | None = None) -> Layer:
-        """The network given, or dense layers with the outputs that the target needs."""
+        """Return the network given, or dense layers with the outputs that the target needs."""
         if isinstance(self.net, Layer):
             return self.net
         if self.net is not None:
@@ -256,12 +258,12 @@ class Net(Parameters):
         return layers.Sequential(*parts, layers.Dense(outputs, activation))
 
     def _settings(self) -> dict[str, Any]:
-        """The parameters that are settings of `fit`."""
+        """Return the parameters that are settings of `fit`."""
         of_fit, own = inspect.signature(fit).parameters, set(self._get_param_names()) - {"net"}
         return {name: getattr(self, name) for name in of_fit if name in own} | {"seed": self._seed()}
 
     def _seed(self) -> int:
-        """The seed of the run: ``random_state`` where it is given."""
+        """Return the seed of the run: ``random_state`` where it is given."""
         if self.random_state is None:
             return self.seed
         if isinstance(self.random_state, numbers.Integral):
@@ -275,7 +277,7 @@ class Net(Parameters):
         return WATCHED if watched and self.validation is None else self.validation
 
     def _precision(self, X: Any) -> str:
-        """The precision of the run: with "auto" that of the inputs, as everywhere in scikit-learn."""
+        """Return the precision of the run: with "auto" that of the inputs, as everywhere in scikit-learn."""
         if self.precision != "auto":
             if self.precision not in PRECISIONS:
                 raise unknown_name("precision", self.precision, (*PRECISIONS, "auto"))
@@ -285,7 +287,7 @@ class Net(Parameters):
     # Predictions
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """The network's outputs for inputs of whatever kind `fit` took."""
+        """Return the network's outputs for inputs of whatever kind `fit` took."""
         check_is_fitted(self)
         X = self._validated(X, reset=False)
         return self.model_.predict_proba(X, engine=self.engine)
@@ -297,5 +299,5 @@ class Net(Parameters):
 
 
 def _dense(values: Any) -> np.ndarray:
-    """A sparse matrix with its zeros."""
+    """Return a sparse matrix with its zeros."""
     return values.toarray() if hasattr(values, "toarray") else values

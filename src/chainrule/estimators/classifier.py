@@ -128,14 +128,16 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
         return self._keep(run, further=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each sample; for several labels at once, 1 where the probability is above ½."""
+        """Return the most probable class of each sample; for several labels at once, 1 where the probability is above
+        ½.
+        """
         probabilities = self.predict_proba(X)
         if self._multilabel:
             return (probabilities > 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class (samples, classes), in the order of ``classes_``; or of each label."""
+        """Return the probability of each class (samples, classes), in the order of ``classes_``; or of each label."""
         outputs = self._outputs(X)
         activation = self.model_.last_activation
         if activation.range[0] < 0 or activation.range[1] > 1:
@@ -150,12 +152,12 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
         return outputs / outputs.sum(axis=1, keepdims=True)  # one sigmoid for each class: they need not add up to 1
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """The logarithm of `predict_proba`."""
+        """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     def _labels(self, y: Any) -> np.ndarray:
-        """One label for each sample, or one row of zeros and ones."""
+        """Return one label for each sample, or one row of zeros and ones."""
         check_classification_targets(y)
         kind = type_of_target(y)
         if kind == "multilabel-indicator":
@@ -168,7 +170,7 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
         return column_or_1d(y, warn=True)
 
     def _all_classes(self, labels: np.ndarray, given: Sequence[Any] | None, first: bool) -> np.ndarray:
-        """The classes of all calls of `partial_fit`."""
+        """Return the classes of all calls of `partial_fit`."""
         if first and given is None:
             if labels.ndim > 1:
                 return np.arange(labels.shape[1])

@@ -16,7 +16,7 @@ from chainrule.training.run_data import SPLIT
 
 
 def is_table(X: Any) -> bool:
-    """Whether it is a data frame with columns that are no numbers, or with missing values."""
+    """Return whether it is a data frame with columns that are no numbers, or with missing values."""
     if not all(hasattr(X, name) for name in ("iloc", "columns", "dtypes")):
         return False
     from pandas.api.types import is_numeric_dtype
@@ -25,14 +25,18 @@ def is_table(X: Any) -> bool:
 
 
 def learned(X: Any, y: np.ndarray, columns: Mapping[str, Any] | None) -> tuple[Preprocessor, list[str]]:
-    """What makes numbers of the columns, learned from these rows and targets; and what should be known of them."""
+    """Return what makes numbers of the columns, learned from these rows and targets; and what should be known
+    of them.
+    """
     return learn(X, y, "regression" if y.dtype.kind == "f" else "classification", overrides=columns)
 
 
 def prepared(
     X: Any, y: np.ndarray, weight: Any, columns: Mapping[str, Any] | None, validation: Any, seed: int
 ) -> tuple[Dataset, Any]:
-    """The rows as numbers, with what made them, split before anything is learned from them; and their weights."""
+    """Return the rows as numbers, with what made them, split before anything is learned from them; and their
+    weights.
+    """
     held_out: tuple[Any, Any] | None = None
     if isinstance(validation, tuple | list):
         held_out = (validation[0], np.asarray(validation[1]))

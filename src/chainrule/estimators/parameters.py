@@ -37,7 +37,7 @@ class Parameters(BaseEstimator):  # type: ignore[misc]
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; with ``deep`` those of recipes, too."""
+        """Return the parameters by name; with ``deep`` those of recipes, too."""
         found: dict[str, Any] = super().get_params(deep=deep)
         if deep:
             for name, value in list(found.items()):
@@ -55,7 +55,7 @@ class Parameters(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _recipe(self, name: str) -> Any:
-        """The recipe that a parameter is, or stands for."""
+        """Return the recipe that a parameter is, or stands for."""
         value = getattr(self, name)
         if name == "early_stopping" and value in (True, None, False):
             return EarlyStopping()

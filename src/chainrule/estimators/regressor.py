@@ -55,6 +55,6 @@ class NetRegressor(MultiOutputMixin, RegressorMixin, Net):  # type: ignore[misc]
         return self._keep(run, further=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The number (samples,) of each sample, or its numbers (samples, outputs), as y was in training."""
+        """Return the number (samples,) of each sample, or its numbers (samples, outputs), as y was in training."""
         outputs = self._outputs(X)
         return outputs[:, 0] if self._one_axis else outputs

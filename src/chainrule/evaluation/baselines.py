@@ -56,7 +56,7 @@ def fit_baselines(
     rows: np.ndarray,
     left_out: np.ndarray | None = None,
 ) -> list[Baseline]:
-    """The baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'.
+    """Return the baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'.
 
     ``left_out`` are numbers of all rows of x that the network does not get: the linear model does.
     """
@@ -111,7 +111,7 @@ def codes(y: np.ndarray) -> np.ndarray:
 
 
 def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[Any], np.ndarray], str]:
-    """A logistic regression, or one for each label; iterated until it stands still or its time is over."""
+    """Return a logistic regression, or one for each label; iterated until it stands still or its time is over."""
     from sklearn.linear_model import LogisticRegression
 
     wanted = [codes(y)] if not many else [(column > 0.5).astype(int) for column in y.T]
@@ -155,7 +155,7 @@ def _ridge(model: Any, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarra
 
 
 def _scale(model: Any, x: Any) -> Callable[[Any], Any]:
-    """Inputs that come as they are in the data are standardized, for linear models depend on it."""
+    """Return inputs that come as they are in the data are standardized, for linear models depend on it."""
     prepared = model.standardizer is not None or getattr(model, "preparation", None) is not None
     if prepared or len(model.input_shape) > 1:
         return lambda x: x

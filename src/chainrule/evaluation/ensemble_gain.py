@@ -41,7 +41,7 @@ class EnsembleGain:
     samples : how many samples were judged
     confidence : of the interval
 
-    >>> from chainrule.population import EnsembleGain
+    >>> from chainrule.evaluation.ensemble_gain import EnsembleGain
     >>> from chainrule.statistics import summary
     >>> print(EnsembleGain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
     accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
@@ -170,7 +170,7 @@ def _checked(metric: str | None, recipe: Recipe) -> str:
 
 
 def _judged(metric: str, recipe: Recipe, together: Model, outputs: Array, wanted: Array) -> Array:
-    """The metric of each sample, by the same rules as in training."""
+    """Return the metric of each sample, by the same rules as in training."""
     precision = together.precision
     a = np.asarray(together.target.scale(outputs), precision)
     y = np.asarray(together.target.scale(wanted))
@@ -180,7 +180,7 @@ def _judged(metric: str, recipe: Recipe, together: Model, outputs: Array, wanted
 
 
 def resampled_means(values: Array, resamples: int, rng: np.random.Generator) -> Array:
-    """The means of so many draws, each of as many values as there are, with replacement.
+    """Return the means of so many draws, each of as many values as there are, with replacement.
 
     >>> import numpy as np
     >>> means = resampled_means(np.array([0.0, 1.0]), 1000, np.random.default_rng(0))

@@ -74,7 +74,7 @@ def gather(
     Example
     -------
     >>> import chainrule as cr
-    >>> from chainrule.report import gather
+    >>> from chainrule.evaluation.gather import gather
     >>> iris = cr.data.load("iris")
     >>> run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=20, progress=False)
     >>> facts = gather(run, train=iris.train, judged=iris.train, part="training")
@@ -123,7 +123,9 @@ def gather(
 
 
 def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
-    """The saved model's own figures on its training rows (some of many): those of an epoch are means while it moved."""
+    """Return the saved model's own figures on its training rows (some of many): those of an epoch are means while it
+    moved.
+    """
     if len(rows) > MOST_MEASURED:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
     with np.errstate(all="ignore"):  # a diverged network's outputs may be anything
@@ -131,7 +133,7 @@ def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str,
 
 
 def class_names(model: Any, task: str) -> list[str]:
-    """The classes (or labels) as text."""
+    """Return the classes (or labels) as text."""
     if task == "regression":
         return []
     count = max(2, model.output_shape[-1]) if task != "multilabel" else model.output_shape[-1]
@@ -139,7 +141,7 @@ def class_names(model: Any, task: str) -> list[str]:
 
 
 def network(model: Any) -> dict[str, Any]:
-    """The layers with their output shapes and numbers of parameters."""
+    """Return the layers with their output shapes and numbers of parameters."""
     layers = [
         {"name": name, "recipe": recipe, "shape": list(shape), "parameters": size}
         for name, recipe, shape, size in model.layers()
@@ -163,7 +165,9 @@ def _interval(found: Predictions) -> dict[str, Any] | None:
 
 
 def _compared(rule: Baseline, found: Predictions, i: int) -> dict[str, Any]:
-    """A baseline's score on the judged rows, and whether the network differs from it by more than chance would."""
+    """Return a baseline's score on the judged rows, and whether the network differs from it by more than chance
+    would.
+    """
     plain = {"name": rule.name, "about": rule.about, "rows": rule.rows, "seconds": rule.seconds, "note": rule.note}
     other = found.baselines[i]
     plain |= {"value": float(other.mean())}

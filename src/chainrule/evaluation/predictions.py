@@ -109,7 +109,7 @@ def _answers(
 
 
 def _score(task: str, true: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Whether each row is right (with all of its labels), or its mean absolute error."""
+    """Return whether each row is right (with all of its labels), or its mean absolute error."""
     if task == "regression":
         with np.errstate(all="ignore"):
             error: np.ndarray = np.abs(np.asarray(said, np.float64) - true).mean(axis=1)

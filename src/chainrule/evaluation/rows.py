@@ -16,12 +16,12 @@ BLOCK = 2**22
 
 
 def opened(x: Any) -> Any:
-    """The rows themselves, of a stream too."""
+    """Return the rows themselves, of a stream too."""
     return x.x if isinstance(x, Stream) else x
 
 
 def take(x: Any, rows: np.ndarray) -> Any:
-    """The rows with these numbers, which are in rising order."""
+    """Return the rows with these numbers, which are in rising order."""
     if isinstance(x, Rows):
         return x[rows].read(0, len(rows))
     return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
@@ -35,14 +35,15 @@ def blocks(x: Any, values: int) -> Iterator[tuple[int, int]]:
 
 
 def stretch(x: Any, start: int, stop: int) -> Any:
-    """The rows from ``start`` to before ``stop``."""
+    """Return the rows from ``start`` to before ``stop``."""
     if isinstance(x, Rows):
         return x.read(start, stop)
     return x.iloc[start:stop] if hasattr(x, "iloc") else x[start:stop]
 
 
 def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
-    """Inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its own.
+    """Return inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its
+    own.
 
     ``more`` are further columns.
     """
@@ -64,6 +65,6 @@ def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
 
 
 def width(model: Any) -> int:
-    """Columns of `matrix`."""
+    """Return columns of `matrix`."""
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     return math.prod(model.input_shape) + sum(size - 1 for _, size in embedded)

@@ -65,7 +65,7 @@ class SearchGap:
         )
 
     def warning(self) -> str | None:
-        """What to do about a gap that is more than chance; None if it is not."""
+        """Return what to do about a gap that is more than chance; None if it is not."""
         if not self.overfits:
             return None
         return (
@@ -87,7 +87,7 @@ def judge(run: Run, test: tuple[Any, Any], metric: str, validation: float, trial
 
 
 def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
-    """The rows to judge on: those given, or the test part of the data; None if there is none."""
+    """Return the rows to judge on: those given, or the test part of the data; None if there is none."""
     if test is False:
         return None
     if test is None or test is True:
@@ -109,7 +109,7 @@ def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
 
 
 def _spread(run: Run, x: Any, y: Any, name: str, score: float) -> float:
-    """The standard deviation of one row's share in the score."""
+    """Return the standard deviation of one row's share in the score."""
     if name == "accuracy":
         share = (score * len(y) + 1) / (len(y) + 2)  # a few rows without an error are no proof that there are none
         return math.sqrt(share * (1 - share))
@@ -120,7 +120,7 @@ def _spread(run: Run, x: Any, y: Any, name: str, score: float) -> float:
 
 
 def _largest(count: int) -> float:
-    """The mean of the largest of so many standard normal numbers (Blom, 1958)."""
+    """Return the mean of the largest of so many standard normal numbers (Blom, 1958)."""
     return NormalDist().inv_cdf((count - 0.375) / (count + 0.25)) if count > 1 else 0.0
 
 

@@ -25,7 +25,7 @@ def worst_rows(
     columns: Sequence[str] | None = None,
     numbers: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows with the highest cost, the worst first.
+    """Return the rows with the highest cost, the worst first.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def worst_rows(
 
 
 def picture(pixels: np.ndarray) -> str:
-    """An image (height, width, channels) as a PNG in a data URI; values outside [0, 1] are brought into it.
+    """Return an image (height, width, channels) as a PNG in a data URI; values outside [0, 1] are brought into it.
 
     >>> import numpy as np
     >>> picture(np.zeros((8, 8, 1)))[:26]
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    """A value of a table as text."""
+    """Return a value of a table as text."""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{float(value):.4g}"
     text = str(value)

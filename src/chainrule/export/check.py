@@ -71,7 +71,7 @@ def check_onnx(model: Model, path: Any, x: Any = None, *, tolerance: float = TOL
 
 
 def onnx_inputs(model: Model, x: Any) -> dict[str, np.ndarray]:
-    """What an ONNX file of a model takes, by the names of its inputs: an array, or the columns of a table.
+    """Return what an ONNX file of a model takes, by the names of its inputs: an array, or the columns of a table.
 
     Of a model that was trained on a table ``x`` is a data frame. Its columns are found by name in any order, and their
     text is read as it was in training; `chainrule.export.preparation` says what becomes of each kind.
@@ -92,7 +92,7 @@ def onnx_inputs(model: Model, x: Any) -> dict[str, np.ndarray]:
 
 
 def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest |a - b| / max(1, |b|); infinite where shapes differ or one of them alone is not finite."""
+    """Return the largest |a - b| / max(1, |b|); infinite where shapes differ or one of them alone is not finite."""
     if a.shape != b.shape:
         return float("inf")
     a, b = a.astype(np.float64), b.astype(np.float64)
@@ -102,7 +102,7 @@ def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def run_onnx(path: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs of an ONNX file by name, from onnxruntime."""
+    """Return the outputs of an ONNX file by name, from onnxruntime."""
     session = open_session(path)
     names = [output.name for output in session.get_outputs()]
     try:
@@ -112,7 +112,7 @@ def run_onnx(path: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def open_session(path: Any) -> Any:
-    """A session of onnxruntime on one CPU core or more, with its warnings off."""
+    """Return a session of onnxruntime on one CPU core or more, with its warnings off."""
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
@@ -127,7 +127,7 @@ def open_session(path: Any) -> Any:
 
 
 def random_rows(model: Model, rows: int = ROWS) -> Any:
-    """Samples that look like the training data as far as the model knows it."""
+    """Return samples that look like the training data as far as the model knows it."""
     rng = np.random.default_rng(0)
     if model.preparation is not None:
         from chainrule.export.preparation import random_table

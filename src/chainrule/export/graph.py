@@ -102,13 +102,13 @@ class Graph:
         return self.precision == "float64"
 
     def in_double(self) -> Graph:
-        """The same graph, in which floating constants are float64."""
+        """Return the same graph, in which floating constants are float64."""
         other = copy.copy(self)
         other.precision = "float64"
         return other
 
     def reserve(self, name: str) -> str:
-        """The name of an input of the file, which nothing else gets."""
+        """Return the name of an input of the file, which nothing else gets."""
         self._taken[name] = 1
         return name
 
@@ -134,7 +134,7 @@ class Graph:
         return Value(name, like.shape if shape is None else shape, like.channels_first if first is None else first)
 
     def constant(self, given: Any, name: str | None = None, dtype: Any = None) -> Value:
-        """A constant of the file. Floating numbers get the network's precision, unless a dtype is given."""
+        """Return a constant of the file. Floating numbers get the network's precision, unless a dtype is given."""
         from onnx import numpy_helper
 
         array = np.asarray(given)
@@ -151,7 +151,7 @@ class Graph:
         return value
 
     def name(self, last: str) -> str:
-        """A name that is not taken yet, after the layer that is being written: "dense_1/weight"."""
+        """Return a name that is not taken yet, after the layer that is being written: "dense_1/weight"."""
         full = "/".join([*self._where, last])
         count = self._taken[full] = self._taken.get(full, 0) + 1
         return full if count == 1 else self.name(f"{last}_{count}")
@@ -196,24 +196,24 @@ class Graph:
         return found.write(self, function, params, z if found.any_layout else self.channels_last(z))
 
     def channels_first(self, x: Value) -> Value:
-        """Images as (batch, channels, height, width), for the operations of ONNX."""
+        """Return images as (batch, channels, height, width), for the operations of ONNX."""
         return x if x.channels_first else self.add("Transpose", x, perm=[0, 3, 1, 2], first=True)
 
     def channels_last(self, x: Value) -> Value:
-        """Images as (batch, height, width, channels), as our layers have them."""
+        """Return images as (batch, height, width, channels), as our layers have them."""
         return self.add("Transpose", x, perm=[0, 2, 3, 1], first=False) if x.channels_first else x
 
     def same_layout(self, values: list[Value]) -> list[Value]:
-        """Values in one layout: channels first if all are, else last."""
+        """Return values in one layout: channels first if all are, else last."""
         return values if all(v.channels_first for v in values) else [self.channels_last(v) for v in values]
 
     def per_feature(self, given: Any, x: Value, name: str | None = None) -> Value:
-        """One number for each feature (or channel) of x, as a constant that broadcasts with it."""
+        """Return one number for each feature (or channel) of x, as a constant that broadcasts with it."""
         array = np.asarray(given)
         return self.constant(array.reshape(-1, 1, 1) if x.channels_first else array, name)
 
     def features(self, x: Value, start: int, stop: int) -> Value:
-        """Some of the features (or channels) of x."""
+        """Return some of the features (or channels) of x."""
         shape = (*x.shape[:-1], stop - start)
         return self.add("Slice", x, [start], [stop], [feature_axis(x)], shape=shape)
 
@@ -225,5 +225,5 @@ class Graph:
 
 
 def feature_axis(x: Value) -> int:
-    """The axis of the features or channels, in the file."""
+    """Return the axis of the features or channels, in the file."""
     return 1 if x.channels_first else len(x.shape)

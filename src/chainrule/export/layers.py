@@ -130,20 +130,20 @@ def _window(x: Value, size: Any, stride: Any, padding: str, dilation: Any = 1) -
 
 
 def _places(x: Value, window: Window) -> tuple[int, int]:
-    """Rows and columns of the result."""
+    """Return rows and columns of the result."""
     size, stride, dilation, border = window
     rows, columns = (positions(x.shape[i] + sum(border[i]), size[i], stride[i], dilation[i]) for i in (0, 1))
     return rows, columns
 
 
 def _sliding(window: Window) -> dict[str, Any]:
-    """A sliding window as ONNX's attributes."""
+    """Return a sliding window as ONNX's attributes."""
     size, stride, _, ((top, bottom), (left, right)) = window
     return {"kernel_shape": size, "strides": stride, "pads": (top, left, bottom, right)}
 
 
 def _windows(graph: Graph, x: Value, window: Window) -> Value:
-    """What a sliding window sees: (places, places in the window, channels).
+    """Return what a sliding window sees: (places, places in the window, channels).
 
     For float64, for which onnxruntime has neither convolutions nor mean pooling.
     """
@@ -158,7 +158,7 @@ def _windows(graph: Graph, x: Value, window: Window) -> Value:
 
 
 def _indices(image: np.ndarray, window: Window) -> np.ndarray:
-    """The pixels (with the border) that a window sees at each of its places: (places, places in the window)."""
+    """Return the pixels (with the border) that a window sees at each of its places: (places, places in the window)."""
     (kh, kw), (sh, sw), (dh, dw), _ = window
     reach = ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
     seen = np.lib.stride_tricks.sliding_window_view(image, reach)[::sh, ::sw, ::dh, ::dw]

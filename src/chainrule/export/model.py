@@ -89,7 +89,7 @@ def to_onnx(model: Model, path: str | Path | None = None, *, opset: int = OPSET)
 
 
 def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:
-    """The inputs of the file, and the value that the network gets."""
+    """Return the inputs of the file, and the value that the network gets."""
     if model.preparation is None:
         x = Value(graph.reserve("x"), model.input_shape)
         inputs = [_declared("x", input_precision(model), ["batch", *model.input_shape])]
@@ -111,7 +111,7 @@ def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:
 
 
 def input_precision(model: Model) -> Any:
-    """The type of the file's input "x": the model's, or float64 where float32 would merge different inputs."""
+    """Return the type of the file's input "x": the model's, or float64 where float32 would merge different inputs."""
     scale, limits = model.standardizer, model.inputs.limits
     if model.preparation is not None or scale is None or limits is None:
         return np.dtype(model.precision)
@@ -120,7 +120,7 @@ def input_precision(model: Model) -> Any:
 
 
 def _outputs(graph: Graph, model: Model, out: Value) -> list[Any]:
-    """What the outputs of the file are: those of the network, and what they mean (`Model.labels`)."""
+    """Return what the outputs of the file are: those of the network, and what they mean (`Model.labels`)."""
     target, shape = model.target, ["batch", *out.shape]
     precision = np.dtype(model.precision)
     if target.mean:  # back in the target's own unit
@@ -149,7 +149,7 @@ def _outputs(graph: Graph, model: Model, out: Value) -> list[Any]:
 
 
 def _named(graph: Graph, name: str, value: Value) -> str:
-    """The value under the name of an output."""
+    """Return the value under the name of an output."""
     from onnx import helper
 
     graph.nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
@@ -157,14 +157,14 @@ def _named(graph: Graph, name: str, value: Value) -> str:
 
 
 def _declared(name: str, dtype: Any, shape: list[Any]) -> Any:
-    """An input or output of the file."""
+    """Return an input or output of the file."""
     from onnx import helper
 
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
 def _metadata(model: Model) -> dict[str, str]:
-    """What a reader of the file may want to know, as JSON."""
+    """Return what a reader of the file may want to know, as JSON."""
     found: dict[str, Any] = {"task": model.target.task}
     if model.preparation is not None:
         found["columns"] = {column.name: column.kind for column in model.preparation.columns if column.use}

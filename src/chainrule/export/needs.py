@@ -9,7 +9,7 @@ from chainrule.errors import FileError
 
 
 def package(name: str) -> Any:
-    """An optional package; `FileError` says how to get it."""
+    """Return an optional package; `FileError` says how to get it."""
     try:
         return importlib.import_module(name)
     except ImportError:

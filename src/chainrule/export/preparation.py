@@ -44,7 +44,7 @@ MOST_COLUMNS = 20_000
 
 
 def used_columns(preparation: Preprocessor) -> dict[str, Column]:
-    """The columns that are inputs, under the names that their inputs have in the file."""
+    """Return the columns that are inputs, under the names that their inputs have in the file."""
     found: dict[str, Column] = {}
     for column in preparation.columns:
         if column.use:
@@ -56,7 +56,7 @@ def used_columns(preparation: Preprocessor) -> dict[str, Column]:
 
 
 def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.ndarray]:
-    """What an ONNX file takes, by the names of its inputs, made of a table.
+    """Return what an ONNX file takes, by the names of its inputs, made of a table.
 
     Columns are found by name in any order; text is read as it was in training.
 
@@ -84,7 +84,7 @@ def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.n
 
 
 def random_table(preparation: Preprocessor, rows: int, rng: np.random.Generator) -> DataFrame:
-    """Rows that look like those of the training table, some cells of which are missing or new."""
+    """Return rows that look like those of the training table, some cells of which are missing or new."""
     import pandas as pd
 
     drawn: dict[str, Any] = {}
@@ -170,7 +170,7 @@ def _side_by_side(graph: Graph, parts: list[Value]) -> Value:
 
 
 def _checked(graph: Graph, column: Column, x: Value) -> tuple[Value, Value]:
-    """The value with NaN where it counts as missing, and where that is."""
+    """Return the value with NaN where it counts as missing, and where that is."""
     if column.kind == "boolean":
         missing = graph.add("Not", graph.add("Or", graph.add("Equal", x, 1.0), graph.add("Equal", x, 0.0)))
     else:
@@ -199,12 +199,12 @@ def _places(place: dict[str | None, int], rest: int | None) -> Iterable[int]:
 
 
 def missing_text(preparation: Preprocessor, column: Column) -> str:
-    """What stands for a missing value of a category: the empty text, unless that is one of the categories."""
+    """Return what stands for a missing value of a category: the empty text, unless that is one of the categories."""
     return "" if "" not in preparation.lookup(column.name)[0] else "\x00"
 
 
 def _code(graph: Graph, x: Value, place: dict[str | None, int], rest: int | None, column: Column, empty: str) -> Value:
-    """The number of a category; -1 for one that has none."""
+    """Return the number of a category; -1 for one that has none."""
     texts = [text for text in place if text is not None]
     known = (
         {text: place[text] for text in texts}
@@ -224,7 +224,7 @@ def _code(graph: Graph, x: Value, place: dict[str | None, int], rest: int | None
 
 
 def _spellings(text: str) -> list[str]:
-    """The text, and other ways in which programs write the same number or truth value."""
+    """Return the text, and other ways in which programs write the same number or truth value."""
     return [text, *(other for other in (f"{text}.0", text.lower()) if categories([other])[0] == text and other != text)]
 
 
@@ -233,7 +233,7 @@ def _one_hot(graph: Graph, code: Value, width: int) -> Value:
 
 
 def _parts(graph: Graph, seconds: Value, parts: Iterable[str], origin: float) -> list[Value]:
-    """The numbers of a date that `chainrule.tables.numeric` measures, from seconds since 1970; NaN stays NaN."""
+    """Return the numbers of a date that `chainrule.tables.numeric` measures, from seconds since 1970; NaN stays NaN."""
     days = _floor(graph, seconds, DAY)
     time = graph.add("Sub", seconds, graph.add("Mul", days, DAY))
     calendar = _calendar(graph, days) if {"year", "month", "day"} & set(parts) else {}
@@ -258,7 +258,7 @@ def _parts(graph: Graph, seconds: Value, parts: Iterable[str], origin: float) ->
 
 
 def _calendar(graph: Graph, days: Value) -> dict[str, Value]:
-    """The year, and month and day from 0, of days since 1970.
+    """Return the year, and month and day from 0, of days since 1970.
 
     Years begin in March here, so that a leap day is the last of its year, and are counted from 1 March of the year 0
     (Hinnant, "chrono-compatible low-level date algorithms", 2013).

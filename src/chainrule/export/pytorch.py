@@ -37,12 +37,13 @@ class _Place:
         return np.arange(self.shape[-1]) if self.order is None else self.order
 
     def __call__(self, values: Array) -> Array:
-        """One value for each feature (or one row of weights), in PyTorch's order."""
+        """Return one value for each feature (or one row of weights), in PyTorch's order."""
         return values if self.order is None else values[self.order]
 
 
 def to_torch_state_dict(model: Model) -> dict[str, Array]:
-    """The values of a model as PyTorch names and stores them; see docs/pytorch.md for the modules that take them.
+    """Return the values of a model as PyTorch names and stores them; see docs/pytorch.md for the modules that take
+    them.
 
     ==================  =================================  =========================================================
     layer               PyTorch                            values

@@ -71,7 +71,9 @@ def write_quantiles(graph: Graph, scaler: Any, x: Value) -> Value:
 
 
 def _rank(graph: Graph, quantiles: np.ndarray, references: np.ndarray, x: Value) -> Value:
-    """The share of training rows below x: linear between quantiles; of equal quantiles, the middle of their shares."""
+    """Return the share of training rows below x: linear between quantiles; of equal quantiles, the middle of their
+    shares.
+    """
     at = np.unique(quantiles)
     middle = 0.5 * (np.interp(at, quantiles, references) - np.interp(-at, -quantiles[::-1], -references[::-1]))
     above = references[np.searchsorted(quantiles, at, side="right") - 1]
@@ -89,7 +91,7 @@ def _rank(graph: Graph, quantiles: np.ndarray, references: np.ndarray, x: Value)
 
 
 def _normal(graph: Graph, p: Value) -> Value:
-    """The inverse of the normal distribution function."""
+    """Return the inverse of the normal distribution function."""
     q = graph.add("Sub", p, 0.5)
     middle = graph.add("Mul", q, _quotient(graph, _MIDDLE, graph.add("Sub", 0.180625, graph.add("Mul", q, q))))
     smaller = graph.add("Min", p, graph.add("Sub", 1.0, p))

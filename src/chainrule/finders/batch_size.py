@@ -157,7 +157,9 @@ class BatchSizes:
         return f"BatchSizes(largest={rounded(self.largest)}, recommended={self.recommended})"
 
     def relative_seconds(self, size: int, noise: float | None = None) -> float:
-        """How long it takes with a batch size to reach the same cost: (1 + B/b) · seconds of a step, in no unit."""
+        """Return how long it takes with a batch size to reach the same cost: (1 + B/b) · seconds of a step, in
+        no unit.
+        """
         return (1 + (self.largest if noise is None else noise) / size) * self.seconds[size]
 
     def lr_factor(self, size: int) -> float:
@@ -205,7 +207,7 @@ class BatchSizes:
         return " ".join(lines)
 
     def to_pandas(self) -> Any:
-        """A DataFrame with one row per batch size.
+        """Return a DataFrame with one row per batch size.
 
         Columns: batch_size, seconds_per_step, seconds_per_sample, relative_seconds (to reach the same cost; 1 is the
         recommended size) and lr_factor.
@@ -292,7 +294,7 @@ def _square(values: Any) -> Array:
 
 
 def step_seconds(member: Member, engine: Engine) -> float:
-    """The seconds of a training step, the fastest of a few measurements; nothing of it is kept."""
+    """Return the seconds of a training step, the fastest of a few measurements; nothing of it is kept."""
     job = member.job
     program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
     piece = next(iter(feed.epoch(1)))

@@ -26,12 +26,12 @@ def refuse(owner: str, settings: dict[str, Any], *names: str) -> None:
 
 
 def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:
-    """The crew of these settings. Finders are done soon and show no progress."""
+    """Return the crew of these settings. Finders are done soon and show no progress."""
     return PopulationTrainer(net, data, **{name: value for name, value in settings.items() if name != "progress"})
 
 
 def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = None) -> Engine:
-    """The engine that `fit` would train a member on, for so many steps."""
+    """Return the engine that `fit` would train a member on, for so many steps."""
     job = member.job
     if isinstance(job.recipe.optimizer, Optax) and engine == "auto":
         engine = "jax"
@@ -45,14 +45,14 @@ def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = 
 
 
 def placed(state: State, engine: Engine) -> State:
-    """A copy of a state, without its settings, where the engine works on it."""
+    """Return a copy of a state, without its settings, where the engine works on it."""
     if engine.name == "numpy":
         return state._replace(settings=None, step=int(state.step))
     return engine.copy(engine.place(state._replace(settings=None, step=int(state.step))))
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """A figure of which only the size matters, in two digits.
+    """Return a figure of which only the size matters, in two digits.
 
     >>> rounded(0.12345), rounded(5236.0), rounded(1.0), rounded(0.00001)
     ('0.12', '5200', '1', '1e-05')
@@ -63,7 +63,7 @@ def rounded(value: float, digits: int = 2) -> str:
 
 
 def increasing(owner: str, name: str, values: Sequence[Any], least: float) -> list[Any]:
-    """Numbers in order, each once; raises `SettingError` for others than numbers of at least ``least``."""
+    """Return numbers in order, each once; raises `SettingError` for others than numbers of at least ``least``."""
     listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
     numbers = list(map(plain, values)) if listed else []
     if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in numbers):
@@ -74,7 +74,7 @@ def increasing(owner: str, name: str, values: Sequence[Any], least: float) -> li
 
 
 def geometric_mean(values: Sequence[float], confidence: float) -> tuple[float | None, tuple[float, float] | None]:
-    """The geometric mean of the values that are numbers, and its interval."""
+    """Return the geometric mean of the values that are numbers, and its interval."""
     logs = np.log([value for value in values if math.isfinite(value)])
     if not len(logs):
         return None, None

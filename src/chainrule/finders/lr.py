@@ -227,7 +227,8 @@ class LrRange:
         return " ".join(lines)
 
     def to_pandas(self) -> Any:
-        """A DataFrame with one row per step: lr, the mean of the smoothed costs, and the band that its mean lies in.
+        """Return a DataFrame with one row per step: lr, the mean of the smoothed costs, and the band that its mean lies
+        in.
 
         >>> import chainrule as cr
         >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=2, steps=30, progress=False)
@@ -242,7 +243,7 @@ class LrRange:
 
 
 def _costs(member: Member, steps: int, engine: Engine) -> np.ndarray:
-    """The mean cost of each of a member's first steps, while the rate goes through its whole range in them."""
+    """Return the mean cost of each of a member's first steps, while the rate goes through its whole range in them."""
     job = member.job
     program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
     run = job.state.settings["run"]

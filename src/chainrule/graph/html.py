@@ -69,7 +69,7 @@ STYLE = """
 
 
 def page(graph: Graph) -> str:
-    """A whole HTML page."""
+    """Return a whole HTML page."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -82,7 +82,7 @@ def page(graph: Graph) -> str:
 
 
 def fragment(graph: Graph) -> str:
-    """The picture for a notebook or for a page of one's own."""
+    """Return the picture for a notebook or for a page of one's own."""
     boxes, folded = _boxes(graph)
     backward = graph.gradients is not None
     legend = 'Above each box is its <span class="cr-value">value</span>'
@@ -190,7 +190,7 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
 
 
 def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:
-    """The layer in whose background each node belongs.
+    """Return the layer in whose background each node belongs.
 
     Parameters and constants are made outside of all layers, but belong to the one that alone uses them.
     """
@@ -207,7 +207,7 @@ def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:
 
 
 def _is_argument(n: Node) -> bool:
-    """Whether this is a whole argument, such as x: unlike params["w"], it belongs to no layer."""
+    """Return whether this is a whole argument, such as x: unlike params["w"], it belongs to no layer."""
     return not n.inputs and n.label.isidentifier() and n.label != summary(n.value)
 
 
@@ -242,7 +242,7 @@ def _box(n: Node, homes: dict[int, tuple[str, ...]]) -> _Box:
 
 
 def _short(x: Any) -> str:
-    """A number or up to three; of more, the range."""
+    """Return a number or up to three; of more, the range."""
     text = summary(x, digits=4, entries=3)
     if not text.startswith("mean "):
         return text
@@ -290,7 +290,7 @@ def _arrow(source: Node, target: Node, position: int, box: int, backward: bool) 
 
 
 def _fold(nodes: list[Node], limit: int = LIMIT) -> list[list[Node]]:
-    """The nodes of each box: one each, or operations in a row together if there are too many.
+    """Return the nodes of each box: one each, or operations in a row together if there are too many.
 
     First the operations of a layer, the innermost first; if that is not enough, equal pieces. Groups of
     operations in a row never depend on each other in a circle.
@@ -412,7 +412,7 @@ _Point = tuple[float, float]
 
 
 def _not_yet(points: list[_Point], drawn: set[tuple[_Point, _Point]]) -> list[_Point]:
-    """The end of an arrow from where it leaves the ways already drawn."""
+    """Return the end of an arrow from where it leaves the ways already drawn."""
     first = 0
     while first < len(points) - 2 and (points[first], points[first + 1]) in drawn:
         first += 1
@@ -444,7 +444,7 @@ _Area = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
-    """A background for each layer, outermost first, where it would cover no box of another layer."""
+    """Return a background for each layer, outermost first, where it would cover no box of another layer."""
     areas = [
         (x - b.size[0] / 2, y - b.size[1] / 2, x + b.size[0] / 2, y + b.size[1] / 2)
         for b, x, y in zip(boxes, plan.x, plan.y, strict=True)
@@ -464,7 +464,7 @@ def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
 
 
 def _around(areas: list[_Area], within: int) -> _Area:
-    """The area around others, with room for a title and for the backgrounds within."""
+    """Return the area around others, with room for a title and for the backgrounds within."""
     left, top, right, bottom = zip(*areas, strict=True)
     pad = 8.0 + 5.0 * within
     return min(left) - pad, min(top) - pad - 12.0 * (within + 1), max(right) + pad, max(bottom) + pad

@@ -154,7 +154,7 @@ def _routes(vertices: list[_Vertex], arrows: list[tuple[int, int]]) -> list[list
 
 
 def _order(vertices: list[_Vertex]) -> list[list[int]]:
-    """The vertices of each column from top to bottom.
+    """Return the vertices of each column from top to bottom.
 
     Barycenter rule: sort a column by the mean place of the neighbours in the column before; sweep to the
     right and back, and keep the order with the fewest crossings.
@@ -188,7 +188,7 @@ def _order(vertices: list[_Vertex]) -> list[list[int]]:
 
 
 def _crossings(vertices: list[_Vertex], order: list[list[int]]) -> int:
-    """How many pairs of lines between neighbouring columns cross: the inversions of their ends."""
+    """Return how many pairs of lines between neighbouring columns cross: the inversions of their ends."""
     total = 0
     for left, right in itertools.pairwise(order):
         place = {v: i for i, v in enumerate(right)}
@@ -208,7 +208,7 @@ def _offsets(
     routes: list[list[int]],
     ports: list[float],
 ) -> list[float]:
-    """Where each arrow ends, from the centre of its box: spread over it in the order in which they come."""
+    """Return where each arrow ends, from the centre of its box: spread over it in the order in which they come."""
     place = {v: i for vs in order for i, v in enumerate(vs)}
     into: dict[int, list[int]] = {}
     for i, (_, target) in enumerate(arrows):
@@ -245,7 +245,7 @@ def _settle(vertices: list[_Vertex], order: list[list[int]]) -> None:
 
 
 def _pull(neighbour: _Vertex) -> float:
-    """What was computed counts more than an input, so that the main line is straight."""
+    """Return what was computed counts more than an input, so that the main line is straight."""
     return 1.0 if neighbour.left else 0.2
 
 
@@ -274,7 +274,7 @@ def _move(vertices: list[_Vertex], vs: list[int], wanted: list[float], weights: 
 
 
 def _distance(a: _Vertex, b: _Vertex) -> float:
-    """The least distance of the centres of neighbours in a column."""
+    """Return the least distance of the centres of neighbours in a column."""
     return (a.height + b.height) / 2 + (LANE / 2 if a.lane and b.lane else SPACE)
 
 

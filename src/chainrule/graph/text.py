@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def number(x: Any, digits: int = 6) -> str:
-    """A number in few characters."""
+    """Return a number in few characters."""
     if isinstance(x, bool | np.bool_ | int | np.integer):
         return str(x)
     return f"{float(x) + 0.0:.{digits}g}"  # + 0.0 turns -0.0 into 0.0
 
 
 def summary(x: Any, digits: int = 6, entries: int = 4) -> str:
-    """A number or a short array as it is; a longer array as its mean and range.
+    """Return a number or a short array as it is; a longer array as its mean and range.
 
     >>> import numpy as np
     >>> summary(0.5), summary(np.array([[1.0, 2.0]])), summary(np.arange(9.0))
@@ -55,13 +55,13 @@ def _nested(a: Any, digits: int) -> str:
 
 
 def shorten(text: str, length: int = 40) -> str:
-    """The text, cut at a length."""
+    """Return the text, cut at a length."""
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def setting(value: Any) -> str:
-    """A setting of an operation: an axis, a shape, an index."""
+    """Return a setting of an operation: an axis, a shape, an index."""
     if isinstance(value, slice):
         ends = ":".join("" if v is None else str(v) for v in (value.start, value.stop))
         return ends if value.step is None else f"{ends}:{value.step}"
@@ -76,7 +76,7 @@ def setting(value: Any) -> str:
 
 
 def expression(node: Node) -> str:
-    """How a node was made: ``input x``, ``constant``, ``z = add(#3, #4)``, ``sum(#5, axis=0)``."""
+    """Return how a node was made: ``input x``, ``constant``, ``z = add(#3, #4)``, ``sum(#5, axis=0)``."""
     if node.op == "input":
         return f"input {shorten(node.label, 80)}"
     if node.op == "constant":
@@ -86,7 +86,7 @@ def expression(node: Node) -> str:
 
 
 def local_derivatives(node: Node) -> str:
-    """The local derivative for each input of a node, where it is a short one."""
+    """Return the local derivative for each input of a node, where it is a short one."""
     found = (
         f"#{i}: {summary(d)}"
         for i, d in zip(node.inputs, node.local, strict=False)
@@ -96,14 +96,14 @@ def local_derivatives(node: Node) -> str:
 
 
 def headline(graph: Graph) -> str:
-    """One sentence on the graph."""
+    """Return one sentence on the graph."""
     of = f" of {graph.name}" if graph.name else ""
     nodes = f"{len(graph.nodes)} node{'s' if len(graph.nodes) != 1 else ''}"
     return f"Computational graph{of}: {nodes}, the result is #{graph.output.index}."
 
 
 def table(graph: Graph) -> str:
-    """One row per node: number, expression, shape, value, gradient, local derivatives and layer."""
+    """Return one row per node: number, expression, shape, value, gradient, local derivatives and layer."""
     columns = {
         "#": [str(n.index) for n in graph.nodes],
         "node": [expression(n) for n in graph.nodes],
@@ -123,7 +123,7 @@ def table(graph: Graph) -> str:
 
 
 def dot(graph: Graph) -> str:
-    """The graph in Graphviz's language, with nested clusters for the layers."""
+    """Return the graph in Graphviz's language, with nested clusters for the layers."""
     lines = [
         'digraph "computational graph" {',
         "  rankdir=LR;",
@@ -143,7 +143,7 @@ def dot(graph: Graph) -> str:
 
 
 def _clusters(nodes: list[Node], path: tuple[str, ...], indent: str) -> list[str]:
-    """The statements for the nodes of one layer, with the layers inside of it as clusters."""
+    """Return the statements for the nodes of one layer, with the layers inside of it as clusters."""
     depth = len(path)
     lines = [f"{indent}n{n.index} [{_dot_node(n)}];" for n in nodes if len(n.scope) == depth]
     for name in dict.fromkeys(n.scope[depth] for n in nodes if len(n.scope) > depth):
@@ -168,7 +168,7 @@ def _dot_node(n: Node) -> str:
 
 
 def box_name(n: Node) -> str:
-    """The short name for a picture: ``x``, ``0.5``, ``z = add``."""
+    """Return the short name for a picture: ``x``, ``0.5``, ``z = add``."""
     if n.op == "constant" and n.shape and n.label == summary(n.value):
         return "constant"
     if n.op in ("input", "constant"):
@@ -181,6 +181,6 @@ def box_name(n: Node) -> str:
 
 
 def _quote(*lines: str) -> str:
-    """A quoted string of Graphviz; several lines are centred."""
+    """Return a quoted string of Graphviz; several lines are centred."""
     escaped = (line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines)
     return '"' + "\\n".join(escaped) + '"'

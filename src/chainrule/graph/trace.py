@@ -120,7 +120,7 @@ class Graph:
         return graph_text.table(self)
 
     def to_dot(self) -> str:
-        """The graph in Graphviz's language, with the layers as clusters.
+        """Return the graph in Graphviz's language, with the layers as clusters.
 
         >>> import chainrule as cr
         >>> print(cr.trace(lambda x: x + 1.0)(2.0).to_dot().splitlines()[0])
@@ -129,7 +129,7 @@ class Graph:
         return graph_text.dot(self)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """A page with the graph as a picture: values above the boxes, gradients below. Works offline.
+        """Return a page with the graph as a picture: values above the boxes, gradients below. Works offline.
 
         Returns the page, and writes it to ``path`` if given. Above 400 nodes, the operations of each layer
         are folded into one box (without layers: operations in a row), and the page says so.
@@ -155,7 +155,7 @@ class Graph:
 def trace(
     f: Callable[..., Any], argnums: int | Sequence[int] | None = None, gradient: bool = True
 ) -> Callable[..., Graph]:
-    """A function that returns the computational graph of f at the arguments it is called with.
+    """Return a function that returns the computational graph of f at the arguments it is called with.
 
     Parameters
     ----------
@@ -348,13 +348,13 @@ def _local_derivative(t: Tensor, position: int) -> Any:
 
 
 def _plain(x: Any) -> Any:
-    """The array inside; NumPy's float64 scalars as Python's floats."""
+    """Return the array inside; NumPy's float64 scalars as Python's floats."""
     x = unwrap(x)
     return float(x) if isinstance(x, np.float64) else x
 
 
 def _known(x: Any) -> Any:
-    """The plain array, or an error if JAX knows its shape only."""
+    """Return the plain array, or an error if JAX knows its shape only."""
     x = _plain(x)
     jax = sys.modules.get("jax")
     if jax is not None and isinstance(x, jax.core.Tracer):
@@ -370,7 +370,7 @@ def _is_floating(x: Any) -> bool:
 
 
 def _formula(p: Primitive | None) -> str:
-    """The first line of the operation's docstring."""
+    """Return the first line of the operation's docstring."""
     if p is None:
         return ""
     text = p.__doc__ or getattr(getattr(ops, p.name.lstrip("_"), None), "__doc__", None) or ""
@@ -378,7 +378,7 @@ def _formula(p: Primitive | None) -> str:
 
 
 def _start(leaf: Any, level: int, argument: int, lenient: bool) -> Any:
-    """An input; what cannot be one stays as it is, if lenient."""
+    """Return an input; what cannot be one stays as it is, if lenient."""
     _known(leaf)
     try:
         return _input(leaf, level, argument)
@@ -409,7 +409,7 @@ def _positions(argnums: int | Sequence[int] | None, count: int) -> tuple[int, ..
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first positional parameters, from the signature."""
+    """Return the names of the first positional parameters, from the signature."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # some functions written in C have none
@@ -422,7 +422,7 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
 
 
 def _labels(name: str, argument: Any) -> Any:
-    """The path to every leaf, as Python would write it, in the nesting of the argument."""
+    """Return the path to every leaf, as Python would write it, in the nesting of the argument."""
     if isinstance(argument, dict):
         return {k: _labels(f"{name}[{k!r}]", v) for k, v in argument.items()}
     if isinstance(argument, tuple) and hasattr(argument, "_fields"):

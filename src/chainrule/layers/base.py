@@ -56,19 +56,21 @@ class Layer(Settings, family="layer"):
         return {}, {}, shape
 
     def build(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:
-        """What the library calls: `init`. A layer that has a *setting* named ``init`` defines this instead."""
+        """Return what the library calls: `init`. A layer that has a *setting* named ``init`` defines this instead."""
         return self.init(key, shape)
 
     def fit_init(self, activation: Activation | None) -> Layer:
-        """The layer with ``init="auto"`` resolved for the activation that its output meets; None if there is none."""
+        """Return the layer with ``init="auto"`` resolved for the activation that its output meets; None if there is
+        none.
+        """
         return self
 
     def next_activation(self, activation: Activation | None) -> Activation | None:
-        """The activation that what comes into the layer meets, given the one that its output meets."""
+        """Return the activation that what comes into the layer meets, given the one that its output meets."""
         return activation if self.transparent else None
 
     def apply(self, params: Params, state: State, x: Array, *, key: Array | None, train: bool) -> tuple[Array, State]:
-        """The output for a batch, and the new state. ``train`` is False for predictions."""
+        """Return the output for a batch, and the new state. ``train`` is False for predictions."""
         raise NotImplementedError(f"{type(self).__name__} does not define apply().")
 
 

@@ -72,7 +72,7 @@ class _Container(Layer):
         return first if all(other == first for other in others) else None
 
     def _with_layers(self, layers: tuple[Layer, ...]) -> Self:
-        """The same container of layers that have the same names."""
+        """Return the same container of layers that have the same names."""
         new = copy.copy(self)
         object.__setattr__(new, "layers", layers)
         return new
@@ -270,7 +270,7 @@ def mlp(
     output: str | Activation | None = "softmax",
     **settings: Any,
 ) -> Sequential:
-    """A fully connected network: ``sizes`` are the inputs, the hidden layers and the outputs.
+    """Return a fully connected network: ``sizes`` are the inputs, the hidden layers and the outputs.
 
     Further settings (``init``, ``bias``, ``bias_init``) go to every `Dense` layer.
 
@@ -290,7 +290,7 @@ def mlp(
 
 
 def split_output(net: Layer) -> tuple[Layer, Activation]:
-    """The network with a linear output, and the activation taken from its last layer.
+    """Return the network with a linear output, and the activation taken from its last layer.
 
     A loss that has a fused rule for this activation works on the values before it. Only softmax and sigmoid
     are taken out (for others there is nothing to fuse); the layers' names stay as they were.

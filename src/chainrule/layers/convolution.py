@@ -161,7 +161,7 @@ def check_window(layer: Layer, padding: str, **sizes: Any) -> None:
 def window_positions(
     layer: Layer, shape: Shape, size: Size, stride: Size, padding: str, dilation: Size = 1
 ) -> tuple[int, int]:
-    """Rows and columns of the result of sliding a window over images of a shape."""
+    """Return rows and columns of the result of sliding a window over images of a shape."""
     (kh, kw), (sh, sw), (dh, dw) = pair(size), pair(stride), pair(dilation)
     border = resolve_padding(padding, (shape[0], shape[1]), (kh, kw), (sh, sw), (dh, dw))
     check_fits(str(layer), (0, *shape), (kh, kw), (dh, dw), border)

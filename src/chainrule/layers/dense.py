@@ -131,7 +131,9 @@ class Maxout(Layer):
 
 
 def fit_weights(layer: Any, activation: Activation | None) -> Any:
-    """A layer with the initializer of the activation that follows it, if it has none of its own and ``init="auto"``."""
+    """Return a layer with the initializer of the activation that follows it, if it has none of its own and
+    ``init="auto"``.
+    """
     if activation is None or layer.init != "auto" or activations.get(layer.activation) != activations.get(None):
         return layer
     return dataclasses.replace(layer, init=activation.init)

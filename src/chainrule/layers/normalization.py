@@ -77,7 +77,9 @@ class BatchNorm(Layer):
         return (y if kind == wide else ops.astype(y, kind)), new
 
     def _averages(self, state: State, mean: Any, variance: Any, x: Any) -> State:
-        """The running averages after a batch. They stay where at most one value counts, which has no variance."""
+        """Return the running averages after a batch. They stay where at most one value counts, which has no
+        variance.
+        """
         present, share = counted(), 1.0 - self.momentum
         places = x.size // (len(x) * x.shape[-1])
         if present is None:

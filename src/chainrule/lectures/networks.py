@@ -21,7 +21,7 @@ GATES = {
 
 
 def gate(name: str, activation: str = "sigmoid") -> Model:
-    """A neuron that computes a logic function: "and", "or", "not", "nor" (lecture 004), "nand" (lecture 003).
+    """Return a neuron that computes a logic function: "and", "or", "not", "nor" (lecture 004), "nand" (lecture 003).
 
     With ``activation="step"`` it is the threshold neuron of lecture 003.
 

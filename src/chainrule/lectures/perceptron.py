@@ -133,7 +133,7 @@ class Perceptron:
         return self._learnt(theta, _wrong(theta, extended, signs), extended, signs)
 
     def _by_name(self, x: Any) -> Any:
-        """Samples whose columns are in the order of training, where they have names."""
+        """Return samples whose columns are in the order of training, where they have names."""
         frame = frame_of(x)
         return x if frame is None else Inputs((len(frame.columns),), names=self._names).in_order(frame)
 
@@ -151,7 +151,7 @@ class Perceptron:
         return True if self.converged else _separable(*self._seen)
 
     def predict(self, x: Any) -> np.ndarray:
-        """The label of each sample."""
+        """Return the label of each sample."""
         if self.classes is None:
             raise SettingError("This perceptron has not learnt yet: call fit(x, y) first.")
         x = check_features(self._by_name(x))
@@ -160,7 +160,7 @@ class Perceptron:
         return np.where(x @ self.weights + self.bias > 0, self.classes[1], self.classes[0])
 
     def score(self, x: Any, y: Any) -> float:
-        """The share of samples whose label is right."""
+        """Return the share of samples whose label is right."""
         x, y = check_pair(self._by_name(x), y)
         return float(np.mean(self.predict(x) == y.reshape(-1)))
 
@@ -187,7 +187,7 @@ class Perceptron:
         )
 
     def _samples(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The samples with a 1 in front, and the sign of each: 1 for the second class and -1 for the first."""
+        """Return the samples with a 1 in front, and the sign of each: 1 for the second class and -1 for the first."""
         if x.ndim != 2:
             raise ShapeError(f"A perceptron takes samples (n, features), got shape {x.shape}.")
         labels, classes = y.reshape(-1), self.classes
@@ -199,7 +199,7 @@ class Perceptron:
         return np.column_stack([np.ones(len(x)), x.astype(float)]), np.where(labels == classes[1], 1.0, -1.0)
 
     def _first(self, size: int) -> np.ndarray:
-        """Where learning starts: bias and weights."""
+        """Return where learning starts: bias and weights."""
         if self._start is None:
             return np.zeros(size)
         start = self._start if len(self._start) > 1 else np.array([self._start[0], *[0.0] * (size - 1)])
@@ -216,12 +216,12 @@ class Perceptron:
 
 
 def _wrong(theta: np.ndarray, extended: np.ndarray, signs: np.ndarray) -> int:
-    """How many samples get the wrong label: fewer than mistakes, since θᵀx = 0 means the first class."""
+    """Return how many samples get the wrong label: fewer than mistakes, since θᵀx = 0 means the first class."""
     return int(np.sum((extended @ theta > 0) != (signs > 0)))
 
 
 def _separable(extended: np.ndarray, signs: np.ndarray) -> bool | None:
-    """Whether some θ has y θᵀx > 0 for all samples; None if neither answer can be proven.
+    """Return whether some θ has y θᵀx > 0 for all samples; None if neither answer can be proven.
 
     A few samples first, and then always those that the answer for these gets most wrong: what cannot be separated among
     some cannot be separated among all.
@@ -247,7 +247,7 @@ def _separable(extended: np.ndarray, signs: np.ndarray) -> bool | None:
 
 
 def _balanced(rows: np.ndarray) -> bool:
-    """Whether shares λ ≥ 0 of the rows, which add up to 1, have the sum 0."""
+    """Return whether shares λ ≥ 0 of the rows, which add up to 1, have the sum 0."""
     from scipy.optimize import linprog
 
     sums, wanted = np.concatenate([rows.T, np.ones((1, len(rows)))]), np.eye(rows.shape[1] + 1)[-1]

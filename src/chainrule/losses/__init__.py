@@ -52,7 +52,7 @@ Loss.registry["mae"] = MeanAbsoluteError
 
 
 def get(given: Any) -> Loss:
-    """The loss that was given: a name, a recipe, or a plain function (a, y).
+    """Return the loss that was given: a name, a recipe, or a plain function (a, y).
 
     >>> import chainrule as cr
     >>> cr.losses.get("huber")

@@ -52,7 +52,7 @@ class Loss(Settings, family="loss"):
     outputs: ClassVar[str] = "any"
 
     def __call__(self, a: Any, y: Any) -> Any:
-        """The cost of each sample, shape (batch,).
+        """Return the cost of each sample, shape (batch,).
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Loss(Settings, family="loss"):
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, a, y).")
 
     def from_logits(self, z: Any, y: Any) -> Any:
-        """The same costs from the values z before the activation named by `pair`."""
+        """Return the same costs from the values z before the activation named by `pair`."""
         raise SettingError(
             f"The loss {self.name!r} is not joined with an output activation; call it with the outputs: "
             "loss(activation(z), y)."
@@ -96,7 +96,7 @@ del Loss.registry[FunctionLoss.name]  # a function has no name that a file could
 
 
 def check_costs(name: str, costs: Any, a: Any) -> Any:
-    """The costs that a loss gave, if it is one number per sample; otherwise they would broadcast to nonsense."""
+    """Return the costs that a loss gave, if it is one number per sample; otherwise they would broadcast to nonsense."""
     batch = shape(a)[:1]
     if not hasattr(costs, "dtype") or shape(costs) != batch:
         given = f"shape {shape(costs)}" if hasattr(costs, "dtype") else repr(costs)
@@ -108,7 +108,7 @@ def check_costs(name: str, costs: Any, a: Any) -> Any:
 
 
 def targets_like(a: Any, y: Any) -> Any:
-    """The targets in the shape and data type of the outputs.
+    """Return the targets in the shape and data type of the outputs.
 
     Parameters
     ----------
@@ -176,14 +176,14 @@ def _misfit(want: tuple[int, ...], have: tuple[int, ...], dtype: Any) -> str:
 
 
 def output_axes(a: Any) -> tuple[int, ...]:
-    """All axes but the first, that of the samples."""
+    """Return all axes but the first, that of the samples."""
     if not shape(a):
         raise ShapeError("A loss needs a batch of outputs, shape (batch, outputs); got a single number.")
     return tuple(range(1, len(shape(a))))
 
 
 def array(a: Any) -> Any:
-    """Outputs as an array of floating-point numbers; traced values and floating-point arrays as they are."""
+    """Return outputs as an array of floating-point numbers; traced values and floating-point arrays as they are."""
     dtype = getattr(a, "dtype", None)
     if dtype is None:
         a = np.asarray(a)
@@ -192,6 +192,6 @@ def array(a: Any) -> Any:
 
 
 def smallest(a: Any) -> float:
-    """The smallest normal number of a's data type: the least probability whose logarithm is taken."""
+    """Return the smallest normal number of a's data type: the least probability whose logarithm is taken."""
     plain = unwrap(a)
     return float(namespace(plain).finfo(plain.dtype).tiny)

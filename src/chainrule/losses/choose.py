@@ -12,7 +12,7 @@ __all__ = ["auto", "check_output", "check_pair"]
 
 
 def auto(activation: Activation, target: str | None = None) -> Loss:
-    """The loss that ``loss="auto"`` means: lecture 003's partner of the output activation.
+    """Return the loss that ``loss="auto"`` means: lecture 003's partner of the output activation.
 
     Parameters
     ----------

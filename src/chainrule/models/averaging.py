@@ -26,7 +26,7 @@ Part = tuple[Layer, dict[str, Any], dict[str, Any]]
 
 
 def ensemble(models: Iterable[Any]) -> Model:
-    """One model that averages several: a(x) = 1/M Σₘ aₘ(x), of probabilities, or of values for regression.
+    """Return one model that averages several: a(x) = 1/M Σₘ aₘ(x), of probabilities, or of values for regression.
 
     What comes back is a `Model` like any other (predict, save, export, train on). Its network is one
     `chainrule.layers.Average` of the members' networks, each with a copy of its weights. Every member counts the same,
@@ -72,7 +72,7 @@ def ensemble(models: Iterable[Any]) -> Model:
 
 
 def averaged(found: Sequence[tuple[int, Model]]) -> Model:
-    """The ensemble of members that can be averaged, each with the number at which it was given."""
+    """Return the ensemble of members that can be averaged, each with the number at which it was given."""
     _check(found)
     members = [model for _, model in found]
     standardizer, entrances = _inputs(members)
@@ -91,7 +91,9 @@ def averaged(found: Sequence[tuple[int, Model]]) -> Model:
 
 
 def usable(models: Any) -> list[tuple[int, Model]]:
-    """The models that have not diverged, each with the number at which it was given; a warning names the others."""
+    """Return the models that have not diverged, each with the number at which it was given; a warning names the
+    others.
+    """
     if isinstance(models, str | Model) or not hasattr(models, "__iter__"):
         raise SettingError(
             f"ensemble takes several trained models or runs, got {models!r} ({type(models).__name__}): "
@@ -163,12 +165,12 @@ def _check(members: Sequence[tuple[int, Model]]) -> None:
 
 
 def _fingerprint(model: Model) -> str | None:
-    """What tells preparations apart that do different things; None without one."""
+    """Return what tells preparations apart that do different things; None without one."""
     return None if model.preparation is None else model.preparation.checksum
 
 
 def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | None]]:
-    """How the ensemble standardizes its inputs, and what brings each member what it was trained on.
+    """Return how the ensemble standardizes its inputs, and what brings each member what it was trained on.
 
     With u = (x − mean) / deviation of the ensemble, a member's own (x − mᵢ) / dᵢ is u · deviation / dᵢ +
     (mean − mᵢ) / dᵢ.
@@ -191,7 +193,7 @@ def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | 
 
 
 def _merged(members: Sequence[Model], standardizer: Standardizer | None) -> Inputs:
-    """What the ensemble knows of its inputs: the members' names and units, and the widest of their ranges."""
+    """Return what the ensemble knows of its inputs: the members' names and units, and the widest of their ranges."""
     limits = [model.inputs.limits for model in members if model.inputs.limits is not None]
     widest = functools.reduce(Limits.merged, limits) if limits else None
     return dataclasses.replace(members[0].inputs, standardizer=standardizer, limits=widest)
@@ -202,7 +204,7 @@ def _equal(one: Standardizer, other: Standardizer) -> bool:
 
 
 def _outputs(members: Sequence[Model]) -> tuple[Target, list[Part | None]]:
-    """What the ensemble's outputs mean, and what brings each member's to the ensemble's standardized target.
+    """Return what the ensemble's outputs mean, and what brings each member's to the ensemble's standardized target.
 
     A member's value aᵢ · dᵢ + mᵢ is, standardized by the ensemble's numbers, aᵢ · dᵢ / deviation + (mᵢ − mean) /
     deviation.
@@ -224,7 +226,7 @@ def _rescaled(scale: Array, shift: Array) -> Part:
 
 
 def _branch(entrance: Part | None, model: Model, exit_: Part | None) -> Part:
-    """A member's network with what stands before and behind it."""
+    """Return a member's network with what stands before and behind it."""
     own: Part = (model.net, model.params, model.state)
     parts = [part for part in (entrance, own, exit_) if part is not None]
     return parts[0] if len(parts) == 1 else _joined(Sequential, parts)

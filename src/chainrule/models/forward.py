@@ -31,7 +31,7 @@ PRODUCTS = ("_matmul", "_conv2d")
 def forward(
     net: Layer, params: Any, state: Any, x: Array, *, key: Array | None = None, train: bool = False
 ) -> tuple[Array, Any]:
-    """The network's output and new state, as plain arrays.
+    """Return the network's output and new state, as plain arrays.
 
     Inside, all values are tensors, so that NumPy's functions in a user's own layer reach our operations on both
     engines, also where no gradient is recorded.
@@ -42,7 +42,7 @@ def forward(
 
 
 def _plain(x: Any) -> Any:
-    """The array inside; a tensor of a gradient in progress stays one."""
+    """Return the array inside; a tensor of a gradient in progress stays one."""
     while isinstance(x, Tensor) and x.level == 0:
         x = x.value
     return x
@@ -54,7 +54,7 @@ def _predictor(net: Layer, engine: Engine, lowerings: tuple[str | None, ...]) ->
 
 
 def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch_size: int) -> Array:
-    """The network's outputs for many samples, in blocks that bound the memory.
+    """Return the network's outputs for many samples, in blocks that bound the memory.
 
     The blocks are of about the same size. Where a program is compiled for each shape, that size is rounded up, so that
     not every number of samples means a program of its own, and the last block is filled up.
@@ -77,18 +77,24 @@ def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch
 
 
 def _rounded_up(n: int) -> int:
-    """The next number with at most three binary digits that are not trailing zeros: at most a quarter more than n."""
+    """Return the next number with at most three binary digits that are not trailing zeros: at most a quarter more than
+    n.
+    """
     unit = 1 << max(0, n.bit_length() - 3)
     return -(-n // unit) * unit
 
 
 def block_size(values: float) -> int:
-    """How many samples to predict at once: a power of two, whose values (of one sample) make about `BLOCK_VALUES`."""
+    """Return how many samples to predict at once: a power of two, whose values (of one sample) make about
+    `BLOCK_VALUES`.
+    """
     return 1 << int(np.clip(np.log2(BLOCK_VALUES / max(values, 1.0)), 5, 13))
 
 
 def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> CostEstimate:
-    """What predicting one sample is made of, counted on the recorded graph; a training step takes three times that."""
+    """Return what predicting one sample is made of, counted on the recorded graph; a training step takes three times
+    that.
+    """
     recorded = tree.map(lambda v: Tensor(v, level=1), params)
     x = Tensor(np.zeros((1, *input_shape), np.float32))
     try:

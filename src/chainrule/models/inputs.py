@@ -49,7 +49,7 @@ class Inputs:
     # --- what comes in ----------------------------------------------------------------------------------------
 
     def admit(self, x: Any) -> Array | Rows:
-        """Inputs of any kind as checked numbers in the shape and the unit of the training data.
+        """Return inputs of any kind as checked numbers in the shape and the unit of the training data.
 
         A data frame's columns are taken by name. Bytes of images are divided by 255 where those of training were. A
         stream is returned as its `Rows`.
@@ -86,7 +86,7 @@ class Inputs:
         return self._scaled(x, pixels)
 
     def admit_traced(self, x: Any) -> Any:
-        """A traced value in the shape that the network takes; of a table it must be said that it is prepared."""
+        """Return a traced value in the shape that the network takes; of a table it must be said that it is prepared."""
         if self.preparation is not None and not isinstance(x, PreparedInputs):
             raise DataError(self._refused(f"a traced value of shape {tuple(x.shape)}"))
         x = x.x if isinstance(x, PreparedInputs) else x
@@ -94,7 +94,7 @@ class Inputs:
         return x
 
     def ready(self, x: Any, precision: str) -> Array | Rows:
-        """Inputs of any kind as the network gets them: admitted, standardized, and in its precision.
+        """Return inputs of any kind as the network gets them: admitted, standardized, and in its precision.
 
         Values that are far outside of the training range are told by an `InputWarning`.
         """
@@ -104,7 +104,7 @@ class Inputs:
         return self.finish(x, precision)
 
     def finish(self, x: Array | Rows, precision: str) -> Array | Rows:
-        """What `admit` gave, standardized (in its own precision), and then in that of the network."""
+        """Return what `admit` gave, standardized (in its own precision), and then in that of the network."""
         divisor = np.float32(self.byte_scale if isinstance(x, Rows) and x.pixels else 1)
 
         def finished(rows: Array) -> Array:
@@ -114,7 +114,7 @@ class Inputs:
         return Ready(x, finished, precision) if isinstance(x, Rows) else finished(x)
 
     def outside(self, x: Array) -> Outside | None:
-        """Which of the admitted inputs are far outside of the training range, where that is known."""
+        """Return which of the admitted inputs are far outside of the training range, where that is known."""
         if self.limits is None or isinstance(x, Rows):
             return None
         return self.limits.outside(x)
@@ -130,7 +130,9 @@ class Inputs:
         return self.names if self.preparation is None else self.preparation.feature_names
 
     def read_target(self, y: Any) -> np.ndarray:
-        """Targets as a checked array; the cells of the target column of a table are read as they were in training."""
+        """Return targets as a checked array; the cells of the target column of a table are read as they were in
+        training.
+        """
         column = None if self.preparation is None else self.preparation.target
         if column is None or not (_holds_text(y) or (column.labels == "text" and np.ndim(y) == 1)):
             return check_target(y)
@@ -180,7 +182,7 @@ class Inputs:
             )
 
     def in_order(self, frame: Any) -> Any:
-        """A data frame of numbers with its columns in the order of training, by their names.
+        """Return a data frame of numbers with its columns in the order of training, by their names.
 
         They are taken as they stand where training gave no names, or mere numbers that none of them has.
         """
@@ -191,7 +193,7 @@ class Inputs:
         return frame if numbered and not known else columns_by_name(frame, self.names)
 
     def _prepared(self, x: Any, frame: Any) -> Array:
-        """The columns of a table as the numbers that the preparation makes of them."""
+        """Return the columns of a table as the numbers that the preparation makes of them."""
         assert self.preparation is not None
         if frame is not None:
             return self.preparation(frame)
@@ -203,7 +205,7 @@ class Inputs:
         return x.x
 
     def _refused(self, what: str) -> str:
-        """What a model of a table says to what has no columns."""
+        """Return what a model of a table says to what has no columns."""
         assert self.preparation is not None
         names = self.preparation.inputs
         columns = ", ".join(map(repr, names[:10])) + ", …" * (len(names) > 10)
@@ -213,7 +215,7 @@ class Inputs:
         )
 
     def _scaled(self, x: Array, pixels: bool) -> Array:
-        """Images in the unit of training: what was divided by 255 there is divided here."""
+        """Return images in the unit of training: what was divided by 255 there is divided here."""
         if len(self.shape) < 2 or self.limits is None or not x.size:
             return x
         low, high = float(x.min()), float(x.max())
@@ -250,30 +252,30 @@ class Inputs:
 
 
 def are_bytes(x: Any) -> bool:
-    """Whether values are unsigned bytes."""
+    """Return whether values are unsigned bytes."""
     return x.pixels if isinstance(x, Rows) else getattr(x, "dtype", None) == np.uint8
 
 
 def frame_of(x: Any) -> Any:
-    """A table with named columns (of pandas, polars, PyArrow) as a data frame of pandas; None for all else."""
+    """Return a table with named columns (of pandas, polars, PyArrow) as a data frame of pandas; None for all else."""
     named = hasattr(x, "columns") or hasattr(x, "column_names")  # arrays must not cost the import of pandas
     return as_frame(x) if named else None
 
 
 def names_of(x: Any) -> tuple[str, ...] | None:
-    """The names of the columns of a data frame; None for arrays, and where they are not unique."""
+    """Return the names of the columns of a data frame; None for arrays, and where they are not unique."""
     frame = frame_of(x)
     return None if frame is None or not frame.columns.is_unique else tuple(map(str, frame.columns))
 
 
 def target_in_order(y: Any, names: Sequence[str]) -> Any:
-    """Targets whose columns are in the order of training, where those and these have names."""
+    """Return targets whose columns are in the order of training, where those and these have names."""
     frame = frame_of(y)
     return y if frame is None or not names else columns_by_name(frame, names)
 
 
 def _holds_text(y: Any) -> bool:
-    """Whether targets are cells of text, or of several kinds."""
+    """Return whether targets are cells of text, or of several kinds."""
     kind = getattr(getattr(y, "dtype", None), "kind", None)
     return kind in ("O", "U", "T") if kind else isinstance(y, list | tuple) and any(isinstance(v, str) for v in y)
 

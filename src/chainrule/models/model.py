@@ -145,7 +145,7 @@ class Model:
         return self.inputs.preparation
 
     def __call__(self, x: Any) -> Any:
-        """The outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``.
+        """Return the outputs for a batch; x may be traced: ``cr.grad(lambda q: model(q).sum())(x)``.
 
         Arrays and data frames come in as everywhere (`prepare`). Of a model that was trained on a table, a traced x is
         what `prepare` gives, and is said to be so: ``model(cr.data.PreparedInputs(q))``.
@@ -160,7 +160,7 @@ class Model:
 
     @checks_keywords
     def predict_proba(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
-        """The outputs of the last layer: probabilities (batch, classes), or values for regression.
+        """Return the outputs of the last layer: probabilities (batch, classes), or values for regression.
 
         ``x`` is an array, a `chainrule.data.Stream` or `numpy.memmap`, which is read as it is needed, or (for a model
         that was trained on a table) a data frame with the columns of that table; see `prepare`. ``batch_size`` samples
@@ -186,11 +186,11 @@ class Model:
 
     @checks_keywords
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
-        """The class of each sample (the label as it was given in training), or the value for regression."""
+        """Return the class of each sample (the label as it was given in training), or the value for regression."""
         return self.labels(self.predict_proba(x, engine=engine, batch_size=batch_size))
 
     def labels(self, a: np.ndarray) -> np.ndarray:
-        """What outputs mean: the most probable class, whether each label holds, or the values themselves."""
+        """Return what outputs mean: the most probable class, whether each label holds, or the values themselves."""
         task, classes = self.target.task, self.target.classes
         if task == "classification":
             return decode(a.argmax(axis=-1), classes or range(a.shape[-1]))
@@ -281,7 +281,7 @@ class Model:
         return check_gradient(mean_cost, wide.params, samples=samples, tolerance=tolerance)
 
     def trace(self, x: Any, y: Any, loss: Any = "auto") -> Graph:
-        """The computational graph of the mean cost of a batch, with value and gradient at every node.
+        """Return the computational graph of the mean cost of a batch, with value and gradient at every node.
 
         Inputs and targets come in as in `backprop`, and the network is taken as there; the graph's inputs are the
         parameters. A few samples make a graph that can be read. See `chainrule.trace`, which traces any function.
@@ -303,7 +303,9 @@ class Model:
         return trace(mean_cost)(self.params)
 
     def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
-        """The sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes them."""
+        """Return the sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes
+        them.
+        """
         x, y = self.prepare(x), self.target.scale(self.encode(y))
         if isinstance(x, Rows):
             raise DataError("One batch is looked at: give some rows of the stream as an array.")
@@ -324,7 +326,8 @@ class Model:
         return cost, x, y
 
     def pair(self, loss: Any = "auto", task: str | None = None) -> tuple[Layer, Loss, Activation | None]:
-        """The network, the loss, and the last activation if the loss has a fused rule for it (the lectures' pairs).
+        """Return the network, the loss, and the last activation if the loss has a fused rule for it (the lectures'
+        pairs).
 
         Then the network is the one without it and the loss takes its outputs by ``loss.from_logits``; otherwise the
         network is the whole one and the loss takes its outputs as they are.
@@ -337,7 +340,7 @@ class Model:
         return body, function, activation
 
     def prepare(self, x: Any) -> Any:
-        """Inputs of any kind as the network gets them: the one door for all data.
+        """Return inputs of any kind as the network gets them: the one door for all data.
 
         What training did to its data is done here: columns of a table are found by name and prepared, columns of a
         data frame of numbers are put in order, bytes of images are divided by 255 where those of training were, all is
@@ -363,7 +366,7 @@ class Model:
         return self.inputs.ready(x, self.precision)
 
     def encode(self, y: Any) -> np.ndarray:
-        """Targets as the losses take them, in the target's own unit: codes of classes, 0 or 1, or numbers.
+        """Return targets as the losses take them, in the target's own unit: codes of classes, 0 or 1, or numbers.
 
         Labels are looked up among the classes of the training data, whatever their type (1 is the class "1"); see
         `chainrule.data.encode_target`. Text of a column of a table is read as in training. A network that has not been
@@ -383,17 +386,19 @@ class Model:
         return encode_target(self.read_target(y), units=units, output_activation=activation, known=known)[0]
 
     def read_target(self, y: Any) -> np.ndarray:
-        """Targets as a checked array: columns in the order of training, cells of a table read as they were then."""
+        """Return targets as a checked array: columns in the order of training, cells of a table read as they
+        were then.
+        """
         return self.inputs.read_target(target_in_order(y, self.target.names))
 
     def work(self) -> CostEstimate:
-        """What predicting one sample is made of (for the choice of an engine)."""
+        """Return what predicting one sample is made of (for the choice of an engine)."""
         if self._work is None:
             self._work = work(self.net, self.params, self.state, self.input_shape)
         return self._work
 
     def count(self) -> int:
-        """The number of parameters."""
+        """Return the number of parameters."""
         return sum(leaf.size for leaf in tree.leaves(self.params))
 
     def summary(self) -> None:
@@ -427,7 +432,7 @@ class Model:
 
 
 def cast(values: Any, precision: str) -> Any:
-    """A tree of arrays with the floating-point ones in a precision; others (a counter, say) stay as they are."""
+    """Return a tree of arrays with the floating-point ones in a precision; others (a counter, say) stay as they are."""
 
     def one(value: Any) -> np.ndarray:
         array = np.asarray(value)
@@ -437,7 +442,7 @@ def cast(values: Any, precision: str) -> Any:
 
 
 def fill(template: Any, given: Any, name: str, precision: str | None) -> Any:
-    """The given values in the nesting of the template, whose names and shapes they must have."""
+    """Return the given values in the nesting of the template, whose names and shapes they must have."""
     if isinstance(template, dict):
         found = given if isinstance(given, Mapping) else {}
         for key in found:
@@ -461,7 +466,7 @@ def fill(template: Any, given: Any, name: str, precision: str | None) -> Any:
 
 
 def _last_name(net: Layer) -> str:
-    """The full name of the last layer, inside nested `Sequential` ones."""
+    """Return the full name of the last layer, inside nested `Sequential` ones."""
     names = []
     while isinstance(net, Sequential) and net.layers:
         names.append(net.names[-1])
@@ -480,7 +485,7 @@ def _last_activation(net: Layer) -> Activation:
 
 
 def _default_target(activation: Activation, output_shape: tuple[int, ...]) -> Target:
-    """What the outputs of an untrained network mean, judged by its last activation."""
+    """Return what the outputs of an untrained network mean, judged by its last activation."""
     units = output_shape[-1] if output_shape else 1
     if activation.name in ("softmax", "sigmoid", "step") and units > 1:
         return Target("classification", tuple(range(units)), units)
@@ -490,6 +495,6 @@ def _default_target(activation: Activation, output_shape: tuple[int, ...]) -> Ta
 
 
 def _short(layer: Layer) -> str:
-    """A layer's recipe on one line."""
+    """Return a layer's recipe on one line."""
     text = repr(layer)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -30,7 +30,7 @@ def save_model(model: Model, path: str | Path) -> None:
 
 
 def to_bytes(model: Model) -> bytes:
-    """What the file of a model holds; the same model gives the same bytes."""
+    """Return what the file of a model holds; the same model gives the same bytes."""
     from safetensors.numpy import save
 
     recipe: dict[str, Any] = {
@@ -97,7 +97,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
-    """What the file says of the model's inputs."""
+    """Return what the file says of the model's inputs."""
     prepared, names = recipe.get("preparation"), recipe["inputs"]["names"]
     return Inputs(
         tuple(recipe["input_shape"]),
@@ -110,7 +110,7 @@ def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the recipe in a safetensors file of ours."""
+    """Return the arrays and the recipe in a safetensors file of ours."""
     from safetensors import SafetensorError, safe_open
 
     if not as_path(path).is_file():
@@ -133,7 +133,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
 
 
 def _parsed(text: str) -> Any:
-    """What a text in JSON says; None if it says nothing."""
+    """Return what a text in JSON says; None if it says nothing."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # no JSON, numbers of thousands of digits, thousands of brackets
@@ -141,12 +141,12 @@ def _parsed(text: str) -> Any:
 
 
 def flatten(values: Any) -> dict[str, np.ndarray]:
-    """A tree of arrays as a dict from "a/b/c" to array."""
+    """Return a tree of arrays as a dict from "a/b/c" to array."""
     return {"/".join(path): np.asarray(leaf, order="C") for path, leaf in tree.leaves_with_path(values)}
 
 
 def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The inverse of `flatten` (nested dicts)."""
+    """Return the inverse of `flatten` (nested dicts)."""
     root: dict[str, Any] = {}
     for name, leaf in flat.items():
         *heads, last = name.split("/")

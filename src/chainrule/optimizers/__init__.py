@@ -33,7 +33,7 @@ __all__ = [
 
 
 def get(given: Any) -> Optimizer:
-    """The optimizer that was given: a name, a recipe, or an optax transformation.
+    """Return the optimizer that was given: a name, a recipe, or an optax transformation.
 
     >>> import chainrule as cr
     >>> cr.optimizers.get("adam").beta2

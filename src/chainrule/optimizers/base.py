@@ -77,19 +77,19 @@ class Optimizer(Settings, family="optimizer"):
         return rate_at(self.lr, epoch, epochs)
 
     def init(self, params: Tree) -> dict[str, Tree]:
-        """The moments before the first step: by name, trees like ``params``; ``{}`` if there are none."""
+        """Return the moments before the first step: by name, trees like ``params``; ``{}`` if there are none."""
         return {}
 
     def change(
         self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
-        """What is added to each parameter, and the new moments: the formula of the optimizer."""
+        """Return what is added to each parameter, and the new moments: the formula of the optimizer."""
         raise NotImplementedError(f"{type(self).__name__} needs a change(self, grads, moments, params, *, lr, step).")
 
     def update(
         self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
-        """The parameters and moments after one step.
+        """Return the parameters and moments after one step.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Optimizer(Settings, family="optimizer"):
 
 
 def global_norm(tree_: Tree) -> Any:
-    """The Euclidean length of all leaves together: √Σx².
+    """Return the Euclidean length of all leaves together: √Σx².
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -126,7 +126,7 @@ def global_norm(tree_: Tree) -> Any:
 
 
 def clip_by_global_norm(grads: Tree, limit: Any) -> Tree:
-    """All leaves scaled by the same factor, so that their global norm is at most ``limit``.
+    """Return all leaves scaled by the same factor, so that their global norm is at most ``limit``.
 
     Source: Pascanu, Mikolov and Bengio (2013), "On the difficulty of training recurrent neural networks".
 
@@ -140,7 +140,7 @@ def clip_by_global_norm(grads: Tree, limit: Any) -> Tree:
 
 
 def is_weight(path: tuple[str, ...]) -> bool:
-    """Whether the parameter at a path is regularized: its key is ``"weight"`` (lecture 003).
+    """Return whether the parameter at a path is regularized: its key is ``"weight"`` (lecture 003).
 
     >>> import chainrule as cr
     >>> cr.optimizers.is_weight(("dense_1", "weight")), cr.optimizers.is_weight(("dense_1", "bias"))
@@ -155,12 +155,12 @@ def _map_weights(f: Callable[[Any, Any], Any], first: Tree, params: Tree) -> Tre
 
 
 def zeros_like(w: Any) -> Any:
-    """Zeros in the shape and data type of w."""
+    """Return zeros in the shape and data type of w."""
     return namespace(w).zeros_like(w)
 
 
 def like(value: Any, w: Any) -> Any:
-    """The value in the data type of w."""
+    """Return the value in the data type of w."""
     want = getattr(w, "dtype", None)
     return value if want is None or value.dtype == want else value.astype(want)
 

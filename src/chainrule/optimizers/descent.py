@@ -79,7 +79,7 @@ class SGD(Optimizer, name="sgd"):
 def with_momentum(
     grads: Tree, moments: dict[str, Tree], alpha: Any, lr: Any, nesterov: bool = False, form: str = "velocity"
 ) -> tuple[Tree, dict[str, Tree]]:
-    """The changes and the new velocity, for `SGD`'s two forms."""
+    """Return the changes and the new velocity, for `SGD`'s two forms."""
     if form == "step":
         grads, lr = tree.map(lambda g: lr * g, grads), 1.0
     velocity = tree.map(lambda v, g: alpha * v - g, moments["velocity"], grads)

@@ -88,7 +88,7 @@ class Checkpointer:
         return next((member.engine for member in self.members if id(member) in self._kept and member.engine), None)
 
     def should_save(self, members: Sequence[Member]) -> bool:
-        """Whether to write some that train together, at the end of an epoch."""
+        """Return whether to write some that train together, at the end of an epoch."""
         own = [self._own[id(member)] for member in members]
         since = time.monotonic() - max(each.before for each in own)
         if any(each.failing for each in own):
@@ -128,7 +128,7 @@ def _where(member: Member) -> tuple[int, str | None]:
 
 
 def _known(data: Prepared) -> dict[str, str]:
-    """What tells the data of a member from that of others: as it is trained on."""
+    """Return what tells the data of a member from that of others: as it is trained on."""
     parts: dict[str, Any] = data.train._asdict()
     if data.validation is not None:
         parts |= {f"{name} of the validation": values for name, values in data.validation._asdict().items()}

@@ -199,7 +199,7 @@ class Comparison:
         return min(means, key=lambda name: (math.isnan(means[name]), means[name]))
 
     def pair(self, first: str, second: str) -> Pair:
-        """The comparison of two configurations, as it is in ``pairs``."""
+        """Return the comparison of two configurations, as it is in ``pairs``."""
         for name in (first, second):
             if name not in self.values:
                 raise unknown_name("configuration", name, self.values)
@@ -227,7 +227,8 @@ class Comparison:
         return rows
 
     def to_pandas(self) -> Any:
-        """A DataFrame with one row per configuration and seed: the metric, and why training ended early, if it did.
+        """Return a DataFrame with one row per configuration and seed: the metric, and why training ended early, if it
+        did.
 
         >>> import chainrule as cr
         >>> found = cr.compare({"a": cr.SGD(0.1), "b": cr.SGD(0.2)}, cr.Dense(3, "softmax"), cr.data.load("iris"),
@@ -246,7 +247,7 @@ class Comparison:
         )
 
     def curves(self, metric: str | None = None) -> Any:
-        """A DataFrame with the mean of a metric after each epoch, and its interval over the seeds.
+        """Return a DataFrame with the mean of a metric after each epoch, and its interval over the seeds.
 
         Columns: configuration, epoch, mean, low, high, n. n is the number of runs that still trained in that epoch; the
         interval is that of one mean by Student's t, NaN for n = 1. ``metric`` is a name of the history; None: the one
@@ -278,7 +279,7 @@ class Comparison:
 
 
 def _pairs(values: Mapping[str, Sequence[float]], smaller: bool, confidence: float) -> tuple[Pair, ...]:
-    """Every two configurations compared; all statements hold together."""
+    """Return every two configurations compared; all statements hold together."""
     names = list(itertools.combinations(values, 2))
     chances = [paired(values[a], values[b]).p for a, b in names]
     raised = holm(chances)
@@ -364,7 +365,7 @@ def _checked(configurations: Any) -> Mapping[str, Any]:
 
 
 def _settings_of(name: str, given: Any) -> dict[str, Any]:
-    """What a configuration changes, as a member's settings."""
+    """Return what a configuration changes, as a member's settings."""
     if isinstance(given, Mapping):
         if "seed" in given:
             raise SettingError(f"Configuration {name!r} has a seed; all have the same ones: write seeds=[1, 2, 3].")
@@ -379,7 +380,7 @@ def _settings_of(name: str, given: Any) -> dict[str, Any]:
 
 
 def listed_seeds(owner: str, given: Any, first: int) -> list[int]:
-    """The seeds as a list: so many from the first on, or those given; at least two."""
+    """Return the seeds as a list: so many from the first on, or those given; at least two."""
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         seeds = list(range(first, first + int(given)))
     elif isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
@@ -399,7 +400,7 @@ def _plain(metric: str) -> str:
 
 
 def metric_of(members: Sequence[Member], asked: str | None, tested: bool = False) -> str:
-    """The metric to compare by; raises for one that will not be measured, before anything is trained."""
+    """Return the metric to compare by; raises for one that will not be measured, before anything is trained."""
     score = "mae" if members[0].job.recipe.task == "regression" else "accuracy"
     parts = ["test_"] * tested + ["val_"] * all(member.validated for member in members) + [""]
     if asked is None:
@@ -411,7 +412,7 @@ def metric_of(members: Sequence[Member], asked: str | None, tested: bool = False
 
 
 def _tested(run: Run, test: Any, metric: str) -> float:
-    """A metric of a run's model on test data; NaN for one that diverged."""
+    """Return a metric of a run's model on test data; NaN for one that diverged."""
     if run.stopped is not None and run.stopped.startswith("diverged"):
         return math.nan
     found = run.evaluate(*test)

@@ -215,7 +215,7 @@ class CrossValidation:
         return int(np.isnan(self.scores).sum())
 
     def interval(self, confidence: float = LEVEL) -> tuple[float, float]:
-        """The corrected resampled t interval of the mean score of networks trained on so many rows.
+        """Return the corrected resampled t interval of the mean score of networks trained on so many rows.
 
         m ± t(J − 1) · √((1/J + n_held_out / n_train) · s²)
 
@@ -374,14 +374,14 @@ def _check_stopping(stopping: Any, validation: Any) -> None:
 
 
 def _may_act(settings: Mapping[str, Any]) -> bool:
-    """Whether something may change a run by what is measured on validation data: a callback or a schedule."""
+    """Return whether something may change a run by what is measured on validation data: a callback or a schedule."""
     schedule = getattr(settings.get("optimizer"), "lr", None)
     acts = isinstance(schedule, Schedule) and type(schedule).after_epoch is not Schedule.after_epoch
     return acts or bool(settings.get("callbacks"))
 
 
 def _numbers(seeds: Any, seed: int) -> tuple[int, ...]:
-    """The seeds."""
+    """Return the seeds."""
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
         check_room({}, int(seeds))
         found = tuple(range(seed, seed + int(seeds)))
@@ -414,13 +414,13 @@ class _Samples:
     groups: Any
 
     def inputs(self, model: Model, rows: Array) -> Any:
-        """What a model takes for these rows."""
+        """Return what a model takes for these rows."""
         if not isinstance(self.data, Table):
             return self.x[rows]
         return PreparedInputs(model.inputs.admit(self.x.iloc[rows]), model.preparation)
 
     def classes(self, rows: Array) -> Array | None:
-        """The class of each of these rows, if the task has classes."""
+        """Return the class of each of these rows, if the task has classes."""
         if self.task not in ("classification", "binary"):
             return None
         y = self.y[rows]
@@ -450,7 +450,7 @@ def _samples(net: Any, data: Any, groups: Any) -> _Samples:
 
 
 def _of_table(table: Table, groups: Any) -> _Samples:
-    """The rows of a table that have a target and are not for the test."""
+    """Return the rows of a table that have a target and are not for the test."""
     table = table.coded()
     if isinstance(groups, str):
         column = target_column(table.frame.columns, groups, what="column")
@@ -475,7 +475,7 @@ def _of_table(table: Table, groups: Any) -> _Samples:
 
 
 def _labels(stratify: Any, samples: _Samples) -> Any:
-    """The classes that are to be in the same shares in all folds, or None."""
+    """Return the classes that are to be in the same shares in all folds, or None."""
     if not isinstance(stratify, str | bool):
         given = np.asarray(stratify)
         if given.shape[:1] != (len(samples.y),):
@@ -507,7 +507,7 @@ def _check_classes(fold: Fold, trained: Array, samples: _Samples) -> None:
 
 
 def _inner(fold: Fold, samples: _Samples, validation: float, seed: int) -> dict[str, Any]:
-    """A fold's training rows, divided into those that are trained on and those that early stopping watches."""
+    """Return a fold's training rows, divided into those that are trained on and those that early stopping watches."""
     key = random.fold_in(random.fold_in(random.fold_in(random.key(seed), INNER), fold.repeat), fold.fold)
     if samples.groups is None:
         split = split_rows(len(fold.train), samples.classes(fold.train), validation=validation, test=0.0, key=key)
@@ -566,7 +566,7 @@ def _judged(
 
 
 def _mean(rows: Array) -> Array:
-    """The mean of each row's finite values; NaN where there are none."""
+    """Return the mean of each row's finite values; NaN where there are none."""
     finite = np.isfinite(rows)
     counts = finite.sum(axis=1)
     return np.where(counts > 0, np.where(finite, rows, 0.0).sum(axis=1) / np.maximum(counts, 1), math.nan)

@@ -129,7 +129,7 @@ def _check_counts(classes: NDArray[Any], folds: int) -> None:
 
 
 def _checked(name: str, given: Any, n: int) -> NDArray[Any]:
-    """One value for each row that can be sorted, none missing."""
+    """Return one value for each row that can be sorted, none missing."""
     import pandas as pd
 
     values = np.asarray(given)

@@ -131,7 +131,7 @@ class Member:
         return self.job.state._replace(settings=None)
 
     def restores(self) -> bool:
-        """Whether the weights of its best epoch are wanted in the end, and not the last ones."""
+        """Return whether the weights of its best epoch are wanted in the end, and not the last ones."""
         return self.job.stopping is not None and self.job.stopping.restore_best
 
     @property
@@ -145,7 +145,7 @@ class Member:
         return self.history.at(self.kept_epoch)
 
     def checkpoint(self) -> Checkpoint | None:
-        """All that it is after its last epoch; None while it has no state of that moment."""
+        """Return all that it is after its last epoch; None while it has no state of that moment."""
         if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.job.steps_per_epoch:
             return None
         # Early stopping decides anew, with the patience that it then has; what callbacks decided stays.
@@ -164,7 +164,7 @@ class Member:
         self.stopped = found.stopped or resumed(self.job.stopping, self.history, self.best_epoch)
 
     def run(self) -> Run:
-        """The run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
+        """Return the run as it stands, as `fit` gives it: with early stopping, the weights of the best epoch."""
         if self.state is None:
             raise SettingError("The weights of this member were dropped.")
         restored = self.restores() and self.kept_epoch is not None
@@ -189,7 +189,7 @@ class Member:
 
 
 def first_layer(net: Layer) -> tuple[str, Layer]:
-    """The layer that gets the inputs, and the path to it."""
+    """Return the layer that gets the inputs, and the path to it."""
     path = ""
     while isinstance(net, Sequential) and net.layers:
         path, net = f"{path}.layers.0", net.layers[0]
@@ -211,7 +211,7 @@ class MemberFactory:
         self._prepared: dict[Any, Prepared] = {}
 
     def member(self, given: Mapping[str, Any]) -> Member:
-        """A member of its differences; raises `SettingError` for one that there is not."""
+        """Return a member of its differences; raises `SettingError` for one that there is not."""
         if not isinstance(given, Mapping):
             raise SettingError(f'A member is a mapping such as {{"seed": 1, "optimizer.lr": 0.1}}, got {given!r}.')
         changes = {key: value for key, value in given.items() if key in JOB_SETTINGS}
@@ -249,7 +249,7 @@ class MemberFactory:
         return net, dataclasses.replace(settings, **{root: replace(found, rest, value)})
 
     def _data_of(self, net: Any, settings: FitSettings, given: Mapping[str, Any]) -> tuple[RunData, Any]:
-        """The data of a member, all of it or some rows, and what tells it from that of others."""
+        """Return the data of a member, all of it or some rows, and what tells it from that of others."""
         rows, held_out, validation = given.get("rows"), given.get("held_out"), settings.validation
         if held_out is not None and rows is None:
             raise SettingError('A member with "held_out" needs "rows", the samples that it is trained on.')
@@ -278,7 +278,7 @@ class MemberFactory:
         return self.data.coded()
 
     def _rows(self, net: Model | None, rows: Any, held_out: Any, validation: Any) -> RunData:
-        """Some rows of the data to train on, and others to validate on."""
+        """Return some rows of the data to train on, and others to validate on."""
         whole = run_data(net, self.data, None, 0)
         at = positions(rows, len(whole.x), "rows")
         if held_out is not None:
@@ -288,7 +288,7 @@ class MemberFactory:
         return dataclasses.replace(whole, x=whole.x[at], y=whole.y[at], validation=validation)
 
     def _job(self, net: Any, data: RunData, settings: FitSettings, data_key: Any) -> PreparedRun:
-        """The job; what `prepare` makes is made once for all members for whom it must be the same."""
+        """Return the job; what `prepare` makes is made once for all members for whom it must be the same."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]
         key = (
@@ -312,7 +312,7 @@ class MemberFactory:
 
 
 def positions(rows: Any, n: int, name: str) -> np.ndarray:
-    """Positions of samples, checked."""
+    """Return positions of samples, checked."""
     found = np.asarray(rows)
     if found.dtype == bool and found.shape == (n,):
         found = np.flatnonzero(found)
@@ -324,7 +324,7 @@ def positions(rows: Any, n: int, name: str) -> np.ndarray:
 
 
 def listed(members: int | Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
-    """The members asked for: a number of seeds, or a list of differences."""
+    """Return the members asked for: a number of seeds, or a list of differences."""
     if isinstance(members, int | np.integer) and not isinstance(members, bool):
         if members < 1:
             raise SettingError(f"members is a number of at least 1, or a list of differences; got {members}.")

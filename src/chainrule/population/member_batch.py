@@ -221,7 +221,7 @@ class MemberBatch:
         return [{f"val_{name}": value for name, value in found.items()} for found in named]
 
     def _improved(self, improved: np.ndarray) -> Any:
-        """The best weights so far, those of the members that improved being the present ones."""
+        """Return the best weights so far, those of the members that improved being the present ones."""
         now = (self.state.params, self.state.layers)
         if not self.many:
             return self.engine.copy(now)
@@ -253,7 +253,9 @@ class MemberBatch:
         return self.engine.place(found) if place else found
 
     def _row(self, values: Any, i: int) -> Any:
-        """What belongs to one member, as NumPy arrays of its own: of a `State`, or of one and the best weights."""
+        """Return what belongs to one member, as NumPy arrays of its own: of a `State`, or of one and the best
+        weights.
+        """
         fetched = self.engine.fetch(values)
         if not self.many:
             return tree.map(np.array, fetched)
@@ -272,7 +274,9 @@ class DeviceCache:
         self._blocks: dict[Any, Any] = {}
 
     def inputs(self, parts: Sequence[Prepared], width: int | None = None) -> Array:
-        """The training inputs of some members, one after the other in one array, filled up to a width with zeros."""
+        """Return the training inputs of some members, one after the other in one array, filled up to a width with
+        zeros.
+        """
         key = data_key(parts, width)
         found = self._inputs.get(key)  # another thread may `keep` without it
         if found is None:
@@ -304,31 +308,31 @@ class DeviceCache:
 
 
 def data_key(parts: Sequence[Prepared], width: int | None) -> Any:
-    """What data of some members, filled up to a width, is known by."""
+    """Return what data of some members, filled up to a width, is known by."""
     return (*map(id, parts), width)
 
 
 def _filled_up(value: Array, shape: tuple[int, ...]) -> Array:
-    """An array with zeros after what is in it, up to a shape."""
+    """Return an array with zeros after what is in it, up to a shape."""
     found = np.asarray(value)
     room = [(0, wanted - has) for has, wanted in zip(found.shape, shape, strict=True)]
     return np.pad(found, room) if any(more for _, more in room) else found
 
 
 def _widened(x: np.ndarray, width: int | None) -> np.ndarray:
-    """Samples with zeros after their inputs, up to a number of inputs."""
+    """Return samples with zeros after their inputs, up to a number of inputs."""
     return x if width is None else _filled_up(x, (len(x), width))
 
 
 @functools.lru_cache(maxsize=16)
 def epoch_order(key: bytes, epoch: int, samples: int, batch_size: int) -> np.ndarray:
-    """The order of the samples in an epoch, as `InMemoryLoader` has it."""
+    """Return the order of the samples in an epoch, as `InMemoryLoader` has it."""
     return batches(batch_order(random.fold_in(np.frombuffer(key, np.uint32), epoch), samples), batch_size)
 
 
 @functools.cache
 def _chooser(engine: Engine) -> Any:
-    """A program that takes from one of two trees, member by member."""
+    """Return a program that takes from one of two trees, member by member."""
 
     def choose(first: Array, yes: Any, no: Any) -> Any:
         def one(a: Array, b: Array) -> Array:

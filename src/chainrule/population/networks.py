@@ -20,7 +20,7 @@ Network = Layer | Model | Callable[[Dataset], Layer]
 
 
 def network(net: Any, x: np.ndarray, y: Any, preparation: Any = None) -> Any:
-    """The network for these training rows: ``net`` itself, or what it makes of them if it is a function.
+    """Return the network for these training rows: ``net`` itself, or what it makes of them if it is a function.
 
     The function gets a `Dataset` with the inputs as they are trained on, (n, …), the targets and what made the inputs
     of the columns of a table (``data.preparation.embedded``: how many categories each of the last inputs has). So a

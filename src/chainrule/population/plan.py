@@ -72,14 +72,14 @@ def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int
 
 
 def member_bytes(member: Member) -> int:
-    """The size of what a member's steps read and write: weights, gradients, moments."""
+    """Return the size of what a member's steps read and write: weights, gradients, moments."""
     state = member.job.state
     size = sum(leaf.nbytes for leaf in leaves((state.params, state.params, state.layers, state.moments)))
     return int(size)
 
 
 def data_bytes(member: Member) -> int:
-    """The size of a member's own order of an epoch."""
+    """Return the size of a member's own order of an epoch."""
     return 4 * len(member.job.prepared.train.x)
 
 

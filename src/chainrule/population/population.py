@@ -56,7 +56,8 @@ class Population(Sequence[Run]):
         return f"Population({len(self)} members{told})"
 
     def scores(self, metric: str | None = None) -> np.ndarray:
-        """A metric of each member at the epoch whose weights it has: with early stopping the best, otherwise the last.
+        """Return a metric of each member at the epoch whose weights it has: with early stopping the best, otherwise the
+        last.
 
         NaN for a member that diverged. Without a name: the accuracy, or mean absolute error, on the validation data;
         on the training data if there is no validation.
@@ -77,7 +78,7 @@ class Population(Sequence[Run]):
         return summary(self.scores(metric))
 
     def best(self, metric: str | None = None) -> Run:
-        """The run of the best member by a metric; raises `SettingError` if all diverged."""
+        """Return the run of the best member by a metric; raises `SettingError` if all diverged."""
         name = self._metric(metric)
         scores = self.scores(name)
         if name is None or not np.isfinite(scores).any():
@@ -87,20 +88,20 @@ class Population(Sequence[Run]):
         return found
 
     def ensemble(self) -> Model:
-        """One model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""
+        """Return one model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""
         if all(member.diverged for member in self._members):
             raise SettingError(f"All {len(self)} members diverged: there is nothing to average.")
         return ensemble(self)
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame with one row for each epoch of each member."""
+        """Return a pandas DataFrame with one row for each epoch of each member."""
         import pandas as pd
 
         rows = [{"member": i, **record} for i, m in enumerate(self._members) for record in m.history]
         return pd.DataFrame(rows)
 
     def _metric(self, name: str | None) -> str | None:
-        """The metric asked for, or the one that fits; None if no member has come to the end of an epoch."""
+        """Return the metric asked for, or the one that fits; None if no member has come to the end of an epoch."""
         if name is not None:
             return name
         columns = next((m.history.columns for m in self._members if len(m.history)), [])

@@ -137,7 +137,7 @@ class PopulationTrainer:
         return found
 
     def placed(self, engine: Engine) -> DeviceCache:
-        """The data that an engine has."""
+        """Return the data that an engine has."""
         return self._placed.setdefault(id(engine), DeviceCache(engine))
 
 
@@ -246,7 +246,7 @@ class _Lanes:
                 self.told.put(None)
 
     def _ending(self) -> bool:
-        """Whether there is a reason to stop before all is done: an error, or someone who asked."""
+        """Return whether there is a reason to stop before all is done: an error, or someone who asked."""
         return self.failed.is_set() or bool(self.asked.signal)
 
     def _tell(self, members: list[Member]) -> None:
@@ -257,7 +257,7 @@ class _Lanes:
             self.watch(members)
 
     def _next(self, engine: Engine) -> MemberBatch | None:
-        """The block that has waited longest."""
+        """Return the block that has waited longest."""
         with self.lock:
             line = self.lines[id(engine)]
             if self._ending() or not line:
@@ -306,6 +306,6 @@ class _Lanes:
 
 
 def _alike(first: Member, *others: Member) -> bool:
-    """Whether members see the same data in the same order."""
+    """Return whether members see the same data in the same order."""
     key, prepared = first.job.order.tobytes(), first.job.prepared
     return all(m.job.prepared is prepared and m.job.order.tobytes() == key and m.epoch == first.epoch for m in others)

@@ -42,7 +42,7 @@ class Page:
 def place(
     name: str, title: str, text: str, *, log: bool = False, caption: bool = False, height: int | None = None
 ) -> Html:
-    """A place for a figure, with its title, and with what it shows in words for those who cannot see it."""
+    """Return a place for a figure, with its title, and with what it shows in words for those who cannot see it."""
     box = tag("label", Html(f'<input type="checkbox" data-log-of="{escape(name)}">'), "logarithmic") if log else None
     top = tag("div", tag("h3", title), box, class_="top")
     style = None if height is None else f"height:{height}px"
@@ -51,46 +51,46 @@ def place(
 
 
 def table(head: Sequence[object], rows: Iterable[Html], caption: str | None = None) -> Html:
-    """A table that scrolls sideways where it is too wide. A heading may come with a class."""
+    """Return a table that scrolls sideways where it is too wide. A heading may come with a class."""
     made = [cell if isinstance(cell, tuple) else (cell, None) for cell in head]
     top = tag("thead", tag("tr", *(tag("th", text, scope="col", class_=kind) for text, kind in made))) if made else None
     return scroll(tag("table", tag("caption", caption) if caption else None, top, tag("tbody", *rows)))
 
 
 def scroll(inside: Html, class_: str = "scroll") -> Html:
-    """What may be wider than the page; it scrolls by the keyboard, too."""
+    """Return what may be wider than the page; it scrolls by the keyboard, too."""
     return tag("div", inside, class_=class_, tabindex="0")
 
 
 def row(first: object, *cells: Html, own: bool = False, wrap: bool = False) -> Html:
-    """A row with a heading; ``own`` rows stand out."""
+    """Return a row with a heading; ``own`` rows stand out."""
     return tag(
         "tr", tag("th", first, scope="row", class_="wrap" if wrap else None), *cells, class_="own" if own else None
     )
 
 
 def n(text: object) -> Html:
-    """A cell with a number."""
+    """Return a cell with a number."""
     return tag("td", text, class_="n")
 
 
 def wide(text: object, muted: bool = False) -> Html:
-    """A cell with text that may be long."""
+    """Return a cell with text that may be long."""
     return tag("td", text, class_="wrap muted" if muted else "wrap")
 
 
 def score(facts: Mapping[str, Any], value: Any) -> str:
-    """The share of right answers, or the mean absolute error."""
+    """Return the share of right answers, or the mean absolute error."""
     return number(value) if facts["task"] == "regression" else percent(value)
 
 
 def numbers(values: Any) -> str:
-    """One number, or the first few of several."""
+    """Return one number, or the first few of several."""
     values = values if isinstance(values, list) else [values]
     shown = ", ".join(number(v) for v in values[:4])
     return shown if len(values) <= 4 else f"{shown}, …"
 
 
 def size(shape: Sequence[int]) -> str:
-    """A shape."""
+    """Return a shape."""
     return " × ".join(str(n) for n in shape)

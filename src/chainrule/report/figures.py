@@ -19,7 +19,7 @@ POINTS = 800
 
 
 def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
-    """All figures that there is something to show for, by the id of their place in the page."""
+    """Return all figures that there is something to show for, by the id of their place in the page."""
     found: dict[str, Figure] = {}
     epochs = thinned(curves)
     if len(curves.epochs) > 0:
@@ -52,7 +52,7 @@ def thinned(curves: Curves) -> list[int]:
 
 
 def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
-    """A metric over the epochs, in training and in validation, with the epoch of the model's weights marked."""
+    """Return a metric over the epochs, in training and in validation, with the epoch of the model's weights marked."""
     share = name == "accuracy"
     traces = []
     for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", "validation", "--accent")):
@@ -96,7 +96,7 @@ def _line_at(epoch: int) -> dict[str, Any]:
 
 
 def _text_at(epoch: int, text: str, *, right: bool, row: int) -> dict[str, Any]:
-    """A text at the top of an epoch's line; each further one a row lower, as their lines may be close."""
+    """Return a text at the top of an epoch's line; each further one a row lower, as their lines may be close."""
     return {
         "x": epoch,
         "xref": "x",
@@ -116,7 +116,7 @@ def _narrow(traces: list[dict[str, Any]]) -> bool:
 
 
 def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
-    """The learning rate of the last step of each epoch."""
+    """Return the learning rate of the last step of each epoch."""
     values = curves.column("lr")
     trace = {
         "type": "scatter",
@@ -132,7 +132,7 @@ def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
 
 
 def calibration(found: Mapping[str, Any]) -> Figure:
-    """What came true, against the probability that was said."""
+    """Return what came true, against the probability that was said."""
     bins = found["bins"]
     most = max(b["rows"] for b in bins)
     points = {
@@ -177,7 +177,7 @@ def predicted(output: Mapping[str, Any]) -> Figure:
 
 
 def errors(output: Mapping[str, Any]) -> Figure:
-    """How often errors of each size occur."""
+    """Return how often errors of each size occur."""
     edges, counts = output["errors"]["edges"], output["errors"]["counts"]
     trace = {
         "type": "bar",
@@ -193,7 +193,7 @@ def errors(output: Mapping[str, Any]) -> Figure:
 
 
 def diagonal(low: float, high: float) -> dict[str, Any]:
-    """Where predictions would be right."""
+    """Return where predictions would be right."""
     return {
         "type": "scatter",
         "mode": "lines",
@@ -205,7 +205,7 @@ def diagonal(low: float, high: float) -> dict[str, Any]:
 
 
 def layout(x: str, y: str, legend: bool = False) -> dict[str, Any]:
-    """What all figures have in common."""
+    """Return what all figures have in common."""
 
     def axis(title: str) -> dict[str, Any]:
         return {
@@ -234,12 +234,12 @@ def layout(x: str, y: str, legend: bool = False) -> dict[str, Any]:
 
 
 def plain(value: float) -> float | None:
-    """A number for JSON."""
+    """Return a number for JSON."""
     return value if math.isfinite(value) else None
 
 
 def in_words(curves: Curves, name: str) -> str:
-    """A curve for those who cannot see it."""
+    """Return a curve for those who cannot see it."""
     parts = []
     for column, label in ((name, "training"), (f"val_{name}", "validation")):
         values = curves.column(column)
@@ -251,7 +251,7 @@ def in_words(curves: Curves, name: str) -> str:
 
 
 def calibration_in_words(found: Mapping[str, Any]) -> str:
-    """The calibration for those who cannot see it."""
+    """Return the calibration for those who cannot see it."""
     return "Said and came true: " + "; ".join(
         f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in found["bins"]
     )

@@ -63,7 +63,7 @@ class Kept:
 
 
 def headline(facts: Mapping[str, Any], record: Record) -> str:
-    """What is the result, in one sentence."""
+    """Return what is the result, in one sentence."""
     if record.result.get("state") == "diverged":
         return "The run diverged: the cost became infinite or undefined."
     if not facts:
@@ -84,7 +84,7 @@ def headline(facts: Mapping[str, Any], record: Record) -> str:
 def findings(
     facts: Mapping[str, Any], record: Record, folds: Curves | None = None, kept: Kept | None = None
 ) -> list[Finding]:
-    """What else can be said, the most important first.
+    """Return what else can be said, the most important first.
 
     ``folds`` are the mean curves of a cross-validation, if any; ``kept`` says which weights a model of several networks
     has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
@@ -109,13 +109,13 @@ def findings(
 
 
 def rows_of(facts: Mapping[str, Any]) -> str:
-    """The judged rows in words."""
+    """Return the judged rows in words."""
     n = facts["judged_rows"]
     return f"{n:,} {facts['part']} {'row' if n == 1 else 'rows'}"
 
 
 def words(name: str) -> str:
-    """The name of a metric."""
+    """Return the name of a metric."""
     return name.removeprefix("val_").replace("mae", "mean absolute error")
 
 
@@ -136,7 +136,7 @@ class Curves:
         self.score = next((name for name in ("accuracy", "mae") if name in names), None)
 
     def column(self, name: str) -> list[float]:
-        """One value per epoch, NaN where there is none."""
+        """Return one value per epoch, NaN where there is none."""
         return [float(v) if isinstance(v := e.get(name), int | float) else math.nan for e in self.epochs]
 
     @property
@@ -201,7 +201,7 @@ def _ended(record: Record) -> list[Finding]:
 
 
 def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
-    """The linear model first: it is the one to beat."""
+    """Return the linear model first: it is the one to beat."""
     found = []
     for rule in reversed(facts["baselines"]):
         name, test = rule["name"], rule["test"]
@@ -230,7 +230,7 @@ def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
 
 
 def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Finding]:
-    """Whether the network has learnt its training rows rather than the rule behind them."""
+    """Return whether the network has learnt its training rows rather than the rule behind them."""
     best = curves.best
     if best is None or not curves.validated:
         if not curves.epochs or curves.validated:
@@ -246,7 +246,7 @@ def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Fi
 
 
 def _weights(text: str, best: int, kept: Kept | None) -> tuple[str, str | None]:
-    """A text with which weights the model has, and whether that is "bad"."""
+    """Return a text with which weights the model has, and whether that is "bad"."""
     if kept is None:
         return text, "bad"
     if kept.epochs == (best,):
@@ -258,7 +258,7 @@ def _weights(text: str, best: int, kept: Kept | None) -> tuple[str, str | None]:
 
 
 def _folds(curves: Curves) -> list[Finding]:
-    """The same, and whether more epochs would help, by the mean of the networks of a cross-validation."""
+    """Return the same, and whether more epochs would help, by the mean of the networks of a cross-validation."""
     best = curves.best
     if rise := curves.overfit:
         return [
@@ -279,7 +279,7 @@ def _folds(curves: Curves) -> list[Finding]:
 
 
 def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "validation") -> list[Finding]:
-    """Whether the model is better on its training rows than on those of another part."""
+    """Return whether the model is better on its training rows than on those of another part."""
     if curves.score is None:
         return []
     new = facts["metrics"].get(curves.score) if part == "test" else kept.metrics.get(f"val_{curves.score}")
@@ -309,12 +309,12 @@ def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "vali
 
 
 def _inside(share: float, n: int) -> float:
-    """A share a little away from 0 and 1, so that its spread is not taken for nothing."""
+    """Return a share a little away from 0 and 1, so that its spread is not taken for nothing."""
     return min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
 
 
 def _more(curves: Curves, record: Record) -> list[Finding]:
-    """Whether more epochs would help."""
+    """Return whether more epochs would help."""
     if record.result.get("state") in ("stopped early", "diverged") or not (fell := curves.falling):
         return []
     return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]

@@ -13,17 +13,18 @@ class Html(str):
 
 
 def clean(text: object) -> str:
-    """Text without control characters, and without those that change the direction of writing."""
+    """Return text without control characters, and without those that change the direction of writing."""
     return "".join(c if c.isprintable() or c in "\n\t\u00a0" else "�" for c in str(text))
 
 
 def escape(text: object) -> Html:
-    """Text for HTML, in elements and in attributes."""
+    """Return text for HTML, in elements and in attributes."""
     return text if isinstance(text, Html) else Html(html.escape(clean(text)))
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
-    """An element. Children are escaped unless they are `Html`; ``class_`` and ``data_key`` are class and data-key.
+    """Return an element. Children are escaped unless they are `Html`; ``class_`` and ``data_key`` are class and
+    data-key.
 
     >>> tag("td", "a < b", class_="number")
     '<td class="number">a &lt; b</td>'

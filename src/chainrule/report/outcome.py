@@ -17,7 +17,7 @@ EPOCHS = 60
 
 
 def verdict(page: Page) -> Html:
-    """The result in a sentence, and what else can be said."""
+    """Return the result in a sentence, and what else can be said."""
     bounds = ""
     if interval := page.facts.get("interval"):
         low, high = (score(page.facts, interval[side]) for side in ("low", "high"))
@@ -33,7 +33,7 @@ def verdict(page: Page) -> Html:
 
 
 def _kept(page: Page) -> Kept | None:
-    """Which weights the networks have of which a model is the ensemble."""
+    """Return which weights the networks have of which a model is the ensemble."""
     if page.record.kept_epoch is not None or page.members is None or page.members.kind != "seeds":
         return None
     members = [member for member in page.members.all if is_number(member.get("best_epoch"))]
@@ -43,7 +43,7 @@ def _kept(page: Page) -> Kept | None:
 
 
 def key_figures(page: Page) -> Html:
-    """The numbers one looks for first, with their exact values in data-value."""
+    """Return the numbers one looks for first, with their exact values in data-value."""
     record, facts, curves = page.record, page.facts, page.curves
     cells: list[Html] = []
 
@@ -85,7 +85,7 @@ def key_figures(page: Page) -> Html:
 
 
 def baselines(page: Page) -> Html | None:
-    """The network among simpler rules on the same rows, the best first."""
+    """Return the network among simpler rules on the same rows, the best first."""
     facts = page.facts
     if not facts:
         return None
@@ -135,7 +135,7 @@ def curves(page: Page) -> Html | None:
 
 
 def _epochs(found: Curves) -> Html:
-    """The curves as a table; of many epochs, some."""
+    """Return the curves as a table; of many epochs, some."""
     count = len(found.epochs)
     step = -(-count // EPOCHS)
     chosen = sorted({*range(0, count, step), count - 1, *(epoch - 1 for epoch in found.marked)})

@@ -56,7 +56,7 @@ def write_report(folder: str | Path) -> Path:
 
 
 def render(folder: Path) -> str:
-    """The page as text."""
+    """Return the page as text."""
     record = read_folder(folder)
     facts = read_evaluation(folder)
     try:
@@ -94,7 +94,7 @@ def render(folder: Path) -> str:
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
-    """The facts that `gather` found; {} if there are none."""
+    """Return the facts that `gather` found; {} if there are none."""
     path = folder / FILE
     return read_facts(path, FORMAT) if path.exists() else {}
 
@@ -111,5 +111,5 @@ def _file(name: str) -> str:
 
 
 def _hash(script: str) -> str:
-    """A script by its content, as a content security policy names it: no other may run."""
+    """Return a script by its content, as a content security policy names it: no other may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

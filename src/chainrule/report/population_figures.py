@@ -17,7 +17,7 @@ POINTS = 400
 
 
 def figures(found: Members) -> dict[str, Figure]:
-    """All figures of the members, by the id of their place."""
+    """Return all figures of the members, by the id of their place."""
     made = {"scores": scores(found, found.metric)}
     for name, column in (("members-loss", "loss"), ("members-score", found.score)):
         figure = curve(found, column) if column is not None else None
@@ -27,7 +27,9 @@ def figures(found: Members) -> dict[str, Figure]:
 
 
 def curve(found: Members, name: str) -> Figure | None:
-    """A metric over the epochs, in training and in validation: the mean as a line, lowest to highest as a band."""
+    """Return a metric over the epochs, in training and in validation: the mean as a line, lowest to highest as
+    a band.
+    """
     share = name == "accuracy"
     form = ".2%" if share else ".4g"
     traces: list[dict[str, Any]] = []
@@ -76,7 +78,7 @@ def _band(band: Band, colour: str) -> list[dict[str, Any]]:
 
 
 def thinned(band: Band) -> Band:
-    """A band with few enough points: of each stretch the mean of the means, the lowest and the highest."""
+    """Return a band with few enough points: of each stretch the mean of the means, the lowest and the highest."""
     step = math.ceil(len(band.epochs) / POINTS)
     if step <= 1:
         return band
@@ -91,7 +93,7 @@ def thinned(band: Band) -> Band:
 
 
 def scores(found: Members, metric: str) -> Figure:
-    """The score of each member, by fold or by seed, with the mean and the interval of the mean."""
+    """Return the score of each member, by fold or by seed, with the mean and the interval of the mean."""
     share = metric.endswith("accuracy")
     places, labels = _places(found)
     values = found.values(metric)
@@ -131,7 +133,7 @@ def scores(found: Members, metric: str) -> Figure:
 
 
 def _places(found: Members) -> tuple[list[float], list[str]]:
-    """Where each member stands on the axis: a place for each fold (its seeds side by side), or for each seed."""
+    """Return where each member stands on the axis: a place for each fold (its seeds side by side), or for each seed."""
     if found.kind != "folds":
         return [float(i) for i in range(len(found.all))], [
             str(member.get("seed", i)) for i, member in enumerate(found.all)
@@ -148,29 +150,29 @@ def _places(found: Members) -> tuple[list[float], list[str]]:
 
 
 def part_of(metric: str) -> str:
-    """The rows that a metric was measured on, in words."""
+    """Return the rows that a metric was measured on, in words."""
     return {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "")
 
 
 def judged_on(found: Members) -> str:
-    """The rows that the curves are judged on."""
+    """Return the rows that the curves are judged on."""
     return str(found.facts.get("judged_on", "validation"))
 
 
 def name_of(member: Mapping[str, Any]) -> str:
-    """What a member is called."""
+    """Return what a member is called."""
     parts = [f"{name} {member[name]}" for name in ("repeat", "fold", "seed") if member.get(name) is not None]
     return ", ".join(parts)
 
 
 def scores_in_words(found: Members, metric: str) -> str:
-    """The scores for those who cannot see them."""
+    """Return the scores for those who cannot see them."""
     told = itertools.islice(zip(found.all, found.values(metric), strict=True), 40)
     return f"{words(metric)}: " + "; ".join(f"{name_of(m)} {value_of(metric, v)}" for m, v in told)
 
 
 def curve_in_words(found: Members, name: str) -> str:
-    """A curve with its band for those who cannot see it."""
+    """Return a curve with its band for those who cannot see it."""
     parts = []
     for column, label in ((name, "training"), (f"val_{name}", judged_on(found))):
         band = found.band(column)

@@ -22,7 +22,7 @@ MOST_MEMBERS = 32
 
 
 def findings(page: Page) -> list[Finding]:
-    """What there is to say before anything else where several networks were trained."""
+    """Return what there is to say before anything else where several networks were trained."""
     found = []
     if page.members is not None:
         found += _of_members(page.members)
@@ -86,7 +86,7 @@ def _of_search(found: Trials) -> list[Finding]:
 
 
 def members(page: Page) -> Html | None:
-    """The networks of a run with several seeds."""
+    """Return the networks of a run with several seeds."""
     found = page.members
     if found is None or found.kind != "seeds":
         return None
@@ -94,7 +94,7 @@ def members(page: Page) -> Html | None:
 
 
 def folds(page: Page) -> Html | None:
-    """The networks of a cross-validation."""
+    """Return the networks of a cross-validation."""
     found = page.members
     if found is None or found.kind != "folds":
         return None
@@ -165,7 +165,7 @@ def _members_table(found: Members) -> Html:
 
 
 def heading(name: str) -> str:
-    """A metric in the head of a table."""
+    """Return a metric in the head of a table."""
     return (
         words(name)
         if not name.startswith(("val_", "test_"))
@@ -174,7 +174,7 @@ def heading(name: str) -> str:
 
 
 def search(page: Page) -> Html | None:
-    """How the search went on, and its best trials."""
+    """Return how the search went on, and its best trials."""
     found = page.trials
     if found is None:
         return None
@@ -229,7 +229,7 @@ def _leaders(found: Trials, trials: list[Mapping[str, Any]]) -> Html:
 
 
 def settings(page: Page) -> Html | None:
-    """The score against each setting that was searched."""
+    """Return the score against each setting that was searched."""
     found = page.trials
     if found is None or not found.ranked:
         return None

@@ -15,7 +15,7 @@ CLASSES, WEAKEST = 30, 15
 
 
 def confusion(page: Page) -> Html | None:
-    """What was taken for what: a matrix, or of many classes the pairs that are confused most often."""
+    """Return what was taken for what: a matrix, or of many classes the pairs that are confused most often."""
     facts = page.facts
     if facts.get("confusion"):
         note = (
@@ -94,7 +94,7 @@ def classes(page: Page) -> Html | None:
 
 
 def calibration(page: Page) -> Html | None:
-    """Whether probabilities come true."""
+    """Return whether probabilities come true."""
     found = page.facts.get("calibration")
     if not found:
         return None
@@ -123,7 +123,7 @@ def calibration(page: Page) -> Html | None:
 
 
 def residuals(page: Page) -> Html | None:
-    """The errors of predicted numbers."""
+    """Return the errors of predicted numbers."""
     outputs = page.facts.get("outputs")
     if not outputs:
         return None
@@ -156,7 +156,7 @@ def residuals(page: Page) -> Html | None:
 
 
 def worst(page: Page) -> Html | None:
-    """The rows with the highest cost, as pictures or as rows of the table."""
+    """Return the rows with the highest cost, as pictures or as rows of the table."""
     facts = page.facts
     found = facts.get("worst")
     if not found:

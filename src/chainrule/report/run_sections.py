@@ -13,7 +13,7 @@ TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
 
 def columns(page: Page) -> Html | None:
-    """The columns of the table, and what was done with them."""
+    """Return the columns of the table, and what was done with them."""
     found = page.facts.get("columns")
     if not found:
         return None
@@ -36,7 +36,7 @@ def columns(page: Page) -> Html | None:
 
 
 def network(page: Page) -> Html | None:
-    """The layers."""
+    """Return the layers."""
     found = page.facts.get("network")
     if not found:
         return None
@@ -49,7 +49,7 @@ def network(page: Page) -> Html | None:
 
 
 def configuration(page: Page) -> Html:
-    """The settings, as they are in config.toml."""
+    """Return the settings, as they are in config.toml."""
     folded = tag("details", tag("summary", "config.toml"), scroll(tag("pre", page.config)))
     if "data" not in page.record.config:
         return folded
@@ -58,7 +58,7 @@ def configuration(page: Page) -> Html:
 
 
 def timings(page: Page) -> Html | None:
-    """Where the time went."""
+    """Return where the time went."""
     spent = [s for s in page.curves.column("seconds") if s == s]
     if not spent:
         return None
@@ -74,7 +74,7 @@ def timings(page: Page) -> Html | None:
 
 
 def environment(page: Page) -> Html | None:
-    """Versions and machine."""
+    """Return versions and machine."""
     found = page.record.environment
     if not found:
         return None
@@ -86,7 +86,7 @@ def environment(page: Page) -> Html | None:
 
 
 def header(page: Page, sections: Sequence[tuple[str, str, Html]]) -> Html:
-    """The name of the run, what it was made from, and where to find what."""
+    """Return the name of the run, what it was made from, and where to find what."""
     record, task = page.record, page.facts.get("task")
     parts = [str(record.config.get("data", "started in Python")), *([TASKS.get(task, task)] if task else [])]
     if isinstance(started := record.environment.get("started"), str):
@@ -109,7 +109,7 @@ def _clock(started: str) -> str:
 
 
 def footer(page: Page) -> Html:
-    """Where all of this comes from."""
+    """Return where all of this comes from."""
     packages = page.record.environment.get("packages")
     version = packages.get("chainrule", "") if isinstance(packages, Mapping) else ""
     files = ["config.toml", "metrics.jsonl", "result.json", "evaluation.json", "environment.json"]

@@ -35,7 +35,7 @@ ROW = 64
 
 
 def figures(found: Trials) -> dict[str, Figure]:
-    """All figures of a search, by the id of their place."""
+    """Return all figures of a search, by the id of their place."""
     if not found.ranked:
         return {}
     made = {"progress": progress(found)}
@@ -48,7 +48,7 @@ def figures(found: Trials) -> dict[str, Figure]:
 
 
 def progress(found: Trials) -> Figure:
-    """The score of each trial in their order, and the best so far."""
+    """Return the score of each trial in their order, and the best so far."""
     low, high = found.window(found.ranked)
     traces = [_points(found, trials, name, lambda t: t["number"], low, high) for name, trials in found.groups[::-1]]
     best: list[tuple[int, float]] = []
@@ -73,7 +73,7 @@ def progress(found: Trials) -> Figure:
 
 
 def against(found: Trials, axis: Axis) -> Figure:
-    """The score against one setting."""
+    """Return the score against one setting."""
     low, high = found.window(found.ranked)
 
     def place(trial: Trial) -> float | None:
@@ -99,7 +99,7 @@ def against(found: Trials, axis: Axis) -> Figure:
 
 
 def curves(found: Trials) -> Figure:
-    """The score of each trial over its epochs."""
+    """Return the score of each trial over its epochs."""
     traces = []
     for name, trials in found.groups[::-1]:
         x: list[float | None] = []
@@ -143,7 +143,7 @@ def curves(found: Trials) -> Figure:
 
 
 def parallel(found: Trials) -> Figure:
-    """One line for each trial, through its settings from above down to its score."""
+    """Return one line for each trial, through its settings from above down to its score."""
     low, high = found.window(found.ranked)
     last = Axis(part_of(found.metric) + words(found.metric), *((high, low) if found.smaller else (low, high)))
     traces = []
@@ -212,7 +212,7 @@ def _cut(trace: dict[str, Any]) -> None:
 
 
 def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, Any]]:
-    """What is written at a parallel axis: its name above, its values below."""
+    """Return what is written at a parallel axis: its name above, its values below."""
     font = {"size": 12, "color": "--muted"}
     plain: dict[str, Any] = {"showarrow": False, "font": font, "bgcolor": "--surface", "borderpad": 1, "opacity": 0.9}
     name = f"{axis.name}, logarithmic" if axis.log else axis.name
@@ -246,7 +246,7 @@ def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, 
 def _points(
     found: Trials, trials: list[Trial], name: str, place: Any, low: float, high: float, axis: Axis | None = None
 ) -> dict[str, Any]:
-    """A group of trials as points; those that lie outside of what is drawn stand at the edge, as triangles."""
+    """Return a group of trials as points; those that lie outside of what is drawn stand at the edge, as triangles."""
     kept = [(at, trial) for trial in trials if (at := place(trial)) is not None]
     colour, _, opacity = LOOK[name]
     outside = "triangle-up" if found.smaller else "triangle-down"
@@ -269,7 +269,7 @@ def _points(
 
 
 def _failed(found: Trials, place: Any, axis: Axis | None = None) -> list[dict[str, Any]]:
-    """The trials that have no score, as crosses at the foot of the figure."""
+    """Return the trials that have no score, as crosses at the foot of the figure."""
     kept = [(at, trial) for trial in found.failed if (at := place(trial)) is not None]
     if not kept:
         return []
@@ -295,7 +295,7 @@ def _failed(found: Trials, place: Any, axis: Axis | None = None) -> list[dict[st
 
 
 def _with_failed(found: Trials, made: dict[str, Any]) -> dict[str, Any]:
-    """The layout with an axis of their own for trials without a score."""
+    """Return the layout with an axis of their own for trials without a score."""
     if not found.failed:
         return made
     return made | {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
@@ -312,7 +312,7 @@ def _told(found: Trials, trial: Trial, axis: Axis | None) -> str:
 
 
 def _scores(found: Trials, low: float, high: float) -> dict[str, Any]:
-    """The axis of the score."""
+    """Return the axis of the score."""
     reach = high - low
     made: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
     if found.metric.endswith("accuracy"):
@@ -321,7 +321,7 @@ def _scores(found: Trials, low: float, high: float) -> dict[str, Any]:
 
 
 def scale(low: float, high: float, log: bool) -> dict[str, Any]:
-    """An axis from low to high with a little room; on a logarithmic one, powers of ten are written at it.
+    """Return an axis from low to high with a little room; on a logarithmic one, powers of ten are written at it.
 
     >>> scale(0.001, 1.0, log=True)["ticktext"], scale(0.1, 0.5, log=True)["ticktext"]
     (['0.001', '0.01', '0.1', '1'], ['0.1', '0.2', '0.5'])
@@ -341,18 +341,20 @@ def scale(low: float, high: float, log: bool) -> dict[str, Any]:
 
 
 def aside(trial: Trial, reach: float) -> float:
-    """A small step to one side, another for each trial and always the same, so that points do not hide each other."""
+    """Return a small step to one side, another for each trial and always the same, so that points do not hide each
+    other.
+    """
     return reach * (2 * ((trial["number"] * 0.618034) % 1) - 1)
 
 
 def label(text: str, size: int) -> str:
-    """Text that fits."""
+    """Return text that fits."""
     size = max(3, size)
     return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
 def in_words(found: Trials) -> str:
-    """The search for those who cannot see its figures."""
+    """Return the search for those who cannot see its figures."""
     best = found.ranked[0]
     told = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in found.axes)
     value = value_of(found.metric, best["score"])

@@ -19,7 +19,7 @@ SCORE, SURE, ROWS = 0.99, 0.95, 30
 
 
 def too_good(facts: Mapping[str, Any]) -> str | None:
-    """What the score is, if it is too good to be true for a table; None: it is not.
+    """Return what the score is, if it is too good to be true for a table; None: it is not.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ OF_A_RUN = (
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder holds a run, or a search that was interrupted before it wrote more than its settings."""
+    """Return whether a folder holds a run, or a search that was interrupted before it wrote more than its settings."""
     return (folder / "config.toml").exists() or (folder / "search.toml").exists()
 
 
@@ -108,7 +108,7 @@ class RunFolder:
 
 
 def nothing_saved(folder: Path) -> bool:
-    """Whether a folder is there, and was left by a run before anything of it was saved.
+    """Return whether a folder is there, and was left by a run before anything of it was saved.
 
     >>> from chainrule.runs.folder import nothing_saved
     >>> Path("begun/00").mkdir(parents=True)
@@ -130,7 +130,8 @@ def write_changed(path: Path, content: bytes) -> None:
 
 
 def to_json(value: Any, indent: int | None = None, ensure_ascii: bool = True) -> str:
-    """Plain values as JSON, in which numbers that are not finite are the texts "NaN", "Infinity" and "-Infinity".
+    """Return plain values as JSON, in which numbers that are not finite are the texts "NaN", "Infinity" and
+    "-Infinity".
 
     >>> to_json({"loss": float("inf"), "epochs": 3})
     '{"loss": "Infinity", "epochs": 3}'
@@ -221,7 +222,7 @@ MEMBERS = "members"
 
 
 def begun(folder: Path) -> Path:
-    """Where the settings of a run are: in its folder, or with its folds while only they are trained."""
+    """Return where the settings of a run are: in its folder, or with its folds while only they are trained."""
     members = folder / MEMBERS
     inner = not (folder / "config.toml").exists() and (members / "config.toml").exists()
     return members if inner else folder
@@ -257,7 +258,7 @@ def _lines(text: str) -> list[dict[str, Any]]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, for someone who wants to repeat the run."""
+    """Return versions and machine, for someone who wants to repeat the run."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -284,7 +285,7 @@ def without_none(value: Any) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """Plain values, with None for numbers that are not finite: JSON has none of these."""
+    """Return plain values, with None for numbers that are not finite: JSON has none of these."""
     if isinstance(value, Mapping):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -295,5 +296,5 @@ def finite(value: Any) -> Any:
 
 
 def member_folder(folder: str | Path, i: int) -> Path:
-    """Where the files of a member lie in the folder of its population."""
+    """Return where the files of a member lie in the folder of its population."""
     return Path(folder) / f"{i:02d}"

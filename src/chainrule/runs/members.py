@@ -73,7 +73,7 @@ class Members:
         return list(self.facts["members"])
 
     def values(self, name: str) -> list[float]:
-        """A metric of each member, at the epoch whose weights it has; NaN where it diverged."""
+        """Return a metric of each member, at the epoch whose weights it has; NaN where it diverged."""
         found = [member["scores"].get(name) for member in self.all]
         return [float(value) if is_number(value) else math.nan for value in found]
 
@@ -87,11 +87,13 @@ class Members:
         return Summary(told["mean"], told["deviation"] or math.nan, low, high, values)
 
     def band(self, column: str) -> Band:
-        """A metric over the epochs that at least half of the members have reached; diverged ones are left out."""
+        """Return a metric over the epochs that at least half of the members have reached; diverged ones are
+        left out.
+        """
         return band(self._finite(), column)
 
     def mean_records(self) -> list[dict[str, float]]:
-        """The epochs of an average member; diverged ones are left out."""
+        """Return the epochs of an average member; diverged ones are left out."""
         return mean_records(self._finite())
 
     def _finite(self) -> list[list[dict[str, Any]]]:
@@ -99,7 +101,7 @@ class Members:
 
 
 def diverged(member: Mapping[str, Any]) -> bool:
-    """Whether a member became infinite or undefined."""
+    """Return whether a member became infinite or undefined."""
     return str(member.get("stopped") or "").startswith("diverged")
 
 
@@ -125,7 +127,7 @@ def band(epochs: Sequence[Sequence[Mapping[str, Any]]], column: str) -> Band:
 
 
 def mean_records(epochs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, float]]:
-    """The records of an average member: the mean of every column, for the epochs that `band` has."""
+    """Return the records of an average member: the mean of every column, for the epochs that `band` has."""
     columns = [name for name in (epochs[0][0] if epochs and epochs[0] else {}) if name != "epoch"]
     bands = {name: band(epochs, name) for name in columns}
     length = min((len(found.epochs) for found in bands.values()), default=0)
@@ -150,7 +152,7 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
 
 
 def read_members(folder: str | Path) -> Members | None:
-    """What `write_members` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
+    """Return what `write_members` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
     path = Path(folder) / FILE
     if not path.exists():
         return None
@@ -160,7 +162,7 @@ def read_members(folder: str | Path) -> Members | None:
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:
-    """A file of facts, of a version that is known here."""
+    """Return a file of facts, of a version that is known here."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -173,7 +175,7 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
 
 
 def member_folder(folder: str | Path, i: int) -> Path:
-    """Where the files of a member lie."""
+    """Return where the files of a member lie."""
     return member_of(Path(folder) / MEMBERS, i)
 
 

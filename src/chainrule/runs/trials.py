@@ -46,7 +46,7 @@ class Axis:
     choices: tuple[str, ...] = ()
 
     def position(self, value: Any) -> float | None:
-        """Where a value lies between the ends, from 0 to 1; None for one that was not set.
+        """Return where a value lies between the ends, from 0 to 1; None for one that was not set.
 
         >>> round(Axis("lr", 1e-4, 1e-2, log=True).position(1e-3), 6)
         0.5
@@ -165,7 +165,7 @@ def at_the_edge(found: Trials) -> list[str]:
 
 
 def shown(value: Any) -> str:
-    """A value of a setting as text.
+    """Return a value of a setting as text.
 
     >>> shown([128, 64]), shown(0.00123456), shown("relu"), shown(None)
     ('128,64', '0.001235', 'relu', '')
@@ -194,6 +194,6 @@ def write_trials(folder: str | Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_trials(folder: str | Path) -> Trials | None:
-    """What `write_trials` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
+    """Return what `write_trials` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
     path = Path(folder) / FILE
     return Trials(read_facts(path, FORMAT)) if path.exists() else None

@@ -48,7 +48,7 @@ __all__ = [
 
 
 def get(given: Any) -> Schedule:
-    """The schedule that was given: a number (a constant rate) or a recipe.
+    """Return the schedule that was given: a number (a constant rate) or a recipe.
 
     >>> import chainrule as cr
     >>> cr.schedules.get(0.1)

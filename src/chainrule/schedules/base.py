@@ -36,16 +36,16 @@ class Schedule(Settings, family="schedule"):
     """
 
     def __call__(self, epoch: Any, epochs: Any) -> Any:
-        """The learning rate after ``epoch`` epochs (fractions count) of a run of ``epochs``."""
+        """Return the learning rate after ``epoch`` epochs (fractions count) of a run of ``epochs``."""
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, epoch, epochs).")
 
     def after_epoch(self, costs: Sequence[float]) -> Schedule | None:
-        """The schedule to go on with, given the validation costs of all epochs so far; None for no change."""
+        """Return the schedule to go on with, given the validation costs of all epochs so far; None for no change."""
         return None
 
 
 def rate_at(lr: Any, epoch: Any, epochs: Any) -> Any:
-    """The learning rate at a time, from a number or a schedule.
+    """Return the learning rate at a time, from a number or a schedule.
 
     >>> import chainrule as cr
     >>> cr.schedules.rate_at(0.1, 5, 10), cr.schedules.rate_at(cr.schedules.Linear(0.1), 5, 10)

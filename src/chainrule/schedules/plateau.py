@@ -69,7 +69,7 @@ class ReduceOnPlateau(Schedule):
         return self.lr
 
     def after_epoch(self, costs: Sequence[float]) -> ReduceOnPlateau | None:
-        """The schedule with a smaller rate, if the costs of all epochs so far ask for it now, else None."""
+        """Return the schedule with a smaller rate, if the costs of all epochs so far ask for it now, else None."""
         counted_from = int(self.judged) + (self.cooldown if self.judged else 0)
         best, waited = math.inf, 0
         for at, cost in enumerate(costs):

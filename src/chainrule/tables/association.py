@@ -33,7 +33,7 @@ PERMUTATIONS, WAVES, ROWS, CLASSES = 499, 32, 2_000, 20
 
 
 def association(x: Any, target_values: Any) -> float:
-    """The p-value of the hypothesis that the numbers x tell nothing of the target; see the top of this file.
+    """Return the p-value of the hypothesis that the numbers x tell nothing of the target; see the top of this file.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def association(x: Any, target_values: Any) -> float:
 
 
 def evenly(n: int, most: int) -> Array:
-    """The numbers of at most so many of n rows, evenly spread.
+    """Return the numbers of at most so many of n rows, evenly spread.
 
     >>> evenly(9, 3).tolist()
     [0, 4, 8]

@@ -87,7 +87,7 @@ class Column:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+        """Return the inverse of `to_dict`."""
         na_values = plain.get("na_values")
         texts = {"parts": tuple(plain.get("parts", ())), "na_values": None if na_values is None else tuple(na_values)}
         return cls(**{**plain, **texts})

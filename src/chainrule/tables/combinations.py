@@ -69,7 +69,9 @@ them out.'
 
 
 def _complete(x: Array) -> tuple[Array, Array]:
-    """Columns that vary, and the rows that have all of them: of columns with gaps as many as leave half of the rows."""
+    """Return columns that vary, and the rows that have all of them: of columns with gaps as many as leave half of the
+    rows.
+    """
     missing = ~np.isfinite(x)
     order = np.argsort(missing.sum(axis=0), kind="stable")
     gaps = np.logical_or.accumulate(missing[:, order], axis=1)
@@ -97,7 +99,7 @@ def _of_numbers(names: list[str], x: Array, y: Array) -> list[str]:
 
 
 def _sum(names: list[str], x: Array, y: Array, *, logarithms: bool = False) -> str | None:
-    """The sentence for a target that is a sum (of logarithms: a product) of several columns."""
+    """Return the sentence for a target that is a sum (of logarithms: a product) of several columns."""
     z, mean, std = _standardized(x)
     fit, judge = z[::2], z[1::2]
     center = y[::2].mean()
@@ -147,7 +149,7 @@ def _of_classes(names: list[str], x: Array, y: Array) -> list[str]:
 
 
 def _threshold(names: list[str], x: Array, is_class: Array) -> str | None:
-    """The sum of a few columns whose sign tells a class from the others."""
+    """Return the sum of a few columns whose sign tells a class from the others."""
     z, mean, std = _standardized(x)
     base = max(is_class.mean(), 1 - is_class.mean())
 
@@ -173,13 +175,13 @@ def _threshold(names: list[str], x: Array, is_class: Array) -> str | None:
 
 
 def _best_hits(score: Array, is_class: Array) -> float:
-    """The share of rows that the best threshold on a score gets right."""
+    """Return the share of rows that the best threshold on a score gets right."""
     gained = np.cumsum(np.where(is_class[np.argsort(score, kind="stable")], -1, 1))  # by a threshold after each row
     return float(np.count_nonzero(is_class) + max(0, gained.max())) / len(score)
 
 
 def _logistic(x: Array, y: Array) -> Array:
-    """Weights of a logistic regression, by Newton's method; of classes that a line separates, of a steep one."""
+    """Return weights of a logistic regression, by Newton's method; of classes that a line separates, of a steep one."""
     weights = np.zeros(x.shape[1])
     for _ in range(STEPS):
         score = x @ weights
@@ -193,7 +195,9 @@ def _logistic(x: Array, y: Array) -> Array:
 
 
 def _fewest(weights: Array, most: int, holds: Callable[[list[int]], bool]) -> list[int] | None:
-    """The columns with the largest weights for which it holds, as few as leave it so; None: for no such columns."""
+    """Return the columns with the largest weights for which it holds, as few as leave it so; None: for no such
+    columns.
+    """
     order = np.argsort(-weights, kind="stable").tolist()
     size = 1
     while not holds(order[:size]):

@@ -17,7 +17,7 @@ _FILLS = {"median": "the median", "mean": "the mean", "most_frequent": "the most
 
 
 def describe(column: Column) -> str:
-    """What will be done with a column, in a few words.
+    """Return what will be done with a column, in a few words.
 
     >>> describe(Column("age", "number", missing=3, indicator=True, outliers="clip"))
     'clip outliers, standardize; missing → the median + indicator'
@@ -45,7 +45,7 @@ def describe(column: Column) -> str:
 
 
 def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> list[list[str]]:
-    """A table of the columns, as rows of cells whose first is the heading.
+    """Return a table of the columns, as rows of cells whose first is the heading.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> lis
 
 
 def column_notes(columns: Sequence[Column]) -> list[str]:
-    """What the plan for the columns leaves out and why, and what is unusual about those that are used, as sentences.
+    """Return what the plan for the columns leaves out and why, and what is unusual about those that are used, as
+    sentences.
 
     >>> from chainrule.tables.columns import Column
     >>> columns = [Column("id", "identifier", use=False, reason="every value differs"), Column("age", "number")]
@@ -113,13 +114,13 @@ def _is_usual(column: Column) -> bool:
 
 
 def _listed(names: Sequence[str], separator: str) -> str:
-    """Some names in a row, and how many more there are."""
+    """Return some names in a row, and how many more there are."""
     more = f"{separator}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return separator.join(names[:NAMED]) + more
 
 
 def _share(missing: int, rows: int) -> str:
-    """The share of missing values; never 0 or 100 % unless it is."""
+    """Return the share of missing values; never 0 or 100 % unless it is."""
     if not missing:
         return ""
     percent = 100 * missing / max(rows, 1)

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def rare_below(rows: int) -> int:
-    """Categories in fewer training rows than this count as one: 1 % of the rows, but at most 10 of them.
+    """Return categories in fewer training rows than this count as one: 1 % of the rows, but at most 10 of them.
 
     >>> rare_below(50), rare_below(344), rare_below(100_000)
     (1, 4, 10)
@@ -91,7 +91,7 @@ class Categories:
         return found
 
     def has_rare(self, j: int) -> bool:
-        """Whether a column has categories that are in few training rows."""
+        """Return whether a column has categories that are in few training rows."""
         return self.encoder.infrequent_categories_[j] is not None
 
     def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
@@ -109,7 +109,7 @@ class Categories:
 
 
 def _ranked(texts: Array) -> tuple[Array, Array]:
-    """The place of each text among the sorted different ones, and these; None, a missing value, comes last."""
+    """Return the place of each text among the sorted different ones, and these; None, a missing value, comes last."""
     import pandas as pd
 
     ranks, values = pd.factorize(texts, sort=True)

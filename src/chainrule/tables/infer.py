@@ -104,7 +104,7 @@ def infer_columns(
     target_values: Any = None,
     missing: Collection[str] | None = None,
 ) -> tuple[Column, ...]:
-    """The plan for every column of a table (but ``target``), by the rules above.
+    """Return the plan for every column of a table (but ``target``), by the rules above.
 
     Parameters
     ----------
@@ -165,7 +165,8 @@ def infer_columns(
 
 
 def infer_time(series: Any, missing: Collection[str]) -> Column:
-    """What a column of times is: dates, months with their years, or numbers; the reading that leaves out least cells.
+    """Return what a column of times is: dates, months with their years, or numbers; the reading that leaves out least
+    cells.
 
     >>> import pandas as pd
     >>> infer_time(pd.Series(["03.2018", "11.2017", "01.2019"]), ()).kind
@@ -189,7 +190,7 @@ def infer_time(series: Any, missing: Collection[str]) -> Column:
 
 
 def unscaled(names: Iterable[str], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked for columns, and that their numbers stay as they are, unless it says how they are scaled.
+    """Return what is asked for columns, and that their numbers stay as they are, unless it says how they are scaled.
 
     >>> unscaled(["age", "size", "id"], {"size": "number", "id": False})
     {'size': {'scale': 'none', 'kind': 'number'}, 'id': False, 'age': {'scale': 'none'}}
@@ -206,7 +207,7 @@ def unscaled(names: Iterable[str], asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leaves_out(asked: Any) -> bool:
-    """Whether what is asked for a column leaves it out of the inputs.
+    """Return whether what is asked for a column leaves it out of the inputs.
 
     >>> leaves_out(False), leaves_out({"use": False}), leaves_out("category")
     (True, True, False)
@@ -217,7 +218,7 @@ def leaves_out(asked: Any) -> bool:
 
 
 def _asked(name: str, given: Any) -> dict[str, Any]:
-    """An override as fields of `Column`, checked."""
+    """Return an override as fields of `Column`, checked."""
     if isinstance(given, str):
         given = {"kind": given}
     elif isinstance(given, bool):
@@ -252,7 +253,7 @@ def _asked(name: str, given: Any) -> dict[str, Any]:
 
 
 def _column(name: str, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
-    """The plan for a column: what it is told to be or found to be, and what follows from that."""
+    """Return the plan for a column: what it is told to be or found to be, and what follows from that."""
     base = Column(name, "category", missing=column.rows - len(column), distinct=column.distinct, example=column.example)
     base = dataclasses.replace(base, na_values=column.stored_na_values)
     kind = asked.get("kind")
@@ -293,7 +294,7 @@ def _as_asked(base: Column, column: Look, kind: str, asked: dict[str, Any]) -> C
 
 
 def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
-    """What a column is by the rules."""
+    """Return what a column is by the rules."""
     left_out = dataclasses.replace(base, use=False)
     if not len(column):
         return dataclasses.replace(left_out, kind="constant", reason="no value in any training row")
@@ -329,7 +330,9 @@ def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
 
 
 def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column | None:
-    """A number, unless its whole numbers name things, or number the rows, and have nothing to do with the target."""
+    """Return a number, unless its whole numbers name things, or number the rows, and have nothing to do with the
+    target.
+    """
     number = number_plan(base, column, asked)
     if number is None or are_codes(column):
         return None
@@ -358,7 +361,7 @@ def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], tar
 
 
 def _numbers_rows(values: Array) -> bool:
-    """Whether whole numbers count the rows, in their order, with at most as many gaps as rows."""
+    """Return whether whole numbers count the rows, in their order, with at most as many gaps as rows."""
     return len(values) >= SEQUENCE and bool((np.diff(values) > 0).all()) and np.ptp(values) < 2 * len(values)
 
 
@@ -371,7 +374,9 @@ def _is_id(name: str) -> bool:
 
 
 def are_codes(column: Look) -> bool:
-    """Whether numbers are names: whole ones with leading zeros, as postal codes, or few with zeros behind (3.10)."""
+    """Return whether numbers are names: whole ones with leading zeros, as postal codes, or few with zeros behind
+    (3.10).
+    """
     if column.typed:
         return False
     if column.distinct <= FEW and any(_VERSION.fullmatch(t) and t.rstrip("0") in column.texts for t in column.texts):
@@ -384,7 +389,7 @@ def are_codes(column: Look) -> bool:
 
 
 def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
-    """The plan for numbers, if at least this share of the cells are some."""
+    """Return the plan for numbers, if at least this share of the cells are some."""
     if column.odd is not None or column.dtype_kind == "M":
         return None
     style = column.style(asked)
@@ -425,7 +430,7 @@ def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float 
 
 
 def _written(column: Look, style: Style) -> list[str]:
-    """What is special about how numbers are written."""
+    """Return what is special about how numbers are written."""
     if column.typed:
         return []
     forms, reasons = column.evidence.forms, []
@@ -442,7 +447,7 @@ def _written(column: Look, style: Style) -> list[str]:
 
 
 def _has_outliers(values: Array) -> bool:
-    """Whether values lie beyond `CLIP` quartile distances; not where half of the values are the same."""
+    """Return whether values lie beyond `CLIP` quartile distances; not where half of the values are the same."""
     values = np.clip(values, -LARGEST, LARGEST)
     first, third = np.quantile(values, [0.25, 0.75])
     reach = CLIP * (third - first)
@@ -450,7 +455,7 @@ def _has_outliers(values: Array) -> bool:
 
 
 def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
-    """The plan for days written as 20200131."""
+    """Return the plan for days written as 20200131."""
     texts = [text for text in column.texts if text not in column.markers]
     if len(texts) < 3 or not all(_DAY.fullmatch(text) and as_date(text) for text in texts):
         return None
@@ -458,7 +463,7 @@ def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Colum
 
 
 def months_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
-    """The plan for months with their years, as 03.2018 or 2018.03, which would be numbers otherwise."""
+    """Return the plan for months with their years, as 03.2018 or 2018.03, which would be numbers otherwise."""
     texts = [text for text in column.texts if text not in column.markers]
     if column.typed or len(texts) < 3 or not all(_MONTH.fullmatch(text) for text in texts):
         return None
@@ -466,7 +471,7 @@ def months_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | N
 
 
 def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
-    """The plan for dates, if at least this share of the cells are some."""
+    """Return the plan for dates, if at least this share of the cells are some."""
     if column.odd is not None:
         return None
     sample = list(column.texts)[:50]
@@ -496,7 +501,7 @@ def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = 
 
 
 def _order(texts: Mapping[str, int]) -> tuple[bool, str]:
-    """Whether the day comes before the month in 03/04/2020, told by all dates; and what to say about it."""
+    """Return whether the day comes before the month in 03/04/2020, told by all dates; and what to say about it."""
     found = [match for match in map(EITHER_WAY.fullmatch, texts) if match and match["sep"] != "."]
     if not found:
         return False, ""
@@ -510,7 +515,9 @@ def _order(texts: Mapping[str, int]) -> tuple[bool, str]:
 
 
 def _parts(days: Array) -> tuple[str, ...]:
-    """The parts of dates that differ from row to row, and the days since the first where there is more than one."""
+    """Return the parts of dates that differ from row to row, and the days since the first where there is more
+    than one.
+    """
     import pandas as pd
 
     index = pd.DatetimeIndex(days)
@@ -563,7 +570,7 @@ def _category_or_text(base: Column, column: Look, target_values: Any) -> Column:
 
 
 def _association_of_order(column: Look, targets: Array) -> float:
-    """The p-value for texts in their order, in which a9 comes before a10."""
+    """Return the p-value for texts in their order, in which a9 comes before a10."""
     rows = evenly(column.rows, ROWS)
     texts = [None if cell is None else as_text(cell) for cell in cells(column.values)[rows]]
     present = np.array([text is not None for text in texts])
@@ -573,7 +580,7 @@ def _association_of_order(column: Look, targets: Array) -> float:
 
 
 def _mixed(column: Look) -> str:
-    """What to say where many cells, but not enough, are numbers."""
+    """Return what to say where many cells, but not enough, are numbers."""
     style = column.style({})
     read = {text: as_number(text, style.decimal, style.unit) for text in column.texts}
     some = sum(count for text, count in column.texts.items() if not math.isnan(read[text]))
@@ -588,7 +595,7 @@ def _filled(base: Column, column: Look, missing: int, **fields: Any) -> Column:
 
 
 def _counted(column: Look, bad: Sequence[str], what: str) -> str:
-    """Cells of another kind, as they are reported."""
+    """Return cells of another kind, as they are reported."""
     if not bad:
         return ""
     count = sum(column.texts[text] for text in bad)

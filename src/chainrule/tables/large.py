@@ -49,7 +49,7 @@ HEAD = 100
 
 
 def is_large(source: Any) -> bool:
-    """Whether a source is the path of a table that is large for this machine's memory.
+    """Return whether a source is the path of a table that is large for this machine's memory.
 
     >>> is_large("people.csv")  # there is no such file
     False
@@ -86,7 +86,7 @@ class LargeTable(Table):
         raise TypeError(f"How many rows {self.path} has is not known before it is read.")
 
     def _others(self, rows: Any, frame: DataFrame) -> DataFrame:
-        """The first rows of the file, with all columns."""
+        """Return the first rows of the file, with all columns."""
         return self.frame.drop(columns=self.target)
 
     def __bool__(self) -> bool:
@@ -147,7 +147,9 @@ class LargeTable(Table):
             start += len(frame)
 
     def _first_pass(self, names: list[str]) -> tuple[DataFrame, DataFrame]:
-        """Some columns of all rows; and a sample of whole rows, which is halved by lot whenever it is too large."""
+        """Return some columns of all rows; and a sample of whole rows, which is halved by lot whenever it is
+        too large.
+        """
         import pandas as pd
 
         most = min(SAMPLE, max(1, SAMPLE_CELLS // len(self.frame.columns)))
@@ -195,7 +197,7 @@ class LargeTable(Table):
 
 
 def _memory() -> int:
-    """The bytes of memory that this machine has."""
+    """Return the bytes of memory that this machine has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

@@ -92,7 +92,7 @@ the target, leave it out."]
 def strongest(
     train_frame: DataFrame, columns: Sequence[Column], target_values: Any, task: str, most: int = 3
 ) -> list[tuple[str, float]]:
-    """The columns that tell most of the target alone (`power`), and how much: what to look at first.
+    """Return the columns that tell most of the target alone (`power`), and how much: what to look at first.
 
     Parameters as of `leaks`.
     """
@@ -102,7 +102,7 @@ def strongest(
 
 
 def _looked_at(target_values: Any, task: str) -> tuple[Array, Array]:
-    """The rows that are looked at, and their targets: numbers, or codes of classes."""
+    """Return the rows that are looked at, and their targets: numbers, or codes of classes."""
     targets = np.asarray(target_values)
     rows = evenly(len(targets), ROWS)
     if task == "regression":
@@ -118,13 +118,13 @@ def _values(train_frame: DataFrame, columns: Sequence[Column], rows: Array) -> I
 
 
 def _days(dates: Array) -> Array:
-    """Dates as days since 1970, NaN where there is none."""
+    """Return dates as days since 1970, NaN where there is none."""
     days: Array = dates.astype("datetime64[us]").astype(np.float64) / 86_400e6
     return np.where(np.isnat(dates), np.nan, days)
 
 
 def power(x: Array, y: Array, task: str) -> float:
-    """How much of the target a column explains alone, from 0 (nothing) or below to 1 (all).
+    """Return how much of the target a column explains alone, from 0 (nothing) or below to 1 (all).
 
     Each row is guessed from the others: by the class of a row that is nearest in x, or by the line between the rows
     just below and above. Returned is (hits − hits of the most frequent class) / (n − these), or R².
@@ -153,7 +153,9 @@ def power(x: Array, y: Array, task: str) -> float:
 
 
 def _numbered(values: Array) -> NDArray[np.float64]:
-    """Values as finite numbers: dates by their time, categories by their place, what is missing apart from the rest."""
+    """Return values as finite numbers: dates by their time, categories by their place, what is missing apart from the
+    rest.
+    """
     import pandas as pd
 
     if values.dtype == object:
@@ -168,7 +170,7 @@ def _numbered(values: Array) -> NDArray[np.float64]:
 
 
 def duplicates(train_frame: DataFrame, other_frame: DataFrame) -> int:
-    """How many rows of another part stand, with the same value in every column, in the training part, too.
+    """Return how many rows of another part stand, with the same value in every column, in the training part, too.
 
     >>> import pandas as pd
     >>> train = pd.DataFrame({"x": ["1", "2"], "y": ["a", "b"]})
@@ -180,7 +182,7 @@ def duplicates(train_frame: DataFrame, other_frame: DataFrame) -> int:
 
 
 def duplicates_note(same: int, rows: int, part: str) -> str:
-    """What so many duplicates mean for the score on a part: at most their share of it can be due to them.
+    """Return what so many duplicates mean for the score on a part: at most their share of it can be due to them.
 
     >>> duplicates_note(1, 3_295, "test")
     '1 of the 3,295 test rows (0.03 %) stands in the training rows, too: too few to touch the score.'
@@ -197,7 +199,7 @@ def duplicates_note(same: int, rows: int, part: str) -> str:
 
 
 def _fingerprints(frame: DataFrame) -> list[int]:
-    """A number for each row, the same for equal rows and, but for one chance in 2⁶⁴, for no others."""
+    """Return a number for each row, the same for equal rows and, but for one chance in 2⁶⁴, for no others."""
     import pandas as pd
 
     if all(kind == "O" for kind in frame.dtypes):

@@ -49,7 +49,7 @@ class Numbers:
     scaler: Any
 
     def __call__(self, measured: Array) -> Array:
-        """The inputs, float64 (rows, names), for all that was measured."""
+        """Return the inputs, float64 (rows, names), for all that was measured."""
         x = self.imputer.transform(np.clip(measured[:, self.at], self.low, self.high))
         return x if self.scaler is None else np.asarray(self.scaler.transform(x))
 
@@ -83,7 +83,7 @@ def fit_numbers(used: Sequence[Column], measured: Array) -> Iterable[Numbers]:
 
 
 def measure(used: Sequence[Column], values: Sequence[Array], origins: Mapping[str, float]) -> Array:
-    """All numbers of all columns before they are treated, (rows, numbers); NaN where one is missing."""
+    """Return all numbers of all columns before they are treated, (rows, numbers); NaN where one is missing."""
     parts: list[Array] = []
     for column, found in zip(used, values, strict=True):
         if column.kind == "number":
@@ -113,7 +113,7 @@ def _inputs(column: Column) -> Iterable[tuple[str, Treatment]]:
 
 
 def _part(found: Array, part: str, origin: float) -> list[Array]:
-    """A part of dates: one number, or sine and cosine of one that turns in a circle."""
+    """Return a part of dates: one number, or sine and cosine of one that turns in a circle."""
     days, months = found.astype("datetime64[D]"), found.astype("datetime64[M]")
     if part == "year":
         number = found.astype("datetime64[Y]").astype(np.int64) + 1970.0
@@ -138,7 +138,7 @@ def _part(found: Array, part: str, origin: float) -> list[Array]:
 
 
 def first_day(found: Array) -> float:
-    """The day of the first date, since 1970."""
+    """Return the day of the first date, since 1970."""
     present = found[~np.isnat(found)]
     return float(_days(present).min()) if len(present) else 0.0
 
@@ -149,12 +149,12 @@ def _days(found: Array) -> Array:
 
 
 def is_missing(values: Array) -> NDArray[np.bool_]:
-    """Where numbers, truth values or dates are missing."""
+    """Return where numbers, truth values or dates are missing."""
     return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
 
 
 def _fences(x: Array, clip: bool) -> tuple[Array, Array]:
-    """The lowest and the highest value that each number may have."""
+    """Return the lowest and the highest value that each number may have."""
     low, high = np.full(x.shape[1], -LARGEST), np.full(x.shape[1], LARGEST)
     if clip:
         for j, column in enumerate(x.T):

@@ -170,7 +170,7 @@ class Preprocessor:
         return made if components is None else replace(made, reduction=_reduction(made._dense(values), components))
 
     def __call__(self, frame: DataFrame, columns: Sequence[Column] | None = None) -> Array:
-        """The inputs for the network, float32 (rows, features).
+        """Return the inputs for the network, float32 (rows, features).
 
         Columns are found by name, in any order; other ones are ignored (`extra` names them). Numbers may be written in
         another style than in the training rows (`chainrule.tables.style`), which is told from this table, or from the
@@ -190,7 +190,7 @@ class Preprocessor:
         return np.concatenate([np.clip(dense, -LIMIT, LIMIT), codes], axis=1).astype(np.float32)
 
     def values(self, frame: DataFrame, columns: Sequence[Column] | None = None) -> list[Array]:
-        """What the cells of each column that is used hold; parameters and errors as for the call."""
+        """Return what the cells of each column that is used hold; parameters and errors as for the call."""
         selected = select(frame, self._used)
         if columns is None:
             series = [cells for _, cells in selected.items()]
@@ -208,12 +208,12 @@ class Preprocessor:
         return values
 
     def extra(self, frame: DataFrame) -> tuple[str, ...]:
-        """Columns of a table that the network was not trained on, nor is to predict: they are ignored."""
+        """Return columns of a table that the network was not trained on, nor is to predict: they are ignored."""
         known = {column.name for column in self.columns} | ({self.target.name} if self.target is not None else set())
         return tuple(str(name) for name in frame.columns if str(name) not in known)
 
     def notes(self, frame: DataFrame) -> tuple[str, ...]:
-        """What is unusual about a table, as sentences: extra columns, numbers in another style, unread cells."""
+        """Return what is unusual about a table, as sentences: extra columns, numbers in another style, unread cells."""
         reading = Reading(self)
         reading.add(frame)
         return reading.notes()
@@ -229,7 +229,7 @@ class Preprocessor:
         return content.hexdigest()
 
     def same_as(self, other: Preprocessor) -> bool:
-        """Whether another preparation does the same."""
+        """Return whether another preparation does the same."""
         return self is other or self.checksum == other.checksum
 
     def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
@@ -252,7 +252,7 @@ class Preprocessor:
         return [column for column in self.columns if column.use]
 
     def _dense(self, values: Sequence[Array]) -> Array:
-        """The inputs that are no codes, float64, before principal components are taken."""
+        """Return the inputs that are no codes, float64, before principal components are taken."""
         used = self._used
         by_name = {column.name: found for column, found in zip(used, values, strict=True)}
         measured = measure(used, values, self.origins)
@@ -264,7 +264,7 @@ class Preprocessor:
     # --- files ------------------------------------------------------------------------------------------------
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All of it as plain values (for JSON) and arrays; nothing in them is code."""
+        """Return all of it as plain values (for JSON) and arrays; nothing in them is code."""
         arrays: dict[str, Array] = {}
 
         def keep(name: str, transformer: Any) -> Any:
@@ -297,7 +297,7 @@ class Preprocessor:
 
     @classmethod
     def from_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        """The preparation that `to_parts` described; it gives the same numbers to the last bit.
+        """Return the preparation that `to_parts` described; it gives the same numbers to the last bit.
 
         Raises `DataError` for parts that are missing, damaged or contradict each other: the preparation is tried out on
         a row without values.
@@ -350,7 +350,7 @@ class Preprocessor:
 
 
 def _encoded(columns: Sequence[Column], encode: str) -> tuple[str, ...]:
-    """The names of the category columns with an encoding."""
+    """Return the names of the category columns with an encoding."""
     return tuple(c.name for c in columns if c.use and c.kind == "category" and c.encode == encode)
 
 

@@ -92,11 +92,11 @@ class Look:
         self.example = shown(self.odd if self.odd is not None else next(iter(self.texts), ""))
 
     def __len__(self) -> int:
-        """Cells with a value."""
+        """Return cells with a value."""
         return self.count
 
     def _typed(self, series: Any) -> Any:
-        """How often each value of a column of numbers, truth values or dates occurs."""
+        """Return how often each value of a column of numbers, truth values or dates occurs."""
         counts = series.value_counts(sort=False)
         if self.dtype_kind in "iuf" and self.na_values:
             stand_ins = [number for number in map(as_number, self.na_values) if math.isfinite(number)]
@@ -107,7 +107,7 @@ class Look:
         return counts
 
     def _without_missing(self, texts: Mapping[str, int], missing: Collection[str] | None) -> dict[str, int]:
-        """Texts without those that stand for missing values, which are counted."""
+        """Return texts without those that stand for missing values, which are counted."""
         if missing is None:  # a sign beside other signs, as "-" beside "+", means what it says
             beside = any(_SIGNS.fullmatch(text) for text in texts if text not in MISSING)
             self.na_values = tuple(text for text in sorted(MISSING) if not (beside and _SIGNS.fullmatch(text)))
@@ -137,7 +137,7 @@ class Look:
         return self._evidence
 
     def style(self, asked: Mapping[str, Any]) -> Style:
-        """How its numbers are written, or are to be read as the user says."""
+        """Return how its numbers are written, or are to be read as the user says."""
         if self.typed:
             return Style()
         style = tell_style(self.evidence, self.table, self.separator)
@@ -145,7 +145,7 @@ class Look:
         return dataclasses.replace(style, **known, doubt="") if known else style
 
     def numbers(self, style: Style) -> NDArray[np.float64]:
-        """The cells as numbers, NaN where they are none."""
+        """Return the cells as numbers, NaN where they are none."""
         if self._numbers is None or self._numbers[0] != style:
             how: dict[str, Any] = {"decimal": style.decimal, "unit": style.unit}
             how |= {"bare": style.bare, "signed": style.signed}
@@ -163,7 +163,7 @@ class Look:
 
 
 def missing_texts(separator: str | None, missing: Collection[str] | None) -> tuple[str, ...] | None:
-    """The texts that stand for missing values in a table: those that the user names, or the usual ones (None).
+    """Return the texts that stand for missing values in a table: those that the user names, or the usual ones (None).
 
     Only text files, which have a ``separator``, write missing values as text; the text of a frame means what it says,
     unless it is empty.
@@ -174,7 +174,7 @@ def missing_texts(separator: str | None, missing: Collection[str] | None) -> tup
 
 
 def taken_texts(counts: Mapping[str, int]) -> str:
-    """Texts with how often they occur, as they are reported.
+    """Return texts with how often they occur, as they are reported.
 
     >>> taken_texts({"NA": 60, "?": 1})
     "'NA' (60 cells), '?' (1 cell)"
@@ -191,7 +191,7 @@ def evidence_of(frame: DataFrame) -> Iterator[Evidence]:
 
 
 def evidence_in(series: Any, known: Column | None = None) -> Evidence:
-    """How the numbers of a column are written; ``known`` is the column as the training rows had it."""
+    """Return how the numbers of a column are written; ``known`` is the column as the training rows had it."""
     evidence = Evidence()
     if getattr(series.dtype, "kind", "O") in "biuf":
         evidence.add_numbers(numbers(series))
@@ -201,24 +201,26 @@ def evidence_in(series: Any, known: Column | None = None) -> Evidence:
 
 
 def texts_of(series: Any) -> dict[str, int]:
-    """How often each text of a column occurs, whatever else is in it."""
+    """Return how often each text of a column occurs, whatever else is in it."""
     counts = tally(series, ())
     return counts if counts is not None else dict(collections.Counter(c for c in cells(series, ()) if type(c) is str))
 
 
 def restyled(series: Any, column: Column, table: Mapping[str, int]) -> Column:
-    """A column of numbers in the style in which a table has it, with a note if that is another than in training."""
+    """Return a column of numbers in the style in which a table has it, with a note if that is another than in
+    training.
+    """
     style = tell_style(evidence_in(series, column), table, series.attrs.get("separator"), column)
     return style.of(column)
 
 
 def is_plain(cell: Any) -> bool:
-    """Whether a cell is a single value, rather than a list or a table."""
+    """Return whether a cell is a single value, rather than a list or a table."""
     return not isinstance(cell, list | tuple | dict | set | np.ndarray)
 
 
 def _counts(present: Sequence[Any]) -> dict[str, int]:
-    """How often each value occurs, as text as it is written."""
+    """Return how often each value occurs, as text as it is written."""
     counts = collections.Counter(map(type, present))
     if set(counts) <= {str}:
         return dict(collections.Counter(present))
@@ -226,7 +228,7 @@ def _counts(present: Sequence[Any]) -> dict[str, int]:
 
 
 def shown(cell: Any) -> str:
-    """A cell as a short text on one line."""
+    """Return a cell as a short text on one line."""
     text = cell if isinstance(cell, str) else as_text(cell) if is_plain(cell) else type(cell).__name__
     text = " ".join(text.split())
     return text if len(text) <= 40 else text[:37] + "..."

@@ -82,7 +82,7 @@ _PANDAS_INDEX = re.compile(r"__index_level_[0-9]+__")
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a file of this name is read as a table.
+    """Return whether a file of this name is read as a table.
 
     >>> is_table("people.csv.gz"), is_table("digits.npz")
     (True, False)
@@ -145,7 +145,8 @@ def read_table(
 
 
 def as_frame(x: Any) -> Any:
-    """A table in memory as a pandas data frame whose column names are text without spaces around it; None for others.
+    """Return a table in memory as a pandas data frame whose column names are text without spaces around it; None for
+    others.
 
     Tables are pandas data frames, and what has named columns and speaks Arrow's protocol: tables of pyarrow, frames of
     polars, relations of DuckDB.
@@ -215,7 +216,7 @@ def table_columns(path: str | Path, *, encoding: str | None = None, separator: s
 
 
 def _path(source: Any) -> Path:
-    """The path of a file that is there and is called like a table."""
+    """Return the path of a file that is there and is called like a table."""
     if not isinstance(source, str | os.PathLike):
         hint = " For a dict of columns: pandas.DataFrame(it)." if isinstance(source, dict) else ""
         raise DataError(
@@ -343,7 +344,7 @@ class _TextFile:
             yield line
 
     def _sample(self, stream: TextIO) -> tuple[list[str], bool]:
-        """The first lines, and whether these are all."""
+        """Return the first lines, and whether these are all."""
         lines: list[str] = []
         letters = 0
         for line in self._text(stream):
@@ -354,7 +355,7 @@ class _TextFile:
         return lines, True
 
     def _tell_separator(self, sample: list[str], whole: bool) -> str:
-        """The separator with which every row has as many cells as there are names."""
+        """Return the separator with which every row has as many cells as there are names."""
         widths = {mark: _widths(sample, mark, whole) for mark in SEPARATORS}
         fit = [mark for mark, found in widths.items() if found and found[0] > 1 and len(set(found)) == 1]
         tab_first = ".tsv" in self.path.name.lower() or ".tab" in self.path.name.lower()
@@ -407,7 +408,7 @@ class _TextFile:
         return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
 
     def _undecodable(self) -> str:
-        """Where the text cannot be decoded, and what to do."""
+        """Return where the text cannot be decoded, and what to do."""
         if not self.encoding.startswith("utf-8"):
             return f"{self.path} is not {self.encoding} throughout: it is damaged, truncated or of another encoding."
         with self._open_bytes() as file:
@@ -440,7 +441,7 @@ def _known_separator(mark: str) -> str:
 
 
 def _widths(sample: list[str], separator: str, whole: bool) -> list[int] | None:
-    """How many cells each row of the sample has; None if its quotes do not fit the separator."""
+    """Return how many cells each row of the sample has; None if its quotes do not fit the separator."""
     reader = csv.reader(sample, delimiter=separator, strict=True, skipinitialspace=True)
     widths = []
     try:
@@ -523,7 +524,7 @@ def _parquet_frames(path: Path, most: int | None, nrows: int | None) -> Iterator
 
 
 def _arrow_names(schema: Any, where: str) -> tuple[str, ...]:
-    """The names of the columns, without the row index that pandas writes."""
+    """Return the names of the columns, without the row index that pandas writes."""
     return _checked([name for name in schema.names if not _PANDAS_INDEX.fullmatch(name)], where)
 
 
@@ -535,7 +536,7 @@ def _arrow_frame(table: Any, where: str) -> Any:
 
 
 def _own(frame: Any, where: str) -> Any:
-    """A frame with text as column names, and rows counted from 0."""
+    """Return a frame with text as column names, and rows counted from 0."""
     names = _checked([str(name).strip() for name in frame.columns], where)
     if not len(frame):
         raise DataError(f"{where} has columns but no rows.")

@@ -42,7 +42,7 @@ PLAIN_KINDS: tuple[Kind, Kind] = ((VALUE, VALUE, ""), (VALUE, NONE, ""))
 
 
 def styled(columns: Sequence[Column], evidence: Sequence[Evidence | None], separator: str | None) -> list[Column]:
-    """The columns of the training table as another table has them written."""
+    """Return the columns of the training table as another table has them written."""
     table = votes(found for found in evidence if found is not None)
     read = []
     for column, own in zip(columns, evidence, strict=True):
@@ -115,7 +115,9 @@ training rows; they are read so.
                 )
 
     def notes(self) -> tuple[str, ...]:
-        """What is unusual, as sentences: extra columns, another style, cells that cannot be read, new categories."""
+        """Return what is unusual, as sentences: extra columns, another style, cells that cannot be read, new
+        categories.
+        """
         notes = []
         if self.extra:
             more = f" and {len(self.extra) - 5:,} more" if len(self.extra) > 5 else ""
@@ -144,7 +146,9 @@ training rows; they are read so.
             yield f"{column.name}: {_cells(counts[EMPTY])} without a value; in the training rows all had one."
 
     def _as_written(self) -> list[Column]:
-        """The columns; text files write missing values as text, also where the training table was no text file."""
+        """Return the columns; text files write missing values as text, also where the training table was no
+        text file.
+        """
         return [as_written(self.preparation, column, self.separator) for column in self.used]
 
     def _look(self, column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
@@ -165,7 +169,7 @@ training rows; they are read so.
                 yield kind, int(counts[place]), row, None if codes[row] < 0 else present[codes[row]]
 
     def _kinds_of(self, column: Column, present: Array) -> list[Kind]:
-        """What each of some different cells is."""
+        """Return what each of some different cells is."""
         if column.kind == "category":
             known = self.preparation.lookup(column.name)[0]
             texts = values_of(present, column)
@@ -179,7 +183,9 @@ training rows; they are read so.
         return [(kind, kind, "") for kind in read]
 
     def _count(self, j: int, column: Column) -> tuple[dict[str, int], dict[str, tuple[int, Any]]]:
-        """How many cells are values, unreadable, infinite and empty in the column's style, and the first of each."""
+        """Return how many cells are values, unreadable, infinite and empty in the column's style, and the first of
+        each.
+        """
         counts = dict.fromkeys((VALUE, NONE, INFINITE, EMPTY), 0)
         first: dict[str, tuple[int, Any]] = {}
         for kind, count in self._kinds[j].items():
@@ -192,7 +198,9 @@ training rows; they are read so.
 
 
 def as_written(preparation: Preprocessor, column: Column, separator: str | None) -> Column:
-    """A column as it is read in a text file, where the training table was a frame, whose text means what it says."""
+    """Return a column as it is read in a text file, where the training table was a frame, whose text means what it
+    says.
+    """
     if separator is None or column.kind != "category" or column.na_values != ("",):
         return column
     known = preparation.lookup(column.name)[0]

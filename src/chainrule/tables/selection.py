@@ -61,12 +61,12 @@ def check_plan(column: Column) -> None:
 
 
 def select(frame: DataFrame, used: Sequence[Column]) -> DataFrame:
-    """The columns that are used, in the order of the plan."""
+    """Return the columns that are used, in the order of the plan."""
     return columns_by_name(frame, [column.name for column in used])
 
 
 def columns_by_name(frame: DataFrame, needed: Sequence[str]) -> DataFrame:
-    """The columns with these names, in this order; others are left out."""
+    """Return the columns with these names, in this order; others are left out."""
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise DataError(f"Expected a table with named columns (a pandas DataFrame), got {type(frame).__name__}.")
     names = [str(name) for name in frame.columns]
@@ -93,7 +93,7 @@ def check_kind(series: Any, values: Array, column: Column) -> None:
 
 
 def unreadable(series: Any, values: Array, kind: str, finite: bool = True) -> tuple[NDArray[np.intp], Any]:
-    """The rows whose cells hold something that is not of the kind, and the first such cell.
+    """Return the rows whose cells hold something that is not of the kind, and the first such cell.
 
     With ``finite`` infinite numbers are among them.
     """
@@ -106,7 +106,7 @@ def unreadable(series: Any, values: Array, kind: str, finite: bool = True) -> tu
 
 
 def is_infinite(cell: Any) -> bool:
-    """Whether a cell is an infinite number, or one beyond float64."""
+    """Return whether a cell is an infinite number, or one beyond float64."""
     try:
         return bool(np.isinf(float(cell)))
     except OverflowError:

@@ -152,7 +152,7 @@ def _size(n: int, share: float, name: str) -> int:
 
 
 def _draw(rows: Rows, target: Any, size: int, key: Any) -> tuple[Rows, Rows]:
-    """The rows without ``size`` of them, and these, in proportion to the classes."""
+    """Return the rows without ``size`` of them, and these, in proportion to the classes."""
     if size == 0:
         return rows, rows[:0]
     classes = np.zeros(len(rows), np.int64) if target is None else target[rows]
@@ -208,7 +208,7 @@ def _by_time(time: Any, sizes: dict[str, int], missing: Collection[str]) -> Spli
 
 
 def _times(time: Any, missing: Collection[str]) -> NDArray[np.float64]:
-    """Numbers that are in order as the times are: the numbers themselves, or microseconds."""
+    """Return numbers that are in order as the times are: the numbers themselves, or microseconds."""
     plan = infer_time(time, missing)
     values = values_of(time, plan)
     if plan.kind == "date":

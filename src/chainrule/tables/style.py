@@ -186,18 +186,18 @@ class Style:
         return "; ".join(text for text in (self.doubt, self.signs) if text)
 
     def of(self, column: Column) -> Column:
-        """The column, read in this style."""
+        """Return the column, read in this style."""
         how: dict[str, Any] = {"decimal": self.decimal, "unit": self.unit, "bare": self.bare, "signed": self.signed}
         return replace(column, **how, note=self.note)
 
 
 def votes(columns: Iterable[Evidence]) -> dict[str, int]:
-    """How many columns of a table are surely written with each decimal mark."""
+    """Return how many columns of a table are surely written with each decimal mark."""
     return dict(Counter(evidence.sure for evidence in columns))
 
 
 def tell_style(own: Evidence, table: Mapping[str, int], separator: str | None, known: Column | None = None) -> Style:
-    """How the numbers of a column are written, by the rules at the top of this file.
+    """Return how the numbers of a column are written, by the rules at the top of this file.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def _decimal(own: Evidence, table: Mapping[str, int], separator: str | None, kno
 
 
 def _other_reading(example: str, decimal: str) -> str:
-    """What to say of ``1.234``, which is read in one of two ways."""
+    """Return what to say of ``1.234``, which is read in one of two ways."""
     read, rival = (as_number(example, mark) for mark in (decimal, "." if decimal == "," else ","))
     how = "decimals" if abs(read) < abs(rival) else "thousands"
     return (
@@ -271,7 +271,7 @@ def _other_reading(example: str, decimal: str) -> str:
 
 
 def _signs(own: Evidence, known: Column | None) -> tuple[str, float, float, str]:
-    """The unit, what numbers without and with it are multiplied by, and what to say about that."""
+    """Return the unit, what numbers without and with it are multiplied by, and what to say about that."""
     common = max(UNITS, key=lambda unit: own.signs[unit]) if own.signs else ""
     unit = common if known is None or not known.unit else known.unit
     bare, signed = (1.0, 1.0) if known is None else (known.bare, known.signed)
@@ -296,7 +296,7 @@ def _signs(own: Evidence, known: Column | None) -> tuple[str, float, float, str]
 
 
 def _lies_inside(values: Any, known: Column | None) -> NDArray[np.bool_]:
-    """Whether numbers lie where the training rows were, or not far from there; NaN does not."""
+    """Return whether numbers lie where the training rows were, or not far from there; NaN does not."""
     values = np.asarray(values)
     if known is None or known.low == known.high == 0.0:  # nothing is known
         return np.zeros(values.shape, bool)

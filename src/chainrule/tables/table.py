@@ -208,7 +208,7 @@ class Table:
         return self._prepared(target, found, features, rows, preparation, components, notes)
 
     def split_column(self, frame: Any = None) -> str | None:
-        """The column that names the part of each row, if there is one and it is not to be left out.
+        """Return the column that names the part of each row, if there is one and it is not to be left out.
 
         ``frame``: these rows, if there are more than `frame` holds.
         """
@@ -216,11 +216,14 @@ class Table:
         return None if name is None or leaves_out(self.columns.get(name)) else name
 
     def pair(self) -> tuple[DataFrame, Any]:
-        """The columns besides the target, and the target's cells as they were read: what a trained model takes."""
+        """Return the columns besides the target, and the target's cells as they were read: what a trained model
+        takes.
+        """
         return self.frame.drop(columns=self.target), self.frame[self.target]
 
     def unscaled(self, *roles: str | None) -> Table:
-        """The same table, whose numbers stay as they are, but for columns of which it is said how they are scaled.
+        """Return the same table, whose numbers stay as they are, but for columns of which it is said how they are
+        scaled.
 
         ``roles`` are columns that are no inputs, such as the one of the groups.
         """
@@ -228,13 +231,16 @@ class Table:
         return replace(self, columns=unscaled(inputs, self.columns))
 
     def coded(self) -> Table:
-        """The same table with each different text of a column once: quicker where many are prepared of its rows."""
+        """Return the same table with each different text of a column once: quicker where many are prepared of
+        its rows.
+        """
         return replace(self, frame=coded(self.frame))
 
     def targets(
         self, train: Any = None, notes: list[str] | None = None, target: TargetColumn | None = None
     ) -> tuple[TargetColumn, np.ndarray, np.ndarray]:
-        """What the target is, its value in every row, and whether a row has one (if not, its value means nothing).
+        """Return what the target is, its value in every row, and whether a row has one (if not, its value means
+        nothing).
 
         It is told from the rows with the numbers ``train`` (None: from all but those for the test), unless it is known.
         """
@@ -246,7 +252,7 @@ class Table:
     def _prepare(
         self, division: SplitSpec, components: int | float | None, preparation: Preprocessor | None, key: Any
     ) -> PreparedTable:
-        """What `prepare` makes."""
+        """Return what `prepare` makes."""
         notes: list[str] = []
         target = None if preparation is None else preparation.target
         target, found, features, rows = self._divide(self.frame, division, key, notes, target)
@@ -262,7 +268,7 @@ class Table:
         components: int | float | None,
         notes: list[str],
     ) -> PreparedTable:
-        """The parts of a table in memory."""
+        """Return the parts of a table in memory."""
         known = coded(features)
         preparation = self._learn(known, rows, found, target, preparation, components, notes)
         parts = (rows.train, rows.validation, rows.test)
@@ -273,7 +279,7 @@ class Table:
     def _divide(
         self, frame: DataFrame, division: SplitSpec, key: Any, notes: list[str], target: TargetColumn | None
     ) -> tuple[TargetColumn, np.ndarray, DataFrame, Split]:
-        """The target, its value in each row that has one, the columns that may be learnt from, and the split."""
+        """Return the target, its value in each row that has one, the columns that may be learnt from, and the split."""
         group, time, split = division.group, division.time, division.split
         division.check(frame.columns, self.target, self.columns)
         if not division.columns and (split := self.split_column(frame)) is not None:
@@ -304,7 +310,7 @@ class Table:
         components: int | float | None,
         notes: list[str],
     ) -> Preprocessor:
-        """What the training rows tell, unless it is known; and what is suspicious about the rows."""
+        """Return what the training rows tell, unless it is known; and what is suspicious about the rows."""
         training = features.iloc[rows.train]
         if preparation is None:
             gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
@@ -322,7 +328,7 @@ class Table:
         return preparation
 
     def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None, frame: DataFrame) -> TargetColumn:
-        """What the target is, told from the cells of training rows, unless it is known."""
+        """Return what the target is, told from the cells of training rows, unless it is known."""
         if target is None:
             target, note = learn_target(
                 rows,
@@ -336,13 +342,13 @@ class Table:
         return target
 
     def _others(self, rows: Any, frame: DataFrame) -> DataFrame:
-        """The other columns of rows of the target."""
+        """Return the other columns of rows of the target."""
         return frame.loc[rows.index].drop(columns=self.target)
 
     def _target(
         self, frame: Any, split: str | None, notes: list[str], target: TargetColumn | None
     ) -> tuple[TargetColumn, np.ndarray, Any]:
-        """What the target is, its values, and the other columns, of the rows that have one.
+        """Return what the target is, its values, and the other columns, of the rows that have one.
 
         Rows that a column says are for the test have no say in what it is.
         """
@@ -360,7 +366,7 @@ class Table:
         preparation: Preprocessor,
         notes: Sequence[str],
     ) -> Dataset:
-        """The data set of the inputs of the three parts, which are not made before the targets are checked."""
+        """Return the data set of the inputs of the three parts, which are not made before the targets are checked."""
         target = preparation.target
         assert target is not None
         codes = None if target.classes is None else {label: code for code, label in enumerate(target.classes)}
@@ -455,7 +461,7 @@ class PreparedTable:
     looked_at: int
 
     def numbers_left_out(self) -> np.ndarray | None:
-        """Numbers that the rules left out as identifiers, (rows, columns), of all rows; None if there are none.
+        """Return numbers that the rules left out as identifiers, (rows, columns), of all rows; None if there are none.
 
         They are standardized by the training rows, and a missing one is 0. What a user has left out is not among them.
         """
@@ -474,19 +480,23 @@ class PreparedTable:
 
 
 def _training(frame: Any, target: Any, split: str | None) -> Any:
-    """The targets of the rows that may tell what is to be learnt: those that no column says are for the test."""
+    """Return the targets of the rows that may tell what is to be learnt: those that no column says are for the test."""
     return target if split is None else target[frame[split].astype(str).str.strip().str.lower() != "test"]
 
 
 def _with_classes(target: TargetColumn, values: np.ndarray, rows: Split) -> TargetColumn:
-    """The target with the classes of the rows that train and those that validate, which are known before the test."""
+    """Return the target with the classes of the rows that train and those that validate, which are known before the
+    test.
+    """
     if target.task == "regression":
         return target
     return replace(target, classes=classes_of(values[np.r_[rows.train, rows.validation]].tolist()))
 
 
 def _filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets as an array of one kind, some other row's in the place of a missing one; and which rows have one."""
+    """Return targets as an array of one kind, some other row's in the place of a missing one; and which rows
+    have one.
+    """
     present = has_target(values)
     if values.dtype == object and not present.all():
         values = as_array(np.where(present, values, values[present][0]).tolist())
@@ -494,7 +504,7 @@ def _filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _missing_texts(missing: Iterable[str] | None) -> tuple[str, ...] | None:
-    """The texts that a user says stand for missing values, checked."""
+    """Return the texts that a user says stand for missing values, checked."""
     if missing is None:
         return None
     texts = (missing,) if isinstance(missing, str) else tuple(missing)
@@ -506,12 +516,12 @@ def _missing_texts(missing: Iterable[str] | None) -> tuple[str, ...] | None:
 
 
 def _is_style(known: Any) -> bool:
-    """Whether what is said about a column is only how its numbers are written."""
+    """Return whether what is said about a column is only how its numbers are written."""
     return isinstance(known, Mapping) and {*known} <= {"decimal", "unit"}
 
 
 def _row_numbers(given: Any, n: int) -> np.ndarray:
-    """Numbers of rows, checked."""
+    """Return numbers of rows, checked."""
     rows = np.asarray(given)
     if not rows.size:
         return np.zeros(0, np.intp)
@@ -524,7 +534,7 @@ def _row_numbers(given: Any, n: int) -> np.ndarray:
 
 
 def split_column(frame: Any) -> str | None:
-    """The column that names the part of each row, if there is one."""
+    """Return the column that names the part of each row, if there is one."""
     for name in frame.columns:
         if str(name).strip().lower() in SPLIT_NAMES:
             words = frame[name].dropna().astype(str).str.strip().str.lower().unique()

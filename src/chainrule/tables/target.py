@@ -31,7 +31,7 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
 
 def target_column(names: Iterable[Any], name: str, *, what: str = "target column") -> str:
-    """The name of the target, if it is among the columns; else a `DataError` that offers the nearest ones."""
+    """Return the name of the target, if it is among the columns; else a `DataError` that offers the nearest ones."""
     return find_column(names, name, what)
 
 
@@ -63,7 +63,7 @@ class TargetColumn:
 
     @classmethod
     def of_classes(cls, name: str, classes: Sequence[Any] | None) -> Self:
-        """The target of a model that was trained on labels in an array: its classes, or None for a regression.
+        """Return the target of a model that was trained on labels in an array: its classes, or None for a regression.
 
         >>> TargetColumn.of_classes("y", (1, 2)).read(["2", "1.0", "unknown"]).tolist()
         [2, 1, 'unknown']
@@ -73,7 +73,7 @@ class TargetColumn:
         return cls(name, "classification", _kind_of_labels(classes), tuple(classes))
 
     def read(self, series: Any) -> Array:
-        """The values of the column in any table, as the training rows had them.
+        """Return the values of the column in any table, as the training rows had them.
 
         Returns
         -------
@@ -88,7 +88,9 @@ class TargetColumn:
         return as_array(labels.tolist())
 
     def reading(self, series: Any) -> Column:
-        """The column in the style in which the numbers of this table are written, with a note where it is another."""
+        """Return the column in the style in which the numbers of this table are written, with a note where it is
+        another.
+        """
         return self.column if self.task == "classification" else restyled(series, self.column, {})
 
     def _labels(self, series: Any) -> Array:
@@ -98,7 +100,7 @@ class TargetColumn:
         return labels
 
     def _label(self, cell: Any) -> Any:
-        """A cell as one of the classes, or as it is written."""
+        """Return a cell as one of the classes, or as it is written."""
         text = as_text(cell)  # in the one way in which a number or a truth value is written
         if self.labels == "boolean":
             truth = as_boolean(text)
@@ -146,7 +148,7 @@ class TargetColumn:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+        """Return the inverse of `to_dict`."""
         classes = None if plain["classes"] is None else tuple(plain["classes"])
         return cls(**{**plain, "classes": classes, "column": Column.from_dict(plain["column"])})
 
@@ -159,7 +161,7 @@ def learn_target(
     style: Mapping[str, Any] | None = None,
     others: Callable[[], DataFrame] | None = None,
 ) -> tuple[TargetColumn, str]:
-    """What a target column is, told from training rows, and what should be said about it.
+    """Return what a target column is, told from training rows, and what should be said about it.
 
     It is a classification for text and truth values, and for whole numbers if there are two different ones, or at most
     `FEW` with five rows each on average; else a regression. ``task`` overrules that. Labels keep their type: truth
@@ -257,12 +259,12 @@ def learn_target(
 
 
 def classes_of(labels: Iterable[Any]) -> tuple[Any, ...]:
-    """The different labels in order: truth values and numbers by size, text by the alphabet."""
+    """Return the different labels in order: truth values and numbers by size, text by the alphabet."""
     return tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
 
 
 def as_array(labels: Sequence[Any]) -> Array:
-    """Labels as an array of their type; of objects if there are several, or if some are missing."""
+    """Return labels as an array of their type; of objects if there are several, or if some are missing."""
     kinds = {type(label) for label in labels}
     if len(kinds) == 1 and kinds <= {bool, int, str}:
         return np.array(labels)
@@ -272,19 +274,19 @@ def as_array(labels: Sequence[Any]) -> Array:
 
 
 def has_target(values: Array) -> NDArray[np.bool_]:
-    """Which rows have a target, of what `TargetColumn.read` gave."""
+    """Return which rows have a target, of what `TargetColumn.read` gave."""
     if values.dtype.kind == "f":
         return ~np.isnan(values)
     return np.array([value is not None for value in values.tolist()], bool)
 
 
 def text_of(cell: Any) -> str:
-    """A cell as it is written: text as it stands, all else as the text of a category."""
+    """Return a cell as it is written: text as it stands, all else as the text of a category."""
     return cell if isinstance(cell, str) else as_text(cell)
 
 
 def _kind_of_labels(present: Iterable[Any], of_text_file: bool = False) -> Literal["boolean", "integer", "text"]:
-    """What labels are, by the types of all of them."""
+    """Return what labels are, by the types of all of them."""
     different = {(type(cell), text_of(cell)): cell for cell in present}.values()
     if all(isinstance(cell, bool | np.bool_) for cell in different):
         return "boolean"
@@ -312,7 +314,7 @@ def _series(values: Any) -> Any:
 
 
 def _are_classes(values: Array) -> bool:
-    """Whether whole numbers are few enough to be classes."""
+    """Return whether whole numbers are few enough to be classes."""
     if (values != np.floor(values)).any() or np.abs(values).max() > 1e15:
         return False
     distinct = len(np.unique(values))
@@ -324,7 +326,7 @@ def _first_text(column: Look) -> str:
 
 
 def _taken(column: Look) -> str:
-    """The texts that were taken for missing values, which may have been classes."""
+    """Return the texts that were taken for missing values, which may have been classes."""
     if not column.na_counts:
         return ""
     return f": {taken_texts(column.na_counts)} taken for missing (missing= or --missing says otherwise)"

@@ -82,7 +82,7 @@ KEPT: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def to_parts(transformer: Any) -> tuple[dict[str, Any], dict[str, Array]]:
-    """A fitted transformer as plain values (for JSON) and arrays.
+    """Return a fitted transformer as plain values (for JSON) and arrays.
 
     >>> from sklearn.preprocessing import StandardScaler
     >>> plain, arrays = to_parts(StandardScaler().fit([[1.0], [3.0]]))
@@ -98,7 +98,7 @@ def to_parts(transformer: Any) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def from_parts(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
-    """The transformer that `to_parts` described.
+    """Return the transformer that `to_parts` described.
 
     Raises `DataError` for a class or an attribute that is not among `KEPT`, and for parts that are missing or damaged.
 
@@ -130,7 +130,7 @@ def _kept(name: Any) -> tuple[str, tuple[str, ...]]:
 
 
 def _plain(value: Any, place: str, arrays: dict[str, Array]) -> Any:
-    """A value for JSON; arrays of numbers go to ``arrays`` under the name of their place."""
+    """Return a value for JSON; arrays of numbers go to ``arrays`` under the name of their place."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

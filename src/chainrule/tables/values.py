@@ -106,7 +106,8 @@ _MONTHS = (
 
 
 def values_of(series: Any, column: Column) -> Array:
-    """The cells by what the column is: numbers, truth values, dates, or the text of categories for all other kinds.
+    """Return the cells by what the column is: numbers, truth values, dates, or the text of categories for all other
+    kinds.
 
     >>> values_of(["3,5", None], Column("price", "number", decimal=","))
     array([3.5, nan])
@@ -131,7 +132,7 @@ def numbers(
     signed: float = 1.0,
     missing: Collection[str] = MISSING,
 ) -> NDArray[np.float64]:
-    """Numbers as float64; NaN where a cell is missing, infinite or no number.
+    """Return numbers as float64; NaN where a cell is missing, infinite or no number.
 
     Text may have thousands separators (``1,234.5``; with ``decimal=","``: ``1.234,5``; also spaces and apostrophes),
     and the sign ``unit`` before or after the number: ``"12 %"`` with ``unit="%"`` is 12. Numbers without the sign are
@@ -169,7 +170,7 @@ def numbers(
 def numbers_of_cells(
     found: Array, decimal: str, unit: str, bare: float = 1.0, signed: float = 1.0
 ) -> NDArray[np.float64]:
-    """What `numbers` makes of what `cells` gave."""
+    """Return what `numbers` makes of what `cells` gave."""
     values = _floats(found, decimal, unit, bare, signed)
     values[~np.isfinite(values)] = np.nan
     return values
@@ -202,7 +203,7 @@ def _floats(found: Array, decimal: str, unit: str, bare: float, signed: float) -
 
 
 def as_number(text: str, decimal: str = ".", unit: str = "", bare: float = 1.0, signed: float = 1.0) -> float:
-    """The number in a text, which may be infinite; NaN if it is none."""
+    """Return the number in a text, which may be infinite; NaN if it is none."""
     number, sign = bare_number(text)
     if sign and sign != unit:
         return math.nan
@@ -215,7 +216,7 @@ def as_number(text: str, decimal: str = ".", unit: str = "", bare: float = 1.0, 
 
 
 def bare_number(text: str) -> tuple[str, str]:
-    """The number in a text without the sign of `UNITS` beside it, and that sign; brackets are a minus.
+    """Return the number in a text without the sign of `UNITS` beside it, and that sign; brackets are a minus.
 
     >>> bare_number("-$ 5"), bare_number("(1,234)"), bare_number("88 %")
     (('-5', '$'), ('-1,234', ''), ('88', '%'))
@@ -252,7 +253,7 @@ def as_boolean(text: str) -> float:
 
 
 def categories(series: Any, *, missing: Collection[str] = MISSING, exact: bool = False) -> Array:
-    """Categories as text, an array of objects; None where a cell is missing, or one of the texts ``missing``.
+    """Return categories as text, an array of objects; None where a cell is missing, or one of the texts ``missing``.
 
     Text is stripped of the spaces around it. Numbers are written in one way, ``3`` for ``"3"``, ``3``, ``3.0`` and
     ``"3.00"`` (``"007"`` keeps its zeros), truth values as ``True`` and ``False``, dates as ISO 8601. With ``exact``
@@ -283,7 +284,7 @@ def _texts(found: Array, exact: bool) -> Array:
 
 
 def _same_text(text: str) -> str:
-    """One way of writing for texts that mean the same."""
+    """Return one way of writing for texts that mean the same."""
     if text.lower() in ("true", "false"):
         return text.capitalize()
     if number := _DECIMAL_TEXT.fullmatch(text):
@@ -294,7 +295,7 @@ def _same_text(text: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A cell as the text of a category."""
+    """Return a cell as the text of a category."""
     if isinstance(value, str):
         return _same_text(value.strip())
     if isinstance(value, bool | np.bool_):
@@ -317,7 +318,7 @@ def as_text(value: Any) -> str:
 
 
 def dates(series: Any, *, day_first: bool = False, missing: Collection[str] = MISSING) -> NDArray[np.datetime64]:
-    """Dates as datetime64[us], NaT where a cell is missing or no date; times with a zone are turned into UTC.
+    """Return dates as datetime64[us], NaT where a cell is missing or no date; times with a zone are turned into UTC.
 
     Read are ISO 8601 (``2020-01-31``, with a time and a zone), ``2020/1/31``, ``20200131``, ``31.01.2020``,
     ``31 Jan 2020``, ``Jan 31, 2020`` and, by ``day_first``, ``31/01/2020`` or ``01/31/2020``; a year of two digits is
@@ -365,7 +366,7 @@ def _date_text(cell: Any) -> str:
 
 
 def as_date(text: str, day_first: bool = False) -> datetime.datetime | None:
-    """The date in a text, without a zone; None if it is none."""
+    """Return the date in a text, without a zone; None if it is none."""
     match = next((match for form in _DATES if (match := form.fullmatch(text))), None)
     if match is not None:
         found = match.groupdict()
@@ -393,7 +394,7 @@ def as_date(text: str, day_first: bool = False) -> datetime.datetime | None:
 
 
 def _month(name: str) -> int:
-    """The number of a month; 0, which is none, for other names."""
+    """Return the number of a month; 0, which is none, for other names."""
     name = "sep" if name.lower() == "sept" else name.lower()
     return next((i for i, month in enumerate(_MONTHS, 1) if name in (month, month[:3])), 0)
 
@@ -407,7 +408,7 @@ def _offset(zone: str | None) -> datetime.timedelta:
 
 
 def cells(series: Any, missing: Collection[str] = MISSING) -> Array:
-    """The cells as an array of objects: text without the spaces around it, None where a value is missing.
+    """Return the cells as an array of objects: text without the spaces around it, None where a value is missing.
 
     The texts ``missing`` stand for missing values.
 
@@ -430,7 +431,8 @@ def cells(series: Any, missing: Collection[str] = MISSING) -> Array:
 
 
 def coded(frame: DataFrame) -> DataFrame:
-    """The same table with its columns of text as categoricals: each different text once, and a number for each row.
+    """Return the same table with its columns of text as categoricals: each different text once, and a number for each
+    row.
 
     What is made of a column is then made of its different texts, which most often are few, also of some of its rows.
     Below `MANY_ROWS` rows a table of nothing but text gets plain cells instead: in a short column that is quicker.
@@ -452,7 +454,8 @@ def coded(frame: DataFrame) -> DataFrame:
 
 
 def tally(series: Any, missing: Collection[str] = MISSING) -> dict[Any, int] | None:
-    """How often each different cell of a column of text occurs, in the order of their first rows; None for others.
+    """Return how often each different cell of a column of text occurs, in the order of their first rows; None for
+    others.
 
     >>> import pandas as pd
     >>> tally(pd.Series(["b", "a ", None, "a"], dtype="str"))
@@ -473,7 +476,9 @@ def tally(series: Any, missing: Collection[str] = MISSING) -> dict[Any, int] | N
 
 
 def _series(given: Any) -> Any:
-    """A pandas Series, or an array of objects; what is neither yet keeps each cell as it is, without a common type."""
+    """Return a pandas Series, or an array of objects; what is neither yet keeps each cell as it is, without a common
+    type.
+    """
     import pandas as pd
 
     if isinstance(given, pd.Series) or (isinstance(given, np.ndarray) and given.dtype == object):
@@ -484,14 +489,16 @@ def _series(given: Any) -> Any:
 
 
 def _repeats(series: Any) -> bool:
-    """Whether its cells are texts or categories, most of which occur many times."""
+    """Return whether its cells are texts or categories, most of which occur many times."""
     import pandas as pd
 
     return isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype)
 
 
 def distinct(series: Any) -> tuple[Array, Any]:
-    """The place of each cell among the different values, -1 for a missing one; and these, texts as plain objects."""
+    """Return the place of each cell among the different values, -1 for a missing one; and these, texts as plain
+    objects.
+    """
     import pandas as pd
 
     if not has_one_type(series):
@@ -505,7 +512,7 @@ def distinct(series: Any) -> tuple[Array, Any]:
 
 
 def _distinct_objects(series: Any) -> tuple[Array, Any]:
-    """What `distinct` gives of cells of several types: 1, True and "1" are different."""
+    """Return what `distinct` gives of cells of several types: 1, True and "1" are different."""
     places: dict[Any, int] = {}
     values: list[Any] = []
     codes = np.empty(len(series), np.intp)
@@ -521,12 +528,14 @@ def _distinct_objects(series: Any) -> tuple[Array, Any]:
 
 
 def has_one_type(series: Any) -> bool:
-    """Whether all cells of a series are of one type, so that equal ones are read as the same."""
+    """Return whether all cells of a series are of one type, so that equal ones are read as the same."""
     return _repeats(series) or series.dtype.kind in "biufM"
 
 
 def by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
-    """What ``read`` makes of the different values of a series, which most often are few, for each of its cells."""
+    """Return what ``read`` makes of the different values of a series, which most often are few, for each of its
+    cells.
+    """
     codes, values = distinct(series)
     found = read(values)
     return np.append(found, np.array([missing], found.dtype))[codes]

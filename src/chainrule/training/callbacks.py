@@ -99,7 +99,7 @@ class EarlyStopping(metaclass=PlainSettings):
         smaller_is_better(self.monitor)
 
     def best_epoch(self, values: list[float]) -> int:
-        """The last epoch (from 1) that improved on all before by more than ``min_delta``."""
+        """Return the last epoch (from 1) that improved on all before by more than ``min_delta``."""
         sign = 1.0 if smaller_is_better(self.monitor) else -1.0
         best, at = float("inf"), 1
         for epoch, value in enumerate(values, 1):
@@ -108,7 +108,7 @@ class EarlyStopping(metaclass=PlainSettings):
         return at
 
     def decide(self, values: list[float]) -> str | None:
-        """The reason to stop after these values of the monitored metric, one per epoch; or None."""
+        """Return the reason to stop after these values of the monitored metric, one per epoch; or None."""
         best = self.best_epoch(values)
         if len(values) - best < self.patience:
             return None
@@ -116,7 +116,7 @@ class EarlyStopping(metaclass=PlainSettings):
 
 
 def apply_settings(state: State, changes: Mapping[str, float]) -> State:
-    """The state with continuous settings changed, by dotted path; nothing is compiled again."""
+    """Return the state with continuous settings changed, by dotted path; nothing is compiled again."""
     recipe = state.settings["recipe"]
     known = [".".join(path) for path, _ in tree.leaves_with_path(recipe)]
     for path, value in changes.items():

@@ -87,12 +87,12 @@ class Checkpoint(NamedTuple):
 
 
 def name(step: int) -> str:
-    """The file of the state after so many steps."""
+    """Return the file of the state after so many steps."""
     return f"step-{step:08d}.safetensors"
 
 
 def files(run: Path) -> list[tuple[int, Path]]:
-    """The checkpoints in a run's folder, newest first: steps and file."""
+    """Return the checkpoints in a run's folder, newest first: steps and file."""
     try:
         found = [(m, path) for path in (run / FOLDER).iterdir() if (m := _NAME.fullmatch(path.name))]
     except OSError:
@@ -135,7 +135,7 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the recipe in a checkpoint, if it is as it was written; else a `FileError`."""
+    """Return the arrays and the recipe in a checkpoint, if it is as it was written; else a `FileError`."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -155,7 +155,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def newest(run: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint of a run that is whole, and what is wrong with those that are newer.
+    """Return the newest checkpoint of a run that is whole, and what is wrong with those that are newer.
 
     None if there is no checkpoint at all; a `FileError` if there are some, all damaged.
     """
@@ -175,7 +175,7 @@ def newest(run: Path) -> tuple[Path | None, list[str]]:
 
 
 def engine(run: Path) -> str | None:
-    """The engine that a run was trained by; None if it never came to a checkpoint that can be read."""
+    """Return the engine that a run was trained by; None if it never came to a checkpoint that can be read."""
     for _, path in files(run):
         try:
             return str(read(path)[1]["engine"])
@@ -242,5 +242,5 @@ def _arrays(state: State) -> dict[str, Any]:
 
 
 def _as_in(order: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
-    """The same dict with its keys in an order (a safetensors file has one of its own)."""
+    """Return the same dict with its keys in an order (a safetensors file has one of its own)."""
     return {key: values[key] for key in (*(k for k in order if k in values), *(k for k in values if k not in order))}

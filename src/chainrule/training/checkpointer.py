@@ -64,7 +64,7 @@ class Checkpointer:
             self.saved = int(found.state.step), found.place.epoch
 
     def is_due(self, step: int, end_of_epoch: bool) -> bool:
-        """Whether to write a checkpoint after a step."""
+        """Return whether to write a checkpoint after a step."""
         since = time.monotonic() - self.before
         if self.failing and since < RETRY:
             return False

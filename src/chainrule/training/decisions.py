@@ -16,12 +16,14 @@ from chainrule.tree import leaves_with_path
 
 
 def watched(stopping: EarlyStopping | None, validated: bool) -> str | None:
-    """The column that says which epoch is the best one; None: the last one is."""
+    """Return the column that says which epoch is the best one; None: the last one is."""
     return stopping.monitor if stopping is not None else "val_loss" if validated else None
 
 
 def is_best(history: History, stopping: EarlyStopping | None, column: str | None, best: int) -> bool:
-    """Whether the last epoch of a history is better than the one that was the best before it (0: there is none)."""
+    """Return whether the last epoch of a history is better than the one that was the best before it (0: there
+    is none).
+    """
     epoch = len(history)
     if stopping is not None:
         return stopping.best_epoch(history[stopping.monitor]) == epoch
@@ -32,7 +34,7 @@ def is_best(history: History, stopping: EarlyStopping | None, column: str | None
 
 
 def kept_epoch(stopping: EarlyStopping | None, epochs: int, best: int) -> int | None:
-    """The epoch whose weights a run has that ends here; ``best``: that which early stopping would choose.
+    """Return the epoch whose weights a run has that ends here; ``best``: that which early stopping would choose.
 
     Every score that is shown of a model comes from this epoch, or was measured on the model itself.
     """
@@ -40,7 +42,8 @@ def kept_epoch(stopping: EarlyStopping | None, epochs: int, best: int) -> int | 
 
 
 def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str | None:
-    """Whether early stopping has a reason to end a run that is gone on with; ``best``: the epoch whose weights it has.
+    """Return whether early stopping has a reason to end a run that is gone on with; ``best``: the epoch whose weights
+    it has.
 
     Raises `SettingError` where this early stopping would have kept those of another.
     """
@@ -55,7 +58,8 @@ def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str 
 
 
 def rescheduled(recipe: Recipe, state: State, before: float | None) -> str | None:
-    """What to say where the learning rate of a run that goes on differs by the number of epochs it is now to have.
+    """Return what to say where the learning rate of a run that goes on differs by the number of epochs it is now to
+    have.
 
     ``before`` is the number that it was to have until now.
     """
@@ -75,7 +79,7 @@ def rescheduled(recipe: Recipe, state: State, before: float | None) -> str | Non
 
 
 def scheduled(recipe: Recipe, settings: Any, history: History, validated: bool) -> dict[str, float]:
-    """The settings that the learning rate's schedule changes after an epoch, by their paths."""
+    """Return the settings that the learning rate's schedule changes after an epoch, by their paths."""
     schedule = recipe.optimizer.lr
     if not isinstance(schedule, Schedule):
         return {}

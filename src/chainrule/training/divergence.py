@@ -17,13 +17,13 @@ _PLACES = {"z": "before its activation", "a": "after its activation", "output": 
 
 
 def first_bad_step(metrics: Metrics) -> int | None:
-    """The number (from 0) of the first step in a chunk whose cost is not finite."""
+    """Return the number (from 0) of the first step in a chunk whose cost is not finite."""
     bad = np.flatnonzero(~np.isfinite(np.asarray(metrics.cost)))
     return int(bad[0]) if len(bad) else None
 
 
 def locate_nonfinite(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:
-    """Where in a step a value is first not finite: the layer, and the same in more words."""
+    """Return where in a step a value is first not finite: the layer, and the same in more words."""
     recipe = filled(recipe, state.settings)
     state = state._replace(**engine.fetch({"params": state.params, "layers": state.layers, "key": state.key}))
     state = state._replace(step=int(np.asarray(state.step)))

@@ -68,7 +68,7 @@ class Shared(NamedTuple):
 
 
 def programs(recipe: Recipe, engine: Engine, probes: int = 0, shared: Shared | None = None) -> Programs:
-    """The programs of a recipe; found again for every recipe that differs in continuous settings only.
+    """Return the programs of a recipe; found again for every recipe that differs in continuous settings only.
 
     ``probes`` is the number of figures that probes take on every ``settings["run"]["probe_every"]``-th step.
     ``shared`` asks for the programs of many members at once: states and settings then have a first axis with one entry
@@ -100,7 +100,7 @@ def _programs(
             on_side = {path: axes for path, axes in found.items() if path not in beside}
 
         def relayout(state: State) -> State:
-            """The state as it lies in the loop; of that, the state as it lies everywhere else."""
+            """Return the state as it lies in the loop; of that, the state as it lies everywhere else."""
             if not (turns := on_side | beside):
                 return state
             moments = {name: transpose(values, turns) for name, values in state.moments.items()}
@@ -156,7 +156,7 @@ def _programs(
 
 
 def _is_finite(values: Any, axis: int) -> Array:
-    """Whether all numbers of a tree are finite; with ``axis`` 1, for each row of its arrays."""
+    """Return whether all numbers of a tree are finite; with ``axis`` 1, for each row of its arrays."""
     xp = namespace(*tree.leaves(values))
     each = [xp.isfinite(v).reshape(*v.shape[:axis], -1).all(axis=-1) for v in tree.leaves(values)]
     return xp.stack(each).all(axis=0)

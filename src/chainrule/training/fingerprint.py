@@ -27,7 +27,7 @@ SMALL = 2**22
 def identity(
     recipe: Recipe, model: Model, *, samples: int, batch_size: int, shuffled: str, given: Mapping[str, str]
 ) -> dict[str, str]:
-    """What must be the same for a run to be gone on with.
+    """Return what must be the same for a run to be gone on with.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def identity(
 
 
 def fingerprint(**data: Any) -> dict[str, str]:
-    """The shape, the type and a hash of each part of the data: ``{"data: x": "float32 (150, 4) 8c3e…"}``.
+    """Return the shape, the type and a hash of each part of the data: ``{"data: x": "float32 (150, 4) 8c3e…"}``.
 
     >>> import numpy as np
     >>> one = fingerprint(x=np.eye(3), y=np.array(["a", "b", "b"]))
@@ -97,7 +97,7 @@ def _hash(values: Any) -> str:
 
 
 def _stretches(shape: tuple[int, ...], itemsize: int) -> list[slice]:
-    """Some stretches of rows, from the first to the last."""
+    """Return some stretches of rows, from the first to the last."""
     rows = max(1, STRETCH // max(1, itemsize * int(np.prod(shape[1:]))))
     starts = np.linspace(0, max(0, shape[0] - rows), STRETCHES).astype(int)
     return [slice(int(start), min(int(start) + rows, shape[0])) for start in np.unique(starts)]

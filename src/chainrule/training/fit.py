@@ -281,7 +281,7 @@ def _callbacks(given: Any) -> tuple[Callback, ...]:
 
 
 def _identity(data: RunData, sample_weight: Any) -> dict[str, str]:
-    """What the data is known by when the run is gone on with."""
+    """Return what the data is known by when the run is gone on with."""
     parts, validation = {"x": data.x, "y": data.y, "sample_weight": sample_weight}, data.validation
     if validation is None or isinstance(validation, float | int | np.number):
         return fingerprint(**parts) | {"validation": repr(validation)}

@@ -57,7 +57,7 @@ class History:
         return list(self.records[0]) if self.records else []
 
     def best(self, column: str = "val_loss") -> int:
-        """The epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy.
+        """Return the epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy.
 
         The model may have the weights of another: see `Run.best_epoch` and `Run.metrics`.
         """
@@ -67,7 +67,7 @@ class History:
         return int(self.records[ordered.index(min(ordered))]["epoch"])
 
     def at(self, epoch: int | None) -> dict[str, float]:
-        """What was measured after an epoch (from 1), without ``lr`` and ``seconds``; {} for None.
+        """Return what was measured after an epoch (from 1), without ``lr`` and ``seconds``; {} for None.
 
         >>> import chainrule as cr
         >>> cr.History([{"epoch": 1, "loss": 0.5, "lr": 0.1}]).at(1)
@@ -77,7 +77,7 @@ class History:
         return {name: value for name, value in record.items() if name not in ("epoch", "lr", "seconds")}
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame with one row per epoch."""
+        """Return a pandas DataFrame with one row per epoch."""
         try:
             import pandas as pd
         except ImportError:

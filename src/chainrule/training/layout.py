@@ -23,7 +23,9 @@ Turns = dict[Path, tuple[int, int]]
 
 
 def narrow(params: Any, members: bool = False) -> Turns:
-    """The narrow weight matrices, to be laid on their side; with ``members`` they have one axis more, the first."""
+    """Return the narrow weight matrices, to be laid on their side; with ``members`` they have one axis more,
+    the first.
+    """
     return {
         path: (-2, -1)
         for path, w in tree.leaves_with_path(params)
@@ -32,7 +34,7 @@ def narrow(params: Any, members: bool = False) -> Turns:
 
 
 def reading(params: Any, inputs: int) -> Turns:
-    """The weights of many members, (members, inputs, outputs), that multiply the inputs themselves.
+    """Return the weights of many members, (members, inputs, outputs), that multiply the inputs themselves.
 
     Where all members see the same samples, these lie best as (inputs, members, outputs): one product for all.
     """
@@ -44,5 +46,5 @@ def reading(params: Any, inputs: int) -> Turns:
 
 
 def transpose(params: Any, turns: Turns) -> Any:
-    """A tree like the parameters with these axes swapped; twice gives the tree itself."""
+    """Return a tree like the parameters with these axes swapped; twice gives the tree itself."""
     return tree.map_with_path(lambda p, w: w.swapaxes(*turns[p]) if p in turns else w, params) if turns else params

@@ -128,7 +128,7 @@ def ahead(pieces: Iterator[Any]) -> Iterator[Any]:
 
 
 def batch_of(piece: Chunk, step: int, engine: Engine) -> Batch:
-    """The samples of one step of a piece, as NumPy arrays."""
+    """Return the samples of one step of a piece, as NumPy arrays."""
     x, y, weight = piece.data
     x = x[step] if piece.order is None else x[piece.order[step]]
     return Batch(*engine.fetch((x, y[step], weight[step])))

@@ -125,7 +125,7 @@ class Loop:
             return self._finish(stopped)
 
     def _found(self, start: State) -> Checkpoint | None:
-        """The newest checkpoint that is whole, of the folder of process 0; None if the run never came to one."""
+        """Return the newest checkpoint that is whole, of the folder of process 0; None if the run never came to one."""
 
         def find() -> str:
             assert self.folder is not None
@@ -157,7 +157,7 @@ class Loop:
         return decisions.resumed(self.stopping, self.history, self.best_epoch)
 
     def _place(self, start: State) -> State:
-        """A state of the run's own where the engine works on it."""
+        """Return a state of the run's own where the engine works on it."""
         step = start.step if self.engine.name == "numpy" else np.int32(start.step)
         return self.engine.copy(start._replace(settings=None, step=step))._replace(settings=start.settings)
 
@@ -181,7 +181,7 @@ class Loop:
         )
 
     def _epoch(self, show: Show) -> str | None:
-        """An epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""
+        """Return an epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""
         before = time.perf_counter() - self.place.seconds
         stopped = self._pass(before)
         self._keep()
@@ -197,7 +197,7 @@ class Loop:
         return stopped
 
     def _pass(self, start: float) -> str | None:
-        """The steps of an epoch that are left, in calls of the program: the reason to stop within it, if any.
+        """Return the steps of an epoch that are left, in calls of the program: the reason to stop within it, if any.
 
         ``start`` is the time at which the epoch began.
         """
@@ -223,7 +223,7 @@ class Loop:
         return None
 
     def _room(self) -> int:
-        """How many steps the next call may take: callbacks, checkpoints and signals wait until it returns."""
+        """Return how many steps the next call may take: callbacks, checkpoints and signals wait until it returns."""
         room = self.pace.steps
         if self.call_every:
             room = min(room, self.call_every - self.place.done % self.call_every)
@@ -232,7 +232,9 @@ class Loop:
         return room
 
     def _together(self, room: int) -> int:
-        """The steps of the next call, as all processes of the run agree; if one was asked to end, all do so here."""
+        """Return the steps of the next call, as all processes of the run agree; if one was asked to end, all do so
+        here.
+        """
         (room, _), *_ = found = gathered(room, self.asked.signal)
         if number := max(number for _, number in found):
             self.asked.heeded = True
@@ -273,7 +275,7 @@ class Loop:
         return self.program.train(state._replace(settings=None), state.settings, *values)
 
     def _means(self, sums: Sequence[float]) -> dict[str, float]:
-        """The means of steps under the names of the history."""
+        """Return the means of steps under the names of the history."""
         return named_metrics(self.recipe, *sums)
 
     def _validated(self) -> dict[str, float]:
@@ -340,7 +342,7 @@ class Loop:
         )
 
     def _finish(self, stopped: str | None) -> Run:
-        """The run as it ended: with the weights of the best epoch, where they are asked for."""
+        """Return the run as it ended: with the weights of the best epoch, where they are asked for."""
         epoch = None
         if stopped != "diverged":
             epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)

@@ -127,12 +127,12 @@ def _given(validation: Any, inputs: Inputs, target: Target, units: int, activati
 
 
 def _size(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest magnitude and the deviation of each output's targets."""
+    """Return the largest magnitude and the deviation of each output's targets."""
     return np.abs(y).max(axis=0), y.std(axis=0, dtype=np.float64)
 
 
 def trained(model: Model, prepared: Prepared, params: Any, state: Any) -> Model:
-    """The model of a run with these values, and with what was learned from its data."""
+    """Return the model of a run with these values, and with what was learned from its data."""
     return Model(
         model.net,
         model.input_shape,
@@ -145,13 +145,13 @@ def trained(model: Model, prepared: Prepared, params: Any, state: Any) -> Model:
 
 
 def hold_out(encoded: np.ndarray, task: str, fraction: float, root: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that a run with this key trains on, and those it validates on, where validation is a fraction."""
+    """Return the rows that a run with this key trains on, and those it validates on, where validation is a fraction."""
     stratify = task in ("classification", "binary")
     return stratified_split(encoded, fraction, random.fold_in(root, SPLIT), stratify=stratify)
 
 
 def _sample_weights(given: Any, n: int) -> np.ndarray:
-    """The weight of each sample in the mean cost, as given for all data."""
+    """Return the weight of each sample in the mean cost, as given for all data."""
     if given is None:
         return np.ones(n)
     weight = np.asarray(given)
@@ -164,7 +164,7 @@ def _sample_weights(given: Any, n: int) -> np.ndarray:
 
 
 def _class_weights(y: np.ndarray, target: Target, class_weight: Any, weight: np.ndarray) -> np.ndarray:
-    """The weight that its class gives each training sample."""
+    """Return the weight that its class gives each training sample."""
     if class_weight is None:
         return np.ones(len(y))
     if target.task not in ("classification", "binary") or target.classes is None:

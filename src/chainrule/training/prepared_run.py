@@ -92,7 +92,7 @@ class PreparedRun:
 
 
 def job(net: Any, data: RunData, settings: FitSettings, prepared: Prepared | None = None) -> PreparedRun:
-    """A run of these settings. ``prepared`` is that of another job, where it is the same."""
+    """Return a run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
     _check_codes(net, data.inputs.preparation)
@@ -156,7 +156,7 @@ def _check_codes(net: Any, preparation: Any) -> None:
 
 
 def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[str, Any]:
-    """The settings of a run as plain values, for ``config.toml``; data is named only.
+    """Return the settings of a run as plain values, for ``config.toml``; data is named only.
 
     Raises `SettingError` for a network or loss made of functions, which cannot be written down.
     """
@@ -186,12 +186,12 @@ def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[s
 
 
 def streams(job: PreparedRun) -> bool:
-    """Whether the training data is read from a file while it is used."""
+    """Return whether the training data is read from a file while it is used."""
     return isinstance(job.prepared.train.x, Rows)
 
 
 def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
-    """A model with initial weights; or the one given, to go on from."""
+    """Return a model with initial weights; or the one given, to go on from."""
     if not isinstance(net, Model):
         if not isinstance(net, Layer):
             raise SettingError(
@@ -206,7 +206,7 @@ def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) ->
 
 
 def refused_alone(model: Model) -> ShapeError | None:
-    """Why a network cannot train on a batch of one sample, if it cannot (batch normalization)."""
+    """Return why a network cannot train on a batch of one sample, if it cannot (batch normalization)."""
     x = np.zeros((1, *model.input_shape), model.precision)
     try:
         forward(model.net, model.params, model.state, x, train=True)
@@ -239,7 +239,7 @@ def _check_batches(model: Model, samples: int, batch: int, micro_batches: int) -
 
 
 def parts(samples: int, size: int) -> list[int]:
-    """How many samples are in each part of a batch: ``size``, and what is left.
+    """Return how many samples are in each part of a batch: ``size``, and what is left.
 
     >>> from chainrule.training.prepared_run import parts
     >>> parts(7, 3)
@@ -249,7 +249,7 @@ def parts(samples: int, size: int) -> list[int]:
 
 
 def _labels(y: Any, task: str) -> str:
-    """What targets are: a task, as their values say it where the output layer takes them for numbers."""
+    """Return what targets are: a task, as their values say it where the output layer takes them for numbers."""
     values = np.asarray(y)
     if task != "regression" or values.dtype.kind not in "biu" or not ((values == 0) | (values == 1)).all():
         return task
@@ -257,7 +257,7 @@ def _labels(y: Any, task: str) -> str:
 
 
 def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
-    """The early stopping asked for, if what it watches is measured."""
+    """Return the early stopping asked for, if what it watches is measured."""
     stopping = EarlyStopping() if given is True else given or None
     if stopping is None:
         return None
@@ -286,7 +286,7 @@ def _check_steps(rows: int, settings: FitSettings) -> None:
 
 
 def count(name: str, value: Any) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
     return int(value)

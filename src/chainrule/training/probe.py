@@ -84,14 +84,14 @@ class Probes:
                 self.rows.append([float(v) for v in row])
 
     def to_pandas(self) -> Any:
-        """A pandas DataFrame with one row per probed step."""
+        """Return a pandas DataFrame with one row per probed step."""
         import pandas as pd
 
         return pd.DataFrame(self.rows, index=pd.Index(self.steps, name="step"), columns=self.names)
 
 
 def names(recipe: Recipe, params: Any, layers: Any, input_shape: tuple[int, ...]) -> list[str]:
-    """The names of all figures: `look` gives them in this order."""
+    """Return the names of all figures: `look` gives them in this order."""
     x = np.zeros((2, *input_shape), np.float32)  # only the names of its values matter
     with collect_marks() as marks, np.errstate(all="ignore"):
         forward(recipe.net, params, layers, x, key=random.key(0), train=True)
@@ -100,7 +100,7 @@ def names(recipe: Recipe, params: Any, layers: Any, input_shape: tuple[int, ...]
 
 
 def look(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: Any, new: Any) -> Array:
-    """The figures of one step, as one array in the order of `names`."""
+    """Return the figures of one step, as one array in the order of `names`."""
     found: list[Array] = []
     for value, gradient in marks.values():
         xp = namespace(value)
@@ -112,10 +112,10 @@ def look(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: A
 
 
 def _sorted(params: Any) -> list[tuple[tuple[str, ...], Array]]:
-    """The leaves by their paths: JAX sorts the keys of a dict, NumPy's keep the order they were made in."""
+    """Return the leaves by their paths: JAX sorts the keys of a dict, NumPy's keep the order they were made in."""
     return sorted(tree.leaves_with_path(params), key=lambda leaf: leaf[0])
 
 
 def _size(values: Array) -> Array:
-    """The root of the mean square."""
+    """Return the root of the mean square."""
     return namespace(values).sqrt((values * values).mean())

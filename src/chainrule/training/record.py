@@ -83,7 +83,7 @@ def read_folder(path: str | Path) -> Record:
 
 
 def _stopping(config: Mapping[str, Any]) -> EarlyStopping | None:
-    """The early stopping of a run: as `fit` writes it, or as the command line does, by its patience."""
+    """Return the early stopping of a run: as `fit` writes it, or as the command line does, by its patience."""
     settings = config.get("early_stopping")
     if not settings:
         return None

@@ -112,25 +112,29 @@ def measured(model: Model, recipe: Recipe, x: Any, encoded: np.ndarray, engine: 
 
 
 def as_batch(x: Any, y: np.ndarray, weight: Any, precision: str) -> Batch:
-    """Arrays in the precision of the run (labels stay integers; `Rows` are in it), with a weight for every sample."""
+    """Return arrays in the precision of the run (labels stay integers; `Rows` are in it), with a weight for every
+    sample.
+    """
     y = np.asarray(y, precision) if np.issubdtype(y.dtype, np.floating) else y
     weight = np.ones(len(x)) if weight is None else np.asarray(weight)
     return Batch(x if isinstance(x, Rows) else np.asarray(x, precision), y, weight.astype(precision))
 
 
 def totals(sums: Any) -> list[float]:
-    """Sums over blocks (or steps), each as one number."""
+    """Return sums over blocks (or steps), each as one number."""
     return [float(np.sum(v, dtype=np.float64)) for v in sums]
 
 
 def added(parts: Iterable[Any]) -> list[float]:
-    """Sums over blocks (or steps) that came in parts, each as one number."""
+    """Return sums over blocks (or steps) that came in parts, each as one number."""
     found: list[float] = np.sum([totals(part) for part in parts], axis=0).tolist()
     return found
 
 
 def add_steps(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
-    """Sums with those of some steps added, one step after the other: so where an epoch is cut changes no digit."""
+    """Return sums with those of some steps added, one step after the other: so where an epoch is cut changes no
+    digit.
+    """
     values = np.column_stack([np.asarray(v, np.float64) for v in metrics[:4]])
     return tuple(np.add.accumulate(np.vstack([sums, values]), axis=0)[-1].tolist())
 

@@ -47,7 +47,9 @@ class RunData:
 
 
 def run_data(net: Any, data: Any, validation: Any, seed: int) -> RunData:
-    """The data of a run. A `Table` is split and prepared here; a model to go on from admits what it was trained on."""
+    """Return the data of a run. A `Table` is split and prepared here; a model to go on from admits what it was trained
+    on.
+    """
     model = net if isinstance(net, Model) else None
     coded = isinstance(data, Dataset) and data.classes is not None
     data, validation = arranged(data, validation, model, random.key(seed))
@@ -90,7 +92,9 @@ def arranged(data: Any, validation: Any, model: Model | None, root: Any) -> tupl
 
 
 def pair_of(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, Any]:
-    """Inputs and targets as they were given: of ``(x, y)``, a `Dataset` (its training part), a `Table`, or a stream."""
+    """Return inputs and targets as they were given: of ``(x, y)``, a `Dataset` (its training part), a `Table`, or a
+    stream.
+    """
     if isinstance(data, Dataset):
         return data.train
     if isinstance(data, Table):
@@ -111,7 +115,7 @@ def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -
 
 
 def labelled(model: Model, table: Table) -> tuple[Any, np.ndarray]:
-    """The columns and the targets of the rows that have one, read as the model's own were."""
+    """Return the columns and the targets of the rows that have one, read as the model's own were."""
     column = None if model.preparation is None else model.preparation.target
     column = column or TargetColumn.of_classes(table.target, model.target.classes)
     frame, cells = table.pair()
@@ -122,7 +126,9 @@ def labelled(model: Model, table: Table) -> tuple[Any, np.ndarray]:
 
 
 def admitted_pair(model: Model, x: Any, y: Any) -> tuple[Any, np.ndarray]:
-    """Inputs as the network gets them and encoded targets, of x and y, a `Table`, or a `Stream` with its targets."""
+    """Return inputs as the network gets them and encoded targets, of x and y, a `Table`, or a `Stream` with its
+    targets.
+    """
     if isinstance(x, Table) and y is None:
         x, y = labelled(model, x)
     if isinstance(x, Stream) and y is None:

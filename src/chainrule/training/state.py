@@ -68,7 +68,7 @@ def recipe_of(
     augment: Any = None,
     **rest: Any,
 ) -> Recipe:
-    """The recipe that trains (or evaluates) a model: its network and the loss, fused where they are a pair."""
+    """Return the recipe that trains (or evaluates) a model: its network and the loss, fused where they are a pair."""
     if augment is not None:
         augment = augmentations.get(augment)
         augment.check(model.input_shape)
@@ -127,7 +127,7 @@ def start(
     key: Array | None = None,
     **rest: Any,
 ) -> tuple[Recipe, State]:
-    """The recipe that trains a model and the state before the first step: what `step` takes.
+    """Return the recipe that trains a model and the state before the first step: what `step` takes.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def start(
 
 
 def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int) -> dict[str, Any]:
-    """The settings part of a state: the recipe's continuous values, and the lengths of the run."""
+    """Return the settings part of a state: the recipe's continuous values, and the lengths of the run."""
     run = {
         "samples": float(samples),
         "steps_per_epoch": float(-(-samples // batch_size)),
@@ -169,7 +169,7 @@ def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int
 
 
 def filled(form: Recipe, settings: dict[str, Any]) -> Recipe:
-    """The recipe with the run's continuous settings put in."""
+    """Return the recipe with the run's continuous settings put in."""
     found = dict(settings["recipe"])
     for part in ("net", "loss"):  # NumPy's functions in a user's layer or loss must reach our operations
         if part in found:

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
-    """One step of gradient descent: forward, backward, update.
+    """Return one step of gradient descent: forward, backward, update.
 
     A pure function: it can be compiled (``jax.jit``), looped (``lax.scan``) and run for many members at once
     (``jax.vmap`` over states that differ in weights, keys and settings). `start` makes the first state.
@@ -123,7 +123,9 @@ def evaluate(
 
 
 def count(scores: Array, weight: Array) -> tuple[Array, Array]:
-    """The sum of the scores and their number. Weights do not change a score, but a sample of weight 0 is not there."""
+    """Return the sum of the scores and their number. Weights do not change a score, but a sample of weight 0 is not
+    there.
+    """
     present = (weight > 0).astype(scores.dtype)
     return (scores * present).sum(), present.sum()
 
@@ -143,7 +145,7 @@ def score(recipe: Recipe, out: Array, y: Array) -> Array:
 
 
 def add_penalty(gradients: Any, params: Any, l1: Any, l2: Any, samples: Any) -> Any:
-    """The gradients of λ₁/n Σ|w| and λ₂/(2n) Σw², added for weights only (lecture 003).
+    """Return the gradients of λ₁/n Σ|w| and λ₂/(2n) Σw², added for weights only (lecture 003).
 
     n is the size of the training set, so λ does not depend on the batch size. L2 seen as weight decay:
     w ← (1 - ηλ/n) w - η ∂C₀/∂w.
@@ -162,7 +164,7 @@ def add_penalty(gradients: Any, params: Any, l1: Any, l2: Any, samples: Any) -> 
 
 
 def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
-    """The batch in equal parts (the last may be shorter), whose gradients are added up (lecture 004)."""
+    """Return the batch in equal parts (the last may be shorter), whose gradients are added up (lecture 004)."""
     if parts == 1:
         return [batch]
     size = -(-len(batch.x) // parts)
@@ -170,7 +172,7 @@ def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
 
 
 def step_key(recipe: Recipe, state: State, part: int) -> Any:
-    """The random key of a step, or None for networks that draw no numbers."""
+    """Return the random key of a step, or None for networks that draw no numbers."""
     if not recipe.net.random and recipe.augment is None:
         return None
     key = fold_in(state.key, state.step)

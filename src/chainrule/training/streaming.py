@@ -73,7 +73,7 @@ class StreamingLoader:
             before += steps
 
     def _piece(self, key: Array, start: int, stop: int) -> Chunk:
-        """The batches of the rows from ``start`` to before ``stop``."""
+        """Return the batches of the rows from ``start`` to before ``stop``."""
         full, rest = divmod(stop - start, self.batch_size)
         shape = (self.steps, self.last - self.first)
         x, y, weight = (np.zeros((*shape, *a.shape[1:]), a.dtype) for a in self.data)
@@ -126,7 +126,7 @@ def evaluated(data: Batch, engine: Engine) -> Iterable[Batch]:
 
 
 def row_bytes(rows: Any) -> int:
-    """The size of one row."""
+    """Return the size of one row."""
     return math.prod(rows.shape[1:]) * rows.dtype.itemsize
 
 

@@ -94,7 +94,7 @@ class Experiment:
         self.validated = len(validation.x)
 
     def member(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The differences of the member that is trained for these labels."""
+        """Return the differences of the member that is trained for these labels."""
         options = self.space.options(values)
         given = {name: option for name, option in options.items() if name not in self.makes}
         if self.makes:
@@ -106,11 +106,11 @@ class Experiment:
         return given
 
     def labels(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The labels that stand for settings in a study."""
+        """Return the labels that stand for settings in a study."""
         return {name: self.space.entries[name][0].label(option) for name, option in settings.items()}
 
     def identity(self, **further: Any) -> dict[str, str]:
-        """What tells this experiment from others, as text for each part."""
+        """Return what tells this experiment from others, as text for each part."""
         found = _of_data(self.data) | {"network": _text(self.net)}
         for name, value in sorted(self.settings.items()):
             if name == "validation" and isinstance(value, tuple | list | Dataset):
@@ -124,7 +124,7 @@ class Experiment:
         return found | {"metric": self.metric} | {name: _text(value) for name, value in further.items()}
 
     def _arguments(self) -> tuple[str, ...]:
-        """The settings that the network is a function of; () if it is none."""
+        """Return the settings that the network is a function of; () if it is none."""
         if isinstance(self.net, Layer | Model) or not callable(self.net):
             return ()
         parameters = inspect.signature(self.net).parameters.values()
@@ -168,7 +168,7 @@ class Experiment:
             raise SettingError(f"space: there is no setting {name!r}{hint}")
 
     def _paths(self) -> list[str]:
-        """The paths into what is given, to offer the nearest."""
+        """Return the paths into what is given, to offer the nearest."""
         optimizer = optimizers.get(self.settings.get("optimizer", "adam"))
         return [
             path
@@ -213,7 +213,7 @@ class Experiment:
                 raise SettingError(f"space: {name!r} is no number: use cr.choice(…), or a path such as '{name}.…'.")
 
     def _kind(self, name: str, values: Mapping[str, Any]) -> str | None:
-        """The type of a setting, as text; None where it is not known here."""
+        """Return the type of a setting, as text; None where it is not known here."""
         if name in SEARCHED:
             return "float" if name in CONTINUOUS else {"epochs": "int", "batch_size": "int"}.get(name, "name")
         root, *path = name.split(".")
@@ -263,7 +263,7 @@ def _structural(name: str, kind: str, distribution: Distribution) -> str:
 
 
 def _below(path: str, value: Any) -> list[str]:
-    """The paths to the settings of a recipe, and of those in it."""
+    """Return the paths to the settings of a recipe, and of those in it."""
     if isinstance(value, tuple):
         return [found for i, each in enumerate(value) for found in _below(f"{path}.{i}", each)]
     if not isinstance(value, Settings):
@@ -274,7 +274,7 @@ def _below(path: str, value: Any) -> list[str]:
 
 
 def _make(net: Any, arguments: Mapping[str, Any], data: Dataset) -> Layer:
-    """The network for a data set: what a population calls."""
+    """Return the network for a data set: what a population calls."""
     return _layer(net, net(data=data, **arguments), arguments)
 
 
@@ -303,7 +303,7 @@ def _of_data(data: Any) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A setting as text that is the same in another process."""
+    """Return a setting as text that is the same in another process."""
     if isinstance(value, Model):
         weights = {".".join(path): leaf for path, leaf in leaves_with_path(value.params)}
         hashes = " ".join(text.split()[-1] for text in fingerprint(**weights).values())

@@ -130,7 +130,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _identity(path: str) -> Identity | None:
-    """What tells one link at a path from the next; None if there is none."""
+    """Return what tells one link at a path from the next; None if there is none."""
     try:
         about = os.lstat(path)
     except FileNotFoundError:
@@ -139,7 +139,7 @@ def _identity(path: str) -> Identity | None:
 
 
 def is_journal(path: Path) -> bool:
-    """Whether a file is a journal, or may become one: is empty, or not there."""
+    """Return whether a file is a journal, or may become one: is empty, or not there."""
     try:
         with path.open("rb") as file:
             return HEAD.startswith(file.read(len(HEAD)))
@@ -148,7 +148,7 @@ def is_journal(path: Path) -> bool:
 
 
 def _is_cut_short(path: Path) -> bool:
-    """Whether a journal ends within a line."""
+    """Return whether a journal ends within a line."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False

@@ -131,7 +131,7 @@ class SearchResult:
         return frame
 
     def to_pandas(self) -> DataFrame:
-        """A table with a row for each epoch of each trial: the curves."""
+        """Return a table with a row for each epoch of each trial: the curves."""
         import pandas as pd
 
         return pd.DataFrame([{"trial": trial.number, **record} for trial in self.trials for record in trial.history])

@@ -20,7 +20,7 @@ from chainrule.tuning.stages import Stage
 
 
 def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
-    """The winner trained on training and validation rows together, for as many epochs as it had."""
+    """Return the winner trained on training and validation rows together, for as many epochs as it had."""
     settings = experiment.settings | {"validation": None, "early_stopping": None}
     data = _together(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
     given = experiment.member(experiment.labels(winner.settings))

@@ -96,7 +96,7 @@ class SearchRunner:
             self._stand(last=True)
 
     def spent(self) -> bool:
-        """Whether time or epochs are spent; not before some trials were trained."""
+        """Return whether time or epochs are spent; not before some trials were trained."""
         if not self.begun:
             return False
         if self.timeout is not None and time.monotonic() - self.started >= self.timeout:
@@ -134,7 +134,7 @@ class SearchRunner:
             self.field = {}
 
     def _given(self, values: Mapping[str, Any], stage: Stage) -> dict[str, Any]:
-        """The differences of a trial's member."""
+        """Return the differences of a trial's member."""
         found = self.experiment.member(values)
         return found if "epochs" in found else found | {"epochs": stage.epochs}
 
@@ -210,14 +210,14 @@ class SearchRunner:
                     each.member.drop_state()
 
     def _value(self, member: Member) -> float | None:
-        """The metric at the epoch whose weights a member has; None if it has come to nothing."""
+        """Return the metric at the epoch whose weights a member has; None if it has come to nothing."""
         if member.diverged or not len(member.history):
             return None
         value = member.history[self.experiment.metric][_epoch(member) - 1]
         return value if math.isfinite(value) else None
 
     def _key(self, asked: RunningTrial) -> tuple[float, float, int]:
-        """What orders trials that are under way."""
+        """Return what orders trials that are under way."""
         record = asked.member.history.records[_epoch(asked.member) - 1]
         return self.records.order(record[self.experiment.metric], record["val_loss"], asked.number)
 
@@ -235,7 +235,7 @@ class SearchRunner:
             self.best = (self._key(each), member)
 
     def _lead(self, values: Iterable[tuple[float | None, int]]) -> tuple[float, int] | None:
-        """The best of these values and that of the trials that are finished, as an order and its trial."""
+        """Return the best of these values and that of the trials that are finished, as an order and its trial."""
         keys = [(self.records.sign * v, number) for v, number in values if v is not None and math.isfinite(v)]
         return min([*keys, *([self.leading] if self.leading is not None else [])], default=None)
 
@@ -264,7 +264,7 @@ class SearchRunner:
             watch(standing)
 
     def result(self, staged: bool, retrain: bool) -> SearchResult:
-        """The search as it stands in the study."""
+        """Return the search as it stands in the study."""
         experiment, records = self.experiment, self.records
         trials = [_tried(trial, experiment.space) for trial in records.trials()]
         ranking = sorted(trials, key=lambda trial: _rank(trial, records))
@@ -301,7 +301,7 @@ class SearchRunner:
 
 
 def state_of(trial: FrozenTrial) -> str:
-    """What a trial has come to."""
+    """Return what a trial has come to."""
     name = trial.state.name.lower()
     if name == "pruned" and str(trial.user_attrs.get("stopped", "")).startswith("diverged"):
         return "diverged"
@@ -340,12 +340,12 @@ def _rank(trial: Trial, records: TrialStore) -> tuple[Any, ...]:
 
 
 def _epoch(member: Member) -> int:
-    """The epoch whose weights a member has."""
+    """Return the epoch whose weights a member has."""
     return member.kept_epoch or len(member.history)
 
 
 def _all_diverged(trials: Sequence[Trial]) -> DivergedError:
-    """An error that says what was tried."""
+    """Return an error that says what was tried."""
     names = dict.fromkeys(name for trial in trials for name in trial.settings)
     tried = []
     for name in names:

@@ -135,7 +135,7 @@ class Replayed(BaseSampler):
 
 
 def _tpe(space: Space, seed: int, number: int) -> TPESampler:
-    """The tree-structured Parzen estimator (Bergstra et al., 2011) for one trial, with the settings together.
+    """Return the tree-structured Parzen estimator (Bergstra et al., 2011) for one trial, with the settings together.
 
     Trials that are still trained count as bad ones (the constant liar), so a batch is spread out.
     """
@@ -156,7 +156,7 @@ def _sobol(dimensions: int, seed: int, stage: int, count: int) -> np.ndarray:
 
 
 def _grid(space: Space, trials: int) -> list[dict[str, Any]]:
-    """All options with as many evenly spaced values of each range as the trials have room for, at least two."""
+    """Return all options with as many evenly spaced values of each range as the trials have room for, at least two."""
     found = space.grid(2)
     if len(found) > trials:
         raise SettingError(

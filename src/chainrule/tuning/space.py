@@ -41,7 +41,9 @@ class Distribution(ABC):
 
     @abstractmethod
     def at(self, u: float) -> Any:
-        """The value at the place u in [0, 1), in which every part has its share: the inverse of the distribution."""
+        """Return the value at the place u in [0, 1), in which every part has its share: the inverse of the
+        distribution.
+        """
 
     @abstractmethod
     def spread(self, most: int) -> list[Any]:
@@ -49,26 +51,26 @@ class Distribution(ABC):
 
     @abstractmethod
     def ends(self) -> tuple[Any, ...]:
-        """The values to try before a search: the ends of the range, or all options."""
+        """Return the values to try before a search: the ends of the range, or all options."""
 
     @abstractmethod
     def narrowed(self, values: Sequence[Any]) -> Self:
-        """The part of the distribution around some values."""
+        """Return the part of the distribution around some values."""
 
     @abstractmethod
     def suggest(self, trial: Any, name: str) -> Any:
         """Have a trial of Optuna draw a value."""
 
     def option(self, label: Any) -> Any:
-        """What is used for a label."""
+        """Return what is used for a label."""
         return label
 
     def label(self, option: Any) -> Any:
-        """What stands for an option in a study."""
+        """Return what stands for an option in a study."""
         return option
 
     def when(self, name: str, *values: Any) -> Self:
-        """The same distribution, asked for only in trials whose setting ``name`` has one of these values.
+        """Return the same distribution, asked for only in trials whose setting ``name`` has one of these values.
 
         >>> import chainrule as cr
         >>> cr.uniform(0.0, 0.99).when("optimizer", "sgd")
@@ -239,7 +241,7 @@ class Choice(Distribution):
 
 
 def uniform(low: float, high: float) -> Real:
-    """Numbers from ``low`` to ``high``, all equally likely: for a dropout rate or a momentum.
+    """Return numbers from ``low`` to ``high``, all equally likely: for a dropout rate or a momentum.
 
     Raises `SettingError` for a range without width.
 
@@ -251,7 +253,7 @@ def uniform(low: float, high: float) -> Real:
 
 
 def log_uniform(low: float, high: float) -> Real:
-    """Numbers from ``low`` to ``high`` on a logarithmic scale: for learning rates and λ (lecture 003).
+    """Return numbers from ``low`` to ``high`` on a logarithmic scale: for learning rates and λ (lecture 003).
 
     log x is uniform: as many trials between 0.001 and 0.01 as between 0.01 and 0.1. ``low`` must be above 0, else a
     `SettingError`.
@@ -276,7 +278,7 @@ def integer(low: int, high: int, log: bool = False, step: int = 1) -> Integer:
 
 
 def choice(*options: Any) -> Choice:
-    """One of some options: names, numbers, objects such as ``cr.SGD(lr=0.1)``, lists of widths.
+    """Return one of some options: names, numbers, objects such as ``cr.SGD(lr=0.1)``, lists of widths.
 
     A single list or tuple is taken for the options. Raises `SettingError` without options, or if two are the same.
 
@@ -334,7 +336,7 @@ class Space:
         return any(d.condition is not None for ds in self.entries.values() for d in ds)
 
     def walk(self, pick: Callable[[str, Distribution], Any]) -> dict[str, Any]:
-        """The values that ``pick`` gives for each setting that is asked for."""
+        """Return the values that ``pick`` gives for each setting that is asked for."""
         values: dict[str, Any] = {}
         for name in self.entries:
             if (found := self.active(name, values)) is not None:
@@ -342,7 +344,7 @@ class Space:
         return values
 
     def active(self, name: str, values: Mapping[str, Any]) -> Distribution | None:
-        """The distribution of a setting where others have these values; None where it is not asked for."""
+        """Return the distribution of a setting where others have these values; None where it is not asked for."""
         for found in self.entries[name]:
             if found.condition is None:
                 return found
@@ -351,19 +353,21 @@ class Space:
         return None
 
     def point(self, coordinates: Sequence[float]) -> dict[str, Any]:
-        """The values at a point of the unit cube, which has a coordinate for each setting, in the order given."""
+        """Return the values at a point of the unit cube, which has a coordinate for each setting, in the order
+        given.
+        """
         return self.walk(lambda name, distribution: distribution.at(float(coordinates[self._place[name]])))
 
     def suggest(self, trial: Any) -> dict[str, Any]:
-        """The values that a trial of Optuna draws."""
+        """Return the values that a trial of Optuna draws."""
         return self.walk(lambda name, distribution: distribution.suggest(trial, name))
 
     def options(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What is used for the values kept in a study."""
+        """Return what is used for the values kept in a study."""
         return {name: self.entries[name][0].option(value) for name, value in values.items()}
 
     def grid(self, levels: int) -> list[dict[str, Any]]:
-        """All combinations of values, with at most so many of each range."""
+        """Return all combinations of values, with at most so many of each range."""
         found: list[dict[str, Any]] = [{}]
         for name in self.entries:
             longer = []
@@ -374,7 +378,7 @@ class Space:
         return found
 
     def probes(self) -> list[dict[str, Any]]:
-        """A few points in which every end of every range and every option occurs."""
+        """Return a few points in which every end of every range and every option occurs."""
         found: list[dict[str, Any]] = []
         for name, distributions in self.entries.items():
             for distribution in distributions:
@@ -387,7 +391,9 @@ class Space:
         return found
 
     def _met(self, distribution: Distribution) -> list[dict[str, Any]]:
-        """Values of other settings with which a distribution is asked for, one for each value of its condition."""
+        """Return values of other settings with which a distribution is asked for, one for each value of its
+        condition.
+        """
         if distribution.condition is None:
             return [{}]
         parent, found = distribution.condition.name, []
@@ -397,7 +403,9 @@ class Space:
         return found
 
     def narrowed(self, best: Sequence[Mapping[str, Any]]) -> Space:
-        """The space around some points of it: of each range the span of their values, of each choice their options."""
+        """Return the space around some points of it: of each range the span of their values, of each choice their
+        options.
+        """
         new = object.__new__(Space)
         new._place = self._place
         new.entries = {}
@@ -414,7 +422,7 @@ class Space:
 
 
 def _read(name: str, value: Any) -> tuple[Distribution, ...]:
-    """The distributions of a name, checked as far as they go by themselves."""
+    """Return the distributions of a name, checked as far as they go by themselves."""
     found = tuple(value) if isinstance(value, list | tuple) else (value,)
     if not found or not all(isinstance(each, Distribution) for each in found):
         hint = "cr.choice(" + ", ".join(map(repr, found)) + ")" if len(found) > 1 else "cr.log_uniform(1e-4, 1.0)"
@@ -434,7 +442,7 @@ def _read(name: str, value: Any) -> tuple[Distribution, ...]:
 
 
 def _parents(name: str, read: Mapping[str, tuple[Distribution, ...]]) -> list[str]:
-    """The settings that the conditions of a name ask about, checked."""
+    """Return the settings that the conditions of a name ask about, checked."""
     found = []
     for distribution in read[name]:
         condition = distribution.condition
@@ -474,7 +482,7 @@ def _check_range(name: str, low: Any, high: Any, log: bool, kind: Any) -> None:
 
 
 def _around(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
-    """The span of some values with a margin, within a range."""
+    """Return the span of some values with a margin, within a range."""
     span = max(values) - min(values)
     missing = max(0.0, LEAST * (high - low) - (1 + 2 * MARGIN) * span) / 2
     margin = MARGIN * span + missing
@@ -482,7 +490,7 @@ def _around(values: Sequence[float], low: float, high: float) -> tuple[float, fl
 
 
 def _label(option: Any) -> Any:
-    """What a study can keep of an option: itself, or what it looks like."""
+    """Return what a study can keep of an option: itself, or what it looks like."""
     if isinstance(option, np.generic):
         option = option.item()
     if isinstance(option, str) or option is None or isinstance(option, bool | int):
@@ -493,7 +501,7 @@ def _label(option: Any) -> Any:
 
 
 def _plain(option: Any) -> str:
-    """An option as text that is the same in another process."""
+    """Return an option as text that is the same in another process."""
     if callable(option) and hasattr(option, "__qualname__"):
         return str(option.__qualname__)
     return re.sub(r" at 0x[0-9a-f]+", "", repr(option))

@@ -62,16 +62,16 @@ class Stage(metaclass=PlainSettings):
         return self.rungs[-1]
 
     def keep(self, trials: int, rung: int) -> int:
-        """How many of a field of so many go on from a rung (counted from 0)."""
+        """Return how many of a field of so many go on from a rung (counted from 0)."""
         return max(1, math.floor(trials / self.factor ** (rung + 1) + 1e-9))
 
     def around(self, trials: int) -> int:
-        """How many of the finished trials of the stage before are the best ones."""
+        """Return how many of the finished trials of the stage before are the best ones."""
         return max(FEWEST, math.ceil(self.narrow * trials))
 
 
 def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
-    """The stages of a search by name, for so many trials and epochs; stages given as they are.
+    """Return the stages of a search by name, for so many trials and epochs; stages given as they are.
 
     Raises `SettingError` where there are too few epochs or trials for the name.
 

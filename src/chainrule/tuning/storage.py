@@ -41,7 +41,7 @@ def quiet() -> Iterator[None]:
 
 
 def open_study(given: Any, name: str | None, direction: Literal["minimize", "maximize"]) -> Study:
-    """The study in a storage, made if it is not there."""
+    """Return the study in a storage, made if it is not there."""
     if isinstance(given, Study):
         if given.direction.name.lower() != direction:
             raise SettingError(f"The metric of this search is to {direction}; the study was made to do the opposite.")
@@ -64,7 +64,7 @@ def _storage(given: Any) -> BaseStorage:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is the URL of a database, not the path of a journal."""
+    """Return whether a text is the URL of a database, not the path of a journal."""
     return re.match(r"[A-Za-z][\w+]*://", text) is not None
 
 
@@ -138,7 +138,7 @@ def _unreachable(given: Any, error: Exception) -> ChainruleError:
 
 
 def shown(given: Any) -> str:
-    """A storage by name, without its password."""
+    """Return a storage by name, without its password."""
     return "the study" if given is None or isinstance(given, Study) else mask_passwords(str(given))
 
 

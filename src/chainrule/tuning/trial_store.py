@@ -66,7 +66,7 @@ class Claim:
 
     @staticmethod
     def of(trial: FrozenTrial) -> Claim | None:
-        """The claim of a trial; None if it has none."""
+        """Return the claim of a trial; None if it has none."""
         about = trial.user_attrs.get(CLAIM)
         return None if about is None else Claim(**about | {"bracket": tuple(about["bracket"])})
 
@@ -146,23 +146,25 @@ class TrialStore:
     # What is known
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """The trials that stand for a position, of these states; attempts that failed do not."""
+        """Return the trials that stand for a position, of these states; attempts that failed do not."""
         trials = self.study.get_trials(deepcopy=False, states=states or None)
         return [trial for trial in trials if _holds(trial)]
 
     def ranked(self) -> list[FrozenTrial]:
-        """The trials that are complete, the best first."""
+        """Return the trials that are complete, the best first."""
         complete = [trial for trial in self.trials(TrialState.COMPLETE) if trial.value is not None]
         return sorted(complete, key=lambda t: self.key(t, t.user_attrs.get("best_epoch", t.user_attrs["epochs"])))
 
     def key(self, trial: FrozenTrial, epoch: int) -> tuple[float, float, int]:
-        """The key of a finished trial by what it was after an epoch."""
+        """Return the key of a finished trial by what it was after an epoch."""
         losses = trial.user_attrs["curves"].get("val_loss", ())
         loss = losses[epoch - 1] if len(losses) >= epoch else None
         return self.order(trial.intermediate_values[epoch], math.nan if loss is None else loss, trial.number)
 
     def order(self, value: float, loss: float, number: int) -> tuple[float, float, int]:
-        """The smaller the better: by the metric; of equal ones by the cost on validation rows; then the earlier."""
+        """Return the smaller the better: by the metric; of equal ones by the cost on validation rows; then the
+        earlier.
+        """
         value *= self.sign
         return value if math.isfinite(value) else math.inf, loss if math.isfinite(loss) else math.inf, number
 
@@ -171,7 +173,7 @@ class TrialStore:
         return sum(max(trial.intermediate_values, default=0) for trial in self.study.get_trials(deepcopy=False))
 
     def stage_of(self, position: int) -> tuple[int, int]:
-        """The stage of a position, and its first position."""
+        """Return the stage of a position, and its first position."""
         first = 0
         for i, stage in enumerate(self.stages):
             if position < first + stage.trials:
@@ -180,7 +182,7 @@ class TrialStore:
         raise IndexError(position)
 
     def _trials(self) -> list[FrozenTrial]:
-        """All trials. What is finished for good is remembered."""
+        """Return all trials. What is finished for good is remembered."""
         trials = self.study.get_trials(deepcopy=False)
         while self._settled < len(trials) and trials[self._settled].state.is_finished():
             trial = trials[self._settled]
@@ -216,7 +218,7 @@ class TrialStore:
                 yield position
 
     def without_secrets(self, error: Exception) -> str:
-        """What an error says, without the password of the study's address."""
+        """Return what an error says, without the password of the study's address."""
         return without_passwords(str(error), self.address)
 
     # Taking
@@ -287,7 +289,7 @@ class TrialStore:
         return RunningTrial(trial, claim, space.suggest(trial))
 
     def _next(self, claimed: Sequence[RunningTrial], trials: Sequence[FrozenTrial], batch: int | None) -> Claim | None:
-        """The claim that this process would make now."""
+        """Return the claim that this process would make now."""
         for position in self._open(trials):
             stage, first = self.stage_of(position)
             bracket = (0, 0)
@@ -301,7 +303,7 @@ class TrialStore:
     def _bracket(
         self, position: int, first: int, count: int, trials: Sequence[FrozenTrial], batch: int | None
     ) -> tuple[int, int]:
-        """Which positions are compared with each other from rung to rung: as it was decided once, or so many."""
+        """Return which positions are compared with each other from rung to rung: as it was decided once, or so many."""
         brackets = {claim.bracket for trial in trials if (claim := Claim.of(trial)) is not None and claim.bracket[1]}
         for start, size in brackets:
             if start <= position < start + size:
@@ -310,13 +312,13 @@ class TrialStore:
         return position, min(end - position, batch or count)
 
     def _earlier(self, position: int, trials: Sequence[FrozenTrial]) -> Mapping[str, Any]:
-        """The values of the last attempt at a position."""
+        """Return the values of the last attempt at a position."""
         attempts = [t for t in trials[self._settled :] if (c := Claim.of(t)) is not None and c.position == position]
         failed = next((t for t in reversed(attempts) if t.state == TrialState.FAIL), self._failed.get(position))
         return {} if failed is None else failed.system_attrs.get("fixed_params", {}) | failed.params
 
     def _space(self, stage: int) -> Space:
-        """The space that a stage is drawn from; the trials that it is drawn around are finished."""
+        """Return the space that a stage is drawn from; the trials that it is drawn around are finished."""
         if stage not in self._spaces:
             space = self._spaces[0]
             if self.stages[stage].narrow:
@@ -327,7 +329,7 @@ class TrialStore:
         return self._spaces[stage]
 
     def _awaited(self, there: Mapping[str, bool | None]) -> str | None:
-        """What this process has to wait for, in words; None if other processes see to all that is left.
+        """Return what this process has to wait for, in words; None if other processes see to all that is left.
 
         ``there`` is what `requeue` has found; to look again would be to see a process end that nobody follows.
         """
@@ -412,12 +414,12 @@ class TrialStore:
 
 
 def _holds(trial: FrozenTrial) -> bool:
-    """Whether a trial stands for its position."""
+    """Return whether a trial stands for its position."""
     return CLAIM in trial.user_attrs and trial.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def _is_ticket(trial: FrozenTrial) -> bool:
-    """Whether a trial was asked for and has no claim yet."""
+    """Return whether a trial was asked for and has no claim yet."""
     return trial.state == TrialState.RUNNING and CLAIM not in trial.user_attrs
 
 

@@ -45,7 +45,7 @@ class Process:
     started: str = ""
 
     def is_running(self) -> bool | None:
-        """Whether it runs; None where that cannot be known, as on another machine or in another container."""
+        """Return whether it runs; None where that cannot be known, as on another machine or in another container."""
         if self.machine != this_process().machine or os.name != "posix":
             return None
         try:
@@ -122,11 +122,11 @@ class Workers:
         self.study.set_user_attr(f"worker {self.token}", record)
 
     def is_there(self, token: str) -> bool | None:
-        """Whether a worker goes on; None while that is not known yet (`LEASE`)."""
+        """Return whether a worker goes on; None while that is not known yet (`LEASE`)."""
         return self._is_there(token, self.study.user_attrs.get(f"worker {token}"))
 
     def others(self) -> dict[str, bool | None]:
-        """The other workers that have not ended as far as known: whether they go on."""
+        """Return the other workers that have not ended as far as known: whether they go on."""
         records = {name[7:]: record for name, record in self.study.user_attrs.items() if name.startswith("worker ")}
         states = {token: self._is_there(token, record) for token, record in records.items() if token != self.token}
         return {token: state for token, state in states.items() if state is not False}

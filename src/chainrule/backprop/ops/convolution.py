@@ -96,7 +96,7 @@ def _max_pool2d(xp, x, *, size, stride):
 
 @primitive
 def _winner(xp, x, *, size, stride):
-    """The number of the place under each window that has the largest value, the first of equal ones.
+    """Return the number of the place under each window that has the largest value, the first of equal ones.
 
     Told place by place and not by which value equals the result: a compiled program may compute x anew, with another
     rounding, and where none is equal the gradient would be lost.
@@ -120,12 +120,12 @@ _max_pool2d.gradients(_to_largest)
 
 
 def _each_place(patches, size):
-    """The values at each place of the windows: a few whole-array operations, where a reduction would be slow."""
+    """Return the values at each place of the windows: a few whole-array operations, where a reduction would be slow."""
     return [patches[:, :, :, i, j] for i in range(size[0]) for j in range(size[1])]
 
 
 def max_pool2d(x, size=2, stride=None, padding="same"):
-    """The largest value under each window; of equal ones the first takes the gradient. The border never wins."""
+    """Return the largest value under each window; of equal ones the first takes the gradient. The border never wins."""
     size, stride, border = _pooling("max_pool2d", x, size, stride, padding)
     if border != ((0, 0), (0, 0)):
         x = pad(x, ((0, 0), *border, (0, 0)), constant_values=-np.inf)
@@ -133,7 +133,7 @@ def max_pool2d(x, size=2, stride=None, padding="same"):
 
 
 def avg_pool2d(x, size=2, stride=None, padding="same"):
-    """The mean value under each window; the border does not count."""
+    """Return the mean value under each window; the border does not count."""
     size, stride, border = _pooling("avg_pool2d", x, size, stride, padding)
     if border == ((0, 0), (0, 0)):
         return mean(_windows(x, size=size, stride=stride, dilation=(1, 1)), axis=(3, 4))
@@ -145,7 +145,7 @@ def avg_pool2d(x, size=2, stride=None, padding="same"):
 
 
 def pair(value):
-    """A number for both height and width, or one for each."""
+    """Return a number for both height and width, or one for each."""
     first, second = (value, value) if isinstance(value, int) else value
     return int(first), int(second)
 

@@ -28,7 +28,7 @@ _matmul.gradients(
 
 
 def matmul(a, b):
-    """The matrix product a b of the last two axes; first axes broadcast; vectors as in NumPy."""
+    """Return the matrix product a b of the last two axes; first axes broadcast; vectors as in NumPy."""
     if len(shape(a)) < 1 or len(shape(b)) < 1:
         raise ShapeError(f"a @ b needs arrays with axes, got shapes {shape(a)} and {shape(b)}; use a * b.")
     row, column = len(shape(a)) == 1, len(shape(b)) == 1
@@ -53,7 +53,7 @@ def dot(a, b):
 
 
 def outer(a, b):
-    """All products of a value of a with a value of b."""
+    """Return all products of a value of a with a value of b."""
     return reshape(a, (-1, 1)) * reshape(b, (1, -1))
 
 

@@ -21,14 +21,14 @@ from chainrule.errors import GradientError
 
 
 def axes_of(axis, ndim):
-    """The axes that ``axis`` names, as a tuple of non-negative numbers."""
+    """Return the axes that ``axis`` names, as a tuple of non-negative numbers."""
     if axis is None:
         return tuple(range(ndim))
     return tuple(a % ndim for a in (axis if isinstance(axis, tuple | list) else (axis,)))
 
 
 def count(x, axis):
-    """How many values of x one result of a reduction is made from."""
+    """Return how many values of x one result of a reduction is made from."""
     return math.prod(shape(x)[a] for a in axes_of(axis, len(shape(x))))
 
 
@@ -62,25 +62,25 @@ mean.gradients(
 
 
 def max_int(a, b):
-    """The larger of two plain integers (`max` is the reduction here)."""
+    """Return the larger of two plain integers (`max` is the reduction here)."""
     return a if a > b else b
 
 
 @primitive
 def max(xp, x, axis=None, *, keepdims=False):
-    """The largest value; equal largest values share the gradient."""
+    """Return the largest value; equal largest values share the gradient."""
     return xp.asarray(x).max(axis=axis, keepdims=keepdims)
 
 
 @primitive
 def min(xp, x, axis=None, *, keepdims=False):
-    """The smallest value; equal smallest values share the gradient."""
+    """Return the smallest value; equal smallest values share the gradient."""
     return xp.asarray(x).min(axis=axis, keepdims=keepdims)
 
 
 @primitive
 def _first(xp, x, *, axis, position):
-    """Whether a value is where argmax or argmin stands: true for exactly one value along the axes."""
+    """Return whether a value is where argmax or argmin stands: true for exactly one value along the axes."""
     axes = axes_of(axis, x.ndim)
     last = range(-len(axes), 0)
     moved = xp.moveaxis(x, axes, last)
@@ -101,7 +101,7 @@ min.gradients(functools.partial(_to_extremes, "argmin"))
 
 @primitive
 def var(xp, x, axis=None, *, ddof=0, keepdims=False):
-    """The variance Σ (x - x̄)² / (n - ddof); derivative 2 (x - x̄) / (n - ddof)."""
+    """Return the variance Σ (x - x̄)² / (n - ddof); derivative 2 (x - x̄) / (n - ddof)."""
     return xp.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -115,7 +115,7 @@ var.gradients(
 
 
 def std(x, axis=None, *, ddof=0, keepdims=False):
-    """The standard deviation, √var."""
+    """Return the standard deviation, √var."""
     return sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -197,7 +197,7 @@ def log_softmax(x, axis=-1):
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
-    """The Euclidean length √Σx² over axes (all by default)."""
+    """Return the Euclidean length √Σx² over axes (all by default)."""
     if ord is not None and not (ord == 2 and isinstance(axis, int)):
         raise GradientError(f"norm is the Euclidean length √Σx² here; got ord={ord!r}.")
     return sqrt(sum(x * x, axis=axis, keepdims=keepdims))
@@ -205,23 +205,23 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 @primitive
 def argmax(xp, x, axis=None, *, keepdims=False):
-    """The position of the largest value; no gradient."""
+    """Return the position of the largest value; no gradient."""
     return xp.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def argmin(xp, x, axis=None, *, keepdims=False):
-    """The position of the smallest value; no gradient."""
+    """Return the position of the smallest value; no gradient."""
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def any(xp, x, axis=None, *, keepdims=False):
-    """Whether any value holds; no gradient."""
+    """Return whether any value holds; no gradient."""
     return xp.any(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def all(xp, x, axis=None, *, keepdims=False):
-    """Whether all values hold; no gradient."""
+    """Return whether all values hold; no gradient."""
     return xp.all(x, axis=axis, keepdims=keepdims)

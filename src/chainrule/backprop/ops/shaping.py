@@ -24,7 +24,7 @@ _reshape.gradients(lambda g, y, x, **_: _reshape(g, shape=shape(x)))
 
 
 def reshape(x, shape, order="C"):
-    """The same values in another shape (one length may be -1)."""
+    """Return the same values in another shape (one length may be -1)."""
     if order != "C":
         raise GradientError(f"reshape keeps the order of rows (order='C'), got {order!r}; transpose first.")
     return _reshape(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
@@ -91,7 +91,7 @@ def squeeze(x, axis=None):
 
 
 def ravel(x, order="C"):
-    """All values in one axis."""
+    """Return all values in one axis."""
     return reshape(x, (-1,), order)
 
 
@@ -132,7 +132,7 @@ _astype.gradients(lambda g, y, x, **_: _astype(g, dtype=x.dtype) if hasattr(x, "
 
 
 def astype(x, dtype):
-    """The same values in another data type."""
+    """Return the same values in another data type."""
     return _astype(x, dtype=np.dtype(dtype))
 
 
@@ -180,7 +180,7 @@ def hstack(arrays):
 
 
 def _plain_key(key):
-    """An index without tensors: integers and masks have no gradient."""
+    """Return an index without tensors: integers and masks have no gradient."""
     if isinstance(key, tuple):
         return tuple(_plain_key(k) for k in key)
     if isinstance(key, list):
@@ -189,12 +189,12 @@ def _plain_key(key):
 
 
 def _with_key(xp, key):
-    """The array library of an index that contains arrays of JAX, also if the indexed array is NumPy's."""
+    """Return the array library of an index that contains arrays of JAX, also if the indexed array is NumPy's."""
     return namespace(*key) if xp is np and isinstance(key, tuple) else namespace(key) if xp is np else xp
 
 
 def _is_basic(key):
-    """Whether an index names each value at most once (numbers, slices, None, ...; no arrays)."""
+    """Return whether an index names each value at most once (numbers, slices, None, ...; no arrays)."""
     keys = key if isinstance(key, tuple) else (key,)
     return all(k is None or k is Ellipsis or isinstance(k, int | slice) for k in keys)
 
@@ -229,7 +229,7 @@ _scatter_add.gradients(lambda g, y, x, *, key, shape: _index(g, key=key))
 
 
 def take(x, indices, axis=None):
-    """Values at integer positions along an axis (of the flattened array by default)."""
+    """Return values at integer positions along an axis (of the flattened array by default)."""
     if axis is None:
         return index(ravel(x), indices)
     return index(x, (*[slice(None)] * (axis % len(shape(x))), indices))
@@ -259,13 +259,13 @@ def one_hot(labels, classes, dtype=np.float32):
 
 
 def diagonal(x):
-    """The diagonal of a matrix."""
+    """Return the diagonal of a matrix."""
     n = np.arange(min(shape(x)))
     return index(x, (n, n))
 
 
 def trace(x):
-    """The sum of the diagonal of a matrix."""
+    """Return the sum of the diagonal of a matrix."""
     return table["sum"](diagonal(x))
 
 
@@ -330,7 +330,7 @@ def repeat(x, repeats, axis=None):
 
 
 def tile(x, reps):
-    """The whole array repeated."""
+    """Return the whole array repeated."""
     reps = (reps,) if isinstance(reps, int) else tuple(reps)
     n = max(len(reps), len(shape(x)))
     old = (1,) * (n - len(shape(x))) + shape(x)
@@ -358,7 +358,7 @@ def split(x, sections, axis=0):
 
 @primitive
 def zeros_like(xp, x):
-    """Zeros in the shape of x."""
+    """Return zeros in the shape of x."""
     return xp.zeros_like(x)
 
 
