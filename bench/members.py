@@ -16,7 +16,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.engine import choose
-from chainrule.engine.choice import lanes
+from chainrule.engine.choice import workers
 
 RESULTS = Path(__file__).parent / "results" / "members.md"
 NETS = "784-30-10:10:sgd,784-128-10:32:adam,108-64-64-2:200:adam,784-512-512-10:128:adam"
@@ -43,11 +43,11 @@ def microseconds(net: str, size: int, blocks: int, one_order: bool, samples: int
     data = (rng.normal(size=(samples, shape[0])).astype(np.float32), rng.integers(0, shape[-1], samples))
     given = [{"seed": 0 if one_order else i, "optimizer.lr": 0.01 + 1e-5 * i} for i in range(size * blocks)]
     common = {"epochs": 1 + EPOCHS, "batch_size": int(batch), "optimizer": optimizer, "normalize": False}
-    crew = cr.PopulationTrainer(cr.mlp(shape), data, engine="jax", strategy=size, **common)
-    members = crew.add_members(given)
-    crew.train(members, until=1)
+    trainer = cr.PopulationTrainer(cr.mlp(shape), data, engine="jax", strategy=size, **common)
+    members = trainer.add_members(given)
+    trainer.train(members, until=1)
     before = time.perf_counter()
-    crew.train(members)
+    trainer.train(members)
     return (time.perf_counter() - before) / (EPOCHS * len(members) * -(-samples // int(batch))) * 1e6
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=6_400)
     parser.add_argument("--quick", action="store_true", help="write nothing")
     options = parser.parse_args()
-    count = sum(threads for _, threads in lanes(choose("jax")))
+    count = sum(threads for _, threads in workers(choose("jax")))
     sizes = [int(n) for n in options.sizes.split(",")]
     lines = [
         f"| network, batch, optimizer | order | {' | '.join(f'{count} × {n}' for n in sizes)} | "

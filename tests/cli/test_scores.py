@@ -79,9 +79,9 @@ def test_a_population_and_its_progress_show_what_the_models_are() -> None:
     from chainrule.population.show import line
 
     words: dict[str, Any] = {"validation": 0.5, "optimizer": cr.Adam(lr=0.3), "engine": "numpy"}
-    crew = cr.PopulationTrainer(cr.mlp([4, 8, 3]), cr.data.load("iris"), epochs=12, **words)
-    members = crew.add_members([{"seed": seed} for seed in range(3)])
-    crew.train(members)
+    trainer = cr.PopulationTrainer(cr.mlp([4, 8, 3]), cr.data.load("iris"), epochs=12, **words)
+    members = trainer.add_members([{"seed": seed} for seed in range(3)])
+    trainer.train(members)
     scores = cr.Population(members).scores()
     assert scores.tolist() == [member.run().metrics["val_accuracy"] for member in members]
     assert f"best val_accuracy {100 * scores.max():.2f} %" in line(members)

@@ -43,11 +43,11 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
     def after(calls: int, number: int = signal.SIGINT) -> None:
         should_save, seen = Checkpointer.should_save, []
 
-        def asked(keeper: Checkpointer, members: Any) -> bool:
+        def asked(checkpointer: Checkpointer, members: Any) -> bool:
             seen.append(members)
             if len(seen) == calls:
                 os.kill(os.getpid(), number)
-            return should_save(keeper, members)
+            return should_save(checkpointer, members)
 
         monkeypatch.setattr(Checkpointer, "should_save", asked)
 

@@ -23,8 +23,8 @@ Y = (X @ [[1.0], [-2.0], [0.5]] + 0.7 * RNG.normal(size=(200, 1))).astype("float
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 @pytest.mark.parametrize("l2", [0.0, 50.0])
 def test_the_noise_scale_is_that_of_the_single_samples(engine: str, l2: float) -> None:
-    crew = PopulationTrainer(cr.Dense(1), (X, Y), loss="quadratic", normalize=False, l2=l2, batch_size=10)
-    member = crew.add_members([{"seed": 3}])[0]
+    trainer = PopulationTrainer(cr.Dense(1), (X, Y), loss="quadratic", normalize=False, l2=l2, batch_size=10)
+    member = trainer.add_members([{"seed": 3}])[0]
     weight, bias = (member.state.params["dense_1"][name].astype(float) for name in ("weight", "bias"))
     each = (X @ weight + bias - Y) * np.hstack([X, np.ones((len(X), 1))])
     all_ = each.mean(axis=0) + np.append(l2 / len(X) * weight, 0.0)

@@ -82,14 +82,14 @@ def test_members_go_on_after_a_signal(engine: str, number: int, error: Any, tmp_
 @engines
 def test_without_a_folder_a_signal_ends_the_training_soon(engine: str) -> None:
     seen: list[int] = []
-    crew = cr.PopulationTrainer(
+    trainer = cr.PopulationTrainer(
         NET, (x, y), engine=engine, epochs=50, callbacks=(raising(signal.SIGINT), lambda e: seen.append(e.epoch))
     )
-    members = crew.add_members(MEMBERS[:2])
+    members = trainer.add_members(MEMBERS[:2])
     with pytest.raises(KeyboardInterrupt):
-        crew.train(members)
+        trainer.train(members)
     assert max(seen) < 10
-    crew.train(members, until=10)  # where each is, is known
+    trainer.train(members, until=10)  # where each is, is known
     assert [member.epoch for member in members] == [10, 10]
     same(
         [m.run() for m in members],

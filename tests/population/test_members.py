@@ -274,12 +274,12 @@ def test_callbacks_change_settings_of_their_member_alone() -> None:
 
 
 def test_members_go_on_from_where_they_are() -> None:
-    crew = cr.PopulationTrainer(small(), (X, Y), epochs=6, batch_size=32, validation=0.2, engine="jax")
-    members = crew.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
-    crew.train(members, until=2)
+    trainer = cr.PopulationTrainer(small(), (X, Y), epochs=6, batch_size=32, validation=0.2, engine="jax")
+    members = trainer.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
+    trainer.train(members, until=2)
     assert [m.epoch for m in members] == [2] * 6
-    crew.train(members[::2], until=4)
-    crew.train(members[:1])
+    trainer.train(members[::2], until=4)
+    trainer.train(members[:1])
     assert [m.epoch for m in members] == [6, 2, 4, 2, 4, 2]
     assert [m.done for m in members] == [True] + [False] * 5
     same_run(members[0].run(), cr.fit(small(), (X, Y), optimizer=cr.Adam(0.002), **(SHARED | {"epochs": 6})))
@@ -290,12 +290,12 @@ def test_members_go_on_from_where_they_are() -> None:
 def test_one_program_for_all_values() -> None:
     """Members that differ in values do not compile anything of their own, and neither does a second population."""
     from chainrule.engine import choose
-    from chainrule.engine.choice import lanes
+    from chainrule.engine.choice import workers
 
     net = small(9)
     members = [{"seed": s, "optimizer.lr": 0.01 + s / 100, "l2": float(s)} for s in range(8)]
     cr.fit_population(net, (X, Y), members, strategy=4, **SHARED)
-    engines = {id(e): e for e, _ in lanes(choose("jax"))} | {0: choose("jax")}
+    engines = {id(e): e for e, _ in workers(choose("jax"))} | {0: choose("jax")}
     before = [e.traces.copy() for e in engines.values()]
     again = [{"seed": s + 50, "optimizer.lr": 0.5, "l2": 0.0} for s in range(8)]
     cr.fit_population(net, (X, Y), again, strategy=4, **(SHARED | {"epochs": 5}))
@@ -331,7 +331,7 @@ def test_more_or_fewer_inputs_are_one_program() -> None:
         PopulationTrainer(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked)
         for seed, width in enumerate(widths)
     ]
-    found = [member for crew in crews for member in crew.add_members([{}])]
+    found = [member for trainer in crews for member in trainer.add_members([{}])]
     assert len({member.program for member in found}) == 1
     crews[0].train(found)
     for seed, (width, member) in enumerate(zip(widths, found, strict=True)):
@@ -371,8 +371,8 @@ def test_thousands_of_members_stay_within_bounds() -> None:
     from chainrule.engine import choose
     from chainrule.population.plan import MOST, slots
 
-    crew = cr.PopulationTrainer(net, (X, Y))
-    assert slots(crew.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
+    trainer = cr.PopulationTrainer(net, (X, Y))
+    assert slots(trainer.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
 
 
 def test_results_together() -> None:
@@ -452,16 +452,16 @@ def test_what_a_callback_raises_comes_out(error: BaseException) -> None:
 
 
 def test_members_stay_whole_where_someone_ends_the_training() -> None:
-    crew = cr.PopulationTrainer(small(), (X, Y), epochs=5, batch_size=32, validation=0.2, engine="jax")
-    members = crew.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
+    trainer = cr.PopulationTrainer(small(), (X, Y), epochs=5, batch_size=32, validation=0.2, engine="jax")
+    members = trainer.add_members([{"optimizer.lr": 0.002 * (i + 1)} for i in range(6)])
 
     def enough(moved: Any) -> None:
         if all(member.epoch == 3 for member in moved):
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        crew.train(members, watch=enough)
-    crew.train(members)
+        trainer.train(members, watch=enough)
+    trainer.train(members)
     same_run(members[5].run(), cr.fit(small(), (X, Y), optimizer=cr.Adam(0.012), **(SHARED | {"epochs": 5})))
 
 
@@ -469,14 +469,14 @@ def test_data_that_no_member_needs_any_more_is_forgotten() -> None:
     """Blocks of members with rows of their own are put together anew as members end; what they shared goes, too."""
     rows = [np.arange(i, 150, 3) for i in range(3)] * 2
     ends = [{"rows": own, "epochs": 1 + i, "seed": i} for i, own in enumerate(rows)]
-    crew = cr.PopulationTrainer(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
-    members = crew.add_members(ends)
+    trainer = cr.PopulationTrainer(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
+    members = trainer.add_members(ends)
     most = 0
 
     def watch(moved: Any) -> None:
         nonlocal most
-        most = max([most, *(len(placed._inputs) for placed in crew._placed.values())])
+        most = max([most, *(len(placed._inputs) for placed in trainer._placed.values())])
 
-    crew.train(members, watch=watch)
+    trainer.train(members, watch=watch)
     assert [member.epoch for member in members] == [1, 2, 3, 4, 5, 6]
     assert most <= 4  # two lanes with a block each, and one that is being put together

@@ -19,7 +19,7 @@ from chainrule.errors import DivergedError
 from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
 from chainrule.population import Member, Population, PopulationTrainer
 from chainrule.population.checkpointer import Checkpointer
-from chainrule.population.fit import train_kept
+from chainrule.population.fit import train_with_checkpoints
 from chainrule.population.member import listed
 from chainrule.presets import TrainSettings
 from chainrule.report import write_report
@@ -44,17 +44,17 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
         task.model,
         f"seeds     {first} to {last}, on the same rows each",
     )
-    crew, members = enlisted(task)
+    trainer, members = enlisted(task)
     described = [describe(member.job, task.settings.engine, task.settings.devices) for member in members]
     with create_run_dir(out, RUNS, task.data.name, resume=resume) as path:
         folder = RunFolder(path, resume=resume)
         with going_on(path), folder.opened():
-            keeper = Checkpointer(path / MEMBERS, members, described, keep=task.settings.keep)
+            checkpointer = Checkpointer(path / MEMBERS, members, described, keep=task.settings.keep)
             if resume:
-                say(f"Going on: {keeper.told}.")
+                say(f"Going on: {checkpointer.told}.")
             if not resume or not all(member.done for member in members):
                 folder.start(dataclasses.asdict(task.settings))
-            train_kept(crew, members, keeper, f"chainrule train --resume {path}")
+            train_with_checkpoints(trainer, members, checkpointer, f"chainrule train --resume {path}")
             trained = SeveralSeeds(task, path, Population(members))
             with saving(trained.run):
                 trained.write(folder)
@@ -69,8 +69,8 @@ def enlisted(task: Task) -> tuple[PopulationTrainer, list[Member]]:
     """Return the networks before their first step; their validation rows are those that the first seed draws."""
     settings = task.settings
     words = {name: value for name, value in task.words.items() if name != "validation"}
-    crew = PopulationTrainer(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
-    return crew, crew.add_members(listed(settings.seeds or 1, settings.seed))
+    trainer = PopulationTrainer(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
+    return trainer, trainer.add_members(listed(settings.seeds or 1, settings.seed))
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def choose(
     return _engine(engine, PRECISIONS[precision], find_devices(devices) if engine == "jax" else ())
 
 
-def lanes(engine: Engine) -> tuple[tuple[Engine, int], ...]:
+def workers(engine: Engine) -> tuple[tuple[Engine, int], ...]:
     """Return where parts of a population train at the same time: engines, and how many threads call programs of each.
 
     On the CPU as many threads as there are cores, each program on one of them; one thread for each other device.

@@ -98,14 +98,14 @@ def find_batch_size(
         raise SettingError(f"find_batch_size: sizes are whole numbers, got {sizes!r}.")
     refuse("find_batch_size", settings, "early_stopping", "callbacks")
     seeds = listed_seeds("find_batch_size", seeds, settings.pop("seed", 0))
-    crew = crew_of(net, data, {**settings, "epochs": epochs})
-    members = crew.add_members([{"seed": seed} for seed in seeds])
+    trainer = crew_of(net, data, {**settings, "epochs": epochs})
+    members = trainer.add_members([{"seed": seed} for seed in seeds])
     n = len(members[0].job.prepared.train.x)
     steps = len(members) * epochs * members[0].job.steps_per_epoch
     engine = engine_for(members[0], steps, settings.get("engine", "auto"), settings.get("devices"))
     noise = np.full((len(members), epochs + 1), math.nan)
     for epoch in range(epochs + 1):
-        crew.train(members, until=epoch)
+        trainer.train(members, until=epoch)
         for i, member in enumerate(members):
             if not member.diverged:
                 noise[i, epoch] = min(noise_scale(member, batches, engine), n)
@@ -114,7 +114,7 @@ def find_batch_size(
     tried = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
     if sizes is None and refused_alone(members[0].job.model) is not None:
         tried = [max(size, 2) for size in tried]
-    timed = crew.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
+    timed = trainer.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
     seconds = {member.job.batch_size: step_seconds(member, engine) for member in timed}
     return BatchSizes(noise, seconds, members[0].job.batch_size, n, confidence)
 

@@ -75,8 +75,8 @@ def find_l2(
     given = None if values is None else increasing("find_l2", "values", values, 0.0)
     seeds = listed_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)
-    crew = PopulationTrainer(net, data, **settings)
-    members = crew.add_members([{"l2": 0.0, "seed": seed} for seed in seeds])
+    trainer = PopulationTrainer(net, data, **settings)
+    members = trainer.add_members([{"l2": 0.0, "seed": seed} for seed in seeds])
     if not members[0].validated:
         raise SettingError("find_l2 needs validation data: validation=0.2, or (x, y). On training data λ = 0 is best.")
     metric = metric_of(members, metric)
@@ -84,9 +84,9 @@ def find_l2(
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].job.state.settings["run"]["samples"]
     lambdas = [0.0, *(v for v in given or [float(rounded(n * share, 1)) for share in SHARES] if v > 0)]
-    members += crew.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
+    members += trainer.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:
-        crew.train(members, watch=watch)
+        trainer.train(members, watch=watch)
     scores = Population(members).scores(metric).reshape(len(lambdas), len(seeds))
     return L2Range(metric, tuple(map(float, lambdas)), tuple(seeds), scores, confidence)
 

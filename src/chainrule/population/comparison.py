@@ -112,11 +112,11 @@ def compare(
     seeds = listed_seeds("compare", seeds, settings.pop("seed", 0))
     held_out = None if test is None else pair_of(test, "test is (x, y) or a Dataset")
     progress = settings.pop("progress", True)
-    crew = PopulationTrainer(net, data, **settings)
-    members = crew.add_members([what | {"seed": seed} for what in given.values() for seed in seeds])
+    trainer = PopulationTrainer(net, data, **settings)
+    members = trainer.add_members([what | {"seed": seed} for what in given.values() for seed in seeds])
     metric = metric_of(members, metric, tested=held_out is not None)
     with show_progress(members, progress) as watch:
-        crew.train(members, watch=watch)
+        trainer.train(members, watch=watch)
     n = len(seeds)
     runs = {name: Population(members[i * n : (i + 1) * n]) for i, name in enumerate(given)}
     if metric.startswith("test_"):

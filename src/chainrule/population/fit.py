@@ -97,30 +97,34 @@ def fit_population(
     >>> runs.scores("val_accuracy").shape, runs.best() in list(runs)
     ((3,), True)
     """
-    crew = PopulationTrainer(
+    trainer = PopulationTrainer(
         net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
     )
-    found = crew.add_members(listed(members, seed))
+    found = trainer.add_members(listed(members, seed))
     if out is None:
         if resume:
             raise SettingError("resume=True needs out=, the folder of the population to go on with.")
         with show_progress(found, progress) as watch:
-            crew.train(found, watch=watch)
+            trainer.train(found, watch=watch)
         return Population(found)
     described = [describe(member.job, engine, devices) for member in found]
     folder = RunFolder(out, resume=resume)
     with folder.opened():
-        keeper = Checkpointer(folder.path, found, described)
+        checkpointer = Checkpointer(folder.path, found, described)
         if not all(member.done for member in found) or not (folder.path / "config.toml").exists():
             folder.start(config or {"members": len(found), **described[0]})
-        train_kept(crew, found, keeper, "the same call with resume=True.", progress)
+        train_with_checkpoints(trainer, found, checkpointer, "the same call with resume=True.", progress)
         state = "diverged" if all(member.diverged for member in found) else "finished"
         write_result(folder.path, {"state": state, "members": len(found), "epochs": max(m.epoch for m in found)})
     return Population(found)
 
 
-def train_kept(
-    crew: PopulationTrainer, members: Sequence[Member], keeper: Checkpointer, to_go_on: str, progress: bool = True
+def train_with_checkpoints(
+    trainer: PopulationTrainer,
+    members: Sequence[Member],
+    checkpointer: Checkpointer,
+    to_go_on: str,
+    progress: bool = True,
 ) -> None:
     """Train members that are kept, to their end.
 
@@ -128,16 +132,16 @@ def train_kept(
     and SIGTERM the message says up to where they are kept and what goes on (``to_go_on``). If their models cannot be
     written in the end, `UnsavedError` has the `Population`.
     """
-    if crew.asked == "auto":
-        crew.asked = keeper.engine or crew.asked
+    if trainer.asked == "auto":
+        trainer.asked = checkpointer.engine or trainer.asked
     try:
-        keeper.start()
+        checkpointer.start()
         with show_progress(members, progress) as watch:
-            crew.train(members, watch=watch, keeper=keeper)
+            trainer.train(members, watch=watch, checkpointer=checkpointer)
         try:
-            keeper.finish()
+            checkpointer.finish()
         except FileError as error:
             message = f"The population has been trained, but could not be saved. {error} To go on: {to_go_on}"
             raise UnsavedError(message, run=Population(members)) from None
     except (KeyboardInterrupt, Terminated) as error:
-        raise type(error)(f"Interrupted. {keeper.told}. To go on: {to_go_on}") from None
+        raise type(error)(f"Interrupted. {checkpointer.told}. To go on: {to_go_on}") from None

@@ -58,9 +58,9 @@ class Member:
     folder : where it is kept, or None
 
     >>> import chainrule as cr
-    >>> crew = cr.PopulationTrainer(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
-    >>> (member,) = crew.add_members([{"seed": 7}])
-    >>> crew.train([member], until=2)
+    >>> trainer = cr.PopulationTrainer(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=5)
+    >>> (member,) = trainer.add_members([{"seed": 7}])
+    >>> trainer.train([member], until=2)
     >>> member.epoch, member.done, len(member.history)
     (2, False, 2)
     """

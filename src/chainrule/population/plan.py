@@ -49,7 +49,7 @@ def check_strategy(strategy: str | int) -> None:
         )
 
 
-def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int) -> int:
+def slots(members: list[Member], engine: Engine, workers: int, strategy: str | int) -> int:
     """Members to a block.
 
     On the CPU as many as keep their state (weights, moments, and as much again for gradients) in a core's cache, and
@@ -67,7 +67,7 @@ def slots(members: list[Member], engine: Engine, lanes: int, strategy: str | int
     else:
         most = max(1, int(MEMORY_SHARE * _memory(engine)) // max(1, each + data_bytes(members[0])))
     blocks = math.ceil(len(members) / most)
-    blocks = math.ceil(blocks / lanes) * lanes if len(members) >= lanes else len(members)
+    blocks = math.ceil(blocks / workers) * workers if len(members) >= workers else len(members)
     return math.ceil(len(members) / blocks)
 
 

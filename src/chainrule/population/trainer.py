@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.engine import Engine, choose, distributed
-from chainrule.engine.choice import lanes
+from chainrule.engine.choice import workers
 from chainrule.errors import SettingError
 from chainrule.keywords import unknown_keywords
 from chainrule.optimizers import Optax
@@ -46,12 +46,12 @@ class PopulationTrainer:
 
     >>> import chainrule as cr
     >>> from chainrule.population import PopulationTrainer
-    >>> crew = PopulationTrainer(cr.Dense(3, "softmax"), cr.data.load("iris"), validation=0.2, epochs=6)
-    >>> members = crew.add_members([{"seed": 1}, {"seed": 2, "optimizer.lr": 0.1}])
-    >>> crew.train(members, until=2)
+    >>> trainer = PopulationTrainer(cr.Dense(3, "softmax"), cr.data.load("iris"), validation=0.2, epochs=6)
+    >>> members = trainer.add_members([{"seed": 1}, {"seed": 2, "optimizer.lr": 0.1}])
+    >>> trainer.train(members, until=2)
     >>> [member.epoch for member in members]
     [2, 2]
-    >>> crew.train(members)
+    >>> trainer.train(members)
     >>> [member.epoch for member in members]
     [6, 6]
     """
@@ -95,12 +95,12 @@ class PopulationTrainer:
         members: Sequence[Member],
         until: int | None = None,
         watch: Watch | None = None,
-        keeper: Checkpointer | None = None,
+        checkpointer: Checkpointer | None = None,
     ) -> None:
         """Train those that are not done to the end of an epoch; None: to the end of their last one.
 
         Ctrl-C and SIGTERM end it soon: the members are then where they were after their last whole epoch, and kept
-        there if there is a ``keeper``.
+        there if there is a ``checkpointer``.
         """
         todo = [m for m in members if not m.done and (until is None or m.epoch < until)]
         if not todo:
@@ -111,10 +111,10 @@ class PopulationTrainer:
         with asked_to_end() as asked:
             try:
                 for group in _groups(todo):
-                    _Lanes(self, engine, group, until, watch, keeper, asked).run()
+                    _Lanes(self, engine, group, until, watch, checkpointer, asked).run()
             finally:
-                if keeper is not None:
-                    keeper.save(todo)
+                if checkpointer is not None:
+                    checkpointer.save(todo)
             if asked.signal:
                 asked.heeded = True
                 raise ended(asked.signal, "The training of the population was ended.")
@@ -156,19 +156,19 @@ class _Lanes:
 
     def __init__(
         self,
-        crew: PopulationTrainer,
+        trainer: PopulationTrainer,
         engine: Engine,
         members: list[Member],
         until: int | None,
         watch: Watch | None,
-        keeper: Checkpointer | None,
+        checkpointer: Checkpointer | None,
         asked: StopRequest,
     ) -> None:
-        self.crew, self.until, self.watch, self.keeper, self.asked = crew, until, watch, keeper, asked
-        there = lanes(engine) if len(members) > 1 else ((engine, 1),)
+        self.trainer, self.until, self.watch, self.checkpointer, self.asked = trainer, until, watch, checkpointer, asked
+        there = workers(engine) if len(members) > 1 else ((engine, 1),)
         count = sum(threads for _, threads in there)
-        size = self._best_size(slots(members, there[0][0], count, crew.strategy), members, count)
-        if crew.strategy != "auto" and size >= len(members):  # one block has the machine for itself
+        size = self._best_size(slots(members, there[0][0], count, trainer.strategy), members, count)
+        if trainer.strategy != "auto" and size >= len(members):  # one block has the machine for itself
             there, count = ((engine, 1),), 1
         self.size = size
         self.widest = max(members, key=lambda member: member.job.model.input_shape)
@@ -183,17 +183,17 @@ class _Lanes:
         self.told: queue.Queue[Any] = queue.Queue()
         self.failed = threading.Event()
 
-    def _best_size(self, size: int, members: list[Member], lanes: int) -> int:
+    def _best_size(self, size: int, members: list[Member], workers: int) -> int:
         """That size, or one for which the program is there already, if this costs less than compiling it anew."""
-        used = self.crew.sizes.setdefault(members[0].program, set())
+        used = self.trainer.sizes.setdefault(members[0].program, set())
         seconds = max((m.history.records[-1]["seconds"] for m in members if m.history.records), default=math.inf)
         left = max(min(self.until or m.job.epochs, m.job.epochs) - m.epoch for m in members)
 
         def cost(size: int) -> float:
-            rounds = math.ceil(math.ceil(len(members) / size) / lanes)
-            return rounds * lanes * size * seconds * left + (0.0 if size in used else COMPILE_SECONDS)
+            rounds = math.ceil(math.ceil(len(members) / size) / workers)
+            return rounds * workers * size * seconds * left + (0.0 if size in used else COMPILE_SECONDS)
 
-        if math.isfinite(seconds) and self.crew.strategy == "auto":
+        if math.isfinite(seconds) and self.trainer.strategy == "auto":
             size = min((size, *used), key=cost)
         used.add(size)
         return size
@@ -232,9 +232,9 @@ class _Lanes:
     def _lane(self, engine: Engine) -> None:
         try:
             while (block := self._next(engine)) is not None and block.epoch(self._ending):
-                if self.keeper is not None and self.keeper.should_save(block.members):
+                if self.checkpointer is not None and self.checkpointer.should_save(block.members):
                     block.settle()
-                    self.keeper.save(block.members)
+                    self.checkpointer.save(block.members)
                 self._tell(block.members)
                 self._back(engine, block)
         except BaseException as error:
@@ -266,7 +266,7 @@ class _Lanes:
         if isinstance(found, MemberBatch):
             return found
         block = MemberBatch(
-            found, self._slots(found), engine, self.crew.placed(engine), self.crew.callbacks, self.widest
+            found, self._slots(found), engine, self.trainer.placed(engine), self.trainer.callbacks, self.widest
         )
         self.blocks.append(block)
         return block
@@ -283,7 +283,7 @@ class _Lanes:
             return
         block.settle()
         self.blocks.remove(block)
-        self.crew.placed(engine).keep({key for other in list(self.blocks) for key in other.uses})
+        self.trainer.placed(engine).keep({key for other in list(self.blocks) for key in other.uses})
         with self.lock:
             line = self.lines[id(engine)]
             for i, other in enumerate(line):

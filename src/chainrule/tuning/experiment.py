@@ -84,7 +84,7 @@ class Experiment:
         self.options = dict(options or {})
         self.makes = self._arguments()
         self._check_names()
-        self.crew = PopulationTrainer(net, data, **self.settings, **self.options)
+        self.trainer = PopulationTrainer(net, data, **self.settings, **self.options)
         first = self._probe()
         self.metric = self._metric(metric, first.job.recipe.task)
         self.notes: tuple[str, ...] = first.job.prepared.notes
@@ -183,7 +183,7 @@ class Experiment:
             self._check_structure(values)
             told = ", ".join(f"{name}={value!r}" for name, value in values.items())
             try:
-                member = self.crew.add_members([self.member(values)])[0]
+                member = self.trainer.add_members([self.member(values)])[0]
             except (SettingError, UnknownNameError, ShapeError, DataError) as error:
                 if first is None and not isinstance(error, SettingError | UnknownNameError):
                     raise  # the data and the network do not fit, whatever the values are

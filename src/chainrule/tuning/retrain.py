@@ -25,9 +25,9 @@ def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
     data = _together(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
     given = experiment.member(experiment.labels(winner.settings))
     given = {name: value for name, value in given.items() if name.partition(".")[0] != "early_stopping"}
-    crew = PopulationTrainer(experiment.net, data, **settings, **experiment.options)
-    [member] = crew.add_members([{"epochs": stage.epochs} | given])
-    crew.train([member], until=winner.best_epoch)
+    trainer = PopulationTrainer(experiment.net, data, **settings, **experiment.options)
+    [member] = trainer.add_members([{"epochs": stage.epochs} | given])
+    trainer.train([member], until=winner.best_epoch)
     if member.diverged:
         raise DivergedError(
             f"Trained on training and validation rows together, the winner {member.stopped}: take the best trial as it "

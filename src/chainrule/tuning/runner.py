@@ -109,14 +109,14 @@ class SearchRunner:
         self.epochs = self.records.epochs()
         try:
             own = [self._given(each.values, stage) for each in asked]
-            for each, member in zip(asked, self.experiment.crew.add_members(own), strict=True):
+            for each, member in zip(asked, self.experiment.trainer.add_members(own), strict=True):
                 each.member = member
             self.field = {id(each.member): each for each in asked}
             self.told = dict.fromkeys(self.field, 0)
             for i, rung in enumerate(stage.rungs):
                 last = i == len(stage.rungs) - 1
                 members = [each.member for each in asked if not each.told]
-                self.experiment.crew.train(members, until=None if last else rung, watch=self._watch)
+                self.experiment.trainer.train(members, until=None if last else rung, watch=self._watch)
                 for each in asked:
                     self._take(each)
                 if not last:
@@ -285,8 +285,8 @@ class SearchRunner:
                 return retrained(experiment, winner, stage)
             if self.best is not None and self.best[0][-1] == winner.number:
                 return self.best[1].run()
-            [member] = experiment.crew.add_members([self._given(experiment.labels(winner.settings), stage)])
-            experiment.crew.train([member], until=winner.epochs)
+            [member] = experiment.trainer.add_members([self._given(experiment.labels(winner.settings), stage)])
+            experiment.trainer.train([member], until=winner.epochs)
             return member.run()
 
         return SearchResult(
