@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cli.data import training_table
-from chainrule.cli.train import train_run
-from chainrule.presets import TrainSettings
+from chainrule.experiments.data import training_table
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.single import train_run
 
 RESULT = Path(__file__).parent / "results" / "tables.md"
 

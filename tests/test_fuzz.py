@@ -26,12 +26,12 @@ from safetensors.numpy import save as safetensors_of
 
 import chainrule as cr
 from chainrule import tree
-from chainrule.cli.settings import read_settings
-from chainrule.cli.task import early_stopping, find_loss
 from chainrule.data import Target, read_idx, read_idx_folder, read_image_folder, read_npz
 from chainrule.data.npz import read_npz_features
 from chainrule.errors import ChainruleError
-from chainrule.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.plan import early_stopping, find_loss
+from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.settings import read_settings
 from chainrule.tables.columns import Column
 from chainrule.tables.preparation import Preprocessor
 from chainrule.training import checkpoint

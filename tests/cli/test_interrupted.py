@@ -57,7 +57,11 @@ def outcome(run: Path) -> Any:
     return (run / "model.safetensors").read_bytes(), records, result
 
 
-AT_THE_END = ("chainrule.cli.judge.judge", "chainrule.cli.judge.write_evaluation", "chainrule.report.page.render")
+AT_THE_END = (
+    "chainrule.experiments.evaluate.judge",
+    "chainrule.experiments.evaluate.write_evaluation",
+    "chainrule.report.page.render",
+)
 
 
 @pytest.mark.parametrize("number", CODES)
@@ -65,12 +69,12 @@ AT_THE_END = ("chainrule.cli.judge.judge", "chainrule.cli.judge.write_evaluation
     ("kind", "place"),
     [
         ("train", "chainrule.training.decisions.is_best"),
-        ("train", "chainrule.cli.train.write_result"),
+        ("train", "chainrule.experiments.single.write_result"),
         *((kind, place) for kind in KINDS for place in AT_THE_END[:: 1 if kind == "train" else 2]),
-        ("seeds", "chainrule.cli.members.ensemble_gain"),
-        ("seeds", "chainrule.cli.members.write_members"),
+        ("seeds", "chainrule.experiments.seeds.ensemble_gain"),
+        ("seeds", "chainrule.experiments.seeds.write_members"),
         ("folds", "chainrule.population.cross_validation.CrossValidation"),
-        ("folds", "chainrule.cli.folds.write_members"),
+        ("folds", "chainrule.experiments.folds.write_members"),
     ],
 )
 def test_a_signal_in_any_phase_is_heeded_and_the_run_goes_on(
@@ -88,7 +92,7 @@ def test_a_signal_in_any_phase_is_heeded_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("number", CODES)
-@pytest.mark.parametrize("place", ["chainrule.cli.train.find_task", "chainrule.cli.train.fit"])
+@pytest.mark.parametrize("place", ["chainrule.experiments.single.find_task", "chainrule.experiments.single.fit"])
 def test_before_anything_is_saved_it_says_to_start_again(
     chainrule: Any, signal_in: Any, number: int, place: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.data import Dataset, load
-from chainrule.presets import PRESETS, TrainSettings, complete, network, optimizer, use_of_validation
+from chainrule.experiments.presets import PRESETS, TrainSettings, complete, network, optimizer, use_of_validation
 
 
 def images(size: int, n: int = 40, channels: int = 1) -> Dataset:

@@ -11,8 +11,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli.messages import percent
-from chainrule.cli.task import find_task
-from chainrule.presets import TrainSettings
+from chainrule.experiments.plan import find_task
+from chainrule.experiments.presets import TrainSettings
 from report.test_page import page
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cli.space import DEFAULT, Axis, default_space, parse_space
-from chainrule.presets import PRESETS
+from chainrule.experiments.presets import PRESETS
+from chainrule.experiments.space_syntax import DEFAULT, Axis, default_space, parse_space
 
 SHORT = ("--epochs", 3, "--engine", "numpy", "--hidden", 6)
 RATES = ("--space", "lr=1e-3..1,l2=1e-3..1")
@@ -272,7 +272,7 @@ def test_every_setting_of_a_trial_is_an_option() -> None:
     import inspect
 
     from chainrule.cli import app
-    from chainrule.cli.settings import FIELDS
+    from chainrule.experiments.settings import FIELDS
 
     typed = set(inspect.signature(app.search).parameters) - {"config", "out", "resume", "column", "drop", *app.ASKED}
     of_a_single_run = {"net", "columns", "seeds", "folds", "save", "checkpoint_every", "checkpoint_minutes", "keep"}

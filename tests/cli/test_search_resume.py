@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from chainrule.cli import judge as chainrule_judge
-from chainrule.cli import search as chainrule_search
 from chainrule.cli.app import app
 from chainrule.errors import FileError
+from chainrule.experiments import evaluate as chainrule_judge
+from chainrule.experiments import search as chainrule_search
 from chainrule.signals import Interrupted, Terminated
 from chainrule.tuning import storage
 from chainrule.tuning.runner import SearchRunner

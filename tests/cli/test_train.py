@@ -279,7 +279,7 @@ def test_every_setting_is_an_option() -> None:
     import inspect
 
     from chainrule.cli import app
-    from chainrule.cli.settings import FIELDS
+    from chainrule.experiments.settings import FIELDS
 
     typed = set(inspect.signature(app.train).parameters)
     of_this_start = {"config", "out", "resume", "distributed", *app.MEETING}

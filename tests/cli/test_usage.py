@@ -13,9 +13,9 @@ import typer
 
 import chainrule as cr
 from chainrule.cli.app import app
-from chainrule.cli.usage import ALWAYS, KINDS, NEEDS, OF_DATA, Situation, check_used, kind_of
 from chainrule.data import load
 from chainrule.errors import SettingError
+from chainrule.experiments.usage import ALWAYS, KINDS, NEEDS, OF_DATA, Situation, check_used, kind_of
 
 QUICK = ("--epochs", 1, "--engine", "numpy")
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -328,7 +328,7 @@ def search(
     asked = {name: given.pop(name) for name in ASKED if name in given}
     for name in ("config", "out", "resume"):
         given.pop(name, None)
-    from chainrule.cli.search import search as run
+    from chainrule.experiments.search import search as run
 
     run(given, asked, config=config, out=out, resume=resume)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from chainrule.augment import preview
-from chainrule.cli.data import load_data, path_of
 from chainrule.cli.messages import say
-from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import DataError
+from chainrule.experiments.data import load_data, path_of
+from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import check_not_read
 from chainrule.tables.read import is_table
 

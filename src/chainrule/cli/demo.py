@@ -12,8 +12,8 @@ import numpy as np
 
 from chainrule.cli.draw import picture, shades, side_by_side
 from chainrule.cli.messages import percent, say
-from chainrule.cli.train import Trained, train_run
-from chainrule.presets import TrainSettings
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.single import Trained, train_run
 
 #: How many images are shown, and how many of them wrong at most.
 SHOWN, WRONG = 6, 2

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import judged, judged_table, load_data
 from chainrule.cli.messages import percent, say, show, table
-from chainrule.cli.models import find_model
-from chainrule.cli.task import find_loss
-from chainrule.cli.usage import Situation, check_used
 from chainrule.evaluation.per_class import Evaluation
 from chainrule.evaluation.per_class import evaluate as evaluate_model
+from chainrule.experiments.data import judged, judged_table, load_data
+from chainrule.experiments.find import find_model
+from chainrule.experiments.plan import find_loss
+from chainrule.experiments.usage import Situation, check_used
 from chainrule.runs.folder import to_json
 from chainrule.tables.read import is_table
 

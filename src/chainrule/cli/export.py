@@ -8,12 +8,12 @@ from typing import Any
 
 import typer
 
-from chainrule.cli.data import path_of
 from chainrule.cli.messages import say, table
-from chainrule.cli.models import TrainedModel, files_of_run, find_folder, find_model
 from chainrule.cli.predict import blocks_to_predict
-from chainrule.cli.usage import Situation, check_used
 from chainrule.errors import SettingError
+from chainrule.experiments.data import path_of
+from chainrule.experiments.find import TrainedModel, files_of_run, find_folder, find_model
+from chainrule.experiments.usage import Situation, check_used
 from chainrule.export import check_onnx, save_torch_weights, to_onnx
 from chainrule.files import check_not_read
 

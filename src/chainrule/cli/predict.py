@@ -14,10 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.cli.data import judged, load_data, numbers_in, path_of, picture_shape, spelling
 from chainrule.cli.messages import say, show_log
-from chainrule.cli.models import TrainedModel, files_of_run, find_model
-from chainrule.cli.usage import Situation, check_used
 from chainrule.data import PreparedInputs
 from chainrule.data.images import find_images, read_images
 from chainrule.data.limits import Outside
@@ -25,6 +22,9 @@ from chainrule.data.npz import read_npz_features
 from chainrule.data.sources import is_image_data
 from chainrule.display.lines import printable
 from chainrule.errors import DataError, FileError
+from chainrule.experiments.data import judged, load_data, numbers_in, path_of, picture_shape, spelling
+from chainrule.experiments.find import TrainedModel, files_of_run, find_model
+from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import as_path, as_text, check_not_read, writing
 from chainrule.models import Model
 from chainrule.tables.read import is_table, read_chunks

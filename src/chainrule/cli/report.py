@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.cli.messages import show
-from chainrule.cli.models import find_folder
+from chainrule.experiments.find import find_folder
 from chainrule.report import write_report
 
 

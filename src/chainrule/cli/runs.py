@@ -10,8 +10,8 @@ from typing import Any
 
 from chainrule.cli.messages import percent, say, show, table
 from chainrule.cli.tell import describe_net
-from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
+from chainrule.experiments.single import RUNS
 from chainrule.files import as_path
 from chainrule.runs.folder import begun
 from chainrule.training.record import Record, read_folder

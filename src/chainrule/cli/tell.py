@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import augment
-from chainrule.cli.data import Part
 from chainrule.cli.messages import percent, say
 from chainrule.cli.messages import table as lined_up
 from chainrule.data import Dataset
+from chainrule.experiments.data import Part
+from chainrule.experiments.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.models import Model
-from chainrule.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.statistics import Summary
 from chainrule.tables.describe import show_columns
 from chainrule.tables.table import PreparedTable

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
-from chainrule.cli.data import Part
 from chainrule.cli.messages import say
 from chainrule.data import Dataset
 from chainrule.evaluation.gather import gather
-from chainrule.presets import TrainSettings
+from chainrule.experiments.data import Part
+from chainrule.experiments.presets import TrainSettings
 from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
 from chainrule.runs.evaluation import write_evaluation

@@ -16,8 +16,8 @@ from chainrule.data import Dataset
 from chainrule.data.idx import IDX_NAME
 from chainrule.data.sources import BUNDLED, MIRRORED, is_image_data
 from chainrule.errors import SettingError
+from chainrule.experiments.presets import TrainSettings, normalize_name
 from chainrule.files import as_path
-from chainrule.presets import TrainSettings, normalize_name
 from chainrule.tables.read import is_table
 
 #: The kinds of data, and how one of them is called.

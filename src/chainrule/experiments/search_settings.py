@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import read_settings
 from chainrule.files import as_path, check_text, write_atomic
 from chainrule.passwords import MASK, mask_passwords
-from chainrule.presets import TrainSettings
 from chainrule.runs.folder import without_none
 
 #: What the search was asked for, in its folder; and where its trials are kept unless it is told otherwise.

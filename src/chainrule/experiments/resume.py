@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.messages import say
-from chainrule.cli.settings import read_settings
 from chainrule.errors import FileError, SettingError, UnsavedError
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import read_settings
 from chainrule.files import as_path
-from chainrule.presets import TrainSettings
 from chainrule.runs.folder import OUTCOME, begun
 from chainrule.runs.members import FILE as MEMBERS_FILE
 from chainrule.runs.members import read_members

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.cli.space import OF_THE_NETWORK, Axis, read
-from chainrule.cli.task import Task
 from chainrule.data import Dataset
 from chainrule.errors import SettingError
+from chainrule.experiments.plan import Task
+from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.space_syntax import OF_THE_NETWORK, Axis, read
 from chainrule.layers import Layer
-from chainrule.presets import TrainSettings, complete, network, optimizer
 from chainrule.schedules import Schedule
 from chainrule.tuning.space import Choice, Distribution, Integer, Real
 

@@ -9,23 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import fingerprint_of, path_of
-from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say, show, table
-from chainrule.cli.resume import saving
-from chainrule.cli.search_settings import FILE, JOURNAL, SearchSettings, read_search, write_search
-from chainrule.cli.settings import settings_from
-from chainrule.cli.space import Axis, default_space, parse_space, shown
-from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
-from chainrule.cli.train import RUNS, check_place, result, say_folder
-from chainrule.cli.translate import SpaceMapping
-from chainrule.cli.trials import facts_of, frame, how, leaderboard, say_found
-from chainrule.cli.usage import Situation, check_used
+from chainrule.cli.train import check_place, say_folder
 from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError, UnsavedError
+from chainrule.experiments.data import fingerprint_of, path_of
+from chainrule.experiments.evaluate import judge_and_report
+from chainrule.experiments.leaderboard import facts_of, frame, how, leaderboard, say_found
+from chainrule.experiments.plan import Task, find_task
+from chainrule.experiments.presets import VALIDATION, TrainSettings
+from chainrule.experiments.resume import saving
+from chainrule.experiments.search_settings import FILE, JOURNAL, SearchSettings, read_search, write_search
+from chainrule.experiments.search_space import SpaceMapping
+from chainrule.experiments.settings import settings_from
+from chainrule.experiments.single import RUNS, result
+from chainrule.experiments.space_syntax import Axis, default_space, parse_space, shown
+from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import check_not_read, write_atomic
-from chainrule.presets import VALIDATION, TrainSettings
 from chainrule.runs.folder import RunFolder, create_run_dir, write_config, write_result
 from chainrule.runs.trials import write_trials
 from chainrule.signals import Terminated

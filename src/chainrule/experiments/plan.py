@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule import random
-from chainrule.cli.data import TABLE_TEST, Part, load_data, train_and_test, training_table
 from chainrule.cli.tell import say_table
-from chainrule.cli.usage import OF_DATA, Situation, check_used
 from chainrule.data import Dataset, encode_target
 from chainrule.data.sources import is_image_data
 from chainrule.engine import distributed
 from chainrule.errors import SettingError
+from chainrule.experiments.data import TABLE_TEST, Part, load_data, train_and_test, training_table
+from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.usage import OF_DATA, Situation, check_used
 from chainrule.models import Model
-from chainrule.presets import TrainSettings, complete, network, optimizer
 from chainrule.tables.read import is_table
 from chainrule.tables.table import PreparedTable
 from chainrule.training import EarlyStopping
@@ -67,7 +67,8 @@ class Task:
 def find_task(given: TrainSettings, typed: Collection[str] = (), *, tell: bool = True) -> Task:
     """Load the data, complete the settings, and make the network; tell what was found in a table.
 
-    Options that were ``typed``, and settings for another kind of data, must have an effect (`chainrule.cli.usage`).
+    Options that were ``typed``, and settings for another kind of data, must have an effect
+    (`chainrule.experiments.usage`).
     """
     if given.data is None:
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')

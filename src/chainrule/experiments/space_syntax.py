@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.cli.settings import parse_hidden
 from chainrule.errors import SettingError, did_you_mean
+from chainrule.experiments.settings import parse_hidden
 
 #: How each setting is read.
 NUMBERS = ("lr", "momentum", "weight_decay", "l1", "l2", "dropout")

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.data import Part, fingerprint_of
-from chainrule.cli.judge import judge_and_report
 from chainrule.cli.messages import say
-from chainrule.cli.resume import going_on, saving
-from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start, score, spread
-from chainrule.cli.train import RUNS, result, say_folder, say_test
+from chainrule.cli.train import say_folder, say_test
 from chainrule.errors import DivergedError
 from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
+from chainrule.experiments.data import Part, fingerprint_of
+from chainrule.experiments.evaluate import judge_and_report
+from chainrule.experiments.plan import Task, find_task
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.resume import going_on, saving
+from chainrule.experiments.single import RUNS, result
 from chainrule.population import Member, Population, PopulationTrainer
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_with_checkpoints
 from chainrule.population.member import listed
-from chainrule.presets import TrainSettings
 from chainrule.report import write_report
 from chainrule.runs.folder import MEMBERS, RunFolder, create_run_dir, write_result
 from chainrule.runs.members import mean_records, write_members

@@ -131,7 +131,7 @@ class TrainSettings:
 
     Example
     -------
-    >>> from chainrule.presets import TrainSettings
+    >>> from chainrule.experiments.presets import TrainSettings
     >>> TrainSettings(data="digits", hidden=(30,)).preset
     'auto'
     """
@@ -220,7 +220,7 @@ def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str |
 
     Example
     -------
-    >>> from chainrule.presets import TrainSettings, use_of_validation
+    >>> from chainrule.experiments.presets import TrainSettings, use_of_validation
     >>> use_of_validation(TrainSettings(early_stopping=5), rows=120, tested=True)
     'to choose the epoch'
     >>> use_of_validation(TrainSettings(), rows=120, tested=True) is None
@@ -249,7 +249,7 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     """Return the settings with every gap filled, by the preset and by the data.
 
     >>> import chainrule as cr
-    >>> from chainrule.presets import TrainSettings, complete
+    >>> from chainrule.experiments.presets import TrainSettings, complete
     >>> settings = complete(TrainSettings(data="iris"), cr.data.load("iris"))
     >>> settings.preset, settings.hidden, settings.loss, settings.lr, settings.batch_size
     ('table', (128, 64), 'cross_entropy', 0.002, 32)
@@ -292,7 +292,7 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
     """Return the network that complete settings describe, for the data.
 
     >>> import chainrule as cr
-    >>> from chainrule.presets import TrainSettings, complete, network
+    >>> from chainrule.experiments.presets import TrainSettings, complete, network
     >>> iris = cr.data.load("iris")
     >>> network(complete(TrainSettings(hidden=(8,)), iris), iris)
     Sequential(Dense(8, 'relu'), Dropout(0.3), Dense(3, 'softmax'))
@@ -321,7 +321,7 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
 def optimizer(settings: TrainSettings) -> Optimizer:
     """Return the optimizer with its learning rate, or with the schedule that starts from it.
 
-    >>> from chainrule.presets import TrainSettings, optimizer
+    >>> from chainrule.experiments.presets import TrainSettings, optimizer
     >>> optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
     Cosine(0.5)
     """

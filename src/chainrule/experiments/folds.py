@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cli.data import read_named_table
-from chainrule.cli.members import facts_of
 from chainrule.cli.messages import say, show
-from chainrule.cli.resume import going_on, saving, say_where
-from chainrule.cli.task import Task, find_task
 from chainrule.cli.tell import say_start
-from chainrule.cli.train import RUNS, Trained, say_result, train_task
+from chainrule.cli.train import say_result
 from chainrule.errors import DataError, FileError, SettingError
+from chainrule.experiments.data import read_named_table
+from chainrule.experiments.plan import Task, find_task
+from chainrule.experiments.presets import TrainSettings, network
+from chainrule.experiments.resume import going_on, saving, say_where
+from chainrule.experiments.seeds import facts_of
+from chainrule.experiments.single import RUNS, Trained, train_task
 from chainrule.population.cross_validation import CrossValidation, cross_validate
-from chainrule.presets import TrainSettings, network
 from chainrule.runs.folder import MEMBERS, OR_GO_ON, begun, create_run_dir
 from chainrule.runs.members import FILE, write_members
 from chainrule.tables.table import PreparedTable, Table

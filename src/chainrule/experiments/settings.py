@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ChainruleError, FileError, SettingError
+from chainrule.experiments.presets import TrainSettings
 from chainrule.files import as_path
 from chainrule.keywords import instead
-from chainrule.presets import TrainSettings
 
 #: How the annotations of `TrainSettings` are called in a message, and which values of a file fit them.
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chainrule.cli.settings import read_settings
-from chainrule.cli.train import RUNS
 from chainrule.errors import FileError
+from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import read_settings
+from chainrule.experiments.single import RUNS
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
-from chainrule.presets import TrainSettings
 from chainrule.runs.folder import OF_A_RUN
 from chainrule.training.record import read_folder
 

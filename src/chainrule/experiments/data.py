@@ -16,9 +16,9 @@ from chainrule.cli.messages import say, show_log
 from chainrule.data import Dataset, load, read_image_folder, stratified_split
 from chainrule.data.sources import NAMES, is_image_data
 from chainrule.errors import ChainruleError, DataError, SettingError
+from chainrule.experiments.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
 from chainrule.files import as_path
 from chainrule.models import Model
-from chainrule.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
 from chainrule.tables.large import LargeTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.selection import columns_by_name
@@ -28,7 +28,7 @@ from chainrule.tables.values import numbers
 from chainrule.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from chainrule.cli.models import TrainedModel
+    from chainrule.experiments.find import TrainedModel
 
 #: The random stream of the test part, apart from those of `fit`.
 TEST = 2**32 - 4

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.cli.messages import say, table
 from chainrule.cli.tell import score
-from chainrule.cli.translate import SpaceMapping
+from chainrule.experiments.search_space import SpaceMapping
 from chainrule.runs.trials import Trials, at_the_edge
 from chainrule.tuning import SearchResult, Stage
 
