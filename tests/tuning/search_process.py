@@ -1,4 +1,4 @@
-"""A search in a process of its own: ``hunting.py STUDY SAMPLER [--kill-after N] [--gate FOLDER]``.
+"""A search in a process of its own: ``search_process.py STUDY SAMPLER [--kill-after N] [--gate FOLDER]``.
 
 With a gate the process waits in FOLDER for another one, and trains slowly, so that the two overlap; after it a second
 search follows, coarse to fine. With ``--kill-after`` it kills itself in its N-th

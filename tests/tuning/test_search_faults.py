@@ -1,6 +1,6 @@
 """A search that is interrupted at any operation goes on to what it would have been: here some of them, in turn.
 
-All of them are walked over by ``python tests/search/walking.py``, see bench/results/search_interrupted.md.
+All of them are walked over by ``python tests/tuning/search_faults.py``, see bench/results/search_interrupted.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.walking import CRASH, DATABASE, ERROR, JOURNAL, fault, whole
+from tuning.search_faults import CRASH, DATABASE, ERROR, JOURNAL, fault, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system copies no processes")
 

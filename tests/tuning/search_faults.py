@@ -5,7 +5,7 @@ and where its study is in a database, the statements that change it and their co
 SIGKILL does, before the operation; at a flush the end of the file is lost, which is what a power loss may do. The error
 is a full disk, once. Going on happens as in a restarted container: in another process with the same number.
 
-``python tests/search/walking.py`` walks over every operation and writes bench/results/search_interrupted.md.
+``python tests/tuning/search_faults.py`` walks over every operation and writes bench/results/search_interrupted.md.
 """
 
 from __future__ import annotations
@@ -257,12 +257,12 @@ def _made(folder: Path) -> Path:
 
 TEXT = """# Searches that are interrupted at every one of their operations
 
-`python tests/search/walking.py` types `chainrule search iris --trials 3 --epochs 2` and lets one operation fail: each
-file that is created, opened to write, flushed, renamed, linked or removed, each statement and commit of a database.
-*crash*: the process ends there as by SIGKILL; at a flush the end of the file is lost, too. *error*: the disk is full,
-once. Then it goes on with `--resume` (or the same command, where nothing was begun) in another process with the same
-number, as in a restarted container. A fault is: a traceback, a search that cannot go on, a trial that is missing or
-there twice, other values, weights or files than those of a search without interruption.
+`python tests/tuning/search_faults.py` types `chainrule search iris --trials 3 --epochs 2` and lets one operation fail:
+each file that is created, opened to write, flushed, renamed, linked or removed, each statement and commit of a
+database. *crash*: the process ends there as by SIGKILL; at a flush the end of the file is lost, too. *error*: the disk
+is full, once. Then it goes on with `--resume` (or the same command, where nothing was begun) in another process with
+the same number, as in a restarted container. A fault is: a traceback, a search that cannot go on, a trial that is
+missing or there twice, other values, weights or files than those of a search without interruption.
 
 | trials in | what happens | points | faults |
 |---|---|---:|---:|

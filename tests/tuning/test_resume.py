@@ -14,9 +14,9 @@ import pytest
 from optuna.trial import TrialState
 
 from chainrule.tuning.storage import quiet
-from search.hunting import TRIALS, hunt
+from tuning.search_process import TRIALS, hunt
 
-SCRIPT = Path(__file__).with_name("hunting.py")
+SCRIPT = Path(__file__).with_name("search_process.py")
 
 
 def start(*arguments: Any) -> subprocess.Popen[bytes]:
