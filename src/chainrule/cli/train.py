@@ -20,7 +20,7 @@ from chainrule.experiments.settings import settings_from
 from chainrule.experiments.single import RUNS, Trained, train_run
 from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import check_apart, check_not_read
-from chainrule.runs.folder import OF_A_RUN
+from chainrule.runs.files import OF_A_RUN, REPORT
 
 
 def train(given: Mapping[str, Any], *, config: Path | None, out: Path | None, resume: Path | None) -> None:
@@ -112,5 +112,5 @@ def say_test(scores: Mapping[str, float] | None, test: Part | None, what: str = 
 def say_folder(folder: Path) -> None:
     """Where all of it is."""
     say(f"The run is in {folder}")
-    if (folder / "report.html").exists():
-        say(f"The report: {folder / 'report.html'}")
+    if (folder / REPORT).exists():
+        say(f"The report: {folder / REPORT}")

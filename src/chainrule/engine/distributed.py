@@ -214,7 +214,7 @@ def file_of_first(path: Path | None) -> Iterator[Path]:
         return
     content = _send(b"")
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "run" / "checkpoints" / "of_process_0"
+        copy = Path(folder) / "run" / "of_process_0" / "checkpoint"
         copy.parent.mkdir(parents=True)
         if content:
             copy.write_bytes(content)

@@ -15,7 +15,7 @@ from chainrule.evaluation.baselines import Baseline, codes, fit_baselines
 from chainrule.evaluation.predictions import BINS, Predictions, judge
 from chainrule.evaluation.rows import opened, take
 from chainrule.evaluation.worst import worst_rows
-from chainrule.runs.evaluation import FORMAT as EVALUATION_FORMAT
+from chainrule.runs.files import EVALUATION_FORMAT
 from chainrule.runs.folder import finite
 from chainrule.tables.describe import describe
 from chainrule.training.run import Run, measured

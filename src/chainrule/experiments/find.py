@@ -13,7 +13,7 @@ from chainrule.experiments.settings import read_settings
 from chainrule.experiments.single import RUNS
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
-from chainrule.runs.folder import OF_A_RUN
+from chainrule.runs.files import CHECKPOINTS, CONFIG, MODEL, OF_A_RUN
 from chainrule.training.record import read_folder
 
 
@@ -40,12 +40,12 @@ def find_model(run: str) -> TrainedModel:
         return TrainedModel(load_model(path), None)
     if not path.is_dir():
         raise FileError(f"There is no run and no model {run!r}{_nearest(path)}")
-    if not (path / "model.safetensors").exists():
-        if (path / "checkpoints").exists():
+    if not (path / MODEL).exists():
+        if (path / CHECKPOINTS).exists():
             raise FileError(f"{path} is not finished. Go on with it: chainrule train --resume {path}")
         raise FileError(f"{path} holds no trained model: it has no model.safetensors.")
-    config = path / "config.toml"
-    model = load_model(path / "model.safetensors")
+    config = path / CONFIG
+    model = load_model(path / MODEL)
     if not config.exists():
         return TrainedModel(model, None)
     return TrainedModel(model, TrainSettings(**read_settings(config)), read_folder(path).result.get("data", {}))

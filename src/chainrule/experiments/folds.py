@@ -20,8 +20,9 @@ from chainrule.experiments.resume import going_on, saving, say_where
 from chainrule.experiments.seeds import facts_of
 from chainrule.experiments.single import RUNS, Trained, train_task
 from chainrule.population.cross_validation import CrossValidation, cross_validate
-from chainrule.runs.folder import MEMBERS, OR_GO_ON, begun, create_run_dir
-from chainrule.runs.members import FILE, write_members
+from chainrule.runs.files import CONFIG, MEMBERS, MEMBERS_FOLDER
+from chainrule.runs.folder import OR_GO_ON, begun, create_run_dir
+from chainrule.runs.members import write_members
 from chainrule.tables.table import PreparedTable, Table
 
 
@@ -32,16 +33,16 @@ def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Pa
     with create_run_dir(out, RUNS, task.data.name, resume=resume) as path, going_on(path):
         if not resume and begun(path) != path:
             raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
-        if not (path / FILE).exists():
+        if not (path / MEMBERS).exists():
             say_task(
                 task, f"folds     {settings.folds}, with {_seeds(settings)} for each: {_networks(settings)} networks"
             )
-            result = cross_validated(task, path / MEMBERS)
+            result = cross_validated(task, path / MEMBERS_FOLDER)
             show(result)
             say("Now one network of all training rows:")
             with saving(result):
                 write(path, result, watched=task.words["early_stopping"] is not None)
-        began = (path / "config.toml").exists()
+        began = (path / CONFIG).exists()
         if began:
             say_where(path)
         trained = train_task(of_all_rows(task), out=path, resume=began, tell=began)
@@ -96,7 +97,7 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
         engine=settings.engine,
         devices=settings.devices,
         out=folder,
-        resume=(folder / "config.toml").exists(),
+        resume=(folder / CONFIG).exists(),
         config=dataclasses.asdict(settings),
         **words,
     )

@@ -12,8 +12,8 @@ from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.settings import read_settings
 from chainrule.files import as_path
-from chainrule.runs.folder import OUTCOME, begun
-from chainrule.runs.members import FILE as MEMBERS_FILE
+from chainrule.runs.files import CONFIG, MEMBERS, METRICS, MODEL, OUTCOME, SEARCH_CONFIG
+from chainrule.runs.folder import begun
 from chainrule.runs.members import read_members
 from chainrule.signals import Terminated
 from chainrule.training import checkpoint
@@ -33,10 +33,10 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
         if name not in WITH_RESUME:
             raise SettingError(
                 f"--resume takes the settings of the run; --{name.replace('_', '-')} would make another run of it. "
-                f"For a new run with its settings: --config {folder / 'config.toml'}."
+                f"For a new run with its settings: --config {folder / CONFIG}."
             )
     folder = as_path(folder)
-    if (folder / "search.toml").exists():
+    if (folder / SEARCH_CONFIG).exists():
         raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
     began = begun(folder)
     if "data" not in read_folder(began).config:
@@ -44,11 +44,11 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
             f"{folder} was started in Python, and its data is not known here. Go on with it there: the same call with "
             f"out={str(folder)!r} and resume=True."
         )
-    return TrainSettings(**(read_settings(began / "config.toml") | dict(given)))
+    return TrainSettings(**(read_settings(began / CONFIG) | dict(given)))
 
 
 #: What the folder of a run has when it is complete, besides how it ended.
-TRAINED = ("config.toml", "metrics.jsonl", "model.safetensors")
+TRAINED = (CONFIG, METRICS, MODEL)
 
 
 def complete(folder: Path, settings: TrainSettings) -> str:
@@ -73,7 +73,7 @@ def complete(folder: Path, settings: TrainSettings) -> str:
 
 def missing(folder: Path, *, several: bool) -> list[str]:
     """Return the files that a run still lacks."""
-    names = (*TRAINED, *((MEMBERS_FILE,) if several else ()), *OUTCOME)
+    names = (*TRAINED, *((MEMBERS,) if several else ()), *OUTCOME)
     return [name for name in names if not (folder / name).exists()]
 
 
@@ -101,7 +101,7 @@ def going_on(folder: Path) -> Iterator[None]:
 
 def interrupted(folder: Path, text: str, to_go_on: str) -> str:
     """After Ctrl-C: what is kept, and how to go on."""
-    if not (begun(folder) / "config.toml").exists():
+    if not (begun(folder) / CONFIG).exists():
         return "Interrupted before anything was saved. Start again with the same command."
     if "networks are kept" in text:
         return f"{text.partition(' To go on: ')[0]} {to_go_on}"

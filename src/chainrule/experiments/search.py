@@ -20,13 +20,14 @@ from chainrule.experiments.leaderboard import facts_of, frame, how, leaderboard,
 from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import VALIDATION, TrainSettings
 from chainrule.experiments.resume import saving
-from chainrule.experiments.search_settings import FILE, JOURNAL, SearchSettings, read_search, write_search
+from chainrule.experiments.search_settings import SearchSettings, read_search, write_search
 from chainrule.experiments.search_space import SpaceMapping
 from chainrule.experiments.settings import settings_from
 from chainrule.experiments.single import RUNS, result
 from chainrule.experiments.space_syntax import Axis, default_space, parse_space, shown
 from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import check_not_read, write_atomic
+from chainrule.runs.files import CONFIG, ENVIRONMENT, JOURNAL, LEADERBOARD, MODEL, SEARCH_CONFIG
 from chainrule.runs.folder import RunFolder, create_run_dir, write_config, write_result
 from chainrule.runs.trials import write_trials
 from chainrule.signals import Terminated
@@ -80,7 +81,7 @@ def search(
             f"ended: chainrule search --resume {path}"
         )
     say_folder(path)
-    say(f"The best settings are in {path / 'config.toml'}: chainrule train --config {path / 'config.toml'}")
+    say(f"The best settings are in {path / CONFIG}: chainrule train --config {path / CONFIG}")
     say(f"Next: chainrule evaluate {path} {task.settings.data}")
 
 
@@ -100,9 +101,9 @@ def space_of(task: Task, wanted: SearchSettings, typed: Sequence[str]) -> tuple[
 
 def begin(folder: RunFolder, task: Task, settings: TrainSettings, wanted: SearchSettings) -> None:
     """Write what was asked for, before all else: whatever is in the folder then, the search can be gone on with."""
-    if not (folder.path / FILE).exists():
+    if not (folder.path / SEARCH_CONFIG).exists():
         write_search(folder.path, settings, wanted)
-    if not (folder.path / "config.toml").exists():
+    if not (folder.path / CONFIG).exists():
         folder.start(dataclasses.asdict(task.settings))
 
 
@@ -112,7 +113,7 @@ def resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
-        if not (folder / FILE).exists():
+        if not (folder / SEARCH_CONFIG).exists():
             raise type(error)("Interrupted before anything was trained.") from None
         text = str(error).partition(" The same call")[0] or "Interrupted."
         raise type(error)(f"{text} To go on: chainrule search --resume {folder}") from None
@@ -169,7 +170,7 @@ def searched(
 
 def forget(folder: Path) -> None:
     """Remove what a search has written that has not trained anything; what was asked for last of all."""
-    for path in (*folder.glob(f"{JOURNAL}*"), folder / "environment.json", folder / "config.toml", folder / FILE):
+    for path in (*folder.glob(f"{JOURNAL}*"), folder / ENVIRONMENT, folder / CONFIG, folder / SEARCH_CONFIG):
         path.unlink(missing_ok=True)
 
 
@@ -188,8 +189,8 @@ def write(
     settings = winner_settings(translation, found, stages, wanted)
     write_config(path, dataclasses.asdict(settings))
     folder.write_metrics(run.history.records)
-    run.model.save(path / "model.safetensors")
-    write_atomic(path / "leaderboard.csv", frame(translation, found).to_csv(index=False))
+    run.model.save(path / MODEL)
+    write_atomic(path / LEADERBOARD, frame(translation, found).to_csv(index=False))
     write_trials(path, facts)
     scores = None if task.test is None else run.evaluate(task.test.x, task.test.y)
     write_result(

@@ -15,10 +15,8 @@ from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.settings import read_settings
 from chainrule.files import as_path, check_text, write_atomic
 from chainrule.passwords import MASK, mask_passwords
+from chainrule.runs.files import SEARCH_CONFIG
 from chainrule.runs.folder import without_none
-
-#: What the search was asked for, in its folder; and where its trials are kept unless it is told otherwise.
-FILE, JOURNAL = "search.toml", "study.journal"
 
 #: What may be given with --resume to a search: where it goes on, and for how long.
 WITH_RESUME = ("data_dir", "engine", "devices", "trials", "timeout", "max_epochs", "retrain", "study")
@@ -71,7 +69,7 @@ def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) 
     about = dataclasses.asdict(wanted)
     if wanted.study is not None:
         about["study"] = mask_passwords(wanted.study)
-    write_atomic(folder / FILE, tomli_w.dumps(without_none(dataclasses.asdict(settings) | {"search": about})))
+    write_atomic(folder / SEARCH_CONFIG, tomli_w.dumps(without_none(dataclasses.asdict(settings) | {"search": about})))
 
 
 def read_search(
@@ -87,10 +85,11 @@ def read_search(
             raise SettingError(
                 f"--resume takes what the search was asked for; --{name.replace('_', '-')} would make another of it."
             )
-    path = as_path(folder) / FILE
+    path = as_path(folder) / SEARCH_CONFIG
     if not path.exists():
         raise FileError(
-            f"{folder} holds no search: it has no {FILE}. To begin one there: chainrule search … --out {folder}"
+            f"{folder} holds no search: it has no {SEARCH_CONFIG}. "
+            f"To begin one there: chainrule search … --out {folder}"
         )
     settings = TrainSettings(**(read_settings(path, leave_out=("search",)) | dict(given)))
     about = _read_table(path) | dict(asked)

@@ -24,7 +24,8 @@ from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_with_checkpoints
 from chainrule.population.member import listed
 from chainrule.report import write_report
-from chainrule.runs.folder import MEMBERS, RunFolder, create_run_dir, write_result
+from chainrule.runs.files import MEMBERS_FOLDER
+from chainrule.runs.folder import RunFolder, create_run_dir, write_result
 from chainrule.runs.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
@@ -50,7 +51,7 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
     with create_run_dir(out, RUNS, task.data.name, resume=resume) as path:
         folder = RunFolder(path, resume=resume)
         with going_on(path), folder.opened():
-            checkpointer = Checkpointer(path / MEMBERS, members, described, keep=task.settings.keep)
+            checkpointer = Checkpointer(path / MEMBERS_FOLDER, members, described, keep=task.settings.keep)
             if resume:
                 say(f"Going on: {checkpointer.told}.")
             if not resume or not all(member.done for member in members):

@@ -19,6 +19,7 @@ from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.resume import going_on, saving
 from chainrule.report import write_report
+from chainrule.runs.files import MODEL, RESULT
 from chainrule.runs.folder import create_run_dir, write_result
 from chainrule.training import Run, fit
 
@@ -96,7 +97,7 @@ def train_task(
                 write_result(folder, result(error.run, None, None))
                 write_report(folder)
             raise DivergedError(
-                f"{error}\nThe last good weights: {folder / 'model.safetensors'}",
+                f"{error}\nThe last good weights: {folder / MODEL}",
                 step=error.step,
                 layer=error.layer,
                 run=error.run,
@@ -105,7 +106,7 @@ def train_task(
         if folder is not None:
             scores = run.evaluate(test.x, test.y) if test is not None else None
             with saving(run):
-                if not (folder / "result.json").exists():  # if it is there, nothing was left to train
+                if not (folder / RESULT).exists():  # if it is there, nothing was left to train
                     write_result(folder, result(run, scores, test, fingerprint_of(task.part, settings.data)))
             judge_and_report(run, data, task.part, test, settings, task.table)
     return Trained(run, settings, data, test, scores)

@@ -10,6 +10,7 @@ from typing import Any
 
 from chainrule.display.lines import print_line
 from chainrule.population.member import Member
+from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, member_folder
 from chainrule.training import checkpoint, decisions
 from chainrule.training import checkpointer as keeper
@@ -50,7 +51,7 @@ class Checkpointer:
         notes: dict[str | None, int] = {}  # each with the first member that it is about
         for i, (member, config) in enumerate(zip(members, described, strict=True)):
             at = member_folder(folder, i)
-            place = RunFolder(at, resume=(at / "config.toml").exists())
+            place = RunFolder(at, resume=(at / CONFIG).exists())
             job, train = member.job, member.job.prepared.train
             known = identity(
                 job.recipe,
@@ -79,7 +80,7 @@ class Checkpointer:
         for member, begin in zip(self.members, self._start, strict=True):
             folder = self._own[id(member)].folder
             folder.tidy()
-            if not member.done or not (folder.path / "config.toml").exists():
+            if not member.done or not (folder.path / CONFIG).exists():
                 begin()
 
     @property

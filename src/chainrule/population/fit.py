@@ -12,6 +12,7 @@ from chainrule.population.member import Member, listed
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, write_result
 from chainrule.signals import Terminated
 from chainrule.training.callbacks import Callback
@@ -111,7 +112,7 @@ def fit_population(
     folder = RunFolder(out, resume=resume)
     with folder.opened():
         checkpointer = Checkpointer(folder.path, found, described)
-        if not all(member.done for member in found) or not (folder.path / "config.toml").exists():
+        if not all(member.done for member in found) or not (folder.path / CONFIG).exists():
             folder.start(config or {"members": len(found), **described[0]})
         train_with_checkpoints(trainer, found, checkpointer, "the same call with resume=True.", progress)
         state = "diverged" if all(member.diverged for member in found) else "finished"

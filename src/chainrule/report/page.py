@@ -21,13 +21,11 @@ from chainrule.report.findings import Curves
 from chainrule.report.markup import escape, join
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
-from chainrule.runs.evaluation import FILE, FORMAT
+from chainrule.runs.files import CONFIG, EVALUATION, EVALUATION_FORMAT, REPORT
 from chainrule.runs.folder import finite
 from chainrule.runs.members import read_facts, read_members
 from chainrule.runs.trials import read_trials
 from chainrule.training.record import read_folder
-
-NAME = "report.html"
 
 
 def write_report(folder: str | Path) -> Path:
@@ -50,7 +48,7 @@ def write_report(folder: str | Path) -> Path:
     'report.html'
     """
     folder = Path(folder)
-    path = folder / NAME
+    path = folder / REPORT
     write_atomic(path, render(folder))
     return path
 
@@ -70,7 +68,7 @@ def render(folder: Path) -> str:
                 for name, of in (("loss", "members-loss"), ("score", "members-score"))
                 if of in drawn
             }
-        config = (folder / "config.toml").read_text("utf-8")
+        config = (folder / CONFIG).read_text("utf-8")
         page = Page(record, facts, curves, drawn, config, members, trials)
         sections = all_sections(page)
         parts: dict[str, str] = {
@@ -95,8 +93,8 @@ def render(folder: Path) -> str:
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """Return the facts that `gather` found; {} if there are none."""
-    path = folder / FILE
-    return read_facts(path, FORMAT) if path.exists() else {}
+    path = folder / EVALUATION
+    return read_facts(path, EVALUATION_FORMAT) if path.exists() else {}
 
 
 def plotly_script() -> str:

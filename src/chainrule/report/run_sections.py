@@ -8,6 +8,7 @@ from datetime import datetime
 from chainrule.display.numbers import seconds
 from chainrule.report.components import Page, n, row, scroll, size, table, wide
 from chainrule.report.markup import Html, join, tag
+from chainrule.runs.files import CONFIG, ENVIRONMENT, EVALUATION, METRICS, RESULT
 
 TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
@@ -50,10 +51,10 @@ def network(page: Page) -> Html | None:
 
 def configuration(page: Page) -> Html:
     """Return the settings, as they are in config.toml."""
-    folded = tag("details", tag("summary", "config.toml"), scroll(tag("pre", page.config)))
+    folded = tag("details", tag("summary", CONFIG), scroll(tag("pre", page.config)))
     if "data" not in page.record.config:
         return folded
-    again = tag("code", f"chainrule train --config {page.record.path / 'config.toml'}")
+    again = tag("code", f"chainrule train --config {page.record.path / CONFIG}")
     return join([folded, tag("p", "The same run again: ", again, class_="about")])
 
 
@@ -112,7 +113,7 @@ def footer(page: Page) -> Html:
     """Return where all of this comes from."""
     packages = page.record.environment.get("packages")
     version = packages.get("chainrule", "") if isinstance(packages, Mapping) else ""
-    files = ["config.toml", "metrics.jsonl", "result.json", "evaluation.json", "environment.json"]
+    files = [CONFIG, METRICS, RESULT, EVALUATION, ENVIRONMENT]
     there = [name for name in files if (page.record.path / name).exists()]
     text = f"Written by chainrule {version} from the files beside this page: {', '.join(there)}."
     return tag("p", f"{text} It needs no network.")

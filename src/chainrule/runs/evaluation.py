@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.files import write_atomic
+from chainrule.runs.files import EVALUATION
 from chainrule.runs.folder import finite
-
-FILE, FORMAT = "evaluation.json", 1
 
 
 def write_evaluation(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     """Write the facts to the run's folder; what is not finite is written as null."""
-    path = Path(folder) / FILE
+    path = Path(folder) / EVALUATION
     write_atomic(path, json.dumps(finite(facts), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
     return path

@@ -26,16 +26,21 @@ from chainrule.files import TEMP_SUFFIX, as_path, held, remove_parts, write_atom
 from chainrule.models import Model
 from chainrule.models.saving import to_bytes
 from chainrule.passwords import mask_passwords
+from chainrule.runs.files import (
+    BEFORE_THE_SETTINGS,
+    CHECKPOINTS,
+    CONFIG,
+    ENVIRONMENT,
+    MEMBERS_FOLDER,
+    METRICS,
+    MODEL,
+    OUTCOME,
+    RESULT,
+    SEARCH_CONFIG,
+)
 
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
 
-
-#: How a run ended: the last files to be written, in this order, and the first to be removed when it goes on. So a run
-#: that has the last one has all.
-OUTCOME = ("result.json", "evaluation.json", "report.html")
-
-#: What may be there before the settings are; a folder with nothing else was left before anything was saved.
-BEFORE = ("environment.json", "augment.png")
 
 #: How JSON, which has no numbers for them, says what is not finite.
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -44,17 +49,9 @@ NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 OR_GO_ON = "Choose another folder, or go on with it: chainrule train --resume"
 
 
-#: What lies in a run's folder, besides what commands such as export write there.
-OF_A_RUN = (
-    "model.safetensors", "config.toml", "search.toml", "metrics.jsonl", "result.json", "environment.json",
-    "evaluation.json", "members.json", "search.json", "leaderboard.csv", "study.journal", "report.html", "checkpoints",
-    "members",
-)  # fmt: skip
-
-
 def holds_run(folder: Path) -> bool:
     """Return whether a folder holds a run, or a search that was interrupted before it wrote more than its settings."""
-    return (folder / "config.toml").exists() or (folder / "search.toml").exists()
+    return (folder / CONFIG).exists() or (folder / SEARCH_CONFIG).exists()
 
 
 class RunFolder:
@@ -81,13 +78,13 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a write that was killed has left."""
-        for folder in (self.path, self.path / "checkpoints"):
+        for folder in (self.path, self.path / CHECKPOINTS):
             remove_parts(folder)
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Write the settings and the environment; how the run ended is open again."""
         self.reopen()
-        write_atomic(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        write_atomic(self.path / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
         write_config(self.path, config)
 
     def reopen(self) -> None:
@@ -100,9 +97,9 @@ class RunFolder:
 
     def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records of all epochs."""
-        write_records(self.path / "metrics.jsonl", records)
+        write_records(self.path / METRICS, records)
 
-    def write_model(self, model: Model, name: str = "model.safetensors") -> None:
+    def write_model(self, model: Model, name: str = MODEL) -> None:
         """Write a model."""
         write_changed(self.path / name, to_bytes(model))
 
@@ -116,7 +113,9 @@ def nothing_saved(folder: Path) -> bool:
     (True, False)
     """
     files = (path for path in folder.rglob("*") if not path.is_dir())
-    return folder.is_dir() and all(path.name in BEFORE or path.name.endswith(TEMP_SUFFIX) for path in files)
+    return folder.is_dir() and all(
+        path.name in BEFORE_THE_SETTINGS or path.name.endswith(TEMP_SUFFIX) for path in files
+    )
 
 
 def write_changed(path: Path, content: bytes) -> None:
@@ -195,7 +194,7 @@ def create_run_dir(given: Path | None, parent: Path, name: str, *, resume: bool 
     except OSError as error:
         raise FileError(f"Could not make a folder for the run: {error.filename}: {error.strerror}.") from None
     if not resume and holds_run(path):
-        command = "search" if (path / "search.toml").exists() else "train"
+        command = "search" if (path / SEARCH_CONFIG).exists() else "train"
         raise FileError(f"{path} already holds a run. {OR_GO_ON.replace('train', command)} {path}")
     try:
         yield path
@@ -209,22 +208,18 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write the settings of a run, as TOML."""
     import tomli_w
 
-    write_atomic(folder / "config.toml", tomli_w.dumps(without_none(config)))
+    write_atomic(folder / CONFIG, tomli_w.dumps(without_none(config)))
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write how a run ended."""
-    write_changed(folder / "result.json", (to_json(result, indent=2) + "\n").encode())
-
-
-#: Where the networks lie that a run trains besides its own: its folds, or its seeds.
-MEMBERS = "members"
+    write_changed(folder / RESULT, (to_json(result, indent=2) + "\n").encode())
 
 
 def begun(folder: Path) -> Path:
     """Return where the settings of a run are: in its folder, or with its folds while only they are trained."""
-    members = folder / MEMBERS
-    inner = not (folder / "config.toml").exists() and (members / "config.toml").exists()
+    members = folder / MEMBERS_FOLDER
+    inner = not (folder / CONFIG).exists() and (members / CONFIG).exists()
     return members if inner else folder
 
 

@@ -14,11 +14,10 @@ from typing import Any
 
 from chainrule.display.numbers import is_number, number, percent
 from chainrule.errors import FileError
-from chainrule.runs.folder import MEMBERS, finite, read_records, write_changed, write_records
+from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
+from chainrule.runs.folder import finite, read_records, write_changed, write_records
 from chainrule.runs.folder import member_folder as member_of
 from chainrule.statistics import Summary, summary
-
-FILE, FORMAT = "members.json", 1
 
 
 @dataclass(frozen=True)
@@ -145,20 +144,20 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
     epochs : the records of each member's history
     """
     for i, records in enumerate(epochs):
-        write_records(member_folder(folder, i) / "metrics.jsonl", records)
-    plain = {"format": FORMAT, **facts}
+        write_records(member_folder(folder, i) / METRICS, records)
+    plain = {"format": MEMBERS_FORMAT, **facts}
     text = json.dumps(finite(plain), ensure_ascii=False, allow_nan=False, indent=1)
-    write_changed(Path(folder) / FILE, f"{text}\n".encode())
+    write_changed(Path(folder) / MEMBERS, f"{text}\n".encode())
 
 
 def read_members(folder: str | Path) -> Members | None:
     """Return what `write_members` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
-    path = Path(folder) / FILE
+    path = Path(folder) / MEMBERS
     if not path.exists():
         return None
-    facts = read_facts(path, FORMAT)
+    facts = read_facts(path, MEMBERS_FORMAT)
     count = len(facts.get("members", ()))
-    return Members(facts, [read_records(member_folder(folder, i) / "metrics.jsonl") for i in range(count)])
+    return Members(facts, [read_records(member_folder(folder, i) / METRICS) for i in range(count)])
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:
@@ -176,7 +175,7 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
 
 def member_folder(folder: str | Path, i: int) -> Path:
     """Return where the files of a member lie."""
-    return member_of(Path(folder) / MEMBERS, i)
+    return member_of(Path(folder) / MEMBERS_FOLDER, i)
 
 
 def spread(name: str, found: Summary) -> str:

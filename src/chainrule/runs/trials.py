@@ -13,10 +13,9 @@ from typing import Any
 from chainrule.display.numbers import is_number, number
 from chainrule.files import write_atomic
 from chainrule.metrics import smaller_is_better
+from chainrule.runs.files import SEARCH, SEARCH_FORMAT
 from chainrule.runs.folder import finite
 from chainrule.runs.members import read_facts
-
-FILE, FORMAT = "search.json", 1
 
 #: On a parallel axis, choices stand so far from its ends.
 INSET = 0.03
@@ -189,11 +188,13 @@ def write_trials(folder: str | Path, facts: Mapping[str, Any]) -> None:
         ``score``, ``epochs``, ``state``, ``curve``); ``how`` (sampler and stages in words); ``verdict`` and ``notes``
         (sentences)
     """
-    text = json.dumps(finite({"format": FORMAT, **facts}), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    write_atomic(Path(folder) / FILE, text + "\n")
+    text = json.dumps(
+        finite({"format": SEARCH_FORMAT, **facts}), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    write_atomic(Path(folder) / SEARCH, text + "\n")
 
 
 def read_trials(folder: str | Path) -> Trials | None:
     """Return what `write_trials` wrote; None where there is nothing. A damaged file is a `FileError` that names it."""
-    path = Path(folder) / FILE
-    return Trials(read_facts(path, FORMAT)) if path.exists() else None
+    path = Path(folder) / SEARCH
+    return Trials(read_facts(path, SEARCH_FORMAT)) if path.exists() else None

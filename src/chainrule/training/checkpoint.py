@@ -21,16 +21,9 @@ from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
 from chainrule.models.saving import checksum, flatten
+from chainrule.runs.files import CHECKPOINT_FORMAT, CHECKPOINTS, STEP
 from chainrule.training.history import History
 from chainrule.training.state import State
-
-FORMAT = 2
-
-#: Where the checkpoints lie in the folder of a run.
-FOLDER = "checkpoints"
-
-#: The model with the best weights so far.
-BEST = f"{FOLDER}/best.safetensors"
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -88,13 +81,13 @@ class Checkpoint(NamedTuple):
 
 def name(step: int) -> str:
     """Return the file of the state after so many steps."""
-    return f"step-{step:08d}.safetensors"
+    return STEP.format(step)
 
 
 def files(run: Path) -> list[tuple[int, Path]]:
     """Return the checkpoints in a run's folder, newest first: steps and file."""
     try:
-        found = [(m, path) for path in (run / FOLDER).iterdir() if (m := _NAME.fullmatch(path.name))]
+        found = [(m, path) for path in (run / CHECKPOINTS).iterdir() if (m := _NAME.fullmatch(path.name))]
     except OSError:
         return []
     return sorted(((int(m[1]), path) for m, path in found), reverse=True)
@@ -117,7 +110,7 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
     }
     step = int(np.asarray(state.step))
     recipe = {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "kind": "checkpoint",
         "step": step,
         "place": asdict(what.place),
@@ -129,7 +122,7 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
         "identity": dict(identity),
     }
     tensors, text = flatten(parts), json.dumps(recipe)
-    path = run / FOLDER / name(step)
+    path = run / CHECKPOINTS / name(step)
     write_atomic(path, to_bytes(tensors, {"chainrule": text, "checksum": checksum(text, tensors)}))
     return path
 
@@ -148,9 +141,10 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if metadata.get("checksum") != checksum(text, tensors):
         raise FileError(f"{path} is damaged: what it holds is not what was written.")
     recipe: dict[str, Any] = json.loads(text)
-    if (version := recipe["format"]) != FORMAT:
-        advice = "a newer chainrule, update to read it" if version > FORMAT else "an older chainrule, which can read it"
-        raise FileError(f"{path} was written by {advice} (format {version}, expected {FORMAT}).")
+    if (version := recipe["format"]) != CHECKPOINT_FORMAT:
+        newer = version > CHECKPOINT_FORMAT
+        advice = "a newer chainrule, update to read it" if newer else "an older chainrule, which can read it"
+        raise FileError(f"{path} was written by {advice} (format {version}, expected {CHECKPOINT_FORMAT}).")
     return tensors, recipe
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.display.lines import print_line
 from chainrule.errors import FileError
 from chainrule.models import Model
+from chainrule.runs.files import BEST, CHECKPOINTS, CONFIG
 from chainrule.runs.folder import RunFolder
 from chainrule.training import checkpoint
 from chainrule.training.checkpoint import Checkpoint
@@ -78,13 +79,13 @@ class Checkpointer:
         """Write a checkpoint, the best model (if it is another than before) and the metrics: whether that was done."""
         at, start = (int(what.state.step), what.place.epoch), time.monotonic()
         try:
-            if not (self.folder.path / "config.toml").exists():  # somebody has moved or removed it
+            if not (self.folder.path / CONFIG).exists():  # somebody has moved or removed it
                 self.folder.start(self.config)
             if at != self.saved:
                 checkpoint.save(self.folder.path, what, self.identity)
                 self.saved = at
             if best is not None and what.best_epoch not in (0, self.saved_best):
-                self.folder.write_model(best(), checkpoint.BEST)
+                self.folder.write_model(best(), f"{CHECKPOINTS}/{BEST}")
                 self.saved_best = what.best_epoch
             self.folder.write_metrics(what.history.records)
         except FileError as error:

@@ -20,6 +20,7 @@ from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
+from chainrule.runs.files import PREVIEW
 from chainrule.runs.folder import RunFolder
 from chainrule.settings import check_number
 from chainrule.tables.table import Table
@@ -228,7 +229,7 @@ def fit(
         # Described first: a network or loss made of functions cannot be written down.
         described = config or describe(todo, engine, devices)
         folder = RunFolder(out, resume=resume)
-        picture = folder.path / "augment.png"
+        picture = folder.path / PREVIEW
         if recipe.augment is not None and len(model.input_shape) == 3 and not picture.exists():
             x = arranged.x
             some = x.read(0, min(n, 256)) if isinstance(x, Rows) else x[:256]

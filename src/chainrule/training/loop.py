@@ -19,6 +19,7 @@ from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
+from chainrule.runs.files import BEST, CHECKPOINTS
 from chainrule.runs.folder import RunFolder
 from chainrule.signals import StopRequest, asked_to_end, ended
 from chainrule.training import checkpoint, decisions
@@ -364,7 +365,7 @@ class Loop:
         try:
             self.folder.write_metrics(self.history.records)
             if self.watched and self.best_epoch:
-                self.folder.write_model(self._model(self.best), checkpoint.BEST)
+                self.folder.write_model(self._model(self.best), f"{CHECKPOINTS}/{BEST}")
             self.folder.write_model(run.model)
         except FileError as error:
             message = f"The run has ended, but could not be saved. {error}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import as_path
+from chainrule.runs.files import CONFIG, ENVIRONMENT, METRICS, MODEL, RESULT, SEARCH_CONFIG
 from chainrule.runs.folder import begun, json_object, nothing_saved, read_file, read_records
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.decisions import kept_epoch
@@ -60,9 +61,9 @@ class Record:
 def read_folder(path: str | Path) -> Record:
     """Read a run's folder. A missing or damaged file is a `FileError` that names it; results may be missing."""
     path = as_path(path)
-    if not (path / "config.toml").is_file():
+    if not (path / CONFIG).is_file():
         kind = "holds no run: it has no config.toml" if path.is_dir() else "is not a folder"
-        if (path / "search.toml").exists():
+        if (path / SEARCH_CONFIG).exists():
             kind = f"has a search that was interrupted. To go on: chainrule search --resume {path}"
         elif begun(path) != path:
             kind = f"has the folds of a run that was interrupted. To go on: chainrule train --resume {path}"
@@ -74,11 +75,11 @@ def read_folder(path: str | Path) -> Record:
         raise FileError(f"{path} {kind}.")
     return Record(
         path=path,
-        config=read_file(path / "config.toml", tomllib.loads),
-        epochs=read_records(path / "metrics.jsonl") if (path / "metrics.jsonl").exists() else [],
-        result=read_file(path / "result.json", json_object, default={}),
-        environment=read_file(path / "environment.json", json_object, default={}),
-        has_model=(path / "model.safetensors").is_file(),
+        config=read_file(path / CONFIG, tomllib.loads),
+        epochs=read_records(path / METRICS) if (path / METRICS).exists() else [],
+        result=read_file(path / RESULT, json_object, default={}),
+        environment=read_file(path / ENVIRONMENT, json_object, default={}),
+        has_model=(path / MODEL).is_file(),
     )
 
 
