@@ -17,7 +17,7 @@ def test_no_other_file_of_the_code_spells_the_name_of_a_runs_file() -> None:
     spelt = [
         f"{path.relative_to(SOURCE)}:{node.lineno}: {node.value}"
         for path in sorted(SOURCE.rglob("*.py"))
-        if path != Path(files.__file__) and path.name != "app.py"  # there augment.png is a default
+        if path != Path(files.__file__) and path.name != "app.py"  # there augment.png is a default name
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in NAMES - {files.MEMBERS_FOLDER}
     ]
