@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -68,7 +69,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "export": ("tables", *CORE),
     "testing": CORE,
     "runs": ("statistics", "models"),
-    "models": ("tables", "data", "layers", "losses", "activations", "graph", "backprop"),
+    "models": ("tables", "data", "layers", "losses", "initializers", "activations", "graph", "backprop"),
     "augment": ("backprop",),
     "tables": ("data",),
     "graph": ("backprop",),
@@ -92,16 +93,16 @@ def may_import(room: str, other: str) -> bool:
     return room == other or other in MAY_IMPORT[room]
 
 
-def imports(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, full name) of every import, also inside functions; not of those for the type checker alone."""
+def imports(node: ast.AST, for_types: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, full name) of every import, also inside functions; if asked, of those for the type checker alone too."""
     if isinstance(node, ast.Import):
         yield from ((node.lineno, alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         module = "." * node.level + (node.module or "")
         yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
-    for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    for child in node.orelse if for_types else ast.iter_child_nodes(node):
-        yield from imports(child)
+    only_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    for child in node.orelse if only_types and not for_types else ast.iter_child_nodes(node):
+        yield from imports(child, for_types)
 
 
 def room_of_file(file: Path) -> str:
@@ -157,6 +158,55 @@ def test_imports_point_down(file: Path) -> None:
 )
 def test_wrong_imports_are_found(code: str, room: str, lines: list[int]) -> None:
     assert [line for line, _ in wrong_imports(code, room)] == lines
+
+
+#: Imports that close a circle of files and have still to go: (file, what it imports). Nothing may be added.
+CIRCULAR = {
+    ("chainrule.tables.reading", "chainrule.tables.preparation"),
+    ("chainrule.tables.large", "chainrule.tables.table"),
+    ("chainrule.experiments.seeds", "chainrule.cli.train"),
+    ("chainrule.experiments.folds", "chainrule.cli.train"),
+    ("chainrule.experiments.plan", "chainrule.cli.tell"),
+    ("chainrule.experiments.data", "chainrule.experiments.find"),
+}
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(code: str, modules: set[str]) -> set[str]:
+    """The modules whose files a file needs, also inside functions and for types."""
+    names = {name for _, name in imports(ast.parse(code), for_types=True)}
+    return {name if name in modules else name.rpartition(".")[0] for name in names} & modules
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """The modules of one circle, each of which imports the one before it; [] if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other() -> None:
+    modules = {module_of(file): file for file in FILES}
+    graph = {name: imported_modules(file.read_text(), set(modules)) - {name} for name, file in modules.items()}
+    assert circle({name: {o for o in others if (name, o) not in CIRCULAR} for name, others in graph.items()}) == []
+
+
+@pytest.mark.parametrize(
+    ("codes", "there_is_one"),
+    [
+        ({"a": "import p.b", "b": "def f():\n    from p.a import g"}, True),
+        ({"a": "from p import b", "b": "if TYPE_CHECKING:\n    from p.c import C", "c": "from p import a"}, True),
+        ({"a": "from p.b import x", "b": "import p.c", "c": "import os"}, False),
+    ],
+)
+def test_circles_of_files_are_found(codes: dict[str, str], there_is_one: bool) -> None:
+    modules = {f"p.{name}" for name in codes}
+    assert bool(circle({f"p.{name}": imported_modules(code, modules) for name, code in codes.items()})) == there_is_one
 
 
 RUNS_CODE_FROM_FILES = {"cloudpickle", "cPickle", "dill", "joblib", "marshal", "pickle", "shelve"}

@@ -22,8 +22,10 @@ normal             N(0, 1)                      003's "ad-hoc" initialization
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +52,12 @@ __all__ = [
     "Uniform",
     "Zeros",
     "get",
+    "shapes_only",
 ]
 
 Array = Any
+
+_shapes_only: ContextVar[bool] = ContextVar("shapes_only", default=False)
 
 
 class Initializer(Settings, family="initializer"):
@@ -326,16 +331,43 @@ Initializer.registry["xavier_normal"] = GlorotNormal
 Initializer.registry["xavier_uniform"] = GlorotUniform
 
 
-def get(given: Any, activation: Any = None) -> Initializer:
+class _ShapeOnly(Initializer):
+    """Zeros that take no memory."""
+
+    def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
+        return np.broadcast_to(0.0, tuple(shape))
+
+
+def get(initializer: Any, activation: Any = None) -> Initializer:
     """Return the initializer that was given: a name, a recipe, or ``"auto"`` for the one that fits the activation.
 
     >>> import chainrule as cr
     >>> cr.initializers.get("xavier_uniform"), cr.initializers.get("auto", "relu")
     (GlorotUniform(), HeNormal())
     """
-    if isinstance(given, str) and given.strip().lower() == "auto":
-        given = activations.get(activation).init
-    return find(Initializer, given)
+    if isinstance(initializer, str) and initializer.strip().lower() == "auto":
+        initializer = activations.get(activation).init
+    initialize = find(Initializer, initializer)
+    return _ShapeOnly() if _shapes_only.get() else initialize
+
+
+@contextlib.contextmanager
+def shapes_only() -> Iterator[None]:
+    """Draw no weights inside: `get` then gives zeros of the right shape, which take neither time nor memory.
+
+    For a network whose weights come from elsewhere, such as a file; a layer is built as always otherwise.
+
+    >>> import chainrule as cr
+    >>> with cr.initializers.shapes_only():
+    ...     params, _, _ = cr.Dense(100_000).build(cr.random.key(0), (100_000,))
+    >>> params["weight"].shape
+    (100000, 100000)
+    """
+    token = _shapes_only.set(True)
+    try:
+        yield
+    finally:
+        _shapes_only.reset(token)
 
 
 def _filled(shape: Sequence[int], value: float) -> Array:

@@ -220,7 +220,7 @@ def test_operations_without_a_name_of_their_own_show_settings_and_formula() -> N
         "index(#2, key=1:2)",
         "sum(#3)",
     ]
-    assert g.nodes[1].formula.startswith("The same values")
+    assert g.nodes[1].formula.startswith("Return the same values")
 
 
 def test_nested_derivatives_do_not_disturb_each_other() -> None:

@@ -201,3 +201,27 @@ class TestDamage:
     def test_a_place_that_cannot_be(self, path: Path) -> None:
         with pytest.raises(FileError, match="Could not write"):
             cr.Model(cr.mlp([4, 5]), (4,)).save(path / "inside" / "m.safetensors")
+
+
+def test_a_model_is_loaded_without_drawing_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are any drawn to describe it, to average it, or for what training gives back."""
+    net = cr.Sequential(
+        cr.Conv2D(3, 2, "prelu"),
+        cr.BatchNorm(),
+        cr.Flatten(),
+        cr.Dense(4, "tanh", init="orthogonal"),
+        cr.Maxout(3, pieces=2),
+        cr.Dense(2, "softmax"),
+    )
+    model = cr.Model(net, input_shape=(4, 4, 1))
+    model.save(tmp_path / "model.safetensors")
+    text, x = str(model), np.ones((2, 4, 4, 1))
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("random numbers were drawn")
+
+    monkeypatch.setattr("chainrule.random.bits", refuse)
+    loaded = cr.load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict_proba(x), model.predict_proba(x))
+    assert str(loaded) == text
+    np.testing.assert_allclose(cr.ensemble([model, loaded]).predict_proba(x), model.predict_proba(x), rtol=1e-6)

@@ -7,24 +7,14 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chainrule.graph.layout import Layout, layout
-from chainrule.graph.text import (
-    box_name,
-    expression,
-    headline,
-    number,
-    setting,
-    shorten,
-    summary,
-    table,
-)
-
-if TYPE_CHECKING:
-    from chainrule.graph.trace import Graph, Node
+from chainrule.graph.node import Node, expression
+from chainrule.graph.text import box_name, table
+from chainrule.graph.values import number, setting, shorten, summary
 
 LIMIT = 400  # nodes; above, operations are folded
 
@@ -68,23 +58,25 @@ STYLE = """
 """
 
 
-def page(graph: Graph) -> str:
-    """Return a whole HTML page."""
+def page(nodes: list[Node], output: Node, title: str, backward: bool) -> str:
+    """Return a whole HTML page; see `fragment`."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_text(headline(graph))}</title>\n"
+        f"<title>{_text(title)}</title>\n"
         "<style>body { margin: 0; background: #ffffff; } .cr-graph { padding: 16px; }\n"
         "@media (prefers-color-scheme: dark) { body { background: #14171b; } }</style>\n"
-        f"</head>\n<body>\n{fragment(graph)}\n</body>\n</html>\n"
+        f"</head>\n<body>\n{fragment(nodes, output, title, backward)}\n</body>\n</html>\n"
     )
 
 
-def fragment(graph: Graph) -> str:
-    """Return the picture for a notebook or for a page of one's own."""
-    boxes, folded = _boxes(graph)
-    backward = graph.gradients is not None
+def fragment(nodes: list[Node], output: Node, title: str, backward: bool) -> str:
+    """Return the picture for a notebook or for a page of one's own.
+
+    ``output`` is the node of the result, and ``backward`` says whether gradients were computed.
+    """
+    boxes, folded = _boxes(nodes, output, backward)
     legend = 'Above each box is its <span class="cr-value">value</span>'
     if backward:
         legend += (
@@ -99,17 +91,17 @@ def fragment(graph: Graph) -> str:
         legend += "Of an array, the smallest … the largest number is shown. "
     if folded:
         legend += (
-            f"The graph has {len(graph.nodes):,} nodes; here, operations in a row are folded into one box, "
+            f"The graph has {len(nodes):,} nodes; here, operations in a row are folded into one box, "
             "with the last one's value and gradient. The printed graph has every node. "
         )
     legend += "Point at a box or an arrow for all details."
     rows = ""
     if not folded:
-        rows = f"<details><summary>The same as a table</summary><pre>{_text(table(graph))}</pre></details>"
+        rows = f"<details><summary>The same as a table</summary><pre>{_text(table(nodes, title))}</pre></details>"
     return (
         f'<div class="cr-graph"><style>{STYLE}</style>\n'
-        f"<p><strong>{_text(headline(graph))}</strong></p>\n<p>{legend}</p>\n"
-        f'<div class="cr-scroll">{_svg(boxes, headline(graph))}</div>\n{rows}</div>'
+        f"<p><strong>{_text(title)}</strong></p>\n<p>{legend}</p>\n"
+        f'<div class="cr-scroll">{_svg(boxes, title)}</div>\n{rows}</div>'
     )
 
 
@@ -148,11 +140,11 @@ class _Box:
         return width, self.inner_height + (36.0 if self.value or self.gradient else 0.0)
 
 
-def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
-    groups = _fold(graph.nodes)
-    homes = _homes(graph.nodes)
+def _boxes(nodes: list[Node], output: Node, backward: bool) -> tuple[list[_Box], bool]:
+    groups = _fold(nodes)
+    homes = _homes(nodes)
     first_use: dict[int, int] = {}
-    for n in graph.nodes:
+    for n in nodes:
         for i in n.inputs:
             first_use.setdefault(i, n.index)
 
@@ -161,9 +153,9 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
         operations = [n.index for n in group if n.inputs]
         if operations:
             return operations[0], False
-        return first_use.get(group[0].index, len(graph.nodes)) - 0.5, bool(homes[group[0].index])
+        return first_use.get(group[0].index, len(nodes)) - 0.5, bool(homes[group[0].index])
 
-    if len(groups) < len(graph.nodes):  # a folded box may stand before the first use
+    if len(groups) < len(nodes):  # a folded box may stand before the first use
         groups.sort(key=lambda group: (any(n.inputs for n in group), turn(group)))
     else:
         groups.sort(key=turn)
@@ -171,10 +163,9 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
     boxes = []
     for group in groups:
         box = _box(group[0], homes) if len(group) == 1 else _folded_box(group)
-        if any(n is graph.output for n in group):
+        if any(n is output for n in group):
             box.kind += " cr-result"
         boxes.append(box)
-    backward = graph.gradients is not None
     for b, group in enumerate(groups):
         for n in group:
             for position, i in enumerate(n.inputs):
@@ -182,11 +173,11 @@ def _boxes(graph: Graph) -> tuple[list[_Box], bool]:
                 if source == b:
                     continue
                 if len(group) == 1 and len(groups[source]) == 1:
-                    boxes[b].arrows.append(_arrow(graph.nodes[i], n, position, source, backward))
+                    boxes[b].arrows.append(_arrow(nodes[i], n, position, source, backward))
                 elif source not in [a.source for a in boxes[b].arrows]:
                     details = f"from {boxes[source].name} to {boxes[b].name}"
                     boxes[b].arrows.append(_Arrow(source, "", details, still=False))
-    return boxes, len(groups) < len(graph.nodes)
+    return boxes, len(groups) < len(nodes)
 
 
 def _homes(nodes: list[Node]) -> dict[int, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,65 +27,11 @@ from chainrule.backprop.backward import (
 from chainrule.backprop.tensor import Primitive, Tensor, collect_marks, context, shape, unwrap
 from chainrule.errors import GradientError
 from chainrule.files import write_atomic
-from chainrule.graph import text as graph_text
+from chainrule.graph import text
+from chainrule.graph.node import Node
+from chainrule.graph.values import summary
 
 SMALL = 16  # up to so many values, a node keeps its local derivatives
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One node of a computational graph.
-
-    Attributes
-    ----------
-    index : int
-        Its place in the order of computation, from 0.
-    op : str
-        ``"input"``, ``"constant"`` or the operation: ``"multiply"``.
-    label : str
-        An input's name (``x``, ``params['w']``); a constant's value, or its name if it is an argument; the
-        name that a layer gave to the value (``z``, ``a``); otherwise empty.
-    inputs : tuple of int
-        The nodes that it is computed from, in the operation's order.
-    shape, dtype
-        Of the value.
-    value
-        The number or array.
-    gradient
-        The derivative of the graph's result with respect to this value, in its shape. Zero for an input on
-        which the result does not depend, None where none is defined (constants, truth values, integers)
-        or none flows back (behind `stop_gradient`).
-    local : tuple
-        For each input, the local derivative: of this value with respect to that input. None where there is
-        none, where the operation is not elementwise, and for more than 16 values.
-    contributions : tuple
-        For each input, what flows back along this edge: local derivative × gradient. An input's gradient is
-        the sum over all edges that leave it. None where no gradient flows.
-    scope : tuple of str
-        The layers it was computed in, outermost first.
-    settings : dict
-        The operation's settings, such as ``axis``.
-    formula : str
-        The operation in words.
-    """
-
-    index: int
-    op: str
-    label: str
-    inputs: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: Any
-    value: Any
-    gradient: Any = None
-    local: tuple[Any, ...] = ()
-    contributions: tuple[Any, ...] = ()
-    scope: tuple[str, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
-    formula: str = ""
-
-    def __repr__(self) -> str:
-        gradient = "" if self.gradient is None else f", gradient {graph_text.summary(self.gradient)}"
-        return f"<Node {graph_text.expression(self)}: {graph_text.summary(self.value)}{gradient}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +60,10 @@ class Graph:
     name: str = ""
 
     def __repr__(self) -> str:
-        return f"<Graph of {len(self.nodes)} nodes with the result {graph_text.summary(self.value)}>"
+        return f"<Graph of {len(self.nodes)} nodes with the result {summary(self.value)}>"
 
     def __str__(self) -> str:
-        return graph_text.table(self)
+        return text.table(self.nodes, self._headline)
 
     def to_dot(self) -> str:
         """Return the graph in Graphviz's language, with the layers as clusters.
@@ -126,7 +72,7 @@ class Graph:
         >>> print(cr.trace(lambda x: x + 1.0)(2.0).to_dot().splitlines()[0])
         digraph "computational graph" {
         """
-        return graph_text.dot(self)
+        return text.dot(self.nodes, backward=self.gradients is not None)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return a page with the graph as a picture: values above the boxes, gradients below. Works offline.
@@ -141,15 +87,24 @@ class Graph:
         """
         from chainrule.graph.html import page
 
-        text = page(self)
+        content = page(*self._picture)
         if path is not None:
-            write_atomic(path, text)
-        return text
+            write_atomic(path, content)
+        return content
 
     def _repr_html_(self) -> str:
         from chainrule.graph.html import fragment
 
-        return fragment(self)
+        return fragment(*self._picture)
+
+    @property
+    def _headline(self) -> str:
+        return text.headline(self.nodes, self.output, self.name)
+
+    @property
+    def _picture(self) -> tuple[list[Node], Node, str, bool]:
+        """What `chainrule.graph.html` draws."""
+        return self.nodes, self.output, self._headline, self.gradients is not None
 
 
 def trace(
@@ -306,7 +261,7 @@ class _Builder:
 
     def _add_constant(self, a: Any) -> int:
         value = _known(a)
-        label = self.array_labels.get(id(unwrap(a))) or graph_text.summary(value)
+        label = self.array_labels.get(id(unwrap(a))) or summary(value)
         return self._append(value, op="constant", label=label, inputs=())
 
     def _append(self, value: Any, **rest: Any) -> int:
@@ -373,8 +328,8 @@ def _formula(p: Primitive | None) -> str:
     """Return the first line of the operation's docstring."""
     if p is None:
         return ""
-    text = p.__doc__ or getattr(getattr(ops, p.name.lstrip("_"), None), "__doc__", None) or ""
-    return text.strip().split("\n")[0]
+    description = p.__doc__ or getattr(getattr(ops, p.name.lstrip("_"), None), "__doc__", None) or ""
+    return description.strip().split("\n")[0]
 
 
 def _start(leaf: Any, level: int, argument: int, lenient: bool) -> Any:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import activations, losses, random, tree
+from chainrule import activations, initializers, losses, random, tree
 from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
@@ -22,13 +23,16 @@ from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
 from chainrule.display.lines import print_line
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
-from chainrule.errors import DataError, SettingError, ShapeError, did_you_mean, unknown_name
+from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.files import write_atomic
 from chainrule.graph.trace import Graph, trace
 from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
+from chainrule.models.saving import to_bytes
+from chainrule.models.values import cast, fill
 from chainrule.settings import plain
 
 if TYPE_CHECKING:
@@ -118,13 +122,18 @@ class Model:
         self.net = net if isinstance(net, Sequential) else Sequential(net)
         self.input_shape = tuple(int(n) for n in np.atleast_1d(input_shape))
         self.precision = precision
-        made_params, made_state, self.output_shape = self.net.build(random.key(seed), self.input_shape)
-        self.params = tree.map(lambda v: np.asarray(v, precision), made_params)
-        self.state = cast(made_state, precision)
-        if params is not None:
-            self.params = fill(self.params, params, "params", precision)
-        if state is not None:
-            self.state = fill(self.state, state, "state", None)
+        drawn = params is None or state is None
+        with contextlib.nullcontext() if drawn else initializers.shapes_only():
+            initial_params, initial_state, self.output_shape = self.net.build(random.key(seed), self.input_shape)
+        initial_state = cast(initial_state, precision)
+        #: The parameters, nested by layer.
+        self.params = (
+            tree.map(lambda value: np.asarray(value, precision), initial_params)
+            if params is None
+            else fill(initial_params, params, "params", precision)
+        )
+        #: What layers keep besides, such as running statistics.
+        self.state = initial_state if state is None else fill(initial_state, state, "state", None)
         self._work: CostEstimate | None = None
         #: What is known of the inputs: how they are prepared and scaled.
         self.inputs = inputs or Inputs(self.input_shape, preparation, standardizer=standardizer)
@@ -407,13 +416,14 @@ class Model:
 
     def layers(self) -> list[tuple[str, str, tuple[int, ...], int]]:
         """For each layer its name, its recipe on one line, the shape of its output, and its number of parameters."""
-        found = []
+        rows = []
         key, shape = random.key(0), self.input_shape
-        for name, layer in zip(self.net.names, self.net.layers, strict=True):
-            params, _, shape = layer.build(key, shape)
-            size = sum(int(np.size(leaf)) for leaf in tree.leaves(params))
-            found.append((name, _short(layer), tuple(shape), size))
-        return found
+        with initializers.shapes_only():
+            for name, layer in zip(self.net.names, self.net.layers, strict=True):
+                params, _, shape = layer.build(key, shape)
+                size = sum(int(np.size(leaf)) for leaf in tree.leaves(params))
+                rows.append((name, _short(layer), tuple(shape), size))
+        return rows
 
     def __str__(self) -> str:
         rows = [("layer", "recipe", "output shape", "parameters"), ("input", "", str(self.input_shape), "")]
@@ -425,44 +435,29 @@ class Model:
         return "\n".join([*lines, f"{self.count():,} parameters, {self.precision}"])
 
     def save(self, path: str | Path) -> None:
-        """Write weights, network and data preparation to one safetensors file (see `load_model`)."""
-        from chainrule.models.saving import save_model
+        """Write weights, network and data preparation to one safetensors file (see `load_model`).
 
-        save_model(self, path)
+        It appears whole or not at all.
+        """
+        write_atomic(path, self.to_bytes())
 
-
-def cast(values: Any, precision: str) -> Any:
-    """Return a tree of arrays with the floating-point ones in a precision; others (a counter, say) stay as they are."""
-
-    def one(value: Any) -> np.ndarray:
-        array = np.asarray(value)
-        return array.astype(precision, copy=False) if array.dtype.kind == "f" else array
-
-    return tree.map(one, values)
-
-
-def fill(template: Any, given: Any, name: str, precision: str | None) -> Any:
-    """Return the given values in the nesting of the template, whose names and shapes they must have."""
-    if isinstance(template, dict):
-        found = given if isinstance(given, Mapping) else {}
-        for key in found:
-            if key not in template:
-                raise ShapeError(f"{name}: the network has no {key!r}{did_you_mean(str(key), template)}")
-        for key in template:
-            if key not in found:
-                raise ShapeError(f"{name}: {key!r} is missing, which the network needs.")
-        return {key: fill(like, found[key], f"{name}.{key}", precision) for key, like in template.items()}
-    if isinstance(template, list | tuple):  # in a file, their items are numbered
-        items = list(given.values() if isinstance(given, Mapping) else given)
-        if len(items) != len(template):
-            raise ShapeError(f"{name} has {len(items)} items, and the network needs {len(template)}.")
-        pairs = zip(template, items, strict=True)
-        parts = [fill(like, item, f"{name}.{i}", precision) for i, (like, item) in enumerate(pairs)]
-        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
-    value = np.array(given, precision or template.dtype)  # a copy: the model's own, to write to
-    if value.shape != template.shape:
-        raise ShapeError(f"{name} has shape {value.shape}, and the network needs {template.shape}.")
-    return value
+    def to_bytes(self) -> bytes:
+        """Return what `save` writes; the same model gives the same bytes."""
+        recipe: dict[str, Any] = {
+            "net": self.net.to_dict(),
+            "input_shape": self.input_shape,
+            "precision": self.precision,
+            "target": asdict(self.target),
+            "inputs": {"names": self.inputs.names, "byte_scale": self.inputs.byte_scale},
+        }
+        values = {"params": self.params, "state": self.state}
+        if self.preparation is not None:
+            recipe["preparation"], values["preparation"] = self.preparation.to_parts()
+        if self.standardizer is not None:
+            values["standardizer"] = self.standardizer.to_arrays()
+        if self.inputs.limits is not None:
+            values["limits"] = self.inputs.limits.to_arrays()
+        return to_bytes(recipe, values)
 
 
 def _last_name(net: Layer) -> str:

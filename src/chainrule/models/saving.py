@@ -1,112 +1,30 @@
-"""Models in files: safetensors with the recipe as JSON in the header. Loading never runs code."""
+"""Trees of arrays in files: safetensors with a recipe as JSON in the header. Reading never runs code."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule import tree
-from chainrule.data import Standardizer, Target
-from chainrule.data.limits import Limits
-from chainrule.errors import ChainruleError, FileError, UnknownNameError
-from chainrule.files import as_path, write_atomic
-from chainrule.layers import Layer
-from chainrule.models.inputs import Inputs
-from chainrule.models.model import Model
-from chainrule.tables.preparation import Preprocessor
+from chainrule.errors import FileError
+from chainrule.files import as_path
 
 FORMAT = 2
 
 
-def save_model(model: Model, path: str | Path) -> None:
-    """Write a model to one file; it appears whole or not at all."""
-    write_atomic(path, to_bytes(model))
-
-
-def to_bytes(model: Model) -> bytes:
-    """Return what the file of a model holds; the same model gives the same bytes."""
+def to_bytes(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
+    """Return the content of a file with a recipe and a tree of arrays; the same parts give the same bytes."""
     from safetensors.numpy import save
 
-    recipe: dict[str, Any] = {
-        "format": FORMAT,
-        "net": model.net.to_dict(),
-        "input_shape": model.input_shape,
-        "precision": model.precision,
-        "target": asdict(model.target),
-        "inputs": {"names": model.inputs.names, "byte_scale": model.inputs.byte_scale},
-    }
-    tensors = flatten({"params": model.params, "state": model.state})
-    if model.preparation is not None:
-        recipe["preparation"], arrays = model.preparation.to_parts()
-        tensors |= flatten({"preparation": arrays})
-    if model.standardizer is not None:
-        tensors |= flatten({"standardizer": model.standardizer.to_arrays()})
-    if model.inputs.limits is not None:
-        tensors |= flatten({"limits": model.inputs.limits.to_arrays()})
-    recipe["checksum"] = checksum(json.dumps(recipe), tensors)
-    content: bytes = save(tensors, {"chainrule": json.dumps(recipe)})
+    tensors, written = flatten(values), {"format": FORMAT, **recipe}
+    written["checksum"] = checksum(json.dumps(written), tensors)
+    content: bytes = save(tensors, {"chainrule": json.dumps(written)})
     return content
-
-
-def load_model(path: str | Path) -> Model:
-    """Read a model that `Model.save` wrote.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, damaged, or not a chainrule model.
-
-    Example
-    -------
-    >>> import numpy as np
-    >>> import chainrule as cr
-    >>> model = cr.Model(cr.mlp([4, 3, 2]), input_shape=(4,))
-    >>> model.save("small.safetensors")
-    >>> x = np.ones((1, 4))
-    >>> bool((cr.load_model("small.safetensors").predict_proba(x) == model.predict_proba(x)).all())
-    True
-    """
-    tensors, recipe = read_tensors(path)
-    try:
-        net = Layer.from_dict(recipe["net"])
-        values = unflatten(tensors)
-        inputs = _inputs(recipe, values)
-        with np.errstate(over="raise"):  # numbers that the model's precision does not have
-            return Model(
-                net,
-                tuple(recipe["input_shape"]),
-                precision=recipe["precision"],
-                params=values.get("params", {}),
-                state=values.get("state", {}),
-                inputs=inputs,
-                target=Target(**_tuples(recipe["target"])),
-            )
-    except UnknownNameError as error:
-        hint = "A class of your own must be imported before the file is loaded."
-        raise UnknownNameError(f"{path}: {error} {hint}") from None
-    except ChainruleError as error:
-        raise FileError(f"{path} is damaged: {error}") from None
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
-        raise FileError(f"{path} is not a complete chainrule model: {error!r}.") from None
-
-
-def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
-    """Return what the file says of the model's inputs."""
-    prepared, names = recipe.get("preparation"), recipe["inputs"]["names"]
-    return Inputs(
-        tuple(recipe["input_shape"]),
-        preparation=Preprocessor.from_parts(prepared, values.get("preparation", {})) if prepared else None,
-        names=None if names is None else tuple(map(str, names)),
-        limits=Limits.from_arrays(values["limits"]) if "limits" in values else None,
-        byte_scale=int(recipe["inputs"]["byte_scale"]),
-        standardizer=Standardizer.from_arrays(values["standardizer"]) if "standardizer" in values else None,
-    )
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -165,8 +83,3 @@ def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
         found.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
         found.update(values.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
-
-
-def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as the tuples they were."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}

@@ -24,7 +24,6 @@ import numpy as np
 from chainrule.errors import FileError
 from chainrule.files import TEMP_SUFFIX, as_path, held, remove_parts, write_atomic
 from chainrule.models import Model
-from chainrule.models.saving import to_bytes
 from chainrule.passwords import mask_passwords
 from chainrule.runs.files import (
     BEFORE_THE_SETTINGS,
@@ -101,7 +100,7 @@ class RunFolder:
 
     def write_model(self, model: Model, name: str = MODEL) -> None:
         """Write a model."""
-        write_changed(self.path / name, to_bytes(model))
+        write_changed(self.path / name, model.to_bytes())
 
 
 def nothing_saved(folder: Path) -> bool:

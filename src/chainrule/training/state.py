@@ -12,7 +12,7 @@ from chainrule.backprop import Tensor
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
-from chainrule.models.model import cast
+from chainrule.models.values import cast
 from chainrule.optimizers import Optimizer
 from chainrule.settings import values, with_values
 
