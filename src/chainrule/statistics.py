@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.errors import SettingError
+from chainrule.metrics import Metric
 
 #: The share of intervals that hold the true value, and the deviations of a normal distribution that make it.
 LEVEL, DEVIATIONS = 0.95, 1.959963984540054
@@ -59,6 +60,20 @@ class Summary:
             return f"{self.mean:.4g} (n=1{failed})"
         mean, deviation, low, high = alike(self.mean, self.deviation, self.low, self.high, scale=self.deviation)
         return f"{mean} ± {deviation} ({percent(self.confidence)}: {low} to {high}, n={self.n}{failed})"
+
+    def format(self, metric: Metric) -> str:
+        """Return the mean and standard deviation of values of a metric, and the interval of the mean.
+
+        >>> from chainrule.metrics import METRICS
+        >>> summary([0.9, 0.91, 0.92]).format(METRICS["accuracy"])
+        '91.00 % ± 1.00 % (95 % interval of the mean: 88.52 % to 93.48 %)'
+        """
+        mean = metric.format(self.mean)
+        if self.n < 2:
+            return mean
+        low, high = (metric.format(metric.clip(value)) for value in (self.low, self.high))
+        level = f"{percent(self.confidence)} interval of the mean"
+        return f"{mean} ± {metric.format_spread(self.deviation)} ({level}: {low} to {high})"
 
 
 def summary(values: Iterable[float], confidence: float = LEVEL) -> Summary:

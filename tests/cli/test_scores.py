@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import chainrule as cr
-from chainrule.cli.messages import percent
+from chainrule.display.numbers import percent
 from chainrule.experiments.plan import find_task
 from chainrule.experiments.presets import TrainSettings
 from report.test_page import page

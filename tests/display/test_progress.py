@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from chainrule.display import progress as module
-from chainrule.display.progress import progress
+from chainrule.training.progress import epoch_progress as progress
 
 RECORD = {"epoch": 1, "loss": 0.5, "accuracy": 0.875, "lr": 0.1, "seconds": 0.25}
 

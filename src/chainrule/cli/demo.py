@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.cli.draw import picture, shades, side_by_side
-from chainrule.cli.messages import percent, say
+from chainrule.cli.messages import say
+from chainrule.display.numbers import percent
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.single import Trained, train_run
 

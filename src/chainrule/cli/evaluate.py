@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import percent, say, show, table
+from chainrule.cli.messages import say, show, table
+from chainrule.display.numbers import percent
 from chainrule.evaluation.per_class import Evaluation
 from chainrule.evaluation.per_class import evaluate as evaluate_model
 from chainrule.experiments.data import judged, judged_table, load_data
 from chainrule.experiments.find import find_model
 from chainrule.experiments.plan import find_loss
 from chainrule.experiments.usage import Situation, check_used
+from chainrule.metrics import format_value
 from chainrule.runs.folder import to_json
 from chainrule.tables.read import is_table
 
@@ -35,7 +37,7 @@ def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, targe
 
 def as_text(found: Evaluation) -> str:
     """Return the metrics, a table of the classes, and the confusion where it can be shown."""
-    lines = [[name, percent(value) if name == "accuracy" else f"{value:.4f}"] for name, value in found.metrics.items()]
+    lines = [[name, format_value(name, value)] for name, value in found.metrics.items()]
     blocks = [table([*lines, ["rows", f"{found.samples:,}"]])]
     if found.per_class:
         rows = [["class", "precision", "recall", "F1", "rows"]]

@@ -45,8 +45,3 @@ def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
         for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def percent(value: float) -> str:
-    """Return a share as people read it."""
-    return f"{100 * value:.2f} %"

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import percent, say, show, table
+from chainrule.cli.messages import say, show, table
 from chainrule.cli.tell import describe_net
 from chainrule.errors import FileError
 from chainrule.experiments.single import RUNS
 from chainrule.files import as_path
+from chainrule.metrics import find, score_in
 from chainrule.runs.folder import begun
 from chainrule.training.record import Record, read_folder
 
@@ -74,10 +75,11 @@ def members_of(config: Mapping[str, Any]) -> str:
 
 def score_of(metrics: Mapping[str, Any], part: str = "") -> str:
     """Return the accuracy or the mean absolute error among the metrics of a model."""
-    if (accuracy := metrics.get(f"{part}accuracy")) is not None:
-        return percent(accuracy)
-    error = metrics.get(f"{part}mae")
-    return "-" if error is None else f"mae {error:.4g}"
+    name = score_in(metrics, part)
+    if name is None or metrics[name] is None:
+        return "-"
+    metric = find(name)
+    return metric.format(metrics[name]) if metric.is_fraction else f"{metric.name} {metric.format(metrics[name])}"
 
 
 def when(started: str | None) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import augment
-from chainrule.cli.messages import percent, say
+from chainrule.cli.messages import say
 from chainrule.cli.messages import table as lined_up
 from chainrule.data import Dataset
 from chainrule.experiments.data import Part
 from chainrule.experiments.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.models import Model
-from chainrule.statistics import Summary
 from chainrule.tables.describe import show_columns
 from chainrule.tables.table import PreparedTable
 
@@ -67,28 +66,6 @@ def describe_net(net: Mapping[str, Any]) -> str:
         ]
         parts.append(" ".join([str(layer.get("type", "?")), *words]))
     return ", ".join(parts)
-
-
-def score(name: str, value: float) -> str:
-    """Return a metric as people read it."""
-    return percent(value) if name.endswith("accuracy") else f"{value:.4g}"
-
-
-def spread(name: str, found: Summary) -> str:
-    """Return a metric of several networks: its mean and deviation, and the interval of the mean.
-
-    >>> from chainrule.statistics import summary
-    >>> spread("accuracy", summary([0.9, 0.91, 0.92]))
-    '91.00 % ± 1.00 % (95 % interval of the mean: 88.52 % to 93.48 %)'
-    """
-    if found.n < 2:
-        return score(name, found.mean)
-    low, high = found.low, found.high
-    if share := name.endswith("accuracy"):
-        low, high = max(0.0, low), min(1.0, high)
-    deviation = percent(found.deviation) if share else f"{found.deviation:.2g}"
-    level = f"{100 * found.confidence:g} % interval of the mean"
-    return f"{score(name, found.mean)} ± {deviation} ({level}: {score(name, low)} to {score(name, high)})"
 
 
 def _shape(data: Dataset) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from chainrule import metrics
 from chainrule.cli.messages import say
-from chainrule.cli.tell import score
 from chainrule.data.sources import is_image_data
 from chainrule.engine import distributed
 from chainrule.errors import SettingError
@@ -89,12 +89,9 @@ def say_result(trained: Trained) -> None:
     run = trained.run
     if run.stopped:
         say(f"Stopped early: {run.stopped}.")
-    for name in ("val_accuracy", "val_mae"):
-        if name in run.metrics:
-            value = score(name, run.metrics[name])
-            say(
-                f"Validation {name.removeprefix('val_')} {value} after epoch {run.best_epoch}, whose weights are saved."
-            )
+    if (name := metrics.score_in(run.metrics, "val_")) is not None:
+        value, score = metrics.format_value(name, run.metrics[name]), metrics.base_name(name)
+        say(f"Validation {score} {value} after epoch {run.best_epoch}, whose weights are saved.")
     say_test(trained.scores, trained.test)
     if run.traces:
         programs = ", ".join(f"{name} {times}" for name, times in sorted(run.traces.items()))
@@ -105,7 +102,7 @@ def say_result(trained: Trained) -> None:
 def say_test(scores: Mapping[str, float] | None, test: Part | None, what: str = "Test") -> None:
     """How the model does on the test part, if there is one."""
     if scores is not None and test is not None:
-        said = ", ".join(f"{name} {score(name, value)}" for name, value in scores.items())
+        said = ", ".join(f"{name} {metrics.format_value(name, value)}" for name, value in scores.items())
         say(f"{what}: {said} ({len(test.x):,} rows that it was not trained on).")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 
 def percent(value: Any, digits: int = 2) -> str:
-    """A share, with a space at which no line breaks.
+    """Return a fraction in percent.
 
-    >>> [percent(v, 1).replace("\\u00a0", " ") for v in (0.98765, 0.5, None)]
+    >>> [percent(v, 1) for v in (0.98765, 0.5, None)]
     ['98.8 %', '50.0 %', 'not a number']
     """
-    return f"{100 * value:.{digits}f}\u00a0%" if is_number(value) else "not a number"
+    return f"{100 * value:.{digits}f} %" if is_number(value) else "not a number"
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -32,11 +32,6 @@ def number(value: Any, digits: int = 4) -> str:
 def is_number(value: Any) -> bool:
     """Return whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def value_of(name: str, value: Any) -> str:
-    """Return a metric: accuracies in percent."""
-    return percent(value) if name.endswith("accuracy") else number(value)
 
 
 def seconds(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Progress on standard error: a live table with Rich on a terminal, plain lines now and then elsewhere."""
+"""Progress on standard error: a line that changes on a terminal, plain lines now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -6,93 +6,88 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from chainrule.display.lines import print_line
 
-Show = Callable[[Mapping[str, float]], None]
-
-#: Without a terminal, a line is printed at most this often (and always for the first and last epoch).
+#: Without a terminal, a line is printed at most this often (and always the first and the last).
 SECONDS_BETWEEN_LINES = 2.0
 
-#: What an epoch takes on a line, with cost and accuracy of training and validation.
-METRICS_WIDTH = 84
+State = TypeVar("State")  # what the lines are about: an epoch's record, the members, a search
 
 
 @contextlib.contextmanager
-def progress(epochs: int, enabled: bool = True) -> Iterator[Show]:
-    """A function to call with each epoch's record."""
+def progress(
+    total: int,
+    line: Callable[[State], str],
+    live: Callable[[State], str] | None = None,
+    *,
+    enabled: bool = True,
+    width: int = 0,
+    elapsed: bool = False,
+) -> Iterator[Callable[[int, State], None]]:
+    """Give a function to call with how much of ``total`` is done, and the state that the lines are made of.
+
+    Parameters
+    ----------
+    line, live
+        The state on a plain line, and on one that changes (None: the same). Only lines that are shown are made.
+    enabled
+        Show nothing at all where it is False.
+    width
+        Characters that a line takes; a terminal with room beyond them shows the time and a bar, too.
+    elapsed
+        Show the time since the beginning, not the time that is left.
+    """
     if not enabled:
-        yield lambda record: None
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _live(epochs) as show:
-            yield show
-    else:
-        with _plain(epochs) as show:
-            yield show
+        yield lambda done, state: None
+        return
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    with _live(total, live or line, width, elapsed) if on_terminal else _plain(total, line) as show:
+        yield show
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Each different note once, before anything is trained."""
+    """Print each different note once, before anything is trained."""
     for note in dict.fromkeys(notes):
         print_line(f"note: {note}")
 
 
-def line(record: Mapping[str, float], epochs: int) -> str:
-    """Return one epoch on one line: ``epoch 3/30 loss 0.1234 accuracy 0.9654 …``."""
-    parts = [f"epoch {int(record['epoch']):>{len(str(epochs))}}/{epochs}"]
-    for name in record:
-        if name not in ("epoch", "seconds"):
-            parts.append(f"{name} {number(name, record[name])}")
-    return "  ".join([*parts, f"{record['seconds']:.2f} s"])
-
-
-def number(name: str, value: float) -> str:
-    """Return a metric as people read it: accuracies in percent."""
-    if name.endswith("accuracy"):
-        return f"{100 * value:.2f} %"
-    return f"{value:.3g}" if name == "lr" else f"{value:.4f}"
-
-
 @contextlib.contextmanager
-def _plain(epochs: int) -> Iterator[Show]:
-    """The first and the last epoch that there is, and others now and then."""
-    shown, unshown = float("-inf"), ""
+def _plain(total: int, line: Callable[[State], str]) -> Iterator[Callable[[int, State], None]]:
+    """Print the first and the last state that there is, and others now and then."""
+    shown, unshown = float("-inf"), list[State]()
 
-    def show(record: Mapping[str, float]) -> None:
-        nonlocal shown, unshown
-        unshown = line(record, epochs)
-        if record["epoch"] == epochs or time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
+    def show(done: int, state: State) -> None:
+        nonlocal shown
+        unshown[:] = [state]
+        if done >= total or time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
             shown = time.monotonic()
-            print_line(unshown)
-            unshown = ""
+            print_line(line(unshown.pop()))
 
     try:
         yield show
     finally:
-        if unshown:
-            print_line(unshown)
+        for state in unshown:
+            print_line(line(state))
 
 
 @contextlib.contextmanager
-def _live(epochs: int) -> Iterator[Show]:
-    """One line that changes: the epoch and its metrics, and where there is room the time that is left and a bar."""
+def _live(
+    total: int, line: Callable[[State], str], width: int, elapsed: bool
+) -> Iterator[Callable[[int, State], None]]:
+    """Show one line that changes: the state, and where there is room the time and a bar."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    room = console.width - METRICS_WIDTH - 2 * len(str(epochs))
+    room = console.width - width
     columns: list[Any] = [TextColumn("{task.description}")]
     if room > 14:
-        columns.append(TimeRemainingColumn())
+        columns.append(TimeElapsedColumn() if elapsed else TimeRemainingColumn())
     if room > 24:
         columns.append(BarColumn(bar_width=min(24, room - 14)))
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(f"epoch 0/{epochs}", total=epochs)
-
-        def show(record: Mapping[str, float]) -> None:
-            text = line({name: value for name, value in record.items() if name != "lr"}, epochs)
-            bar.update(task, completed=int(record["epoch"]), description=text)
-
-        yield show
+        task = bar.add_task("", total=total)
+        yield lambda done, state: bar.update(task, completed=done, description=line(state))

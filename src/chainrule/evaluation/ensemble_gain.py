@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, unknown_name
-from chainrule.metrics import smaller_is_better
+from chainrule.metrics import columns_of, find
 from chainrule.models import Model
 from chainrule.models.averaging import averaged, usable
 from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
@@ -146,7 +146,7 @@ def ensemble_gain(
         total = total + outputs.astype(np.float64)
     ensemble = _judged(metric, recipe, together, total / len(found), wanted)
     mean_member = np.mean(each, axis=0)
-    difference = mean_member - ensemble if smaller_is_better(metric) else ensemble - mean_member
+    difference = find(metric).improvement(mean_member, ensemble)
     edges = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(resampled_means(difference, RESAMPLES, np.random.default_rng(seed)), edges)
     return EnsembleGain(
@@ -163,10 +163,10 @@ def ensemble_gain(
 
 
 def _checked(metric: str | None, recipe: Recipe) -> str:
-    own = "mae" if recipe.task == "regression" else "accuracy"
-    if metric not in (None, own, "loss"):
-        raise unknown_name(f"metric of {recipe.task}", metric, [own, "loss"])
-    return metric or own
+    measured = columns_of(recipe.task, [""])
+    if metric is not None and metric not in measured:
+        raise unknown_name(f"metric of {recipe.task}", metric, measured)
+    return metric or measured[0]
 
 
 def _judged(metric: str, recipe: Recipe, together: Model, outputs: Array, wanted: Array) -> Array:

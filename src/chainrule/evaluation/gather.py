@@ -15,6 +15,7 @@ from chainrule.evaluation.baselines import Baseline, codes, fit_baselines
 from chainrule.evaluation.predictions import BINS, Predictions, judge
 from chainrule.evaluation.rows import opened, take
 from chainrule.evaluation.worst import worst_rows
+from chainrule.metrics import metric_of
 from chainrule.runs.files import EVALUATION_FORMAT
 from chainrule.runs.folder import finite
 from chainrule.tables.describe import describe
@@ -93,7 +94,7 @@ def gather(
     fitted = time.perf_counter()
     found = judge(model, recipe, *judged, baselines, more_judged)
     n = len(found.cost)
-    score = "mae" if task == "regression" else "accuracy"
+    score = metric_of(task).name
     facts: dict[str, Any] = {
         "format": EVALUATION_FORMAT,
         "task": task,

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import metrics
 from chainrule.data import Dataset
-from chainrule.display.progress import number
 from chainrule.errors import DataError
-from chainrule.metrics import smaller_is_better
 from chainrule.tables.table import Table
 from chainrule.tables.target import as_array, has_target
 from chainrule.training.run import Run
@@ -51,18 +50,16 @@ class SearchGap:
         return self.gap > MUCH * self.error
 
     def __str__(self) -> str:
-        name = self.metric.removeprefix("val_")
+        metric = metrics.find(self.metric)
         text = (
-            f"{name} {number(name, self.validation)} on the validation part ({self.rows:,} rows), "
-            f"{number(name, self.test)} on the test part ({self.test_rows:,} rows)"
+            f"{metric.name} {metric.format(self.validation)} on the validation part ({self.rows:,} rows), "
+            f"{metric.format(self.test)} on the test part ({self.test_rows:,} rows)"
         )
         if not math.isfinite(self.error):
             return f"{text}."
-        text += f": a gap of {_points(name, self.gap)} ± {_points(name, MUCH * self.error)}."
-        return (
-            f"{text} The best of {self.trials} equally good trials looks {_points(name, self.optimism)} better than it "
-            "is."
-        )
+        gap, error, optimism = map(metric.format_difference, (self.gap, MUCH * self.error, self.optimism))
+        text += f": a gap of {gap} ± {error}."
+        return f"{text} The best of {self.trials} equally good trials looks {optimism} better than it is."
 
     def warning(self) -> str | None:
         """Return what to do about a gap that is more than chance; None if it is not."""
@@ -77,9 +74,10 @@ class SearchGap:
 def judge(run: Run, test: tuple[Any, Any], metric: str, validation: float, trials: int, rows: int) -> SearchGap:
     """Judge a run on test rows, once."""
     x, y = test
-    name = metric.removeprefix("val_")
+    measure = metrics.find(metric)
+    name = measure.name
     score = run.evaluate(x, y)[name]
-    gap = score - validation if smaller_is_better(metric) else validation - score
+    gap = measure.improvement(score, validation)
     spread = _spread(run, x, y, name, score)
     error = spread * math.sqrt(1 / rows + 1 / len(y))
     optimism = spread / math.sqrt(rows) * _largest(trials)
@@ -122,7 +120,3 @@ def _spread(run: Run, x: Any, y: Any, name: str, score: float) -> float:
 def _largest(count: int) -> float:
     """Return the mean of the largest of so many standard normal numbers (Blom, 1958)."""
     return NormalDist().inv_cdf((count - 0.375) / (count + 0.25)) if count > 1 else 0.0
-
-
-def _points(name: str, value: float) -> str:
-    return f"{100 * value:.2f} points" if name == "accuracy" else f"{value:.4g}"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.cli.messages import say, table
-from chainrule.cli.tell import score
 from chainrule.experiments.search_space import SpaceMapping
+from chainrule.metrics import format_value
 from chainrule.runs.trials import Trials, at_the_edge
 from chainrule.tuning import SearchResult, Stage
 
@@ -39,7 +39,7 @@ def leaderboard(translation: SpaceMapping, found: SearchResult) -> str:
             "" if _missing(one[name]) else f"{one[name]:.4g}" if isinstance(one[name], float) else str(one[name])
             for name in names
         ]
-        shown = "-" if _missing(value) else score(found.metric, value)
+        shown = "-" if _missing(value) else format_value(found.metric, value)
         rows.append([str(one["rank"]), str(one["trial"]), shown, *cells, str(one["epochs"]), str(one["state"])])
     return table(rows)
 
@@ -91,7 +91,7 @@ def say_found(translation: SpaceMapping, found: SearchResult, facts: Mapping[str
         f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}"
         for name, v in translation.typed(winner.settings).items()
     )
-    value = f"{found.metric} {score(found.metric, found.score)}"
+    value = f"{found.metric} {format_value(found.metric, found.score)}"
     say(f"Best of {len(found.trials)} trials: trial {winner.number}, {value}, with {chosen}.")
     if found.verdict is not None:
         say(f"Test: {found.verdict}")

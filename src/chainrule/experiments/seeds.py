@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule import metrics
 from chainrule.cli.messages import say
-from chainrule.cli.tell import say_start, score, spread
+from chainrule.cli.tell import say_start
 from chainrule.cli.train import say_folder, say_test
 from chainrule.errors import DivergedError
 from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
@@ -175,12 +176,12 @@ class SeveralSeeds:
         """Tell how one network does, and the model."""
         if lost := len(self.population) - len(self.alive):
             say(f"warning: {lost} of {len(self.population)} networks diverged; the figures are those of the others.")
-        for name in dict.fromkeys((self.metric, f"test_{self.metric.removeprefix('val_')}")):
+        for name in dict.fromkeys((self.metric, f"test_{metrics.base_name(self.metric)}")):
             if any(name in member["scores"] for member in self.members):
                 say(f"{words(name).capitalize()} of one network: {of_members(name, self.members)}.")
         say(f"The model is {self.saved.what}.")
         if (value := self.run.metrics.get(self.metric)) is not None:
-            say(f"{words(self.metric).capitalize()} of the model: {score(self.metric, value)}.")
+            say(f"{words(self.metric).capitalize()} of the model: {metrics.format_value(self.metric, value)}.")
         say_test(self.scores, self.task.test)
         if self.gain is not None:
             say(f"On the test rows: {in_one_line(self.gain)}.")
@@ -193,7 +194,8 @@ def in_one_line(gain: EnsembleGain) -> str:
 
 def of_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:
     """Mean, deviation and interval of a metric over some members."""
-    return spread(name, summary(member["scores"].get(name, float("nan")) for member in members))
+    found = summary(member["scores"].get(name, float("nan")) for member in members)
+    return found.format(metrics.find(name))
 
 
 def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
@@ -215,14 +217,12 @@ def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> di
 def metric_of(runs: Sequence[Run]) -> str:
     """Return what networks are compared by: validation if there is any."""
     columns = next((run.history.columns for run in runs if len(run.history)), [])
-    return next((name for name in ("val_accuracy", "val_mae", "accuracy", "mae") if name in columns), "loss")
+    return metrics.preferred(columns) or "loss"
 
 
 def words(metric: str) -> str:
     """Return a metric in words, as in ``validation accuracy``."""
-    part = {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "training ")
-    name = metric.removeprefix("val_").removeprefix("test_")
-    return part + name.replace("mae", "mean absolute error")
+    return metrics.label_of(metric, training="training ")
 
 
 def diverged(run: Run) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.errors import SettingError
 from chainrule.finders.common import increasing, refuse, rounded
 from chainrule.layers import Layer
-from chainrule.metrics import smaller_is_better
+from chainrule.metrics import find
 from chainrule.models import Model
 from chainrule.population.comparison import listed_seeds, metric_of
 from chainrule.population.population import Population
@@ -124,14 +124,13 @@ class L2Range:
         self.metric, self.values, self.seeds, self.scores = metric, values, seeds, scores
         self.confidence = confidence
         self.summaries: tuple[Summary, ...] = tuple(summary(row, confidence) for row in scores)
-        sign = -1.0 if smaller_is_better(metric) else 1.0
-        goodness = [sign * found.mean if found.n else -math.inf for found in self.summaries]
-        at_best = max(range(len(values)), key=lambda i: goodness[i])
+        measure = find(metric)
+        at_best = measure.best([found.mean for found in self.summaries]) or 0
         self.best = values[at_best]
         self.differences = tuple(paired(row, scores[0], confidence) for row in scores)
         self.p = (math.nan, *holm([found.p for found in self.differences[1:]]))
         chance = 1 - confidence
-        better = [i for i in range(1, len(values)) if self.p[i] < chance and sign * self.differences[i].mean > 0]
+        better = [i for i in range(1, len(values)) if self.p[i] < chance and measure.cost(self.differences[i].mean) < 0]
         self.helps = bool(better)
         to_best = holm([paired(row, scores[at_best]).p if i != at_best else math.nan for i, row in enumerate(scores)])
         as_good = [i for i in better if not to_best[i] < chance]

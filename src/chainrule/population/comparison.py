@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import metrics
 from chainrule.augment import Augmentation
 from chainrule.errors import SettingError, unknown_name
 from chainrule.layers import Layer
 from chainrule.losses import Loss
-from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.population.member import Member
@@ -186,7 +186,7 @@ class Comparison:
         self.runs = dict(runs)
         self.configurations = configurations
         self.summaries: dict[str, Summary] = {name: summary(found, confidence) for name, found in values.items()}
-        self.pairs: tuple[Pair, ...] = _pairs(self.values, smaller_is_better(_plain(metric)), confidence)
+        self.pairs: tuple[Pair, ...] = _pairs(self.values, metrics.find(metric).smaller_is_better, confidence)
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.values)}; {self.metric}, {len(self.seeds)} seeds)"
@@ -194,9 +194,8 @@ class Comparison:
     @property
     def best(self) -> str:
         """The configuration with the best mean; another may be as good (see ``pairs``)."""
-        sign = 1.0 if smaller_is_better(_plain(self.metric)) else -1.0
-        means = {name: sign * found.mean for name, found in self.summaries.items()}
-        return min(means, key=lambda name: (math.isnan(means[name]), means[name]))
+        best = metrics.find(self.metric).best([found.mean for found in self.summaries.values()])
+        return list(self.summaries)[best or 0]
 
     def pair(self, first: str, second: str) -> Pair:
         """Return the comparison of two configurations, as it is in ``pairs``."""
@@ -209,7 +208,7 @@ class Comparison:
         raise SettingError(f"A pair has two configurations, got {first!r} twice.")
 
     def __str__(self) -> str:
-        goal = "smaller" if smaller_is_better(_plain(self.metric)) else "larger"
+        goal = "smaller" if metrics.find(self.metric).smaller_is_better else "larger"
         on = " (on the training data)" if "_" not in self.metric else ""
         lines = [f"{self.metric}{on}, {goal} is better, {len(self.seeds)} seeds", ""]
         lines += _table(["", "mean", "deviation", f"{percent(self.confidence)} interval", "diverged"], self._rows())
@@ -265,7 +264,7 @@ class Comparison:
             dict.fromkeys(itertools.chain(*(r.history.columns for runs in self.runs.values() for r in runs)))
         )
         if metric is None:
-            plain = _plain(self.metric)
+            plain = metrics.base_name(self.metric)
             metric = next((m for m in (self.metric, f"val_{plain}", plain) if m in columns), plain)
         if metric not in columns:
             raise unknown_name("metric", metric, columns)
@@ -394,26 +393,17 @@ def listed_seeds(owner: str, given: Any, first: int) -> list[int]:
     return seeds
 
 
-def _plain(metric: str) -> str:
-    """ "accuracy" of "val_accuracy" and "test_accuracy"."""
-    return metric.removeprefix("test_").removeprefix("val_")
-
-
 def metric_of(members: Sequence[Member], asked: str | None, tested: bool = False) -> str:
     """Return the metric to compare by; raises for one that will not be measured, before anything is trained."""
-    score = "mae" if members[0].job.recipe.task == "regression" else "accuracy"
     parts = ["test_"] * tested + ["val_"] * all(member.validated for member in members) + [""]
-    if asked is None:
-        return parts[0] + score
-    known = [part + name for part in parts for name in (score, "loss")]
-    if asked not in known:
+    known = metrics.columns_of(members[0].job.recipe.task, parts)
+    if asked is not None and asked not in known:
         raise unknown_name("metric", asked, known)
-    return asked
+    return asked or known[0]
 
 
 def _tested(run: Run, test: Any, metric: str) -> float:
     """Return a metric of a run's model on test data; NaN for one that diverged."""
     if run.stopped is not None and run.stopped.startswith("diverged"):
         return math.nan
-    found = run.evaluate(*test)
-    return found[metric.removeprefix("test_")]
+    return run.evaluate(*test)[metrics.base_name(metric)]

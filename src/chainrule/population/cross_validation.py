@@ -16,6 +16,7 @@ from chainrule.data import Dataset, PreparedInputs, encode_target
 from chainrule.data.rows import Rows
 from chainrule.errors import DataError, SettingError
 from chainrule.layers import Layer
+from chainrule.metrics import metric_of
 from chainrule.models import Model
 from chainrule.population.fit import fit_population
 from chainrule.population.folds import Fold, make_folds
@@ -524,7 +525,7 @@ def _judged(
     population: Population, samples: _Samples, folds: Sequence[Fold], seeds: tuple[int, ...]
 ) -> CrossValidation:
     """Each network's score on the rows that its fold held out, and what it predicts for them."""
-    metric = "mae" if samples.task == "regression" else "accuracy"
+    metric = metric_of(samples.task).name
     scores, losses = np.full((2, len(folds), len(seeds)), math.nan)
     total: Array | None = None
     counts = np.zeros(len(samples.y))

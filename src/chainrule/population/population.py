@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import metrics
 from chainrule.errors import SettingError, unknown_name
-from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.models.averaging import ensemble
 from chainrule.population.member import Member
@@ -81,11 +81,10 @@ class Population(Sequence[Run]):
         """Return the run of the best member by a metric; raises `SettingError` if all diverged."""
         name = self._metric(metric)
         scores = self.scores(name)
-        if name is None or not np.isfinite(scores).any():
+        best = None if name is None else metrics.find(name).best(scores.tolist())
+        if best is None:
             raise SettingError(f"All {len(self)} members diverged: there is no best one. Try smaller learning rates.")
-        at = np.nanargmin(scores) if smaller_is_better(name) else np.nanargmax(scores)
-        found: Run = self[int(at)]
-        return found
+        return self[best]
 
     def ensemble(self) -> Model:
         """Return one model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""
@@ -105,4 +104,4 @@ class Population(Sequence[Run]):
         if name is not None:
             return name
         columns = next((m.history.columns for m in self._members if len(m.history)), [])
-        return next((c for c in ("val_accuracy", "val_mae", "accuracy", "mae") if c in columns), None)
+        return metrics.preferred(columns)

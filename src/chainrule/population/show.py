@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 
-from chainrule.display.lines import print_line
-from chainrule.display.progress import SECONDS_BETWEEN_LINES, number, print_notes
-from chainrule.metrics import smaller_is_better
+from chainrule import metrics
+from chainrule.display.progress import print_notes
+from chainrule.display.progress import progress as show_progress
 from chainrule.population.member import Member
 from chainrule.population.trainer import Watch
 
 
 @contextlib.contextmanager
 def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch | None]:
-    """A function to call with the members that came to the end of an epoch."""
+    """Give a function to call with the members that came to the end of an epoch."""
     if not enabled:
         yield None
         return
@@ -29,27 +26,12 @@ def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch 
             ["Other members learn from other rows; what is to be known of these is in the notes of their runs."]
         )
     total = sum(member.job.epochs for member in members)
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(line(members), total=total)
-            yield lambda moved: bar.update(task, completed=_done(members), description=line(members))
-        return
-    shown = -math.inf
+    def plain(members: Sequence[Member]) -> str:
+        return f"{_done(members) / total:4.0%}  {line(members)}"
 
-    def watch(moved: Sequence[Member]) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
-            shown = time.monotonic()
-            print_line(f"{_done(members) / total:4.0%}  {line(members)}")
-
-    try:
-        yield watch
-    finally:
-        print_line(f"{_done(members) / total:4.0%}  {line(members)}")
+    with show_progress(total, plain, line) as show:
+        yield lambda moved: show(_done(members), members)
 
 
 def line(members: Sequence[Member]) -> str:
@@ -59,13 +41,10 @@ def line(members: Sequence[Member]) -> str:
     if diverged:
         parts.append(f"{diverged} diverged")
     columns = next((member.history.columns for member in members if len(member.history)), [])
-    name = next((c for c in ("val_accuracy", "val_mae", "accuracy", "mae") if c in columns), None)
-    if name is not None:
-        sign = 1.0 if smaller_is_better(name) else -1.0
+    if (name := metrics.preferred(columns)) is not None:
         scores = [member.metrics.get(name, math.nan) for member in members]
-        if values := [(sign * value, i) for i, value in enumerate(scores) if math.isfinite(value)]:
-            value, at = min(values)
-            parts.append(f"best {name} {number(name, sign * value)} (member {at})")
+        if (best := metrics.find(name).best(scores)) is not None:
+            parts.append(f"best {name} {metrics.format_value(name, scores[best])} (member {best})")
     return ", ".join(parts)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.display.numbers import number, percent
+from chainrule.display.numbers import number
+from chainrule.metrics import metric_of
 from chainrule.report.figures import Figure
 from chainrule.report.findings import Curves
 from chainrule.report.markup import Html, clean, escape, tag
@@ -81,7 +82,7 @@ def wide(text: object, muted: bool = False) -> Html:
 
 def score(facts: Mapping[str, Any], value: Any) -> str:
     """Return the share of right answers, or the mean absolute error."""
-    return number(value) if facts["task"] == "regression" else percent(value)
+    return metric_of(facts["task"]).format(value)
 
 
 def numbers(values: Any) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chainrule.display.numbers import percent, value_of
-from chainrule.report.findings import Curves, words
+from chainrule.display.numbers import percent
+from chainrule.metrics import format_value, is_fraction, label_of
+from chainrule.report.findings import Curves
 from chainrule.report.markup import clean, escape
 
 Figure = dict[str, Any]
@@ -25,7 +26,7 @@ def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
     if len(curves.epochs) > 0:
         found["loss"] = curve(curves, epochs, "loss", "loss")
         if curves.score is not None:
-            found["score"] = curve(curves, epochs, curves.score, words(curves.score))
+            found["score"] = curve(curves, epochs, curves.score, label_of(curves.score))
         if len({e.get("lr") for e in curves.epochs}) > 1:
             found["lr"] = learning_rate(curves, epochs)
     if facts.get("calibration"):
@@ -53,7 +54,6 @@ def thinned(curves: Curves) -> list[int]:
 
 def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
     """Return a metric over the epochs, in training and in validation, with the epoch of the model's weights marked."""
-    share = name == "accuracy"
     traces = []
     for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", "validation", "--accent")):
         if column.startswith("val_") and not curves.validated:
@@ -68,7 +68,7 @@ def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
                 "y": [plain(values[i]) for i in epochs],
                 "line": {"color": colour, "width": 2},
                 "marker": {"color": colour, "size": 5},
-                "hovertemplate": f"epoch %{{x}}: %{{y:{'.2%' if share else '.4g'}}}<extra>{label}</extra>",
+                "hovertemplate": f"epoch %{{x}}: %{{y:{d3_format(name)}}}<extra>{label}</extra>",
             }
         )
     figure: Figure = {
@@ -76,8 +76,7 @@ def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
         "layout": layout("epoch", title, legend=True) | {"hovermode": "closest"},
     }
     axis = figure["layout"]["yaxis"]
-    if share:
-        axis["tickformat"] = ".1%" if _narrow(traces) else ".0%"
+    axis |= tick_format(name, [v for trace in traces for v in trace["y"]])
     if len(curves.epochs) <= 10:
         figure["layout"]["xaxis"] |= {"tickvals": [i + 1 for i in epochs]}
     if len(curves.epochs) > 1:
@@ -110,9 +109,16 @@ def _text_at(epoch: int, text: str, *, right: bool, row: int) -> dict[str, Any]:
     }
 
 
-def _narrow(traces: list[dict[str, Any]]) -> bool:
-    values = [v for trace in traces for v in trace["y"] if v is not None]
-    return bool(values) and max(values) - min(values) < 0.05
+def d3_format(column: str) -> str:
+    """Return how Plotly writes a value of a column of the history."""
+    return ".2%" if is_fraction(column) else ".4g"
+
+
+def tick_format(column: str, values: Iterable[Any]) -> dict[str, str]:
+    """Return how Plotly writes an axis of a column with such values: what it says besides the usual."""
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    narrow = bool(finite) and max(finite) - min(finite) < 0.05
+    return {"tickformat": ".1%" if narrow else ".0%"} if is_fraction(column) else {}
 
 
 def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
@@ -245,9 +251,9 @@ def in_words(curves: Curves, name: str) -> str:
         values = curves.column(column)
         if column.startswith("val_") and not curves.validated:
             continue
-        parts.append(f"{label} from {value_of(column, values[0])} to {value_of(column, values[-1])}")
-    best = f"; lowest {curves.watched.replace('val_', 'validation ')} after epoch {curves.best}" if curves.best else ""
-    return f"{words(name)} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
+        parts.append(f"{label} from {format_value(column, values[0])} to {format_value(column, values[-1])}")
+    best = f"; lowest {label_of(curves.watched)} after epoch {curves.best}" if curves.best else ""
+    return f"{label_of(name)} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
 
 
 def calibration_in_words(found: Mapping[str, Any]) -> str:

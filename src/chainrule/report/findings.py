@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule import statistics
-from chainrule.display.numbers import number, percent, value_of
+from chainrule.display.numbers import number, percent
+from chainrule.metrics import find, format_value, is_fraction, label_of, preferred, score_in
 from chainrule.training.record import Record
 
 ROSE, FALLS, FEWEST_EPOCHS = 0.05, 0.02, 5
@@ -69,14 +70,13 @@ def headline(facts: Mapping[str, Any], record: Record) -> str:
     if not facts:
         done, epoch, metrics = len(record.epochs), record.kept_epoch, record.metrics
         when = f"After {_epochs(done)}" if epoch in (done, None) else f"With the weights of epoch {epoch:,} of {done:,}"
-        for name in ("val_accuracy", "val_mae", "accuracy", "mae"):
-            if name in metrics:
-                part = "validation" if name.startswith("val_") else "training"
-                return f"{when}, {part} {words(name)} is {value_of(name, metrics[name])}."
+        if (name := preferred(metrics)) is not None:
+            return f"{when}, {label_of(name, training='training ')} is {format_value(name, metrics[name])}."
         return "No epoch is finished yet."
     value, rows = facts["metrics"][facts["score"]], rows_of(facts)
-    if facts["task"] == "regression":
-        return f"The mean absolute error on {rows} is {number(value)}."
+    metric = find(facts["score"])
+    if not metric.is_fraction:
+        return f"The {metric.label} on {rows} is {metric.format(value)}."
     every = "with all labels " if facts["task"] == "multilabel" else ""
     return f"{percent(value)} of {rows} are {every}right."
 
@@ -114,11 +114,6 @@ def rows_of(facts: Mapping[str, Any]) -> str:
     return f"{n:,} {facts['part']} {'row' if n == 1 else 'rows'}"
 
 
-def words(name: str) -> str:
-    """Return the name of a metric."""
-    return name.removeprefix("val_").replace("mae", "mean absolute error")
-
-
 class Curves:
     """What was measured after each epoch, with the numbers that are finite.
 
@@ -133,7 +128,7 @@ class Curves:
         names = epochs[0] if epochs else {}
         self.validated = "val_loss" in names
         self.watched = "val_loss" if self.validated else "loss"
-        self.score = next((name for name in ("accuracy", "mae") if name in names), None)
+        self.score = score_in(names)
 
     def column(self, name: str) -> list[float]:
         """Return one value per epoch, NaN where there is none."""
@@ -142,9 +137,7 @@ class Curves:
     @property
     def watched_in_words(self) -> str:
         """What the loss is called that early stopping would watch."""
-        return self.watched.replace("val_", "validation ").replace(
-            "loss", "loss" if self.validated else "training loss"
-        )
+        return label_of(self.watched, training="training ")
 
     @property
     def best(self) -> int | None:
@@ -287,12 +280,12 @@ def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "vali
     on_training = measured.get(curves.score, kept.metrics.get(curves.score))
     training, other = (math.nan if v is None else float(v) for v in (on_training, new))
     of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
-    shown = f"(training {value_of(curves.score, training)}, {part} {value_of(curves.score, other)}{of_each})"
+    shown = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
     n, m = (facts.get("parts", {}).get(name) for name in ("training", part))
     n = measured.get("rows", n)
-    if curves.score == "mae":
+    if not is_fraction(curves.score):
         if training > 0 and other / training > RATIO:
             chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
             return [Finding("Overfitting is possible:", f"{part} is worse than training {shown}{chance}.")]

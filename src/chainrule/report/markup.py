@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 
@@ -18,8 +19,8 @@ def clean(text: object) -> str:
 
 
 def escape(text: object) -> Html:
-    """Return text for HTML, in elements and in attributes."""
-    return text if isinstance(text, Html) else Html(html.escape(clean(text)))
+    """Return text for HTML, in elements and in attributes; between a number and its % no line breaks."""
+    return text if isinstance(text, Html) else Html(html.escape(re.sub(r"(?<=\d) %", "\u00a0%", clean(text))))
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.display.numbers import is_number, number, seconds, value_of
+from chainrule.display.numbers import is_number, number, seconds
+from chainrule.metrics import format_value, label_of
 from chainrule.report import population_figures as bands
 from chainrule.report import population_sections as many
 from chainrule.report.components import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
-from chainrule.report.findings import Curves, Kept, findings, headline, rows_of, words
+from chainrule.report.findings import Curves, Kept, findings, headline, rows_of
 from chainrule.report.markup import Html, join, tag
 
 #: Rows of the table of epochs.
@@ -55,7 +56,7 @@ def key_figures(page: Page) -> Html:
     test = record.result.get("test") or {}
     for part, measured in (("test", test), (facts.get("part"), {} if test else facts.get("metrics", {}))):
         for name, value in reversed(measured.items()):  # the score before the loss
-            cell(f"{part}.{name}", f"{str(part).capitalize()} {words(name)}", value, value_of(name, value))
+            cell(f"{part}.{name}", f"{str(part).capitalize()} {label_of(name)}", value, format_value(name, value))
     if len(facts.get("outputs", ())) == 1:
         r2 = facts["outputs"][0]["r2"]
         cell(f"{facts['part']}.r2", f"{facts['part'].capitalize()} R²", r2, number(r2), "1 is perfect, 0 the mean")
@@ -67,7 +68,7 @@ def key_figures(page: Page) -> Html:
     for name in (f"val_{curves.score}", "val_loss"):
         if name in record.metrics:
             value, note = record.metrics[name], "of the ensemble" if kept is None else f"after epoch {kept:,}"
-            cell(f"kept.{name}", f"Validation {words(name)}", value, value_of(name, value), note)
+            cell(f"kept.{name}", label_of(name).capitalize(), value, format_value(name, value), note)
     if done:
         epoch = done if kept is None else kept
         loss = curves.epochs[epoch - 1].get("loss")
@@ -119,7 +120,7 @@ def curves(page: Page) -> Html | None:
     for name, column in (("loss", "loss"), ("score", found.score)):
         if name in page.figures and column:
             text = in_words(found, column) if several is None else bands.curve_in_words(several, column)
-            shown.append(place(name, words(column).capitalize(), text, log=name == "loss"))
+            shown.append(place(name, label_of(column).capitalize(), text, log=name == "loss"))
     if "lr" in page.figures:
         shown.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
     notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
@@ -143,7 +144,7 @@ def _epochs(found: Curves) -> Html:
     rows = []
     for i in chosen:
         measured = [(name, found.epochs[i].get(name)) for name in names]
-        cells = [n(seconds(v) if name == "seconds" else value_of(name, v)) for name, v in measured]
+        cells = [n(seconds(v) if name == "seconds" else format_value(name, v)) for name, v in measured]
         rows.append(row(f"{i + 1:,}", *cells, own=i + 1 == found.kept))
     head = ["epoch", *((name.replace("_", " "), "n") for name in names)]
     title = "The epochs as a table" if step == 1 else f"The epochs as a table (one of {step:,})"

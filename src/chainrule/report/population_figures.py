@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.display.numbers import value_of
-from chainrule.report.figures import Figure, layout, plain
-from chainrule.report.findings import words
+from chainrule.metrics import find, format_value, label_of
+from chainrule.report.figures import Figure, d3_format, layout, plain, tick_format
 from chainrule.runs.members import Band, Members
 
 #: A band is drawn with so many points at most.
@@ -30,8 +29,7 @@ def curve(found: Members, name: str) -> Figure | None:
     """Return a metric over the epochs, in training and in validation: the mean as a line, lowest to highest as
     a band.
     """
-    share = name == "accuracy"
-    form = ".2%" if share else ".4g"
+    form = d3_format(name)
     traces: list[dict[str, Any]] = []
     for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", judged_on(found), "--accent")):
         band = thinned(found.band(column))
@@ -54,10 +52,8 @@ def curve(found: Members, name: str) -> Figure | None:
         )
     if not traces:
         return None
-    figure: Figure = {"data": traces, "layout": layout("epoch", words(name), legend=True) | {"hovermode": "closest"}}
-    if share:
-        values = [v for trace in traces for v in trace["y"] if v is not None]
-        figure["layout"]["yaxis"]["tickformat"] = ".1%" if max(values) - min(values) < 0.05 else ".0%"
+    figure: Figure = {"data": traces, "layout": layout("epoch", label_of(name), legend=True) | {"hovermode": "closest"}}
+    figure["layout"]["yaxis"] |= tick_format(name, [v for trace in traces for v in trace["y"]])
     if max(max(trace["x"]) for trace in traces) <= 10:
         figure["layout"]["xaxis"]["tickvals"] = sorted({x for trace in traces for x in trace["x"]})
     return figure
@@ -94,7 +90,6 @@ def thinned(band: Band) -> Band:
 
 def scores(found: Members, metric: str) -> Figure:
     """Return the score of each member, by fold or by seed, with the mean and the interval of the mean."""
-    share = metric.endswith("accuracy")
     places, labels = _places(found)
     values = found.values(metric)
     told = found.summary(metric)
@@ -107,9 +102,9 @@ def scores(found: Members, metric: str) -> Figure:
         "y": [plain(v) for v in values],
         "text": texts,
         "marker": {"color": "--accent", "size": 9, "opacity": 0.85},
-        "hovertemplate": f"%{{text}}: %{{y:{'.2%' if share else '.4g'}}}<extra></extra>",
+        "hovertemplate": f"%{{text}}: %{{y:{d3_format(metric)}}}<extra></extra>",
     }
-    made = layout("fold" if found.kind == "folds" else "seed", part_of(metric) + words(metric))
+    made = layout("fold" if found.kind == "folds" else "seed", label_of(metric))
     every = math.ceil(len(labels) / 16)
     made["xaxis"] |= {
         "range": [-0.6, len(labels) - 0.4],
@@ -117,13 +112,11 @@ def scores(found: Members, metric: str) -> Figure:
         "ticktext": labels[::every],
         "showgrid": False,
     }
-    if share:
-        finite = [v for v in values if math.isfinite(v)]
-        made["yaxis"]["tickformat"] = ".1%" if finite and max(finite) - min(finite) < 0.05 else ".0%"
+    made["yaxis"] |= tick_format(metric, values)
     made["shapes"] = []
     whole: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
     if math.isfinite(told.low):
-        low, high = (max(0.0, told.low), min(1.0, told.high)) if share else (told.low, told.high)
+        low, high = map(find(metric).clip, (told.low, told.high))
         band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "--accent-band", "line": {"width": 0}}
         made["shapes"].append(whole | band)
     if math.isfinite(told.mean):
@@ -149,11 +142,6 @@ def _places(found: Members) -> tuple[list[float], list[str]]:
     return places, [str(fold) for fold in folds]
 
 
-def part_of(metric: str) -> str:
-    """Return the rows that a metric was measured on, in words."""
-    return {"val": "validation ", "test": "test "}.get(metric.partition("_")[0], "")
-
-
 def judged_on(found: Members) -> str:
     """Return the rows that the curves are judged on."""
     return str(found.facts.get("judged_on", "validation"))
@@ -168,7 +156,7 @@ def name_of(member: Mapping[str, Any]) -> str:
 def scores_in_words(found: Members, metric: str) -> str:
     """Return the scores for those who cannot see them."""
     told = itertools.islice(zip(found.all, found.values(metric), strict=True), 40)
-    return f"{words(metric)}: " + "; ".join(f"{name_of(m)} {value_of(metric, v)}" for m, v in told)
+    return f"{find(metric).label}: " + "; ".join(f"{name_of(m)} {format_value(metric, v)}" for m, v in told)
 
 
 def curve_in_words(found: Members, name: str) -> str:
@@ -177,8 +165,7 @@ def curve_in_words(found: Members, name: str) -> str:
     for column, label in ((name, "training"), (f"val_{name}", judged_on(found))):
         band = found.band(column)
         if band.epochs:
-            low, high = (value_of(column, v[-1]) for v in (band.low, band.high))
-            parts.append(
-                f"{label} from {value_of(column, band.mean[0])} to {value_of(column, band.mean[-1])} ({low} to {high})"
-            )
-    return f"Mean {words(name)} of {len(found.all)} networks: {', '.join(parts)}."
+            values = (band.mean[0], band.mean[-1], band.low[-1], band.high[-1])
+            first, last, low, high = (format_value(column, value) for value in values)
+            parts.append(f"{label} from {first} to {last} ({low} to {high})")
+    return f"Mean {label_of(name)} of {len(found.all)} networks: {', '.join(parts)}."

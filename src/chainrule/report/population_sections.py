@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.display.numbers import is_number, number, percent, value_of
+from chainrule.display.numbers import is_number
+from chainrule.metrics import find, format_value, label_of
 from chainrule.report import population_figures as bands
 from chainrule.report import search_figures as landscape
 from chainrule.report.components import Page, n, place, row, table, wide
-from chainrule.report.findings import Finding, words
+from chainrule.report.findings import Finding
 from chainrule.report.markup import Html, join, tag
-from chainrule.runs.members import Members, diverged, spread
+from chainrule.runs.members import Members, diverged
 from chainrule.runs.trials import Trials, at_the_edge, shown
 
 #: Rows of the leaderboard that are shown, and those that are folded away.
@@ -32,24 +33,24 @@ def findings(page: Page) -> list[Finding]:
 
 
 def _of_members(found: Members) -> list[Finding]:
-    told = spread(found.metric, found.summary(found.metric))
+    told = found.summary(found.metric).format(find(found.metric))
     lost = sum(map(diverged, found.all))
     if found.kind == "folds":
         folds = len({member["fold"] for member in found.all})
         made = [
             Finding(
                 f"{folds}-fold cross-validation:",
-                f"{words(found.metric)} {told}, each network on rows it has not seen.",
+                f"{find(found.metric).label} {told}, each network on rows it has not seen.",
             )
         ]
     else:
-        made = [Finding(f"Over {len(found.all)} seeds:", f"{bands.part_of(found.metric)}{words(found.metric)} {told}.")]
+        made = [Finding(f"Over {len(found.all)} seeds:", f"{label_of(found.metric)} {told}.")]
         tested = f"test_{found.score}"
         if any(is_number(member["scores"].get(tested)) for member in found.all):
             made.append(
                 Finding(
                     "On the test rows:",
-                    f"{words(str(found.score))} of one network {spread(tested, found.summary(tested))}.",
+                    f"{find(tested).label} of one network {found.summary(tested).format(find(tested))}.",
                 )
             )
     if model := found.facts.get("model"):
@@ -66,16 +67,16 @@ def _of_search(found: Trials) -> list[Finding]:
     if not found.ranked:
         return [Finding("No trial succeeded.", "", "bad")]
     best = found.ranked[0]
+    value = f"{label_of(found.metric)} {format_value(found.metric, best['score'])}"
     settings = ", ".join(
         f"{axis.name} {shown(best['params'][axis.name])}"
         for axis in found.axes
         if best["params"].get(axis.name) is not None
     )
-    name = bands.part_of(found.metric) + words(found.metric)
     made = [
         Finding(
             f"Best of {len(found.all):,} trials:",
-            f"trial {best['number']}, {name} {value_of(found.metric, best['score'])}, with {settings}.",
+            f"trial {best['number']}, {value}, with {settings}.",
         )
     ]
     if verdict := found.facts.get("verdict"):
@@ -106,7 +107,7 @@ def folds(page: Page) -> Html | None:
     curves = [
         place(
             name,
-            f"{words(column).capitalize()} of the folds",
+            f"{label_of(column).capitalize()} of the folds",
             bands.curve_in_words(found, column),
             log=column == "loss",
         )
@@ -128,10 +129,9 @@ BAND = (
 
 
 def _scores(found: Members, title: str) -> Html:
-    told = spread(found.metric, found.summary(found.metric))
+    told = found.summary(found.metric).format(find(found.metric))
     figure = place("scores", title, bands.scores_in_words(found, found.metric))
-    name = (bands.part_of(found.metric) + words(found.metric)).capitalize()
-    text = f"{name}: {told}. The dashed line is the mean, the band its interval."
+    text = f"{label_of(found.metric).capitalize()}: {told}. The dashed line is the mean, the band its interval."
     return join([tag("div", figure, class_="half"), tag("p", text, class_="about")])
 
 
@@ -142,7 +142,7 @@ def _members_table(found: Members) -> Html:
     rows = []
     ended = any(member.get("stopped") for member in found.all)
     for member in found.all:
-        cells = [n(value_of(name, member["scores"].get(name))) for name in names]
+        cells = [n(format_value(name, member["scores"].get(name))) for name in names]
         epochs = (
             f"{member['best_epoch']:,} of {member['epochs']:,}" if member.get("best_epoch") else f"{member['epochs']:,}"
         )
@@ -150,27 +150,17 @@ def _members_table(found: Members) -> Html:
         reason = [tag("td", ending, class_="muted line")] if ended else []
         rows.append(row(bands.name_of(member), *cells, n(epochs), *reason))
     told = [found.summary(name) for name in names]
-    means = [value_of(name, one.mean) for name, one in zip(names, told, strict=True)]
+    means = [format_value(name, one.mean) for name, one in zip(names, told, strict=True)]
     spreads = [
-        "" if one.n < 2 else percent(one.deviation) if name.endswith("accuracy") else number(one.deviation, 2)
-        for name, one in zip(names, told, strict=True)
+        "" if one.n < 2 else find(name).format_spread(one.deviation) for name, one in zip(names, told, strict=True)
     ]
     rest = [n(""), *([tag("td")] if ended else [])]
     summed = [row("mean", *map(n, means), *rest, own=True), row("deviation", *map(n, spreads), *rest)]
-    head = ["network", *((heading(name), "n") for name in names), ("epoch", "n"), *(["ended by"] if ended else [])]
+    head = ["network", *((label_of(name), "n") for name in names), ("epoch", "n"), *(["ended by"] if ended else [])]
     if len(rows) <= MOST_MEMBERS:
         return table(head, [*rows, *summed])
     folded = tag("details", tag("summary", f"All {len(rows):,} networks"), table(head, rows))
     return join([table(head, summed), folded])
-
-
-def heading(name: str) -> str:
-    """Return a metric in the head of a table."""
-    return (
-        words(name)
-        if not name.startswith(("val_", "test_"))
-        else f"{name.partition('_')[0]} {words(name.partition('_')[2])}"
-    )
 
 
 def search(page: Page) -> Html | None:
@@ -214,14 +204,14 @@ def _leaders(found: Trials, trials: list[Mapping[str, Any]]) -> Html:
             for axis in found.axes
             for v in (trial["params"].get(axis.name),)
         ]
-        score = value_of(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
+        score = format_value(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
         rows.append(
             row(f"{place_of}", n(str(trial["number"])), n(score), *params, n(str(trial["epochs"])), own=place_of == 1)
         )
     head = [
         "",
         ("trial", "n"),
-        (heading(found.metric), "n"),
+        (label_of(found.metric), "n"),
         *((a.name, None if a.choices else "n") for a in found.axes),
         ("epochs", "n"),
     ]

@@ -10,11 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.display.numbers import is_number, value_of
-from chainrule.report.figures import Figure, layout
-from chainrule.report.findings import words
+from chainrule.display.numbers import is_number
+from chainrule.metrics import format_value, label_of
+from chainrule.report.figures import Figure, d3_format, layout, tick_format
 from chainrule.report.markup import clean, escape
-from chainrule.report.population_figures import part_of
 from chainrule.runs.trials import Axis, Trials, shown
 
 Trial = Mapping[str, Any]
@@ -66,7 +65,7 @@ def progress(found: Trials) -> Figure:
         "line": {"color": "--accent", "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
     }
-    made = layout("trial", part_of(found.metric) + words(found.metric), legend=True) | {"hovermode": "closest"}
+    made = layout("trial", label_of(found.metric), legend=True) | {"hovermode": "closest"}
     made["yaxis"] |= _scores(found, low, high)
     made["legend"] |= {"traceorder": "reversed"}
     return {"data": [line, *_failed(found, lambda t: t["number"]), *traces], "layout": _with_failed(found, made)}
@@ -84,7 +83,7 @@ def against(found: Trials, axis: Axis) -> Figure:
         return float(value) if is_number(value) else None
 
     traces = [_points(found, trials, name, place, low, high, axis) for name, trials in found.groups[::-1]]
-    made = layout(axis.name, part_of(found.metric) + words(found.metric)) | {"hovermode": "closest"}
+    made = layout(axis.name, label_of(found.metric)) | {"hovermode": "closest"}
     made["yaxis"] |= _scores(found, low, high)
     if axis.choices:
         made["xaxis"] |= {
@@ -111,7 +110,6 @@ def curves(found: Trials) -> Figure:
             y += [*values, None]
             text += [f"trial {trial['number']}"] * len(values) + [None]
         colour, width, opacity = LOOK[name]
-        share = ".2%" if found.metric.endswith("accuracy") else ".4g"
         traces.append(
             {
                 "type": "scatter",
@@ -124,7 +122,7 @@ def curves(found: Trials) -> Figure:
                 "marker": {"color": colour, "size": 2.5},
                 "opacity": opacity,
                 "connectgaps": False,
-                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{share}}}<extra></extra>",
+                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{d3_format(found.metric)}}}<extra></extra>",
             }
         )
     low, high = found.window(found.ranked)
@@ -134,7 +132,7 @@ def curves(found: Trials) -> Figure:
         high = min(max(seen), high + 0.5 * reach)
     else:
         low = max(min(seen), low - 0.5 * reach)
-    made = layout("epoch", part_of(found.metric) + words(found.metric), legend=True) | {"hovermode": "closest"}
+    made = layout("epoch", label_of(found.metric), legend=True) | {"hovermode": "closest"}
     made["legend"] |= {"traceorder": "reversed"}
     made["yaxis"] |= _scores(found, low, high)
     if max((len(t.get("curve") or ()) for t in found.ranked), default=0) <= 10:
@@ -145,7 +143,7 @@ def curves(found: Trials) -> Figure:
 def parallel(found: Trials) -> Figure:
     """Return one line for each trial, through its settings from above down to its score."""
     low, high = found.window(found.ranked)
-    last = Axis(part_of(found.metric) + words(found.metric), *((high, low) if found.smaller else (low, high)))
+    last = Axis(label_of(found.metric), *((high, low) if found.smaller else (low, high)))
     traces = []
     for name, trials in found.groups[::-1]:
         x: list[float | None] = []
@@ -156,7 +154,7 @@ def parallel(found: Trials) -> Figure:
             told = "<br>".join(
                 f"{escape(clean(axis.name))} {escape(label(shown(v), 40))}" for axis, v in values if v is not None
             )
-            told = f"trial {trial['number']}: {value_of(found.metric, trial['score'])}<br>{told}"
+            told = f"trial {trial['number']}: {format_value(found.metric, trial['score'])}<br>{told}"
             for row, (axis, value) in enumerate(values):
                 at = axis.position(value)
                 x.append(None if at is None else at + aside(trial, 0.025 if axis.choices else 0.0))
@@ -233,7 +231,7 @@ def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, 
         chosen = [(axis.position(c) or 0.0, label(c, 40 // min(size, 8))) for c in axis.choices][::step]
     else:
         ends = (axis.low, axis.high)
-        chosen = [(float(j), value_of(found.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
+        chosen = [(float(j), format_value(found.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
         if is_score and is_number(axis.low):
             chosen[0] = (0.0, f"{chosen[0][1]} or worse")
     for at, text in chosen:
@@ -302,7 +300,7 @@ def _with_failed(found: Trials, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(found: Trials, trial: Trial, axis: Axis | None) -> str:
-    value = value_of(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
+    value = format_value(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
     at = (
         ""
         if axis is None
@@ -315,9 +313,7 @@ def _scores(found: Trials, low: float, high: float) -> dict[str, Any]:
     """Return the axis of the score."""
     reach = high - low
     made: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
-    if found.metric.endswith("accuracy"):
-        made["tickformat"] = ".1%" if reach < 0.05 else ".0%"
-    return made
+    return made | tick_format(found.metric, [low, high])
 
 
 def scale(low: float, high: float, log: bool) -> dict[str, Any]:
@@ -357,6 +353,6 @@ def in_words(found: Trials) -> str:
     """Return the search for those who cannot see its figures."""
     best = found.ranked[0]
     told = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in found.axes)
-    value = value_of(found.metric, best["score"])
-    name = part_of(found.metric) + words(found.metric)
+    value = format_value(found.metric, best["score"])
+    name = label_of(found.metric)
     return f"{name} of {len(found.ranked):,} trials; the best is {value} with {told}."

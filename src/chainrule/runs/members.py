@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.numbers import is_number, number, percent
+from chainrule.display.numbers import is_number
 from chainrule.errors import FileError
+from chainrule.metrics import score_in
 from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
 from chainrule.runs.folder import finite, read_records, write_changed, write_records
 from chainrule.runs.folder import member_folder as member_of
@@ -64,7 +65,7 @@ class Members:
     def score(self) -> str | None:
         """The score that was measured besides the loss."""
         first = next((records[0] for records in self.epochs if records), {})
-        return next((name for name in ("accuracy", "mae") if name in first), None)
+        return score_in(first)
 
     @property
     def all(self) -> list[Mapping[str, Any]]:
@@ -176,23 +177,3 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
 def member_folder(folder: str | Path, i: int) -> Path:
     """Return where the files of a member lie."""
     return member_of(Path(folder) / MEMBERS_FOLDER, i)
-
-
-def spread(name: str, found: Summary) -> str:
-    """Mean and deviation, and the interval where there is one.
-
-    >>> from chainrule.statistics import summary
-    >>> print(spread("val_accuracy", summary([0.9, 0.91, 0.92])).replace("\\u00a0", " "))
-    91.00 % ± 1.00 % (95 % interval of the mean: 88.52 % to 93.48 %)
-    """
-    share = name.endswith("accuracy")
-
-    def shown(value: float) -> str:
-        return percent(value) if share else number(value)
-
-    if found.n < 2:
-        return shown(found.mean)
-    low, high = (max(0.0, found.low), min(1.0, found.high)) if share else (found.low, found.high)
-    deviation = percent(found.deviation) if share else number(found.deviation, 2)
-    level = percent(found.confidence, 0)
-    return f"{shown(found.mean)} ± {deviation} ({level} interval of the mean: {shown(low)} to {shown(high)})"

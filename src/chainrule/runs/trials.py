@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.display.numbers import is_number, number
 from chainrule.files import write_atomic
-from chainrule.metrics import smaller_is_better
+from chainrule.metrics import find
 from chainrule.runs.files import SEARCH, SEARCH_FORMAT
 from chainrule.runs.folder import finite
 from chainrule.runs.members import read_facts
@@ -86,7 +86,7 @@ class Trials:
     @property
     def smaller(self) -> bool:
         """Whether smaller values of it are better."""
-        return smaller_is_better(self.metric)
+        return find(self.metric).smaller_is_better
 
     @cached_property
     def axes(self) -> list[Axis]:

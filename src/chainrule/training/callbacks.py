@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule import tree
+from chainrule import metrics, tree
 from chainrule.errors import SettingError, did_you_mean
-from chainrule.metrics import smaller_is_better
 from chainrule.models import Model
 from chainrule.settings import PlainSettings, check_number, plain
 from chainrule.training.history import History
@@ -96,15 +95,14 @@ class EarlyStopping(metaclass=PlainSettings):
         if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
             raise SettingError(f"EarlyStopping: patience is a number of epochs of at least 1, got {self.patience!r}.")
         check_number("EarlyStopping", "min_delta", self.min_delta, 0.0)
-        smaller_is_better(self.monitor)
+        metrics.find(self.monitor)
 
     def best_epoch(self, values: list[float]) -> int:
         """Return the last epoch (from 1) that improved on all before by more than ``min_delta``."""
-        sign = 1.0 if smaller_is_better(self.monitor) else -1.0
-        best, at = float("inf"), 1
+        metric, best, at = metrics.find(self.monitor), float("inf"), 1
         for epoch, value in enumerate(values, 1):
-            if sign * value < best - self.min_delta:
-                best, at = sign * value, epoch
+            if metric.cost(value) < best - self.min_delta:
+                best, at = metric.cost(value), epoch
         return at
 
     def decide(self, values: list[float]) -> str | None:

@@ -20,6 +20,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
+from chainrule.metrics import METRICS
 from chainrule.models.saving import checksum, flatten
 from chainrule.runs.files import CHECKPOINT_FORMAT, CHECKPOINTS, STEP
 from chainrule.training.history import History
@@ -221,7 +222,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
     return Checkpoint(
         State(settings=settings, step=recipe["step"], **values),
         Position(**place),
-        History(recipe["records"], _as_in(("loss", "accuracy", "mae", "lr"), steps)),
+        History(recipe["records"], _as_in((*METRICS, "lr"), steps)),
         {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
         best,
         recipe["best_epoch"],

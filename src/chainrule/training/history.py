@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
+from chainrule import metrics
 from chainrule.errors import unknown_name
-from chainrule.metrics import smaller_is_better
 
 
 class History:
@@ -61,10 +60,8 @@ class History:
 
         The model may have the weights of another: see `Run.best_epoch` and `Run.metrics`.
         """
-        values = self[column]
-        sign = 1.0 if smaller_is_better(column) else -1.0
-        ordered = [sign * v if math.isfinite(v) else math.inf for v in values]
-        return int(self.records[ordered.index(min(ordered))]["epoch"])
+        at = metrics.find(column).best(self[column])
+        return int(self.records[at or 0]["epoch"])
 
     def at(self, epoch: int | None) -> dict[str, float]:
         """Return what was measured after an epoch (from 1), without ``lr`` and ``seconds``; {} for None.

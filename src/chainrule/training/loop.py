@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.display.lines import print_line
-from chainrule.display.progress import Show
-from chainrule.display.progress import progress as show_progress
 from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
@@ -36,6 +34,7 @@ from chainrule.training.memory import fitting_step
 from chainrule.training.prepare import Prepared, trained
 from chainrule.training.probe import Probes
 from chainrule.training.probe import names as probe_names
+from chainrule.training.progress import Show, epoch_progress
 from chainrule.training.run import Run, add_steps, added, named_metrics
 from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
@@ -120,7 +119,7 @@ class Loop:
             self.state, self.steps = self._place(start), int(np.asarray(start.step))
             self.best = (start.params, start.layers) if found is None else found.best
             self._keep()
-            with show_progress(self.epochs, progress) as show:
+            with epoch_progress(self.epochs, progress) as show:
                 while not stopped and self.place.epoch <= self.epochs:
                     stopped = self._epoch(show)
             return self._finish(stopped)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import losses, random
+from chainrule import losses, metrics, random
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import ChainruleWarning, SettingError, ShapeError
@@ -268,11 +268,11 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
             f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
             'validation=0.2 (a fraction) or validation=(x, y), or EarlyStopping(monitor="loss").'
         )
-    score = "mae" if task == "regression" else "accuracy"
-    if stopping.monitor.removeprefix("val_") not in ("loss", score):
+    measured = metrics.columns_of(task, ["val_", ""])
+    if stopping.monitor not in measured:
         raise SettingError(
             f"EarlyStopping watches {stopping.monitor!r}, which is not measured for {task}: "
-            f"watch 'val_loss' or 'val_{score}'."
+            f"watch 'val_loss' or {measured[0]!r}."
         )
     return stopping
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.data.rows import Rows
 from chainrule.engine import choose
+from chainrule.metrics import metric_of
 from chainrule.models import Model
 from chainrule.settings import values
 from chainrule.training.epoch import programs
@@ -141,4 +142,4 @@ def add_steps(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
 
 def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:
     """Means under the names of the history: the loss (of weighted samples), and accuracy or mae (of plain ones)."""
-    return {"loss": cost / weight, "mae" if recipe.task == "regression" else "accuracy": score / number}
+    return {"loss": cost / weight, metric_of(recipe.task).name: score / number}

@@ -15,6 +15,7 @@ from chainrule import losses, optimizers
 from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DataError, SettingError, ShapeError, UnknownNameError, did_you_mean
 from chainrule.layers import Layer
+from chainrule.metrics import columns_of
 from chainrule.models import Model
 from chainrule.population import PopulationTrainer
 from chainrule.settings import Settings
@@ -240,8 +241,7 @@ class Experiment:
         return None
 
     def _metric(self, metric: str | None, task: str) -> str:
-        score = "mae" if task == "regression" else "accuracy"
-        known = [f"val_{score}", "val_loss", score, "loss"]
+        known = columns_of(task, ["val_", ""])
         found = metric or known[0]
         if found not in known:
             raise SettingError(f"metric: {found!r} is not measured for {task}{did_you_mean(found, known)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chainrule.display.progress import number
+from chainrule import metrics
 from chainrule.evaluation.search_gap import SearchGap
 from chainrule.models import Model
 from chainrule.training.history import History
@@ -138,4 +138,5 @@ class SearchResult:
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"SearchResult({len(self.trials)} trials, {self.metric} {number(self.metric, self.score)} with {told})"
+        best = f"{self.metric} {metrics.format_value(self.metric, self.score)}"
+        return f"SearchResult({len(self.trials)} trials, {best} with {told})"

@@ -236,7 +236,7 @@ class SearchRunner:
 
     def _lead(self, values: Iterable[tuple[float | None, int]]) -> tuple[float, int] | None:
         """Return the best of these values and that of the trials that are finished, as an order and its trial."""
-        keys = [(self.records.sign * v, number) for v, number in values if v is not None and math.isfinite(v)]
+        keys = [(self.records.cost(v), number) for v, number in values if v is not None and math.isfinite(v)]
         return min([*keys, *([self.leading] if self.leading is not None else [])], default=None)
 
     def _stand(self, last: bool = False) -> None:
@@ -256,7 +256,7 @@ class SearchRunner:
             diverged=states.count("diverged"),
             epochs=self.epochs,
             metric=self.experiment.metric,
-            value=None if value is None else self.records.sign * value,
+            value=None if value is None else self.records.cost(value),
             trial=at,
             seconds=now - self.started,
         )

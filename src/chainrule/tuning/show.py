@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import os
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chainrule.display.lines import print_line
-from chainrule.display.progress import SECONDS_BETWEEN_LINES, number
+from chainrule import metrics
+from chainrule.display.progress import progress as show_progress
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class SearchProgress:
         parts = [f"{self.finished} of {self.trials} trials", f"{self.epochs} epochs"]
         parts += [f"{n} {what}" for n, what in ((self.stopped, "stopped"), (self.diverged, "diverged")) if n]
         if self.value is not None:
-            parts.append(f"best {self.metric} {number(self.metric, self.value)} (trial {self.trial})")
+            parts.append(f"best {self.metric} {metrics.format_value(self.metric, self.value)} (trial {self.trial})")
         return ", ".join(parts)
 
 
@@ -53,31 +49,10 @@ Watch = Callable[[SearchProgress], None]
 
 @contextlib.contextmanager
 def progress(trials: int, enabled: bool) -> Iterator[Watch]:
-    """A function to call with each standing: a line that changes on a terminal, plain lines now and then elsewhere."""
-    if not enabled:
-        yield lambda standing: None
-        return
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    """Give a function to call with each `SearchProgress`."""
 
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("", total=trials)
-            yield lambda standing: bar.update(task, completed=standing.finished, description=str(standing))
-        return
-    shown, last = -math.inf, ""
+    def plain(state: SearchProgress) -> str:
+        return f"{state}, {state.seconds:.1f} s"
 
-    def watch(standing: SearchProgress) -> None:
-        nonlocal shown, last
-        last = f"{standing}, {standing.seconds:.1f} s"
-        if time.monotonic() - shown >= SECONDS_BETWEEN_LINES:
-            shown = time.monotonic()
-            print_line(last)
-            last = ""
-
-    try:
-        yield watch
-    finally:
-        if last:
-            print_line(last)
+    with show_progress(trials, plain, str, enabled=enabled, elapsed=True) as show:
+        yield lambda state: show(state.finished, state)

@@ -27,7 +27,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from chainrule.metrics import smaller_is_better
+from chainrule import metrics
 from chainrule.passwords import without_passwords
 from chainrule.population.member import Member
 from chainrule.tuning.samplers import PositionalSampler, Replayed
@@ -131,8 +131,9 @@ class TrialStore:
         sampler: BaseSampler,
     ) -> None:
         self.metric, self.stages, self.sampler = metric, stages, Replayed(sampler)
-        self.sign = 1.0 if smaller_is_better(metric) else -1.0
-        self.study = open_study(storage, name, "minimize" if self.sign > 0 else "maximize")
+        measure = metrics.find(metric)
+        self.cost = measure.cost
+        self.study = open_study(storage, name, "minimize" if measure.smaller_is_better else "maximize")
         self.study.sampler = self.sampler
         check_identity(self.study, {"format": FORMAT, **identity}, shown(storage))
         self.address = storage if isinstance(storage, str) else ""
@@ -165,7 +166,7 @@ class TrialStore:
         """Return the smaller the better: by the metric; of equal ones by the cost on validation rows; then the
         earlier.
         """
-        value *= self.sign
+        value = self.cost(value)
         return value if math.isfinite(value) else math.inf, loss if math.isfinite(loss) else math.inf, number
 
     def epochs(self) -> int:
