@@ -83,7 +83,7 @@ def searched(problem: dict[str, Any], way: str | None, seed: int, trials: int) -
             trials=trials, stages=way, epochs=EPOCHS, seed=seed, engine="jax", progress=False, **settings,
         )  # fmt: skip
     seconds = time.perf_counter() - before
-    return sum(trial.epochs for trial in found.trials), seconds, found.score, found.verdict.test
+    return sum(trial.epochs for trial in found.trials), seconds, found.score, found.search_gap.test
 
 
 def main() -> None:

@@ -327,13 +327,13 @@ def test_more_or_fewer_inputs_are_one_program() -> None:
     settings["precision"] = "float64"
     asked = {name: value for name, value in settings.items() if name != "progress"}
     widths = (4, 9, 7, 6)
-    crews = [
+    trainers = [
         PopulationTrainer(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked)
         for seed, width in enumerate(widths)
     ]
-    found = [member for trainer in crews for member in trainer.add_members([{}])]
+    found = [member for trainer in trainers for member in trainer.add_members([{}])]
     assert len({member.program for member in found}) == 1
-    crews[0].train(found)
+    trainers[0].train(found)
     for seed, (width, member) in enumerate(zip(widths, found, strict=True)):
         run = member.run()
         assert run.model.input_shape == (width,)
@@ -369,10 +369,10 @@ def test_thousands_of_members_stay_within_bounds() -> None:
     assert len(population) == 4096
     assert np.isfinite(population.scores()).all()
     from chainrule.engine import choose
-    from chainrule.population.plan import MOST, slots
+    from chainrule.population.plan import MOST, capacity
 
     trainer = cr.PopulationTrainer(net, (X, Y))
-    assert slots(trainer.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
+    assert capacity(trainer.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
 
 
 def test_results_together() -> None:
@@ -475,8 +475,8 @@ def test_data_that_no_member_needs_any_more_is_forgotten() -> None:
 
     def watch(moved: Any) -> None:
         nonlocal most
-        most = max([most, *(len(placed._inputs) for placed in trainer._placed.values())])
+        most = max([most, *(len(cache._inputs) for cache in trainer._caches.values())])
 
     trainer.train(members, watch=watch)
     assert [member.epoch for member in members] == [1, 2, 3, 4, 5, 6]
-    assert most <= 4  # two lanes with a block each, and one that is being put together
+    assert most <= 4  # two workers with a batch each, and one that is being put together

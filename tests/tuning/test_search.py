@@ -223,16 +223,16 @@ def test_the_test_part_is_judged_once(flowers: dict[str, Any]) -> None:
     train, test = (iris.x[rng[:110]], iris.y[rng[:110]]), (iris.x[rng[110:]], iris.y[rng[110:]])
     found = search(**flowers | {"data": train}, space={"optimizer.lr": log_uniform(0.01, 0.1)}, trials=4, epochs=15,
                    test=test)  # fmt: skip
-    assert found.verdict is not None
-    assert found.verdict.test == found.best.evaluate(*test)["accuracy"]
-    assert found.gap == pytest.approx(found.score - found.verdict.test)
-    assert found.verdict.optimism > 0
-    assert "points" in str(found.verdict)
+    assert found.search_gap is not None
+    assert found.search_gap.test == found.best.evaluate(*test)["accuracy"]
+    assert found.gap == pytest.approx(found.score - found.search_gap.test)
+    assert found.search_gap.optimism > 0
+    assert "points" in str(found.search_gap)
     data = cr.Dataset.from_arrays("iris", *train, *test)
     same = search(**flowers | {"data": data}, space={"optimizer.lr": log_uniform(0.01, 0.1)}, trials=4, epochs=15)
     assert same.gap == found.gap
     assert search(**flowers | {"data": data}, space={"optimizer.lr": log_uniform(0.01, 0.1)}, trials=1, epochs=1,
-                  test=False).verdict is None  # fmt: skip
+                  test=False).search_gap is None  # fmt: skip
 
 
 def test_a_search_that_fits_its_validation_rows_is_warned_about() -> None:
@@ -243,8 +243,8 @@ def test_a_search_that_fits_its_validation_rows_is_warned_about() -> None:
     with pytest.warns(UserWarning, match="The search overfits the validation part: accuracy .* Believe the test score"):
         found = search(net, (x, y), {"optimizer.lr": log_uniform(0.01, 0.03)}, trials=3, epochs=20, validation=(x, y),
                        test=unseen, engine="numpy", progress=False)  # fmt: skip
-    assert found.verdict is not None
-    assert found.verdict.overfits
+    assert found.search_gap is not None
+    assert found.search_gap.overfits
     assert found.gap is not None
     assert found.gap > 0.2
 
@@ -257,8 +257,8 @@ def test_no_warning_where_the_gap_is_chance(line: dict[str, Any]) -> None:
         data = (x[:60], (y + noise)[:60])
         given = line | {"data": data, "validation": 0.3}
         found = search(**given, space=RATES, trials=4, epochs=2, test=(x[60:], (y + noise)[60:]))
-    assert found.verdict is not None
-    assert not found.verdict.overfits
+    assert found.search_gap is not None
+    assert not found.search_gap.overfits
 
 
 def test_the_budget_may_be_epochs_or_time(line: dict[str, Any]) -> None:

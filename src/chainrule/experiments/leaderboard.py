@@ -66,7 +66,7 @@ def facts_of(translation: SpaceMapping, found: SearchResult, how: str, notes: Se
         "space": [axis.facts() for axis in translation.axes],
         "trials": trials,
         "how": how,
-        "verdict": None if found.verdict is None else str(found.verdict),
+        "verdict": None if found.search_gap is None else str(found.search_gap),
         "notes": list(notes),
     }
 
@@ -93,8 +93,8 @@ def say_found(translation: SpaceMapping, found: SearchResult, facts: Mapping[str
     )
     value = f"{found.metric} {format_value(found.metric, found.score)}"
     say(f"Best of {len(found.trials)} trials: trial {winner.number}, {value}, with {chosen}.")
-    if found.verdict is not None:
-        say(f"Test: {found.verdict}")
+    if found.search_gap is not None:
+        say(f"Test: {found.search_gap}")
     for note in facts["notes"]:
         say(f"warning: {note}")
     for note in at_the_edge(Trials(facts)):

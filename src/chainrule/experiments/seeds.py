@@ -23,7 +23,7 @@ from chainrule.experiments.single import RUNS, result
 from chainrule.population import Member, Population, PopulationTrainer
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_with_checkpoints
-from chainrule.population.member import listed
+from chainrule.population.member_factory import list_members
 from chainrule.report import write_report
 from chainrule.runs.files import MEMBERS_FOLDER
 from chainrule.runs.folder import RunFolder, create_run_dir, write_result
@@ -54,7 +54,7 @@ def train_members(settings: TrainSettings, typed: Collection[str] = (), *, out: 
         with going_on(path), folder.opened():
             checkpointer = Checkpointer(path / MEMBERS_FOLDER, members, described, keep=task.settings.keep)
             if resume:
-                say(f"Going on: {checkpointer.told}.")
+                say(f"Going on: {checkpointer.progress}.")
             if not resume or not all(member.done for member in members):
                 folder.start(dataclasses.asdict(task.settings))
             train_with_checkpoints(trainer, members, checkpointer, f"chainrule train --resume {path}")
@@ -73,7 +73,7 @@ def enlisted(task: Task) -> tuple[PopulationTrainer, list[Member]]:
     settings = task.settings
     words = {name: value for name, value in task.words.items() if name != "validation"}
     trainer = PopulationTrainer(task.model.net, task.split(), engine=settings.engine, devices=settings.devices, **words)
-    return trainer, trainer.add_members(listed(settings.seeds or 1, settings.seed))
+    return trainer, trainer.add_members(list_members(settings.seeds or 1, settings.seed))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.population.checkpointer import Checkpointer
-from chainrule.population.member import Member, listed
+from chainrule.population.member import Member
+from chainrule.population.member_factory import list_members
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
@@ -60,12 +61,12 @@ def fit_population(
     engine, devices
         As for `fit`. Of several devices each trains members of its own.
     strategy
-        "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one program of all
-        members of a group, "single" a program of each, a number blocks of so many members.
+        "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one batch of all
+        members of a program, "single" a batch of each, a number batches of so many members.
     callbacks
         Called with an `Event` for each member after each of its epochs; they may stop it or change its settings.
     out
-        A folder to keep the population in: ``00``, ``01`` and so on hold the members, each as `fit` keeps a run, with
+        A folder to save the population in: ``00``, ``01`` and so on hold the members, each as `fit` saves a run, with
         a checkpoint from time to time and its model in the end.
     resume
         Go on with the population in ``out``: the same call, with more epochs if wanted. Each member goes on from its
@@ -87,7 +88,7 @@ def fit_population(
     ChainruleError
         For settings that there are not (with the nearest), before anything is trained.
     KeyboardInterrupt
-        After Ctrl-C, once the members are kept in ``out``.
+        After Ctrl-C, once the members are saved in ``out``.
 
     Example
     -------
@@ -101,23 +102,25 @@ def fit_population(
     trainer = PopulationTrainer(
         net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
     )
-    found = trainer.add_members(listed(members, seed))
+    population = trainer.add_members(list_members(members, seed))
     if out is None:
         if resume:
             raise SettingError("resume=True needs out=, the folder of the population to go on with.")
-        with show_progress(found, progress) as watch:
-            trainer.train(found, watch=watch)
-        return Population(found)
-    described = [describe(member.job, engine, devices) for member in found]
+        with show_progress(population, progress) as watch:
+            trainer.train(population, watch=watch)
+        return Population(population)
+    configs = [describe(member.job, engine, devices) for member in population]
     folder = RunFolder(out, resume=resume)
     with folder.opened():
-        checkpointer = Checkpointer(folder.path, found, described)
-        if not all(member.done for member in found) or not (folder.path / CONFIG).exists():
-            folder.start(config or {"members": len(found), **described[0]})
-        train_with_checkpoints(trainer, found, checkpointer, "the same call with resume=True.", progress)
-        state = "diverged" if all(member.diverged for member in found) else "finished"
-        write_result(folder.path, {"state": state, "members": len(found), "epochs": max(m.epoch for m in found)})
-    return Population(found)
+        checkpointer = Checkpointer(folder.path, population, configs)
+        if not all(member.done for member in population) or not (folder.path / CONFIG).exists():
+            folder.start(config or {"members": len(population), **configs[0]})
+        train_with_checkpoints(trainer, population, checkpointer, "the same call with resume=True.", progress)
+        state = "diverged" if all(member.diverged for member in population) else "finished"
+        write_result(
+            folder.path, {"state": state, "members": len(population), "epochs": max(m.epoch for m in population)}
+        )
+    return Population(population)
 
 
 def train_with_checkpoints(
@@ -127,14 +130,14 @@ def train_with_checkpoints(
     to_go_on: str,
     progress: bool = True,
 ) -> None:
-    """Train members that are kept, to their end.
+    """Train members to their end, and save them on the way.
 
-    Those that go on do so on the engine by which they were trained before, unless another is asked for. After Ctrl-C
-    and SIGTERM the message says up to where they are kept and what goes on (``to_go_on``). If their models cannot be
+    Those that go on do so on the engine on which they were trained before, unless another is asked for. After Ctrl-C
+    and SIGTERM the message says up to where they are saved and what goes on (``to_go_on``). If their models cannot be
     written in the end, `UnsavedError` has the `Population`.
     """
-    if trainer.asked == "auto":
-        trainer.asked = checkpointer.engine or trainer.asked
+    if trainer.engine == "auto":
+        trainer.engine = checkpointer.engine or trainer.engine
     try:
         checkpointer.start()
         with show_progress(members, progress) as watch:
@@ -145,4 +148,4 @@ def train_with_checkpoints(
             message = f"The population has been trained, but could not be saved. {error} To go on: {to_go_on}"
             raise UnsavedError(message, run=Population(members)) from None
     except (KeyboardInterrupt, Terminated) as error:
-        raise type(error)(f"Interrupted. {checkpointer.told}. To go on: {to_go_on}") from None
+        raise type(error)(f"Interrupted. {checkpointer.progress}. To go on: {to_go_on}") from None

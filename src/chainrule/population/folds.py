@@ -75,30 +75,30 @@ def make_folds(
     >>> make_folds(9, 3, labels=["a"] * 6 + ["b"] * 3)[2].held_out.tolist()
     [0, 5, 6]
     """
-    _check_whole("folds", folds, 2, ": with one fold, nothing would be left to train on")
-    _check_whole("repeats", repeats, 1)
-    _check_whole("seed", seed, 0)
+    _check_count("folds", folds, 2, ": with one fold, nothing would be left to train on")
+    _check_count("repeats", repeats, 1)
+    _check_count("seed", seed, 0)
     if folds > n:
         raise DataError(f"There are more folds ({folds}) than rows ({n:,}). Use at most {n} folds, or more data.")
-    classes = None if labels is None else _checked("labels", labels, n)
-    grouped = None if groups is None else _checked("groups", groups, n)
-    if grouped is not None and (found := len(np.unique(grouped))) < folds:
+    classes = None if labels is None else _row_values("labels", labels, n)
+    group_of_row = None if groups is None else _row_values("groups", groups, n)
+    if group_of_row is not None and (number := len(np.unique(group_of_row))) < folds:
         raise DataError(
-            f"There are {found} groups and {folds} folds: each fold needs a group of its own. Use at most {found} "
+            f"There are {number} groups and {folds} folds: each fold needs a group of its own. Use at most {number} "
             "folds."
         )
     if classes is not None:
-        _check_counts(classes, folds)
-    made = []
+        _check_class_counts(classes, folds)
+    divisions = []
     for repeat in range(repeats):
-        for fold, (train, held_out) in enumerate(_split(n, folds, classes, grouped, seed + repeat), 1):
+        for fold, (train, held_out) in enumerate(_split(n, folds, classes, group_of_row, seed + repeat), 1):
             if not len(held_out):
                 raise DataError(
                     f"Fold {fold} would have no rows: the groups are too few or too unequal for {folds} folds that "
                     "have the classes in the same shares. Use fewer folds, or stratify=False."
                 )
-            made.append(Fold(repeat + 1, fold, np.sort(train), np.sort(held_out)))
-    return tuple(made)
+            divisions.append(Fold(repeat + 1, fold, np.sort(train), np.sort(held_out)))
+    return tuple(divisions)
 
 
 def _split(n: int, folds: int, classes: Any, groups: Any, seed: int) -> Iterator[tuple[Rows, Rows]]:
@@ -106,12 +106,12 @@ def _split(n: int, folds: int, classes: Any, groups: Any, seed: int) -> Iterator
 
     kinds = {(0, 0): KFold, (1, 0): StratifiedKFold, (0, 1): GroupKFold, (1, 1): StratifiedGroupKFold}
     splitter = kinds[classes is not None, groups is not None](folds, shuffle=True, random_state=seed)
-    found: Iterator[tuple[Rows, Rows]] = splitter.split(np.zeros((n, 1)), classes, groups)
-    return found
+    splits: Iterator[tuple[Rows, Rows]] = splitter.split(np.zeros((n, 1)), classes, groups)
+    return splits
 
 
-def _check_counts(classes: NDArray[Any], folds: int) -> None:
-    """Whether every class can be in every fold."""
+def _check_class_counts(classes: NDArray[Any], folds: int) -> None:
+    """Raise `DataError` unless every class can be in every fold."""
     names, counts = np.unique(classes, return_counts=True)
     few = int(np.argmin(counts))
     if counts[few] >= folds:
@@ -128,11 +128,11 @@ def _check_counts(classes: NDArray[Any], folds: int) -> None:
     )
 
 
-def _checked(name: str, given: Any, n: int) -> NDArray[Any]:
-    """Return one value for each row that can be sorted, none missing."""
+def _row_values(name: str, values: Any, n: int) -> NDArray[Any]:
+    """Return one value for each row, none missing, that can be sorted."""
     import pandas as pd
 
-    values = np.asarray(given)
+    values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or len(values) != n:
@@ -146,6 +146,6 @@ def _checked(name: str, given: Any, n: int) -> NDArray[Any]:
     return values.astype(str) if values.dtype.kind == "O" else values
 
 
-def _check_whole(name: str, given: Any, least: int, why: str = "") -> None:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
-        raise SettingError(f"{name} is a whole number of at least {least}{why}; got {given!r}.")
+def _check_count(name: str, value: Any, least: int, why: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise SettingError(f"{name} is a whole number of at least {least}{why}; got {value!r}.")

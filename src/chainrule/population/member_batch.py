@@ -12,13 +12,12 @@ import numpy as np
 from chainrule import random, tree
 from chainrule.data import batch_order, batches
 from chainrule.engine import Engine, namespace
+from chainrule.population.device_cache import DeviceCache, data_key, zero_padded
 from chainrule.population.member import Member
 from chainrule.training import decisions
 from chainrule.training.call_length import ChunkSize
 from chainrule.training.callbacks import Callback, Event, apply_settings
 from chainrule.training.epoch import Shared, programs
-from chainrule.training.loader import EVALUATION_BLOCK, blocks_of
-from chainrule.training.memory import fitting_data
 from chainrule.training.prepare import Prepared, trained
 from chainrule.training.run import add_steps, named_metrics, totals
 from chainrule.training.state import Metrics, State
@@ -33,9 +32,9 @@ class MemberBatch:
     Parameters
     ----------
     members : of one program (`Member.program`), none of them done
-    slots : room for so many; what is left is filled up with the last member, and not looked at
+    capacity : members that the program trains; places that are left get the last member again, and are not looked at
     engine : where they train
-    placed : `DeviceCache`, the data of this engine
+    cache : `DeviceCache`, the data of this engine
     callbacks : called with an `Event` for each member after each of its epochs
     widest : a member with as many inputs as there is room for, see `Member.can_pad`
     """
@@ -43,92 +42,95 @@ class MemberBatch:
     def __init__(
         self,
         members: Sequence[Member],
-        slots: int,
+        capacity: int,
         engine: Engine,
-        placed: DeviceCache,
+        cache: DeviceCache,
         callbacks: Sequence[Callback],
         widest: Member,
     ) -> None:
-        self.members, self.engine, self.placed, self.callbacks = list(members), engine, placed, callbacks
+        self.members, self.engine, self.cache, self.callbacks = list(members), engine, cache, callbacks
         self.widest = widest
-        self.slots = [*self.members, *[self.members[-1]] * (slots - len(self.members))]
-        self.many = slots > 1
-        prepared = [member.job.prepared for member in self.slots]
-        self.parts = list({id(p): p for p in prepared}.values())
-        self.part = [next(i for i, p in enumerate(self.parts) if p is own) for own in prepared]
+        self.capacity, self.vectorized = capacity, capacity > 1
+        self.padded = [*self.members, *[self.members[-1]] * (capacity - len(self.members))]
+        self.datasets = list({id(member.job.prepared): member.job.prepared for member in self.padded}.values())
+        numbers = {id(dataset): i for i, dataset in enumerate(self.datasets)}
+        self.dataset_numbers = [numbers[id(member.job.prepared)] for member in self.padded]
         orders = {
-            (member.job.order.tobytes(), member.epoch, i) for member, i in zip(self.slots, self.part, strict=True)
+            (member.job.order.tobytes(), member.epoch, i)
+            for member, i in zip(self.padded, self.dataset_numbers, strict=True)
         }
-        self.one_order, self.one_part = len(orders) == 1, len(self.parts) == 1
-        shared = Shared(self.one_order, self.one_part) if self.many else None
+        self.shared_order, self.shared_data = len(orders) == 1, len(self.datasets) == 1
+        shared = Shared(self.shared_order, self.shared_data) if self.vectorized else None
         self.program = programs(self.members[0].recipe, engine, shared=shared)
-        self.pace, self.whole = ChunkSize(), True
-        self.state = self._place([member.state for member in self.slots])
+        self.chunk_size, self.at_epoch_end = ChunkSize(), True
+        self.state = self._initial_state([member.state for member in self.padded])
         self.restores = any(member.restores() for member in self.members)
-        self.best = self._gathered([member.best for member in self.slots], like=self._kept) if self.restores else None
+        self.best = self._stacked([member.best for member in self.padded], like=self._shapes) if self.restores else None
 
     @property
-    def _kept(self) -> Any:
-        """Weights and statistics in the shapes that there is room for."""
-        return self.widest.own.params, self.widest.own.layers
+    def _shapes(self) -> Any:
+        """Weights and statistics in the shapes of the widest member, to which those of others are padded."""
+        return self.widest.initial_state.params, self.widest.initial_state.layers
 
     def epoch(self, asked_to_end: Callable[[], bool] = lambda: False) -> bool:
-        """Train all members for an epoch, and let each of them see what follows from it: whether it was done.
+        """Train all members for an epoch, and record what each has come to; return whether that was done.
 
         If someone asked to end, the members are where they were before the epoch.
         """
-        before = time.perf_counter()
-        kept = self.engine.copy(self.state)
-        self.whole = False
-        settings = self._gathered([member.state.settings for member in self.slots], place=False)
-        x, y, weight, order, steps = self._feed()
-        sums: list[tuple[float, ...]] = [(0.0,) * 4] * len(self.slots)
-        bad: list[int | None] = [None] * len(self.slots)
-        rates = [0.0] * len(self.slots)
+        began = time.perf_counter()
+        before = self.engine.copy(self.state)
+        self.at_epoch_end = False
+        settings = self._stacked([member.state.settings for member in self.padded], place=False)
+        x, y, weight, order, steps = self._epoch_data()
+        sums: list[tuple[float, ...]] = [(0.0,) * 4] * self.capacity
+        bad: list[int | None] = [None] * self.capacity
+        rates = [0.0] * self.capacity
         done, finite = 0, None
         while done < steps:
             if asked_to_end():
-                self.state, self.whole = kept, True
+                self.state, self.at_epoch_end = before, True
                 return False
-            last = min(done + self.pace.steps, steps)
+            last = min(done + self.chunk_size.steps, steps)
             start = time.perf_counter()
-            found = self.program.train(self.state, settings, Batch(x, y, weight), order, done, last)
-            self.state = found.state
-            metrics, finite = self.engine.fetch((found.metrics, found.finite))
-            self.pace.took(last - done, time.perf_counter() - start)
+            result = self.program.train(self.state, settings, Batch(x, y, weight), order, done, last)
+            self.state = result.state
+            metrics, finite = self.engine.fetch((result.metrics, result.finite))
+            self.chunk_size.took(last - done, time.perf_counter() - start)
             for i in range(len(self.members)):
-                own = Metrics(*(np.asarray(v)[done:last, i] if self.many else v[done:last] for v in metrics))
-                sums[i] = add_steps(sums[i], own)
-                rates[i] = float(str(own.lr[-1]))
-                if bad[i] is None and not np.isfinite(own.cost).all():
-                    bad[i] = int(done + np.flatnonzero(~np.isfinite(own.cost))[0])
+                member_metrics = Metrics(
+                    *(np.asarray(v)[done:last, i] if self.vectorized else v[done:last] for v in metrics)
+                )
+                sums[i] = add_steps(sums[i], member_metrics)
+                rates[i] = float(str(member_metrics.lr[-1]))
+                if bad[i] is None and not np.isfinite(member_metrics.cost).all():
+                    bad[i] = int(done + np.flatnonzero(~np.isfinite(member_metrics.cost))[0])
             done = last
         finite = np.atleast_1d(np.asarray(finite))
         bad = [steps - 1 if at is None and not finite[i] else at for i, at in enumerate(bad[: len(self.members)])]
-        validated = self._validated(settings)
-        seconds = (time.perf_counter() - before) / len(self.members)
-        improved = np.zeros(len(self.slots), bool)
+        validated = self._measure_validation(settings)
+        seconds = (time.perf_counter() - began) / len(self.members)
+        improved = np.zeros(self.capacity, bool)
         for i, member in enumerate(self.members):
             member.seconds += seconds
             if (at := bad[i]) is not None:
-                self._diverge(member, self._row(kept._replace(settings=None), i), at)
+                self._diverge(member, self._of_member(before._replace(settings=None), i), at)
                 continue
-            metrics_ = named_metrics(member.job.recipe, *sums[i])
-            record = {"epoch": member.epoch + 1, **metrics_, **validated[i], "lr": rates[i], "seconds": seconds}
+            means = named_metrics(member.job.recipe, *sums[i])
+            record = {"epoch": member.epoch + 1, **means, **validated[i], "lr": rates[i], "seconds": seconds}
             improved[i] = self._record(member, record, i)
         if self.restores and improved.any():
-            self.best = self._improved(improved)
-        self._settle([i for i, member in enumerate(self.members) if member.done and not member.diverged])
-        self.whole = True
+            self.best = self._best_weights(improved)
+        self._sync([i for i, member in enumerate(self.members) if member.done and not member.diverged])
+        self.at_epoch_end = True
         return True
 
-    def settle(self) -> None:
+    def sync_members(self) -> None:
         """Give every member its state back, unless an error came in the middle of an epoch."""
-        if self.whole:
-            self._settle([i for i, member in enumerate(self.members) if not member.done])
+        if self.at_epoch_end:
+            self._sync([i for i, member in enumerate(self.members) if not member.done])
 
     def _record(self, member: Member, record: dict[str, float], i: int) -> bool:
-        """Take an epoch's record, and let early stopping, schedule and callbacks act: whether it is the best one."""
+        """Add an epoch's record, let early stopping, schedule and callbacks act; return whether it is the best one."""
         job, history = member.job, member.history
         history.records.append(record)
         member.epoch += 1
@@ -144,7 +146,7 @@ class MemberBatch:
             change(changes)
 
         def event() -> Event:
-            state = self._row(self.state._replace(settings=None), i)._replace(settings=member.state.settings)
+            state = self._of_member(self.state._replace(settings=None), i)._replace(settings=member.state.settings)
             return Event(
                 epoch=member.epoch,
                 epochs=job.epochs,
@@ -155,173 +157,114 @@ class MemberBatch:
                 probes=None,
                 state=state,
                 model=lambda: trained(job.model, job.prepared, state.params, state.layers),
-                member=member.given,
+                member=member.differences,
             )
 
-        asked = decisions.ask(self.callbacks, event, job.recipe, change)
-        member.stopped = reason or asked
+        reason_of_callback = decisions.ask(self.callbacks, event, job.recipe, change)
+        member.stopped = reason or reason_of_callback
         return best
 
-    def _diverge(self, member: Member, state: State, at: int) -> None:
+    def _diverge(self, member: Member, state: State, step_of_epoch: int) -> None:
         """End a member whose cost became NaN or infinite, with the weights from before the epoch."""
-        step = member.epoch * member.job.steps_per_epoch + at + 1
+        step = member.epoch * member.job.steps_per_epoch + step_of_epoch + 1
         member.stopped = f"diverged at step {step} (epoch {member.epoch + 1})"
         member.state = state._replace(settings=member.state.settings)
 
-    def _settle(self, places: Sequence[int]) -> None:
-        """Give the members at these places their state back, as NumPy arrays of their own."""
-        if not places:
+    def _sync(self, numbers: Sequence[int]) -> None:
+        """Give the members of these numbers their state back, as NumPy arrays that nobody else has."""
+        if not numbers:
             return
         fetched = self.engine.fetch((self.state._replace(settings=None), self.best))
-        for i in places:
+        for i in numbers:
             member = self.members[i]
-            state, best = self._row(fetched, i)
+            state, best = self._of_member(fetched, i)
             member.state = state._replace(settings=member.state.settings, step=int(np.asarray(state.step)))
             member.best = best if best is not None else (member.state.params, member.state.layers)
 
-    def _feed(self) -> tuple[Array, Array, Array, Array, int]:
-        """Inputs, targets, weights and order of the epoch that comes, and its number of steps."""
-        found: list[Any] = []
-        for member, part in list(zip(self.slots, self.part, strict=True))[: 1 if self.one_order else None]:
+    def _epoch_data(self) -> tuple[Array, Array, Array, Array, int]:
+        """Return inputs, targets, weights and order of the epoch that comes, and its number of steps."""
+        of_members: list[Any] = []
+        pairs = list(zip(self.padded, self.dataset_numbers, strict=True))
+        for member, number in pairs[:1] if self.shared_order else pairs:
             train, size = member.job.prepared.train, member.job.batch_size
             order = epoch_order(member.job.order.tobytes(), member.epoch + 1, len(train.x), min(size, len(train.x)))
             y, weight = train.y[order], train.weight[order]
             weight.reshape(-1)[len(train.x) :] = 0.0
-            found.append((y, weight, order + np.int32(sum(len(p.train.x) for p in self.parts[:part]))))
-        steps = len(found[0][0])
-        arrays = found[0]
-        if self.many and not self.one_order:
-            arrays = tuple(np.stack(values, axis=1) for values in zip(*found, strict=True))
+            first = sum(len(dataset.train.x) for dataset in self.datasets[:number])  # of its samples, among all
+            of_members.append((y, weight, order + np.int32(first)))
+        steps, arrays = len(of_members[0][0]), of_members[0]
+        if self.vectorized and not self.shared_order:
+            arrays = tuple(np.stack(values, axis=1) for values in zip(*of_members, strict=True))
         y, weight, order = self.engine.place(arrays)
-        return self.placed.inputs(self.parts, self._width), y, weight, order, steps
+        return self.cache.inputs(self.datasets, self._padded_inputs), y, weight, order, steps
 
     @property
-    def _judged(self) -> list[Prepared]:
-        """Whose validation data is looked at: once where all have the same, else that of each member."""
-        return self.parts if self.one_part else [self.parts[i] for i in self.part]
+    def _validation_data(self) -> list[Prepared]:
+        """The data sets to validate on: one where all members have the same, else that of each."""
+        return self.datasets if self.shared_data else [self.datasets[i] for i in self.dataset_numbers]
 
     @property
-    def uses(self) -> set[Any]:
-        """The keys of the data that it needs of `DeviceCache`."""
-        return {data_key(self.parts, self._width), data_key(self._judged, self._width)}
+    def data_keys(self) -> set[Any]:
+        """The keys of the data that it needs from its `DeviceCache`."""
+        return {data_key(self.datasets, self._padded_inputs), data_key(self._validation_data, self._padded_inputs)}
 
     @property
-    def _width(self) -> int | None:
-        """How many inputs there is room for, if some may be left over."""
-        return self.widest.job.model.input_shape[0] if self.many and self.widest.can_pad else None
+    def _padded_inputs(self) -> int | None:
+        """The number of inputs that those of every member are padded to; None where all have the same."""
+        return self.widest.job.model.input_shape[0] if self.vectorized and self.widest.can_pad else None
 
-    def _validated(self, settings: Any) -> list[dict[str, float]]:
-        """Means on validation data of each member, if there is any."""
+    def _measure_validation(self, settings: Any) -> list[dict[str, float]]:
+        """Return the means of each member on its validation data; {} where there is none."""
         if not self.members[0].validated:
             return [{}] * len(self.members)
-        blocks = self.placed.validation(self._judged, self._width)
+        blocks = self.cache.validation(self._validation_data, self._padded_inputs)
         sums = self.engine.fetch(self.program.measure(self.state.params, self.state.layers, settings, blocks))
-        each = [[np.asarray(v)[i] for v in sums] if self.many else sums for i in range(len(self.members))]
-        named = [named_metrics(m.job.recipe, *totals(s)) for m, s in zip(self.members, each, strict=True)]
-        return [{f"val_{name}": value for name, value in found.items()} for found in named]
+        metrics_of_members = []
+        for i, member in enumerate(self.members):
+            sums_of_member = [np.asarray(v)[i] for v in sums] if self.vectorized else sums
+            metrics_of_members.append(named_metrics(member.job.recipe, *totals(sums_of_member)))
+        return [{f"val_{name}": value for name, value in metrics.items()} for metrics in metrics_of_members]
 
-    def _improved(self, improved: np.ndarray) -> Any:
-        """Return the best weights so far, those of the members that improved being the present ones."""
+    def _best_weights(self, improved: np.ndarray) -> Any:
+        """Return the best weights so far: of the members that improved the present ones."""
         now = (self.state.params, self.state.layers)
-        if not self.many:
-            return self.engine.copy(now)
-        if improved[: len(self.members)].all():
+        if not self.vectorized or improved[: len(self.members)].all():
             return self.engine.copy(now)
         return _chooser(self.engine)(improved, now, self.best)
 
-    def _place(self, states: Sequence[State]) -> State:
-        plain = [state._replace(settings=None, step=np.int32(state.step)) for state in states]
-        whole = self._gathered(plain, like=self.widest.own)
-        if not self.many and self.engine.name == "numpy":
-            return whole._replace(step=int(whole.step))
-        return whole
+    def _initial_state(self, states: Sequence[State]) -> State:
+        """Return the states of the members as one, where the engine works on it."""
+        without_settings = [state._replace(settings=None, step=np.int32(state.step)) for state in states]
+        state = self._stacked(without_settings, like=self.widest.initial_state)
+        if not self.vectorized and self.engine.name == "numpy":
+            return state._replace(step=int(state.step))
+        return state
 
-    def _gathered(self, trees: Sequence[Any], place: bool = True, like: Any = None) -> Any:
-        """Trees as one, with a first axis and arrays in the shapes of those of ``like``; a single one as it is."""
-        if not self.many:
+    def _stacked(self, trees: Sequence[Any], place: bool = True, like: Any = None) -> Any:
+        """Return trees as one, with a first axis, padded to the shapes of ``like``; a single one as it is."""
+        if not self.vectorized:
             return self.engine.copy(self.engine.place(trees[0])) if place else trees[0]
         precision = self.members[0].job.model.precision
 
-        def stacked(*values: Any) -> Any:
+        def stack(*values: Any) -> Any:
             if isinstance(values[0], float):
                 return np.array(values, precision)
             return np.stack([np.asarray(v) for v in values])
 
         if like is not None:
-            trees = [tree.map(lambda v, o: _filled_up(v, np.shape(o)), each, like) for each in trees]
-        found = tree.map(stacked, *trees)
-        return self.engine.place(found) if place else found
+            trees = [tree.map(lambda v, o: zero_padded(v, np.shape(o)), values, like) for values in trees]
+        stacked = tree.map(stack, *trees)
+        return self.engine.place(stacked) if place else stacked
 
-    def _row(self, values: Any, i: int) -> Any:
-        """Return what belongs to one member, as NumPy arrays of its own: of a `State`, or of one and the best
-        weights.
-        """
+    def _of_member(self, values: Any, i: int) -> Any:
+        """Return the part of one member, as NumPy arrays: of a `State`, or of one and the best weights."""
         fetched = self.engine.fetch(values)
-        if not self.many:
+        if not self.vectorized:
             return tree.map(np.array, fetched)
-        own = self.slots[i].own
-        best = None if isinstance(values, State) or values[1] is None else (own.params, own.layers)
-        like = own if isinstance(values, State) else (own, best)
+        initial = self.padded[i].initial_state
+        best = None if isinstance(values, State) or values[1] is None else (initial.params, initial.layers)
+        like = initial if isinstance(values, State) else (initial, best)
         return tree.map(lambda v, o: np.array(v[i][tuple(map(slice, np.shape(o)))]), fetched, like)
-
-
-class DeviceCache:
-    """The data of the members of an engine, placed once for all that have the same."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._inputs: dict[Any, Any] = {}
-        self._blocks: dict[Any, Any] = {}
-
-    def inputs(self, parts: Sequence[Prepared], width: int | None = None) -> Array:
-        """Return the training inputs of some members, one after the other in one array, filled up to a width with
-        zeros.
-        """
-        key = data_key(parts, width)
-        found = self._inputs.get(key)  # another thread may `keep` without it
-        if found is None:
-            arrays = [_widened(part.train.x, width) for part in parts]
-            with fitting_data(arrays[0]):
-                found = self.engine.place(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
-            self._inputs[key] = found
-        return found
-
-    def validation(self, parts: Sequence[Prepared], width: int | None = None) -> Batch:
-        """Validation data in blocks, the inputs filled up likewise; of several members with an axis for them."""
-        key = data_key(parts, width)
-        found = self._blocks.get(key)
-        if found is None:
-            data = [v._replace(x=_widened(v.x, width)) for part in parts if (v := part.validation) is not None]
-            most = max(len(v.x) for v in data)
-            size = min(EVALUATION_BLOCK, most)
-            each = [blocks_of(v, size, -(-most // size)) for v in data]
-            one = each[0] if len(each) == 1 else Batch(*map(np.stack, zip(*each, strict=True)))
-            found = self._blocks[key] = self.engine.place(one)
-        return found
-
-    def keep(self, used: set[Any]) -> None:
-        """Forget the data that no block uses any more; who needs it again gets it placed anew."""
-        for found in (self._inputs, self._blocks):
-            for key in list(found):
-                if key not in used:
-                    found.pop(key, None)
-
-
-def data_key(parts: Sequence[Prepared], width: int | None) -> Any:
-    """Return what data of some members, filled up to a width, is known by."""
-    return (*map(id, parts), width)
-
-
-def _filled_up(value: Array, shape: tuple[int, ...]) -> Array:
-    """Return an array with zeros after what is in it, up to a shape."""
-    found = np.asarray(value)
-    room = [(0, wanted - has) for has, wanted in zip(found.shape, shape, strict=True)]
-    return np.pad(found, room) if any(more for _, more in room) else found
-
-
-def _widened(x: np.ndarray, width: int | None) -> np.ndarray:
-    """Return samples with zeros after their inputs, up to a number of inputs."""
-    return x if width is None else _filled_up(x, (len(x), width))
 
 
 @functools.lru_cache(maxsize=16)
@@ -332,13 +275,13 @@ def epoch_order(key: bytes, epoch: int, samples: int, batch_size: int) -> np.nda
 
 @functools.cache
 def _chooser(engine: Engine) -> Any:
-    """Return a program that takes from one of two trees, member by member."""
+    """Return a program that takes the values of each member from one of two trees."""
 
-    def choose(first: Array, yes: Any, no: Any) -> Any:
-        def one(a: Array, b: Array) -> Array:
-            mask = first.reshape(-1, *(1,) * (a.ndim - 1))
+    def choose(from_first: Array, first: Any, second: Any) -> Any:
+        def choose_leaf(a: Array, b: Array) -> Array:
+            mask = from_first.reshape(-1, *(1,) * (a.ndim - 1))
             return namespace(a, b).where(mask, a, b)
 
-        return tree.map(one, yes, no)
+        return tree.map(choose_leaf, first, second)
 
     return engine.compile(choose)

@@ -37,11 +37,11 @@ def network(net: Any, x: np.ndarray, y: Any, preparation: Any = None) -> Any:
     if isinstance(net, Layer | Model) or not callable(net):
         return net
     # The rules of `Dataset.from_arrays` for targets; the inputs stay as they are (it would give images another axis).
-    described = Dataset.from_arrays("data", np.zeros((len(x), 1), np.float32), y)
-    made = net(dataclasses.replace(described, x=x, preparation=preparation))
-    if not isinstance(made, Layer):
+    dataset = Dataset.from_arrays("data", np.zeros((len(x), 1), np.float32), y)
+    layer = net(dataclasses.replace(dataset, x=x, preparation=preparation))
+    if not isinstance(layer, Layer):
         raise SettingError(
             "A network that is a function of the data returns a layer, as in "
-            f"net=lambda data: cr.mlp([data.x.shape[1], 30, 10]); this one returned {made!r}."
+            f"net=lambda data: cr.mlp([data.x.shape[1], 30, 10]); this one returned {layer!r}."
         )
-    return made
+    return layer

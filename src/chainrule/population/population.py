@@ -33,15 +33,15 @@ class Population(Sequence[Run]):
     def __init__(self, members: Sequence[Member]) -> None:
         self._members = list(members)
         self._runs: list[Run | None] = [None] * len(self._members)
-        self.members: list[Mapping[str, Any]] = [member.given for member in members]
+        self.members: list[Mapping[str, Any]] = [member.differences for member in members]
 
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self[j] for j in range(len(self))[i]]
-        found = self._runs[i]
-        if found is None:
-            found = self._runs[i] = self._members[i].run()
-        return found
+        run = self._runs[i]
+        if run is None:
+            run = self._runs[i] = self._members[i].run()
+        return run
 
     def __len__(self) -> int:
         return len(self._members)
@@ -50,10 +50,10 @@ class Population(Sequence[Run]):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        told = ""
+        score = ""
         if (metric := self._metric(None)) is not None:
-            told = f", {metric} {self.summary(metric)}"
-        return f"Population({len(self)} members{told})"
+            score = f", {metric} {self.summary(metric)}"
+        return f"Population({len(self)} members{score})"
 
     def scores(self, metric: str | None = None) -> np.ndarray:
         """Return a metric of each member at the epoch whose weights it has: with early stopping the best, otherwise the
@@ -65,13 +65,13 @@ class Population(Sequence[Run]):
         name = self._metric(metric)
         if name is None:
             return np.full(len(self), np.nan)
-        found = []
+        scores = []
         for member in self._members:
-            metrics = member.metrics
-            if metrics and name not in metrics:
-                raise unknown_name("metric", name, metrics)
-            found.append(metrics.get(name, math.nan))
-        return np.array(found)
+            measured = member.metrics
+            if measured and name not in measured:
+                raise unknown_name("metric", name, measured)
+            scores.append(measured.get(name, math.nan))
+        return np.array(scores)
 
     def summary(self, metric: str | None = None) -> Summary:
         """Mean, deviation and interval of a metric over the members."""
@@ -84,7 +84,8 @@ class Population(Sequence[Run]):
         best = None if name is None else metrics.find(name).best(scores.tolist())
         if best is None:
             raise SettingError(f"All {len(self)} members diverged: there is no best one. Try smaller learning rates.")
-        return self[best]
+        run: Run = self[best]
+        return run
 
     def ensemble(self) -> Model:
         """Return one model that averages those of all members that did not diverge (see `chainrule.ensemble`)."""

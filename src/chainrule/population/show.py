@@ -10,7 +10,7 @@ from chainrule import metrics
 from chainrule.display.progress import print_notes
 from chainrule.display.progress import progress as show_progress
 from chainrule.population.member import Member
-from chainrule.population.trainer import Watch
+from chainrule.population.worker_pool import Watch
 
 
 @contextlib.contextmanager

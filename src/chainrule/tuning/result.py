@@ -82,7 +82,7 @@ class SearchResult:
     ) -> None:
         self.trials, self.metric, self.study = trials, metric, study
         self.settings, self.score = dict(best.settings), float(best.value or 0.0)
-        self.verdict: SearchGap | None = None
+        self.search_gap: SearchGap | None = None
         self.seconds = seconds
         self._best, self._run, self._ranking, self._staged = best, run, ranking, staged
 
@@ -107,7 +107,7 @@ class SearchResult:
     @property
     def gap(self) -> float | None:
         """How much better the winner is on validation rows than on test rows; None without a test part."""
-        return None if self.verdict is None else self.verdict.gap
+        return None if self.search_gap is None else self.search_gap.gap
 
     @property
     def leaderboard(self) -> DataFrame:

@@ -341,7 +341,7 @@ def _rank(trial: Trial, records: TrialStore) -> tuple[Any, ...]:
 
 def _epoch(member: Member) -> int:
     """Return the epoch whose weights a member has."""
-    return member.kept_epoch or len(member.history)
+    return member.model_epoch or len(member.history)
 
 
 def _all_diverged(trials: Sequence[Trial]) -> DivergedError:

@@ -213,8 +213,8 @@ def search(
         found.best  # noqa: B018 - now, not when it is looked at
     if judged_on is not None:
         compared = sum(trial.value is not None for trial in found.trials)
-        found.verdict = judge(found.best, judged_on, experiment.metric, found.score, compared, experiment.validated)
-        if (warning := found.verdict.warning()) is not None:
+        found.search_gap = judge(found.best, judged_on, experiment.metric, found.score, compared, experiment.validated)
+        if (warning := found.search_gap.warning()) is not None:
             warnings.warn(warning, stacklevel=2)
     found.seconds = time.monotonic() - started
     return found

@@ -375,7 +375,7 @@ class TrialStore:
         about: dict[str, Any] = {
             "epochs": len(history),
             "seconds": round(running.member.seconds, 6),
-            "seed": running.member.given["seed"],
+            "seed": running.member.differences["seed"],
             "curves": {name: [v if v == v else None for v in history[name]] for name in columns},
         }
         if running.member.restores():
