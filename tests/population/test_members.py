@@ -425,7 +425,7 @@ def test_settings_that_a_population_has_not() -> None:
         cr.fit_population(small(), (X, Y), 2, batchsize=3)
     with pytest.raises(cr.ChainruleError, match="Unknown strategy 'all'"):
         cr.fit_population(small(), (X, Y), 2, strategy="all")
-    with pytest.raises(SettingError, match="members to a block"):
+    with pytest.raises(SettingError, match="a number of members"):
         cr.fit_population(small(), (X, Y), 2, strategy=0)
 
 
