@@ -269,7 +269,7 @@ def test_codes_of_categories_are_not_blurred() -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"a": rng.normal(size=600), "b": np.arange(600) % 60, "y": np.arange(600) % 2})
-    table = cr.Table("many categories", frame.assign(b="c" + frame["b"].astype(str)), target="y")
+    table = cr.Table.read(frame.assign(b="c" + frame["b"].astype(str)), target="y", name="many categories")
     settings: dict[str, Any] = {"epochs": 1, "progress": False}
     net = cr.Sequential(cr.Embedding((61,)), cr.Dense(2, "softmax"))
     cr.fit(net, table, augment="swap", **settings)

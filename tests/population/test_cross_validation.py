@@ -401,11 +401,11 @@ def test_errors_of_tables(tmp_path: Path) -> None:
         validate(net, table, groups=[1, 2, 3])
     path = tmp_path / "pets.csv"
     pets().to_csv(path, index=False)
-    from chainrule.tables.large import LargeTable
+    from chainrule.tables.large import FileSource
 
-    fields = {f.name: getattr(table, f.name) for f in dataclasses.fields(table)}
+    large = dataclasses.replace(table, source=FileSource(path, table.frame))
     with pytest.raises(DataError, match=r"large for this machine's memory.*Take a sample"):
-        validate(net, LargeTable(**fields, path=path))
+        validate(net, large)
 
 
 def test_all_networks_diverge() -> None:

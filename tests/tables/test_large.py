@@ -20,8 +20,8 @@ from chainrule.cli.app import app
 from chainrule.errors import DataError, FileError
 from chainrule.files import cache_folder
 from chainrule.tables import large
-from chainrule.tables.large import LargeTable
-from chainrule.tables.table import PreparedTable, Table
+from chainrule.tables.prepared import PreparedTable
+from chainrule.tables.table import Table
 
 KEY = random.key(3)
 N = 400
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, the current one; its files are large, and read 25 rows at a time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(large, "SHARE", 0.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 0.0)
     monkeypatch.setattr(large, "CHUNK_CELLS", 200)
     return tmp_path
 
@@ -93,7 +93,7 @@ def test_in_pieces_or_at_once_is_the_same(pets: Path, how: dict[str, str], monke
     assert isinstance(pieces.data.x, np.memmap)
     assert isinstance(pieces.data.x_test, np.memmap)
     assert pieces.features is None
-    monkeypatch.setattr(large, "SHARE", 1.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
     whole = Table.read(pets, "pet").prepare(**given)
     assert whole.features is not None
     same(pieces, whole)
@@ -111,7 +111,7 @@ def test_parquet_and_numbers_to_predict(folder: Path, monkeypatch: pytest.Monkey
     given: dict[str, Any] = {"validation": 0.1, "key": KEY}
     pieces = Table.read("flats.parquet", "price").prepare(**given)
     assert pieces.data.x_test is None
-    monkeypatch.setattr(large, "SHARE", 1.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
     same(pieces, Table.read("flats.parquet", "price").prepare(**given))
 
 
@@ -122,7 +122,7 @@ def test_encoding_and_separator_are_kept(folder: Path, monkeypatch: pytest.Monke
     pieces = Table.read("t.csv", "y", **words).prepare(test=0.2, key=KEY)
     assert pieces.data.feature_names is not None
     assert {"größe", "ort=Köln"} <= set(pieces.data.feature_names)
-    monkeypatch.setattr(large, "SHARE", 1.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
     same(pieces, Table.read("t.csv", "y", **words).prepare(test=0.2, key=KEY))
 
 
@@ -134,7 +134,7 @@ def test_cells_mean_the_same_in_pieces(folder: Path, monkeypatch: pytest.MonkeyP
     for target, missing in (("y", None), ("y", ["?"]), ("size", None)):
         parts = []
         for portion in (0.0, 1.0):
-            monkeypatch.setattr(large, "SHARE", portion)
+            monkeypatch.setattr(large, "LARGE_FRACTION", portion)
             task = "regression" if target == "size" else None
             table = Table.read(folder / "cells.csv", target, missing=missing, task=task)
             parts.append(table.prepare(validation=0.2, test=0.2, key=random.key(0)))
@@ -165,7 +165,7 @@ def test_it_takes_a_fraction_of_the_memory(folder: Path, monkeypatch: pytest.Mon
 
     Table.read("t.csv", "y").prepare(test=0.2, key=KEY)  # what is imported then, is not measured
     pieces = peak()
-    monkeypatch.setattr(large, "SHARE", 1.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
     assert pieces < peak() / 4
 
 
@@ -174,7 +174,7 @@ def test_the_columns_are_told_from_a_sample(pets: Path, monkeypatch: pytest.Monk
     table = Table.read(pets, "pet").prepare(validation=0.1, test=0.2, split="split", key=KEY)
     assert 30 < table.looked_at < 100  # of 150 to 75 rows, 60 % train
     assert sum(f"{table.looked_at:,} of the {len(table.rows.train):,} training rows" in n for n in table.notes) == 1
-    monkeypatch.setattr(large, "SHARE", 1.0)
+    monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
     whole = Table.read(pets, "pet").prepare(validation=0.1, test=0.2, split="split", key=KEY)
     np.testing.assert_array_equal(table.rows.train, whole.rows.train)
     np.testing.assert_array_equal(table.data.y, whole.data.y)
@@ -193,7 +193,7 @@ def test_cells_that_a_sample_has_not_seen_count_as_missing(folder: Path, monkeyp
 
 def test_fit_streams_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table.read(pets, "pet", columns={"street": {"encode": "one_hot"}})
-    assert isinstance(table, LargeTable)
+    assert not table.in_memory
     assert bool(table)
     assert "8 columns" in repr(table)
     with pytest.raises(TypeError, match="not known"):
@@ -202,7 +202,7 @@ def test_fit_streams_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {"optimizer": cr.Adam(lr=0.02), "epochs": 20, "engine": "numpy", "progress": False}
     run = cr.fit(net, table, validation=0.2, **given)
     assert run.history["val_accuracy"][-1] > 0.9
-    assert run.model.predict(pd.DataFrame(table.frame.iloc[:3])).shape == (3,)
+    assert run.model.predict(pd.DataFrame(table.head.iloc[:3])).shape == (3,)
 
 
 def test_wrong_names_are_told_before_the_file_is_read(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from chainrule.experiments.data import Part
 from chainrule.experiments.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.models import Model
 from chainrule.tables.describe import show_columns
-from chainrule.tables.table import PreparedTable
+from chainrule.tables.prepared import PreparedTable
 
 
 def say_table(table: PreparedTable) -> None:

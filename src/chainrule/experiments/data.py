@@ -19,10 +19,10 @@ from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.experiments.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
 from chainrule.files import as_path
 from chainrule.models import Model
-from chainrule.tables.large import LargeTable
+from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.selection import columns_by_name
-from chainrule.tables.table import PreparedTable, Table
+from chainrule.tables.table import Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
 from chainrule.tables.values import numbers
 from chainrule.training.fingerprint import fingerprint
@@ -108,7 +108,7 @@ def training_table(settings: TrainSettings, preparation: Any = None) -> Prepared
     """Return the table that settings name, split and prepared as they say."""
     table = read_named_table(settings)
     test = TABLE_TEST if settings.test is None else settings.test
-    rows = 2 * LARGE_TABLE if isinstance(table, LargeTable) else len(table.frame)
+    rows = len(table) if table.in_memory else 2 * LARGE_TABLE
     share = share_for_validation(settings, round(rows * (1 - test)), tested=test > 0)
     components = settings.components
     return table.prepare(

@@ -17,7 +17,7 @@ from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.tables.leaks import strongest
-from chainrule.tables.table import PreparedTable
+from chainrule.tables.prepared import PreparedTable
 from chainrule.training import Run
 from chainrule.training.prepare import hold_out
 

@@ -23,7 +23,8 @@ from chainrule.population.cross_validation import CrossValidation, cross_validat
 from chainrule.runs.files import CONFIG, MEMBERS, MEMBERS_FOLDER
 from chainrule.runs.folder import OR_GO_ON, begun, create_run_dir
 from chainrule.runs.members import write_members
-from chainrule.tables.table import PreparedTable, Table
+from chainrule.tables.prepared import PreparedTable
+from chainrule.tables.table import Table
 
 
 def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Path | None, resume: bool) -> Trained:
@@ -116,7 +117,8 @@ def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
     if (split := settings.split or table.split_column()) is not None:
         columns[split] = {"use": False}
     task = "regression" if prepared.data.task == "regression" else "classification"
-    return dataclasses.replace(table, frame=table.frame.iloc[rows].reset_index(drop=True), columns=columns, task=task)
+    frame = table.frame.iloc[rows].reset_index(drop=True)
+    return dataclasses.replace(table, columns=columns, task=task).with_rows(frame)
 
 
 def of_all_rows(task: Task) -> Task:

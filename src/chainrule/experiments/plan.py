@@ -17,8 +17,8 @@ from chainrule.experiments.data import TABLE_TEST, Part, load_data, train_and_te
 from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
 from chainrule.experiments.usage import OF_DATA, Situation, check_used
 from chainrule.models import Model
+from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.read import is_table
-from chainrule.tables.table import PreparedTable
 from chainrule.training import EarlyStopping
 from chainrule.training.prepare import hold_out
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from chainrule import random
 from chainrule.data import stratified_split
 from chainrule.errors import DataError, SettingError
-from chainrule.tables.columns import MISSING
-from chainrule.tables.infer import infer_time
+from chainrule.tables.columns import MISSING, find_column
+from chainrule.tables.infer import infer_time, leaves_out
 from chainrule.tables.values import categories, cells, values_of
 
-__all__ = ["PARTS", "Split", "split_rows"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["PARTS", "SPLIT_NAMES", "Split", "SplitSpec", "may_name_parts", "split_column", "split_rows"]
 
 Rows = NDArray[np.intp]
 
@@ -32,6 +35,9 @@ PARTS = {
     "testing": "test",
 }
 
+#: Columns of these names are taken for the split if all their values name parts.
+SPLIT_NAMES = ("split", "subset", "partition", "fold")
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -45,8 +51,98 @@ class Split:
     test: Rows
     named: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> tuple[Rows, Rows, Rows]:
+        """The row numbers of training, validation and test."""
+        return self.train, self.validation, self.test
+
+    def among(self, numbers: Rows) -> Split:
+        """Return the same split of some of the rows, whose numbers these are: by their places among them.
+
+        >>> Split(np.array([0, 2]), np.array([1]), np.array([3])).among(np.array([2, 3])).train.tolist()
+        [0]
+        """
+        train, validation, test = (np.flatnonzero(np.isin(numbers, part)) for part in self.parts)
+        return Split(train, validation, test, self.named)
+
     def __repr__(self) -> str:
         return f"Split({len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test)"
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """How the rows of a table are to be split: the words of `Table.prepare`."""
+
+    validation: float
+    test: float
+    group: str | None
+    time: str | None
+    split: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have a say in it."""
+        return tuple(name for name in (self.split, self.group, self.time) if name is not None)
+
+    def check(self, names: Iterable[Any], target: str, inputs: Mapping[str, Any]) -> None:
+        """Raise unless the columns are there and each has one role; ``inputs``: what is said about the inputs."""
+        for part in ("group", "time", "split"):
+            name = getattr(self, part)
+            if name is None:
+                continue
+            find_column(names, name)
+            if name == target:
+                raise SettingError(
+                    f"{part}={name!r} names the target, and rows cannot be split by what is to be predicted: name "
+                    "another column, or leave it out."
+                )
+            if part != "time" and name in inputs and not leaves_out(inputs[name]):
+                raise SettingError(
+                    f"The column {name!r} is the {part} and no input, so what is said about it ({inputs[name]!r}) "
+                    "has no effect: leave one of the two out."
+                )
+        if len(self.columns) > 1:
+            parts = [part for part in ("group", "time", "split") if getattr(self, part) is not None]
+            raise SettingError(f"Split by one of group, time and split, got {' and '.join(parts)}.")
+
+    def split_rows(self, frame: DataFrame, target: Any, *, missing: Collection[str] | None, key: Any) -> Split:
+        """Return the rows of each part of a table that has the columns; other parameters as of `split_rows`."""
+        group, time, column = (None if name is None else frame[name] for name in (self.group, self.time, self.split))
+        return split_rows(
+            len(frame),
+            target,
+            validation=self.validation,
+            test=self.test,
+            group=group,
+            time=time,
+            column=column,
+            missing=missing,
+            key=key,
+        )
+
+
+def may_name_parts(column: str) -> bool:
+    """Return whether a column is called as one that names the part of each row.
+
+    >>> may_name_parts(" Split"), may_name_parts("town")
+    (True, False)
+    """
+    return column.strip().lower() in SPLIT_NAMES
+
+
+def split_column(frame: DataFrame) -> str | None:
+    """Return the column that names the part of each row, if there is one.
+
+    >>> import pandas as pd
+    >>> split_column(pd.DataFrame({"x": [1, 2], "fold": ["train", "test"]}))
+    'fold'
+    """
+    for name in frame.columns:
+        if may_name_parts(str(name)):
+            words = frame[name].dropna().astype(str).str.strip().str.lower().unique()
+            if len(words) > 1 and set(words) <= PARTS.keys():
+                return str(name)
+    return None
 
 
 def split_rows(

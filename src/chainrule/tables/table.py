@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
-from chainrule.files import as_path
-from chainrule.tables.columns import Column
 from chainrule.tables.infer import leaves_out, unscaled
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
 from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.prepared import PreparedTable, as_dataset
 from chainrule.tables.profile import missing_texts
-from chainrule.tables.read import read_table
-from chainrule.tables.split import Split, split_rows
+from chainrule.tables.source import InMemorySource, TableSource, open_source
+from chainrule.tables.split import Split, SplitSpec, may_name_parts, split_column
 from chainrule.tables.target import TargetColumn, as_array, classes_of, has_target, learn_target, target_column
-from chainrule.tables.values import coded, values_of
+from chainrule.tables.values import coded
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-#: Columns of these names are taken for the split if all their values name parts.
-SPLIT_NAMES = ("split", "subset", "partition", "fold")
-PARTS = ("train", "training", "validation", "valid", "val", "dev", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +33,8 @@ class Table:
     ----------
     name
         What it is called in reports.
-    frame
-        All columns, as they were read.
+    source
+        Where its rows are: in memory, or in a file (`chainrule.tables.source`).
     target
         The column to predict.
     columns
@@ -64,7 +58,7 @@ class Table:
     """
 
     name: str
-    frame: DataFrame
+    source: TableSource
     target: str
     columns: Mapping[str, Any] = field(default_factory=dict)
     task: str | None = None
@@ -93,14 +87,10 @@ class Table:
         Raises `FileError` for what cannot be read and `DataError` for a target that is not there (with the nearest
         names).
         """
-        from chainrule.tables.large import HEAD, LargeTable, is_large
-
-        large = is_large(source)
-        frame = read_table(source, nrows=HEAD if large else None, encoding=encoding, separator=separator)
+        rows = open_source(source, encoding=encoding, separator=separator)
         known = Path(source).stem if isinstance(source, str | Path) else "table"
-        target = target_column(frame.columns, target)
-        parts = (name or known, frame, target, dict(columns or {}), task, _missing_texts(missing))
-        return LargeTable(*parts, as_path(source), encoding, separator) if large else cls(*parts)
+        target = target_column(rows.head.columns, target)
+        return cls(name or known, rows, target, dict(columns or {}), task, _missing_texts(missing))
 
     def __post_init__(self) -> None:
         if self.target in self.columns and not _is_style(self.columns[self.target]):
@@ -109,11 +99,30 @@ class Table:
                 "of it but its decimal mark and its unit. Whether it holds classes or numbers is said by the task."
             )
 
+    @property
+    def frame(self) -> DataFrame:
+        """All rows and columns, as they were read; a `DataError` for a table whose rows stay in their file."""
+        return self.source.frame
+
+    @property
+    def head(self) -> DataFrame:
+        """The first rows, as they were read; of a table in memory all of them."""
+        return self.source.head
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all rows are in memory; else they stay in their file, and are read in pieces."""
+        return self.source.in_memory
+
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.source)
+
+    def __bool__(self) -> bool:
+        return True  # also where the number of rows is not known
 
     def __repr__(self) -> str:
-        return f"Table({self.name!r}: {len(self):,} rows, {len(self.frame.columns):,} columns, target {self.target!r})"
+        rows = f"{len(self):,} rows" if self.in_memory else "rows in a file"
+        return f"Table({self.name!r}: {rows}, {len(self.head.columns):,} columns, target {self.target!r})"
 
     def prepare(
         self,
@@ -135,7 +144,7 @@ class Table:
         Parameters
         ----------
         validation, test
-            Shares of the rows, drawn in proportion to the classes; 0 for none.
+            Fractions of the rows, drawn in proportion to the classes; 0 for none.
         group
             A column: rows with the same value stay together.
         time
@@ -144,14 +153,44 @@ class Table:
             A column that names the part of each row: train, validation, test. A column that is called "split" and
             holds nothing else is taken for it.
         components
-            Reduce the inputs to so many principal components (a share below 1: as many as keep that share of the
+            Reduce the inputs to so many principal components (a fraction below 1: as many as keep that fraction of the
             variance).
         preparation
             One that was fitted before, to go on with.
         key
             A key of `chainrule.random`.
         """
-        return self._prepare(SplitSpec(validation, test, group, time, split), components, preparation, key)
+        spec = SplitSpec(validation, test, group, time, split)
+        spec.check(self.head.columns, self.target, self.columns)
+        notes = [*self.source.notes]
+        frame, whole_rows = self.source.read(self._columns_of_split(spec))
+        if not spec.columns and (name := self.split_column(frame)) is not None:
+            notes.append(f"The column {name!r} names the parts, so the rows are split by it.")
+            spec = replace(spec, split=name)
+        learnt = None if preparation is None else preparation.target
+        target, values, present = self._targets(frame, _training(frame, self.target, spec.split), notes, learnt)
+        frame, values = _where(present, frame, values)
+        classes = None if target.task == "regression" else values
+        missing = missing_texts(frame.attrs.get("separator"), self.missing)
+        rows = spec.split_rows(frame, classes, missing=missing, key=key)
+        roles = [name for name in (self.target, spec.split, spec.group) if name is not None]
+        place = frame.index.get_indexer(whole_rows.index)  # of each whole row among the rows with a target
+        sample, place = _where(place >= 0, whole_rows, place)
+        looked_at = rows.among(place)
+        if len(sample) < len(frame):
+            notes.append(
+                f"The columns are inferred from {len(looked_at.train):,} of the {len(rows.train):,} training rows, "
+                "drawn by lot, and so are leaks and rows that occur twice."
+            )
+        target = learnt or _with_classes(target, values, rows)
+        preparation = self._learn(
+            sample.drop(columns=roles), values[place], looked_at, target, preparation, components, notes
+        )
+        numbers = frame.index.to_numpy()
+        inputs = self.source.inputs(preparation, [numbers[part] for part in rows.parts], whole_rows)
+        data = as_dataset(self.name, inputs, values, rows, preparation, notes)
+        features = frame.drop(columns=roles) if self.in_memory else None
+        return PreparedTable(data, preparation.columns, rows, features, data.notes, len(looked_at.train))
 
     def prepare_rows(
         self,
@@ -189,28 +228,34 @@ class Table:
         Split(16 train, 4 validation, 0 test)
         """
         none: list[int] = []
-        parts = [_row_numbers(part, len(self)) for part in (train, none if held_out is None else held_out)]
+        parts = [_row_numbers(part, len(self.frame)) for part in (train, none if held_out is None else held_out)]
         if not len(parts[0]):
             raise DataError(f"{self.name}: no rows were given to train on.")
         notes: list[str] = []
-        target, found, present = self.targets(parts[0], notes, None if preparation is None else preparation.target)
+        learnt = None if preparation is None else preparation.target
+        target, values, present = self._targets(self.frame, self.frame[self.target].iloc[parts[0]], notes, learnt)
+        training, validation = (part[present[part]] for part in parts)
+        rows = Split(training, validation, np.zeros(0, np.intp))
+        if target.task == "classification":
+            unknown = set(values[rows.validation].tolist()) - set(values[rows.train].tolist())
+            if unknown:
+                raise DataError(
+                    f"{self.name}: rows that are held out have the {self.target} {min(unknown)!r}, which no training "
+                    "row has. Leave these rows out, or hold out others."
+                )
         split = self.split_column()
         features = self.frame.drop(columns=[self.target] if split is None else [self.target, split])
-        kept = [part[present[part]] for part in parts]
-        if target.task == "classification" and (new := set(found[kept[1]].tolist()) - set(found[kept[0]].tolist())):
-            raise DataError(
-                f"{self.name}: rows that are held out have the {self.target} {min(new)!r}, which no training row has. "
-                "Leave these rows out, or hold out others."
-            )
-        rows = Split(kept[0], kept[1], np.zeros(0, np.intp))
-        if preparation is None or preparation.target is None:
-            target = _with_classes(target, found, rows)
-        return self._prepared(target, found, features, rows, preparation, components, notes)
+        whole_rows = coded(features)
+        target = learnt or _with_classes(target, values, rows)
+        preparation = self._learn(whole_rows, values, rows, target, preparation, components, notes)
+        inputs = self.source.inputs(preparation, rows.parts, whole_rows)
+        data = as_dataset(self.name, inputs, values, rows, preparation, notes)
+        return PreparedTable(data, preparation.columns, rows, features, data.notes, len(rows.train))
 
-    def split_column(self, frame: Any = None) -> str | None:
+    def split_column(self, frame: DataFrame | None = None) -> str | None:
         """Return the column that names the part of each row, if there is one and it is not to be left out.
 
-        ``frame``: these rows, if there are more than `frame` holds.
+        ``frame`` holds the columns that may be it, of all rows (None: all columns).
         """
         name = split_column(self.frame if frame is None else frame)
         return None if name is None or leaves_out(self.columns.get(name)) else name
@@ -227,261 +272,89 @@ class Table:
 
         ``roles`` are columns that are no inputs, such as the one of the groups.
         """
-        inputs = [str(name) for name in self.frame.columns if name not in (self.target, *roles)]
+        inputs = [str(name) for name in self.head.columns if name not in (self.target, *roles)]
         return replace(self, columns=unscaled(inputs, self.columns))
 
     def coded(self) -> Table:
         """Return the same table with each different text of a column once: quicker where many are prepared of
         its rows.
         """
-        return replace(self, frame=coded(self.frame))
+        return self.with_rows(coded(self.frame))
 
-    def targets(
-        self, train: Any = None, notes: list[str] | None = None, target: TargetColumn | None = None
-    ) -> tuple[TargetColumn, np.ndarray, np.ndarray]:
+    def with_rows(self, frame: DataFrame) -> Table:
+        """Return the same table with the rows of this data frame."""
+        return replace(self, source=InMemorySource(frame))
+
+    def targets(self) -> tuple[TargetColumn, np.ndarray, np.ndarray]:
         """Return what the target is, its value in every row, and whether a row has one (if not, its value means
         nothing).
 
-        It is told from the rows with the numbers ``train`` (None: from all but those for the test), unless it is known.
+        What it is, is inferred from all rows but those that a column says are for the test.
         """
-        column = self.frame[self.target]
-        rows = _training(self.frame, column, self.split_column()) if train is None else column.iloc[train]
-        target = self._learn_target(rows, [] if notes is None else notes, target, self.frame)
-        return target, *_filled(target.read(column))
+        return self._targets(self.frame, _training(self.frame, self.target, self.split_column()), [], None)
 
-    def _prepare(
-        self, division: SplitSpec, components: int | float | None, preparation: Preprocessor | None, key: Any
-    ) -> PreparedTable:
-        """Return what `prepare` makes."""
-        notes: list[str] = []
-        target = None if preparation is None else preparation.target
-        target, found, features, rows = self._divide(self.frame, division, key, notes, target)
-        return self._prepared(target, found, features, rows, preparation, components, notes)
+    def _targets(
+        self, frame: DataFrame, training: Any, notes: list[str], target: TargetColumn | None
+    ) -> tuple[TargetColumn, np.ndarray, np.ndarray]:
+        """Return what `targets` gives of the rows of a frame; inferred from the cells ``training``, unless known."""
+        if target is None:
+            target, note = learn_target(
+                training,
+                self.task,
+                missing=self.missing,
+                style=self.columns.get(self.target),
+                others=lambda: self.source.beside(training.index).drop(columns=self.target),
+            )
+            if note:
+                notes.append(note)
+        return target, *_filled(target.read(frame[self.target]))
 
-    def _prepared(
-        self,
-        target: TargetColumn,
-        found: np.ndarray,
-        features: DataFrame,
-        rows: Split,
-        preparation: Preprocessor | None,
-        components: int | float | None,
-        notes: list[str],
-    ) -> PreparedTable:
-        """Return the parts of a table in memory."""
-        known = coded(features)
-        preparation = self._learn(known, rows, found, target, preparation, components, notes)
-        parts = (rows.train, rows.validation, rows.test)
-        inputs = (preparation(known.iloc[part]) if len(part) else None for part in parts)
-        data = self._dataset(inputs, found, rows, preparation, notes)
-        return PreparedTable(data, preparation.columns, rows, features, data.notes, len(rows.train))
-
-    def _divide(
-        self, frame: DataFrame, division: SplitSpec, key: Any, notes: list[str], target: TargetColumn | None
-    ) -> tuple[TargetColumn, np.ndarray, DataFrame, Split]:
-        """Return the target, its value in each row that has one, the columns that may be learnt from, and the split."""
-        group, time, split = division.group, division.time, division.split
-        division.check(frame.columns, self.target, self.columns)
-        if not division.columns and (split := self.split_column(frame)) is not None:
-            notes.append(f"The column {split!r} names the parts, so the rows are split by it.")
-        known = target
-        target, found, frame = self._target(frame, split, notes, known)
-        rows = split_rows(
-            len(frame),
-            None if target.task == "regression" else found,
-            validation=division.validation,
-            test=division.test,
-            group=None if group is None else frame[group],
-            time=None if time is None else frame[time],
-            column=None if split is None else frame[split],
-            missing=missing_texts(frame.attrs.get("separator"), self.missing),
-            key=key,
-        )
-        target = known or _with_classes(target, found, rows)
-        return target, found, frame.drop(columns=[name for name in (split, group) if name is not None]), rows
+    def _columns_of_split(self, spec: SplitSpec) -> list[str]:
+        """Return the target, and the columns by which the rows are split or may be."""
+        roles = (self.target, *spec.columns)
+        return [name for name in self.head.columns if name in roles or may_name_parts(name)]
 
     def _learn(
         self,
         features: DataFrame,
+        targets: np.ndarray,
         rows: Split,
-        found: np.ndarray,
         target: TargetColumn,
         preparation: Preprocessor | None,
         components: int | float | None,
         notes: list[str],
     ) -> Preprocessor:
-        """Return what the training rows tell, unless it is known; and what is suspicious about the rows."""
-        training = features.iloc[rows.train]
+        """Return what is learnt from the training rows, unless it is known; note what is suspicious about the rows."""
         if preparation is None:
-            gone = set(self.frame.columns) - set(features.columns)  # they say how the rows are split, or are the target
-            overrides = {name: value for name, value in self.columns.items() if name not in gone}
-            how: dict[str, Any] = {"overrides": overrides, "components": components, "missing": self.missing}
-            preparation, learnt = learn(training, found[rows.train], target.task, **how)
-            notes += learnt
+            gone = {*self.head.columns} - {*features.columns}  # they say how the rows are split, or are the target
+            preparation, learnt_notes = learn(
+                features.iloc[rows.train],
+                targets[rows.train],
+                target.task,
+                overrides={name: value for name, value in self.columns.items() if name not in gone},
+                components=components,
+                missing=self.missing,
+            )
+            notes += learnt_notes
         if preparation.target is None:
             preparation = replace(preparation, target=target)
-        whole = features.assign(**{self.target: found})  # the same inputs with another answer are another row
+        whole = features.assign(**{self.target: targets})  # the same inputs with another answer are another row
         known = whole.iloc[rows.train]
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
             if len(part) and (same := duplicates(known, whole.iloc[part])):
                 notes.append(duplicates_note(same, len(part), name))
         return preparation
 
-    def _learn_target(self, rows: Any, notes: list[str], target: TargetColumn | None, frame: DataFrame) -> TargetColumn:
-        """Return what the target is, told from the cells of training rows, unless it is known."""
-        if target is None:
-            target, note = learn_target(
-                rows,
-                self.task,
-                missing=self.missing,
-                style=self.columns.get(self.target),
-                others=lambda: self._others(rows, frame),
-            )
-            if note:
-                notes.append(note)
-        return target
 
-    def _others(self, rows: Any, frame: DataFrame) -> DataFrame:
-        """Return the other columns of rows of the target."""
-        return frame.loc[rows.index].drop(columns=self.target)
-
-    def _target(
-        self, frame: Any, split: str | None, notes: list[str], target: TargetColumn | None
-    ) -> tuple[TargetColumn, np.ndarray, Any]:
-        """Return what the target is, its values, and the other columns, of the rows that have one.
-
-        Rows that a column says are for the test have no say in what it is.
-        """
-        column = frame[self.target]
-        target = self._learn_target(_training(frame, column, split), notes, target, frame)
-        values, present = _filled(target.read(column))
-        features = frame.drop(columns=self.target)
-        return (target, values, features) if present.all() else (target, values[present], features[present])
-
-    def _dataset(
-        self,
-        inputs: Iterable[np.ndarray | None],
-        found: np.ndarray,
-        rows: Split,
-        preparation: Preprocessor,
-        notes: Sequence[str],
-    ) -> Dataset:
-        """Return the data set of the inputs of the three parts, which are not made before the targets are checked."""
-        target = preparation.target
-        assert target is not None
-        codes = None if target.classes is None else {label: code for code, label in enumerate(target.classes)}
-        targets: list[np.ndarray | None] = []
-        for part, name in ((rows.train, "training"), (rows.validation, "validation"), (rows.test, "test")):
-            values = found[part]
-            if codes is not None:
-                labels = values.tolist()
-                if unknown := [label for label in labels if label not in codes]:
-                    raise DataError(
-                        f"{self.name}: the {name} rows have the {self.target} {unknown[0]!r}, which no "
-                        "training row has. Leave these rows out, or split otherwise."
-                    )
-                values = np.array([codes[label] for label in labels], np.int32)
-            targets.append(values if len(part) else None)
-        y, y_validation, y_test = targets
-        x, x_validation, x_test = inputs
-        assert x is not None
-        assert y is not None
-        return Dataset(
-            self.name,
-            x,
-            y,
-            x_test,
-            y_test,
-            target.classes,
-            tuple(preparation.feature_names),
-            target.task,
-            x_validation,
-            y_validation,
-            preparation,
-            tuple(notes),
-        )
+def _training(frame: DataFrame, target: str, split: str | None) -> Any:
+    """Return the target's cells in the rows that may be learnt from: those that no column says are for the test."""
+    cells = frame[target]
+    return cells if split is None else cells[frame[split].astype(str).str.strip().str.lower() != "test"]
 
 
-@dataclass(frozen=True)
-class SplitSpec:
-    """How the rows of a table are to be split: the words of `Table.prepare`."""
-
-    validation: float
-    test: float
-    group: str | None
-    time: str | None
-    split: str | None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that have a say in it."""
-        return tuple(name for name in (self.split, self.group, self.time) if name is not None)
-
-    def check(self, names: Iterable[Any], target: str, asked: Mapping[str, Any]) -> None:
-        """Whether the columns are there, and none has two parts to play; ``asked``: what is said about the inputs."""
-        for part in ("group", "time", "split"):
-            name = getattr(self, part)
-            if name is None:
-                continue
-            target_column(names, name, what="column")
-            if name == target:
-                raise SettingError(
-                    f"{part}={name!r} names the target, and rows cannot be split by what is to be predicted: name "
-                    "another column, or leave it out."
-                )
-            if part != "time" and name in asked and not leaves_out(asked[name]):
-                raise SettingError(
-                    f"The column {name!r} is the {part} and no input, so what is said about it ({asked[name]!r}) "
-                    "has no effect: leave one of the two out."
-                )
-        if len(self.columns) > 1:
-            parts = [part for part in ("group", "time", "split") if getattr(self, part) is not None]
-            raise SettingError(f"Split by one of group, time and split, got {' and '.join(parts)}.")
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedTable:
-    """What `Table.prepare` made.
-
-    Attributes
-    ----------
-    data : the arrays, a `Dataset` with the parts that there are
-    columns : what was found in each column, and what was done with it
-    rows : the row numbers of each part
-    features : the columns before they were prepared, without the target; None where they stay in the file
-    notes : what the user should know: suspected leaks, rows without a target, how it was split
-    looked_at : the number of training rows that the columns were told from
-    """
-
-    data: Dataset
-    columns: tuple[Column, ...]
-    rows: Split
-    features: DataFrame | None
-    notes: tuple[str, ...]
-    looked_at: int
-
-    def numbers_left_out(self) -> np.ndarray | None:
-        """Return numbers that the rules left out as identifiers, (rows, columns), of all rows; None if there are none.
-
-        They are standardized by the training rows, and a missing one is 0. What a user has left out is not among them.
-        """
-        if self.features is None:
-            return None
-        parts = []
-        for column in self.columns:
-            if column.kind != "identifier" or "as you" in column.reason:
-                continue
-            values = values_of(self.features[column.name], replace(column, kind="number"))
-            training = values[self.rows.train]
-            training = training[np.isfinite(training)]
-            if len(training) > 1 and (std := training.std()) > 0:
-                parts.append(np.nan_to_num((values - training.mean()) / std, posinf=0.0, neginf=0.0))
-        return np.stack(parts, axis=1) if parts else None
-
-
-def _training(frame: Any, target: Any, split: str | None) -> Any:
-    """Return the targets of the rows that may tell what is to be learnt: those that no column says are for the test."""
-    return target if split is None else target[frame[split].astype(str).str.strip().str.lower() != "test"]
+def _where(mask: np.ndarray, frame: DataFrame, values: np.ndarray) -> tuple[DataFrame, np.ndarray]:
+    """Return the rows that the mask marks; where it marks all, nothing is copied."""
+    return (frame, values) if mask.all() else (frame[mask], values[mask])
 
 
 def _with_classes(target: TargetColumn, values: np.ndarray, rows: Split) -> TargetColumn:
@@ -520,9 +393,9 @@ def _is_style(known: Any) -> bool:
     return isinstance(known, Mapping) and {*known} <= {"decimal", "unit"}
 
 
-def _row_numbers(given: Any, n: int) -> np.ndarray:
+def _row_numbers(numbers: Any, n: int) -> np.ndarray:
     """Return numbers of rows, checked."""
-    rows = np.asarray(given)
+    rows = np.asarray(numbers)
     if not rows.size:
         return np.zeros(0, np.intp)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
@@ -531,13 +404,3 @@ def _row_numbers(given: Any, n: int) -> np.ndarray:
         wrong = rows.min() if rows.min() < 0 else rows.max()
         raise DataError(f"There is no row {wrong}: the table's {n:,} rows have the numbers 0 to {n - 1}.")
     return rows.astype(np.intp)
-
-
-def split_column(frame: Any) -> str | None:
-    """Return the column that names the part of each row, if there is one."""
-    for name in frame.columns:
-        if str(name).strip().lower() in SPLIT_NAMES:
-            words = frame[name].dropna().astype(str).str.strip().str.lower().unique()
-            if len(words) > 1 and set(words) <= set(PARTS):
-                return str(name)
-    return None

@@ -291,7 +291,7 @@ def _of_data(data: Any) -> dict[str, str]:
     if isinstance(data, Table):
         from pandas.util import hash_pandas_object
 
-        rows = hash_pandas_object(data.frame, index=False).to_numpy()
+        rows = hash_pandas_object(data.head, index=False).to_numpy()
         about = {"target": data.target, "columns": _text({str(k): v for k, v in data.columns.items()})}
         return fingerprint(table=rows) | about | {"task": _text(data.task)}
     if isinstance(data, Dataset) and data.validation is not None:
