@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chainrule.evaluation.predictions import BINS
 from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
@@ -17,7 +18,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import chainrule as cr
 from chainrule.evaluation import baselines as baseline_of
 from chainrule.evaluation.gather import gather
-from chainrule.evaluation.predictions import BINS
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.statistics import wilson
 

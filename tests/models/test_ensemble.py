@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chainrule.evaluation.predictions import judge
 
 import chainrule as cr
 from chainrule import tree
 from chainrule.data import Standardizer, Target
 from chainrule.errors import SettingError, ShapeError
 from chainrule.evaluation.per_class import evaluate
-from chainrule.evaluation.predictions import judge
 from chainrule.models import Model, ensemble, load_model
 from chainrule.training.run import evaluate_model
 from chainrule.training.state import recipe_of

@@ -8,8 +8,9 @@ from typing import Any
 
 import typer
 
-from chainrule.cli.messages import say, table
+from chainrule.cli.messages import say
 from chainrule.cli.predict import blocks_to_predict
+from chainrule.display.text_table import text_table as table
 from chainrule.errors import SettingError
 from chainrule.experiments.data import path_of
 from chainrule.experiments.find import TrainedModel, files_of_run, find_folder, find_model

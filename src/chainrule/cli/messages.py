@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection, Sequence
 
-from chainrule.display.lines import print_line, printable
+from chainrule.display.lines import print_line
 
 
 def say(text: object = "") -> None:
@@ -30,18 +29,3 @@ def show_log() -> None:
     logger.setLevel(logging.INFO)
     if not logger.handlers:
         logger.addHandler(_ToStandardError())
-
-
-def table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Return rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the
-    right.
-    """
-    rows = [[printable(cell).replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)

@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import say, show, table
+from chainrule.cli.messages import say, show
 from chainrule.cli.tell import describe_net
+from chainrule.display.text_table import text_table as table
 from chainrule.errors import FileError
 from chainrule.experiments.single import RUNS
 from chainrule.files import as_path

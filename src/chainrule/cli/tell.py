@@ -7,8 +7,8 @@ from typing import Any
 
 from chainrule import augment
 from chainrule.cli.messages import say
-from chainrule.cli.messages import table as lined_up
 from chainrule.data import Dataset
+from chainrule.display.text_table import text_table as lined_up
 from chainrule.experiments.data import Part
 from chainrule.experiments.presets import TrainSettings, optimizer, use_of_validation
 from chainrule.models import Model

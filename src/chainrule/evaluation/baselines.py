@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.evaluation.rows import matrix, take, width
+from chainrule.models.predictions import Predictions, codes, row_scores, stretches
 
 #: The linear model is fitted on so many rows that rows · inputs · outputs stays below this …
 WORK = 500_000_000
@@ -60,36 +61,36 @@ def fit_baselines(
 
     ``left_out`` are numbers of all rows of x that the network does not get: the linear model does.
     """
-    wanted = y[rows]
-    found = [_constant(task, names, wanted)]
+    target = y[rows]
+    baselines = [_constant(task, names, target)]
     outputs = len(names) if task in ("classification", "multilabel") else 1
     size = max(1, WORK // (width(model) * outputs))
     if len(rows) > size:
         rows = np.sort(np.random.default_rng(0).choice(rows, size, replace=False))
-        wanted = y[rows]
+        target = y[rows]
     if task == "multilabel" and outputs > MOST_LABELS:
-        return found
-    if task != "regression" and (len(np.unique(wanted)) < 2 or len(rows) < ROWS_PER_CLASS * outputs):
-        return found
+        return baselines
+    if task != "regression" and (len(np.unique(target)) < 2 or len(rows) < ROWS_PER_CLASS * outputs):
+        return baselines
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what there is to say about the fit is in the note
         more = None if left_out is None else left_out[rows]
         features = matrix(model, model.prepare(take(x, rows)), more)
         if task == "regression":
-            predict, note = _ridge(model, features, wanted)
+            predict, note = _ridge(model, features, target)
         else:
-            predict, note = _logistic(model, features, wanted, task == "multilabel")
+            predict, note = _logistic(model, features, target, task == "multilabel")
     name = "ridge regression" if task == "regression" else "logistic regression"
     kind = "linear" if task == "regression" else "linear, one weight for each input and class"
-    if len(rows) < found[0].rows:
+    if len(rows) < baselines[0].rows:
         note = f"{note} Fitted on {len(rows):,} rows.".strip()
-    found.append(Baseline(name, f"scikit-learn's, {kind}", predict, len(rows), time.perf_counter() - started, note))
-    return found
+    baselines.append(Baseline(name, f"scikit-learn's, {kind}", predict, len(rows), time.perf_counter() - started, note))
+    return baselines
 
 
 def _constant(task: str, names: list[str], y: np.ndarray) -> Baseline:
-    """Always the same answer: the mean, the most frequent class, or for each label the more frequent answer."""
+    """Return the same answer always: the mean, the most frequent class, or for each label the more frequent answer."""
 
     def always(value: Any) -> Callable[[Any], np.ndarray]:
         return lambda x: np.repeat(np.asarray(value)[None], x.shape[0], axis=0)
@@ -97,25 +98,33 @@ def _constant(task: str, names: list[str], y: np.ndarray) -> Baseline:
     if task == "regression":
         return Baseline("always the mean", "the mean of the training targets", always(y.mean(axis=0)), len(y), 0.0)
     if task == "multilabel":
-        answers = (y.mean(axis=0) > 0.5).astype(int)
-        return Baseline("always the same labels", "for each label its more frequent answer", always(answers), len(y), 0)
+        labels = (y.mean(axis=0) > 0.5).astype(int)
+        return Baseline("always the same labels", "for each label its more frequent answer", always(labels), len(y), 0)
     code = int(np.bincount(codes(y), minlength=len(names)).argmax())
     return Baseline(f"always “{names[code]}”", "the most frequent class in training", always(code), len(y), 0.0)
 
 
-def codes(y: np.ndarray) -> np.ndarray:
-    """Encoded classes as numbers 0 … k-1: they may come as rows, or as 0 and 1 in a column."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(axis=1)
-    return (y.ravel() > 0.5).astype(int) if y.dtype.kind == "f" else y.ravel().astype(int)
+def baseline_scores(
+    rules: Sequence[Baseline], predictions: Predictions, model: Any, ready: Any, left_out: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Return for each rule the score of each row, as `Predictions.score` has it for the model.
+
+    ``ready`` are the rows as `Model.prepare` gives them, ``left_out`` numbers of these rows that only the rules get.
+    """
+    parts: list[list[np.ndarray]] = [[] for _ in rules]
+    for rows, block in stretches(ready, width(model)):
+        features = matrix(model, block, None if left_out is None else left_out[rows])
+        for scores, rule in zip(parts, rules, strict=True):
+            scores.append(row_scores(predictions.true[rows], rule.predict(features), predictions.task))
+    return [np.concatenate(scores) for scores in parts]
 
 
 def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[Any], np.ndarray], str]:
     """Return a logistic regression, or one for each label; iterated until it stands still or its time is over."""
     from sklearn.linear_model import LogisticRegression
 
-    wanted = [codes(y)] if not many else [(column > 0.5).astype(int) for column in y.T]
-    large = x.shape[0] * x.shape[1] * (int(wanted[0].max()) + 1) > LARGE
+    targets = [codes(y)] if not many else [(column > 0.5).astype(int) for column in y.T]
+    large = x.shape[0] * x.shape[1] * (int(targets[0].max()) + 1) > LARGE
     standardize, dtype = _scale(model, x), np.float32 if large else np.float64
 
     def scale(x: Any) -> Any:
@@ -125,7 +134,7 @@ def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[
     end = time.perf_counter() + SECONDS
     fewest, converged, scaled = ITERATIONS, True, scale(x)
     at_once = AT_ONCE if large else ITERATIONS
-    for target in wanted:
+    for target in targets:
         if len(np.unique(target)) < 2:
             fitted.append(int(target[0]))
             continue
@@ -138,8 +147,8 @@ def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[
         fitted.append(classifier)
 
     def predict(x: Any) -> np.ndarray:
-        said = [np.full(x.shape[0], c) if isinstance(c, int) else c.predict(scale(x)) for c in fitted]
-        return np.stack(said, axis=1) if many else said[0]
+        predicted = [np.full(x.shape[0], c) if isinstance(c, int) else c.predict(scale(x)) for c in fitted]
+        return np.stack(predicted, axis=1) if many else predicted[0]
 
     return predict, "" if converged else f"Stopped after {fewest} iterations, before it stood still."
 
@@ -155,7 +164,7 @@ def _ridge(model: Any, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarra
 
 
 def _scale(model: Any, x: Any) -> Callable[[Any], Any]:
-    """Return inputs that come as they are in the data are standardized, for linear models depend on it."""
+    """Standardize inputs that come as they are in the data, for linear models depend on it."""
     prepared = model.standardizer is not None or getattr(model, "preparation", None) is not None
     if prepared or len(model.input_shape) > 1:
         return lambda x: x

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError, unknown_name
 from chainrule.metrics import columns_of, find
-from chainrule.models import Model
 from chainrule.models.averaging import averaged, usable
+from chainrule.models.predictions import Predictions
 from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
-from chainrule.training.state import Recipe, recipe_of
-from chainrule.training.step import score
 
 Array = NDArray[Any]
 
@@ -28,24 +26,25 @@ DRAWN = 2**22
 
 @dataclass(frozen=True)
 class EnsembleGain:
-    """What `ensemble_gain` found; ``print`` it.
+    """What an ensemble gains over its members; ``print`` it.
 
-    Attributes
-    ----------
-    metric : "accuracy", "loss" or "mae"
-    ensemble : its value for the ensemble
-    members : the `Summary` of the members' values
-    mean_member : the mean of the members' values
-    gain : by how much the ensemble is better than the mean member (also where smaller values are better)
-    low, high : the interval of the gain
-    samples : how many samples were judged
-    confidence : of the interval
+        Attributes
+        ----------
+        metric : "accuracy", "loss" or "mae"
+        ensemble : its value for the ensemble
+        members : the `Summary` of the members' values
+        mean_member : the mean of the members' values
+        gain : by how much the ensemble is better than the mean member (also where smaller values are better)
+        low, high : the interval of the gain
+        samples : how many samples were judged
+        confidence : of the interval
 
-    >>> from chainrule.evaluation.ensemble_gain import EnsembleGain
-    >>> from chainrule.statistics import summary
-    >>> print(EnsembleGain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
-    accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
-    ...
+        >>> from chainrule.evaluation.ensemble_gain import EnsembleGain
+        >>> from chainrule.models.predictions import Predictions
+    from chainrule.statistics import summary
+        >>> print(EnsembleGain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
+        accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
+        ...
     """
 
     metric: str
@@ -89,7 +88,7 @@ def ensemble_gain(
     confidence: float = LEVEL,
     seed: int = 0,
 ) -> EnsembleGain:
-    """By how much the average of several models is better than they are on their own, with an interval.
+    """Measure by how much the average of several models is better than they are on their own, with an interval.
 
     Sample i has the metric eᵢ for the ensemble and sₘᵢ for member m, of M. Its difference is dᵢ = eᵢ − 1/M Σₘ sₘᵢ (its
     negative where smaller is better), and the gain is the mean of the dᵢ. The interval is a paired bootstrap: the
@@ -124,27 +123,31 @@ def ensemble_gain(
     >>> from chainrule.evaluation.ensemble_gain import ensemble_gain
     >>> iris = cr.data.load("iris")
     >>> nets = [cr.fit(cr.mlp([4, 3, 3]), iris, epochs=5, seed=seed, progress=False) for seed in range(4)]
-    >>> found = ensemble_gain(nets, iris.x, iris.y, metric="loss")  # on new data, in earnest
-    >>> found.gain > 0, found.samples, len(found.members.values)
+    >>> gain = ensemble_gain(nets, iris.x, iris.y, metric="loss")  # on new data, in earnest
+    >>> gain.gain > 0, gain.samples, len(gain.members.values)
     (True, 150, 4)
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap" (1993), chapter 13 (the percentile interval);
     lecture 003 for ensembles.
     """
     check_confidence(confidence)
-    found = usable(members)
-    together = averaged(found)
-    recipe = recipe_of(together)
-    metric = _checked(metric, recipe)
-    wanted = together.encode(y)
+    models = usable(members)
+    together = averaged(models)
+    metric = _checked(metric, together.target.task)
+    target = together.encode(y)
+
+    def scores(outputs: Array) -> Array:
+        predictions = Predictions.of_outputs(together, outputs, target)
+        return predictions.loss if metric == "loss" else predictions.score.astype(np.float64)
+
     each, total = [], np.zeros(())
-    for _, model in found:
+    for _, model in models:
         outputs = model.predict_proba(x)
-        if len(outputs) != len(wanted):
-            raise DataError(f"x has {len(outputs):,} samples and y {len(wanted):,}; there is one target per sample.")
-        each.append(_judged(metric, recipe, together, outputs, wanted))
+        if len(outputs) != len(target):
+            raise DataError(f"x has {len(outputs):,} samples and y {len(target):,}; there is one target per sample.")
+        each.append(scores(outputs))
         total = total + outputs.astype(np.float64)
-    ensemble = _judged(metric, recipe, together, total / len(found), wanted)
+    ensemble = scores(total / len(models))
     mean_member = np.mean(each, axis=0)
     difference = find(metric).improvement(mean_member, ensemble)
     edges = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -152,7 +155,7 @@ def ensemble_gain(
     return EnsembleGain(
         metric=metric,
         ensemble=float(ensemble.mean()),
-        members=summary([scores.mean() for scores in each], confidence),
+        members=summary([values.mean() for values in each], confidence),
         mean_member=float(mean_member.mean()),
         gain=float(difference.mean()),
         low=float(low),
@@ -162,21 +165,11 @@ def ensemble_gain(
     )
 
 
-def _checked(metric: str | None, recipe: Recipe) -> str:
-    measured = columns_of(recipe.task, [""])
+def _checked(metric: str | None, task: str) -> str:
+    measured = columns_of(task, [""])
     if metric is not None and metric not in measured:
-        raise unknown_name(f"metric of {recipe.task}", metric, measured)
+        raise unknown_name(f"metric of {task}", metric, measured)
     return metric or measured[0]
-
-
-def _judged(metric: str, recipe: Recipe, together: Model, outputs: Array, wanted: Array) -> Array:
-    """Return the metric of each sample, by the same rules as in training."""
-    precision = together.precision
-    a = np.asarray(together.target.scale(outputs), precision)
-    y = np.asarray(together.target.scale(wanted))
-    if y.dtype.kind == "f":
-        y = y.astype(precision)
-    return np.asarray(recipe.loss(a, y) if metric == "loss" else score(recipe, a, y), np.float64)
 
 
 def resampled_means(values: Array, resamples: int, rng: np.random.Generator) -> Array:

@@ -1,92 +1,54 @@
-"""How good a trained model is on data it has not seen: overall, class by class, and what it takes for what."""
+"""Class by class: how many rows of a class are recognized, and how many predictions of it are correct."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.losses import Loss
-from chainrule.models import Model
-from chainrule.training.run import measured
-from chainrule.training.run_data import admitted_pair
-from chainrule.training.state import recipe_of
+from chainrule.models.predictions import Predictions
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found.
+def confusion_of(predictions: Predictions) -> np.ndarray | None:
+    """Return the confusion matrix: counts, [true class, predicted class]. None where a row has several labels."""
+    if predictions.true.ndim == 2:
+        return None
+    k = predictions.count
+    return np.bincount(predictions.true * k + predictions.predicted, minlength=k * k).reshape(k, k)
 
-    Attributes
-    ----------
-    samples : rows of the data
-    metrics : {"loss": mean cost, "accuracy": share of right answers}; for regression "mae", "rmse" and "r2"
-    per_class : for each class {"class", "precision", "recall", "f1", "support"}; [] for regression
-    confusion : counts, [true class, predicted class]; None for regression and for many labels at once
-    classes : the classes in the order of ``confusion``
+
+def per_class(predictions: Predictions) -> list[dict[str, Any]]:
+    """Return precision, recall, F1 and support (rows of the class) of each class.
+
+    Of a class with TP rows that are recognized, of its support S, and P rows that are predicted to be of it:
+    precision = TP / P, recall = TP / S, F1 = 2 TP / (S + P); each 0 where there is nothing to divide by.
     """
-
-    samples: int
-    metrics: dict[str, float]
-    per_class: list[dict[str, Any]]
-    confusion: np.ndarray | None
-    classes: tuple[Any, ...] | None
-
-
-def evaluate(model: Model, x: Any, y: Any, loss: str | Loss = "auto") -> Evaluation:
-    """Judge a model on data.
-
-    Parameters
-    ----------
-    model : a trained model
-    x, y : features and targets, as in training
-    loss : a name or an object; "auto" is the loss that fits the output
-
-    Example
-    -------
-    >>> import chainrule as cr
-    >>> from chainrule.evaluation.per_class import evaluate
-    >>> iris = cr.data.load("iris")
-    >>> run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=20, progress=False)
-    >>> found = evaluate(run.model, iris.x, iris.y)
-    >>> found.samples, [int(row["support"]) for row in found.per_class], found.confusion.shape
-    (150, [50, 50, 50], (3, 3))
-    """
-    ready, target = admitted_pair(model, x, y)
-    metrics = measured(model, recipe_of(model, loss), ready, target)
-    outputs = model.outputs(ready)
-    n, task = len(outputs), model.target.task
-    if task == "regression":
-        return Evaluation(n, metrics | _of_numbers(target, outputs), [], None, None)
-    if task == "multilabel":
-        predicted, classes = (outputs > model.threshold).astype(int), tuple(range(outputs.shape[1]))
-        return Evaluation(n, metrics, _per_class(target.astype(int), predicted, classes), None, classes)
-    classes = model.target.classes or tuple(range(max(2, outputs.shape[1])))
-    if task == "binary":
-        true, predicted = target.ravel().astype(int), (outputs.ravel() > model.threshold).astype(int)
+    confusion = confusion_of(predictions)
+    if confusion is None:
+        true, predicted = predictions.true.astype(bool), predictions.predicted.astype(bool)
+        hits, support, positives = (true & predicted).sum(axis=0), true.sum(axis=0), predicted.sum(axis=0)
     else:
-        true, predicted = target if target.ndim == 1 else target.argmax(axis=1), outputs.argmax(axis=1)
-    confusion = np.zeros((len(classes), len(classes)), int)
-    np.add.at(confusion, (true, predicted), 1)
-    return Evaluation(n, metrics, _per_class(true, predicted, classes), confusion, classes)
-
-
-def _per_class(true: np.ndarray, predicted: np.ndarray, classes: tuple[Any, ...]) -> list[dict[str, Any]]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(
-        true, predicted, labels=list(range(len(classes))), average=None, zero_division=0.0
-    )
-    names = ("precision", "recall", "f1", "support")
+        hits, support, positives = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    columns = _divide(hits, positives), _divide(hits, support), _divide(2 * hits, support + positives)
     return [
-        {"class": label} | {name: float(v) for name, v in zip(names, row, strict=True)}
-        for label, *row in zip(classes, *columns, strict=True)
+        {"precision": float(p), "recall": float(r), "f1": float(f1), "support": int(n)}
+        for p, r, f1, n in zip(*columns, support, strict=True)
     ]
 
 
-def _of_numbers(target: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    from sklearn.metrics import r2_score
+def most_confused(confusion: np.ndarray, classes: list[str], most: int) -> list[dict[str, Any]]:
+    """Return the pairs of classes that are confused most often: {"true", "said", "rows", "of"}."""
+    wrong = confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(i), len(classes)) for i in order]
+    return [
+        {"true": classes[a], "said": classes[b], "rows": int(wrong[a, b]), "of": int(confusion[a].sum())}
+        for a, b in pairs
+        if wrong[a, b]
+    ]
 
-    rmse = float(np.sqrt(np.mean(np.square(outputs - target, dtype=np.float64))))
-    return {"rmse": rmse} | ({"r2": float(r2_score(target, outputs))} if len(target) > 1 else {})
+
+def _divide(count: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Divide counts; 0 where there is nothing."""
+    return np.divide(count, of, out=np.zeros(len(count)), where=of > 0)

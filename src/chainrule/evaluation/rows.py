@@ -1,9 +1,8 @@
-"""Some of the rows of whatever holds them: an array, rows in a file, or a table."""
+"""Some of the rows of whatever holds them, and inputs as the matrix that a linear model takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,43 +10,21 @@ import numpy as np
 from chainrule.data import Stream
 from chainrule.data.rows import Rows
 
-#: Numbers that are worked on at once.
-BLOCK = 2**22
-
-
-def opened(x: Any) -> Any:
-    """Return the rows themselves, of a stream too."""
-    return x.x if isinstance(x, Stream) else x
-
 
 def take(x: Any, rows: np.ndarray) -> Any:
-    """Return the rows with these numbers, which are in rising order."""
+    """Return the rows with these numbers, which are in rising order, of an array, a table, or a file."""
+    x = x.x if isinstance(x, Stream) else x
     if isinstance(x, Rows):
         return x[rows].read(0, len(rows))
     return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
 
 
-def blocks(x: Any, values: int) -> Iterator[tuple[int, int]]:
-    """Where blocks begin and end, for rows that need so many numbers each."""
-    step = max(1, BLOCK // max(1, values))
-    for start in range(0, len(x), step):
-        yield start, min(start + step, len(x))
-
-
-def stretch(x: Any, start: int, stop: int) -> Any:
-    """Return the rows from ``start`` to before ``stop``."""
-    if isinstance(x, Rows):
-        return x.read(start, stop)
-    return x.iloc[start:stop] if hasattr(x, "iloc") else x[start:stop]
-
-
 def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
-    """Return inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category as a column of its
-    own.
+    """Return inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category is a column.
 
     ``more`` are further columns.
     """
-    flat = np.asarray(stretch(ready, 0, len(ready))).reshape(len(ready), -1)
+    flat = np.asarray(ready.read(0, len(ready)) if isinstance(ready, Rows) else ready).reshape(len(ready), -1)
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     if not embedded:
         return flat if more is None else np.hstack([flat, more])
@@ -65,6 +42,6 @@ def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
 
 
 def width(model: Any) -> int:
-    """Return columns of `matrix`."""
+    """Return the number of columns of `matrix`."""
     embedded = getattr(getattr(model, "preparation", None), "embedded", ())
     return math.prod(model.input_shape) + sum(size - 1 for _, size in embedded)

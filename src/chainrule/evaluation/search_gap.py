@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import metrics
 from chainrule.data import Dataset
 from chainrule.errors import DataError
+from chainrule.models.predictions import Predictions
 from chainrule.tables.table import Table
 from chainrule.tables.target import as_array, has_target
 from chainrule.training.run import Run
@@ -71,17 +72,16 @@ class SearchGap:
         )
 
 
-def judge(run: Run, test: tuple[Any, Any], metric: str, validation: float, trials: int, rows: int) -> SearchGap:
-    """Judge a run on test rows, once."""
-    x, y = test
+def search_gap(run: Run, test: tuple[Any, Any], metric: str, validation: float, trials: int, rows: int) -> SearchGap:
+    """Measure the winner of a search on test rows, once, beside its score on the validation rows."""
+    predictions = Predictions(run.model, *test, run.recipe.loss)
     measure = metrics.find(metric)
-    name = measure.name
-    score = run.evaluate(x, y)[name]
+    score = predictions.scores[measure.name]
     gap = measure.improvement(score, validation)
-    spread = _spread(run, x, y, name, score)
-    error = spread * math.sqrt(1 / rows + 1 / len(y))
+    spread = _spread(predictions, measure.name)
+    error = spread * math.sqrt(1 / rows + 1 / len(predictions))
     optimism = spread / math.sqrt(rows) * _largest(trials)
-    return SearchGap(metric, validation, score, gap, error, optimism, trials, rows, len(y))
+    return SearchGap(metric, validation, score, gap, error, optimism, trials, rows, len(predictions))
 
 
 def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
@@ -106,15 +106,15 @@ def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
     raise DataError(f"test is (x, y), a Dataset, or False; got {type(test).__name__}.")
 
 
-def _spread(run: Run, x: Any, y: Any, name: str, score: float) -> float:
-    """Return the standard deviation of one row's share in the score."""
-    if name == "accuracy":
-        share = (score * len(y) + 1) / (len(y) + 2)  # a few rows without an error are no proof that there are none
-        return math.sqrt(share * (1 - share))
+def _spread(predictions: Predictions, name: str) -> float:
+    """Return the standard deviation of what one row adds to the score; NaN for a loss."""
+    if name == "loss":
+        return math.nan
     if name == "mae":
-        errors = np.abs(run.model.predict(x).reshape(len(y), -1) - np.asarray(y, float).reshape(len(y), -1)).mean(1)
-        return float(errors.std())
-    return math.nan
+        return float(predictions.score.std())
+    n = len(predictions)
+    fraction = (predictions.score.sum() + 1) / (n + 2)  # a few rows without an error are no proof that there are none
+    return math.sqrt(fraction * (1 - fraction))
 
 
 def _largest(count: int) -> float:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.evaluation.predictions import Predictions
-from chainrule.evaluation.rows import opened, take
+from chainrule.evaluation.rows import take
+from chainrule.models.predictions import Predictions
 
 #: How many rows are kept, how many columns of each, and how large a picture may be.
 ROWS, COLUMNS, PIXELS = 24, 12, 64
 
 
 def worst_rows(
-    judged: Predictions,
+    predictions: Predictions,
     x: Any,
     names: list[str],
     *,
@@ -29,35 +29,35 @@ def worst_rows(
 
     Parameters
     ----------
-    judged, x : what was judged, and on what
+    predictions, x : what is predicted, and of what
     names : of the classes
     frame : the rows as they were in the table (a pandas DataFrame), if there is one
     columns : names for the columns of x, where there is no frame
     numbers : the number of each row in the data
     """
-    cost = np.where(np.isfinite(judged.cost), judged.cost, np.inf)
+    cost = np.where(np.isfinite(predictions.loss), predictions.loss, np.inf)
     order = np.argsort(-cost, kind="stable")[:ROWS]
     rows = np.sort(order)
-    shown = frame.iloc[rows] if frame is not None else take(opened(x), rows)
-    if not hasattr(shown, "iloc"):
-        shown = np.asarray(shown)
+    values = frame.iloc[rows] if frame is not None else take(x, rows)
+    if not hasattr(values, "iloc"):
+        values = np.asarray(values)
     place = {int(row): i for i, row in enumerate(rows)}
     labels = numbers if numbers is not None else getattr(frame, "index", None)
-    found = []
+    worst = []
     for row in order.tolist():
-        one: dict[str, Any] = {"row": _plain(labels[row]) if labels is not None else row}
-        one |= {"cost": float(judged.cost[row]), **_answer(judged, row, names)}
-        if frame is None and np.ndim(shown) == 4:
-            one["picture"] = picture(shown[place[row]])
-        elif hasattr(shown, "iloc"):
-            one["values"] = {str(k): _cell(v) for k, v in list(shown.iloc[place[row]].items())[:COLUMNS]}
-        elif np.ndim(shown) == 2:
-            names_of = columns or [f"input {i + 1}" for i in range(shown.shape[1])]
-            one["values"] = {
-                str(k): _cell(v) for k, v in list(zip(names_of, shown[place[row]].tolist(), strict=True))[:COLUMNS]
+        facts: dict[str, Any] = {"row": _plain(labels[row]) if labels is not None else row}
+        facts |= {"cost": float(predictions.loss[row]), **_labels(predictions, row, names)}
+        if frame is None and np.ndim(values) == 4:
+            facts["picture"] = picture(values[place[row]])
+        elif hasattr(values, "iloc"):
+            facts["values"] = {str(k): _cell(v) for k, v in list(values.iloc[place[row]].items())[:COLUMNS]}
+        elif np.ndim(values) == 2:
+            names_of = columns or [f"input {i + 1}" for i in range(values.shape[1])]
+            facts["values"] = {
+                str(k): _cell(v) for k, v in list(zip(names_of, values[place[row]].tolist(), strict=True))[:COLUMNS]
             }
-        found.append(one)
-    return found
+        worst.append(facts)
+    return worst
 
 
 def picture(pixels: np.ndarray) -> str:
@@ -81,14 +81,16 @@ def picture(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _answer(judged: Predictions, row: int, names: list[str]) -> dict[str, Any]:
-    if judged.right is None:
-        return {"true": judged.true[row].tolist(), "said": judged.said[row].tolist()}
-    sure = None if judged.sure is None else float(judged.sure[row])
-    if judged.true.ndim == 2:
-        given, said = ([names[i] for i in np.flatnonzero(flags[row])] for flags in (judged.true, judged.said))
-        return {"true": ", ".join(given) or "none", "said": ", ".join(said) or "none", "sure": sure}
-    return {"true": names[int(judged.true[row])], "said": names[int(judged.said[row])], "sure": sure}
+def _labels(predictions: Predictions, row: int, names: list[str]) -> dict[str, Any]:
+    """Return what a row is, what it is taken for, and how confidently."""
+    true, predicted = predictions.true[row], predictions.predicted[row]
+    if predictions.task == "regression":
+        return {"true": true.tolist(), "said": predicted.tolist()}
+    sure = None if predictions.confidence is None else float(predictions.confidence[row])
+    if predictions.task == "multilabel":
+        labels = [", ".join(names[i] for i in np.flatnonzero(flags)) or "none" for flags in (true, predicted)]
+        return {"true": labels[0], "said": labels[1], "sure": sure}
+    return {"true": names[int(true)], "said": names[int(predicted)], "sure": sure}
 
 
 def _plain(value: Any) -> Any:

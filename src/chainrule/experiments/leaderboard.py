@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.cli.messages import say, table
+from chainrule.cli.messages import say
+from chainrule.display.text_table import text_table as table
 from chainrule.experiments.search_space import SpaceMapping
 from chainrule.metrics import format_value
 from chainrule.runs.trials import Trials, at_the_edge

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import say, show, table
+from chainrule.cli.messages import say, show
 from chainrule.cli.tell import say_start
 from chainrule.cli.train import check_place, say_folder
+from chainrule.display.text_table import text_table as table
 from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError, UnsavedError
 from chainrule.experiments.data import fingerprint_of, path_of

@@ -180,6 +180,15 @@ class Model:
 
     def outputs(self, x: Any, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """`predict_proba` of inputs as `prepare` gives them."""
+        return self.target.undo(self.run_network(x, engine=engine, batch_size=batch_size))
+
+    def run_network(
+        self, x: Any, net: Layer | None = None, *, engine: str = "auto", batch_size: int | None = None
+    ) -> np.ndarray:
+        """Run the network on inputs as `prepare` gives them; outputs of a standardized target come as in training.
+
+        ``net`` is a part of the network to run, as `pair` gives it; None: all of it.
+        """
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
         batch_size = plain(batch_size)
@@ -187,16 +196,52 @@ class Model:
             raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
-        run = functools.partial(outputs, self.net, self.params, self.state, engine=chosen, batch_size=batch_size)
+        net = self.net if net is None else net
+        run = functools.partial(outputs, net, self.params, self.state, engine=chosen, batch_size=batch_size)
         if not isinstance(x, Rows):
-            return self.target.undo(np.asarray(run(x)))
+            return np.asarray(run(x))
         values = STREAMED_BATCHES * batch_size * math.prod(self.input_shape)
-        return self.target.undo(np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)]))
+        return np.concatenate([run(x.read(start, stop)) for start, stop in x.stretches(values)])
 
     @checks_keywords
     def predict(self, x: Array, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
         """Return the class of each sample (the label as it was given in training), or the value for regression."""
         return self.labels(self.predict_proba(x, engine=engine, batch_size=batch_size))
+
+    @checks_keywords
+    def evaluate(
+        self, x: Any, y: Any = None, *, loss: Any = "auto", engine: str = "auto", batch_size: int | None = None
+    ) -> dict[str, float]:
+        """Measure the model on data: the mean cost, and the accuracy (for regression mae, rmse and R²).
+
+        Parameters
+        ----------
+        x, y
+            Samples as `predict` takes them, and their targets as in training; or a `Table` or a `chainrule.data.Stream`
+            that has its targets.
+        loss
+            A name or an object; "auto" is the loss that fits the outputs. `Run.evaluate` takes that of the run.
+        engine, batch_size
+            As for `predict_proba`.
+
+        Returns
+        -------
+        dict
+            ``{"loss": …, "accuracy": …}``, for regression ``{"loss": …, "mae": …, "rmse": …, "r2": …}`` (R² of two rows
+            or more). Class by class, and row by row: `chainrule.evaluation.evaluate` and
+            `chainrule.evaluation.Predictions`, of which these figures are the means.
+
+        Example
+        -------
+        >>> import chainrule as cr
+        >>> iris = cr.data.load("iris")
+        >>> run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=20, progress=False)
+        >>> run.model.evaluate(iris.x, iris.y) == run.evaluate(iris.x, iris.y)
+        True
+        """
+        from chainrule.models.predictions import Predictions
+
+        return Predictions(self, x, y, loss, engine=engine, batch_size=batch_size).metrics
 
     def labels(self, a: np.ndarray) -> np.ndarray:
         """Return what outputs mean: the most probable class, whether each label holds, or the values themselves."""

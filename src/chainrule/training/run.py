@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.rows import Rows
-from chainrule.engine import choose
 from chainrule.metrics import metric_of
 from chainrule.models import Model
-from chainrule.settings import values
-from chainrule.training.epoch import programs
 from chainrule.training.history import History
-from chainrule.training.loader import EVALUATION_BLOCK
 from chainrule.training.probe import Probes
-from chainrule.training.run_data import admitted_pair
 from chainrule.training.state import Metrics, Recipe
 from chainrule.training.step import Batch
-from chainrule.training.streaming import evaluated
 
 
 class Run:
@@ -81,9 +75,7 @@ class Run:
         return f"Run({len(self.history)} epochs on {self.engine}{compiled}, last: {last})"
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
-        """Mean cost and accuracy (mean absolute error for regression) on other data: x and y, a `Stream` or a `Table`.
-
-        Inputs and targets come in as everywhere (`Model.prepare`, `Model.encode`).
+        """Measure the model on other data, as `Model.evaluate` does, by the loss of the run.
 
         >>> import chainrule as cr
         >>> digits = cr.data.load("digits")
@@ -92,24 +84,7 @@ class Run:
         >>> run.evaluate(digits.x, digits.y)["accuracy"] > 0.9
         True
         """
-        return evaluate_model(self.model, self.recipe, x, y)
-
-
-def evaluate_model(model: Model, recipe: Recipe, x: Any, y: Any, engine: str = "auto") -> dict[str, float]:
-    """Mean cost and score of a model on data, by the loss and task of a recipe."""
-    return measured(model, recipe, *admitted_pair(model, x, y), engine)
-
-
-def measured(model: Model, recipe: Recipe, x: Any, encoded: np.ndarray, engine: str = "auto") -> dict[str, float]:
-    """`evaluate_model` of inputs as `Model.prepare` gives them and targets as `Model.encode` does."""
-    steps = -(-len(x) // EVALUATION_BLOCK)
-    chosen = choose(engine, precision=model.precision, steps=steps, work=lambda: model.work() * EVALUATION_BLOCK)
-    batch = as_batch(x, model.target.scale(encoded), None, model.precision)
-    params, layers = chosen.place(model.params), chosen.place(model.state)
-    measure = programs(recipe, chosen).measure
-    settings = {"recipe": values(recipe)}
-    sums = (measure(params, layers, settings, blocks) for blocks in evaluated(batch, chosen))
-    return named_metrics(recipe, *added(chosen.fetch(s) for s in sums))
+        return self.model.evaluate(x, y, loss=self.recipe.loss)
 
 
 def as_batch(x: Any, y: np.ndarray, weight: Any, precision: str) -> Batch:

@@ -15,7 +15,6 @@ from chainrule.errors import DataError
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs, are_bytes, names_of
 from chainrule.tables.table import Table
-from chainrule.tables.target import TargetColumn, as_array, has_target
 
 #: The random stream that draws the validation part (layers fold in small numbers).
 SPLIT = 2**32 - 2
@@ -112,31 +111,3 @@ def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -
     if isinstance(x, Stream):
         return open_pair(x, None)
     return open_pair(x.x if isinstance(x, PreparedInputs) else x, y)
-
-
-def labelled(model: Model, table: Table) -> tuple[Any, np.ndarray]:
-    """Return the columns and the targets of the rows that have one, read as the model's own were."""
-    column = None if model.preparation is None else model.preparation.target
-    column = column or TargetColumn.of_classes(table.target, model.target.classes)
-    frame, cells = table.pair()
-    values = column.read(cells)
-    column.check(values)
-    present = has_target(values)
-    return frame[present], as_array(values[present].tolist())
-
-
-def admitted_pair(model: Model, x: Any, y: Any) -> tuple[Any, np.ndarray]:
-    """Return inputs as the network gets them and encoded targets, of x and y, a `Table`, or a `Stream` with its
-    targets.
-    """
-    if isinstance(x, Table) and y is None:
-        x, y = labelled(model, x)
-    if isinstance(x, Stream) and y is None:
-        if x.y is None:
-            raise DataError("The stream has no targets: give them too, as in cr.data.stream('x.npy', y).")
-        y = x.y
-    if isinstance(x, Dataset):
-        raise DataError("Which part of the data? Give one: evaluate(*data.test), or evaluate(*data.train).")
-    ready, encoded = model.prepare(x), model.encode(y)
-    check_lengths(ready, encoded)
-    return ready, encoded

@@ -14,7 +14,7 @@ from chainrule import random
 from chainrule.data import Dataset
 from chainrule.display.progress import print_notes
 from chainrule.errors import SettingError
-from chainrule.evaluation.search_gap import judge, test_part
+from chainrule.evaluation.search_gap import search_gap, test_part
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.settings import plain
@@ -213,7 +213,9 @@ def search(
         found.best  # noqa: B018 - now, not when it is looked at
     if judged_on is not None:
         compared = sum(trial.value is not None for trial in found.trials)
-        found.search_gap = judge(found.best, judged_on, experiment.metric, found.score, compared, experiment.validated)
+        found.search_gap = search_gap(
+            found.best, judged_on, experiment.metric, found.score, compared, experiment.validated
+        )
         if (warning := found.search_gap.warning()) is not None:
             warnings.warn(warning, stacklevel=2)
     found.seconds = time.monotonic() - started
