@@ -151,3 +151,11 @@ def test_data_of_another_shape_or_with_other_labels(chainrule: Any, trained: Pat
     assert "'rose', 'tulip'" in chainrule("evaluate", trained, "other.npz", code=2).stderr
     np.savez("none.npz", z=np.ones((2, 4)))
     assert "none.npz holds z; expected features" in chainrule("predict", trained, "none.npz", code=2).stderr
+
+
+def test_evaluate_gives_the_figures_that_python_gives(chainrule: Any, tmp_path: Path) -> None:
+    iris = cr.data.load("iris")
+    run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=3, engine="numpy", progress=False)
+    run.model.save(tmp_path / "iris.safetensors")
+    printed = json.loads(chainrule("evaluate", tmp_path / "iris.safetensors", "iris", "--json").stdout)
+    assert {name: printed[name] for name in ("loss", "accuracy")} == run.evaluate(iris.x, iris.y)

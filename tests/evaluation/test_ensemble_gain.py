@@ -12,8 +12,6 @@ from chainrule.errors import DataError, SettingError, UnknownNameError
 from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
 from chainrule.models import Model, ensemble
 from chainrule.statistics import summary
-from chainrule.training.run import evaluate_model
-from chainrule.training.state import recipe_of
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(120, 4))
@@ -38,14 +36,13 @@ def trained(net: Any, y: Any, n: int = 3, **settings: Any) -> list[Model]:
 def test_values_are_those_of_evaluating_each_model(net: Any, y: Any, settings: Any, score: str) -> None:
     members = trained(net, y, **settings)
     together = ensemble(members)
-    recipe = recipe_of(together)
     for metric in (score, "loss"):
         found = ensemble_gain(members, X, y, metric)
-        assert found.ensemble == pytest.approx(evaluate_model(together, recipe, X, y)[metric], rel=1e-5)
+        assert found.ensemble == pytest.approx(together.evaluate(X, y)[metric], rel=1e-5)
         if metric == "loss" and settings:  # the cost of standardized targets: by the ensemble's own numbers, not theirs
             values = [np.square((m.predict(X) - y) / together.target.deviation[0]).mean() / 2 for m in members]
         else:
-            values = [evaluate_model(member, recipe_of(member), X, y)[metric] for member in members]
+            values = [member.evaluate(X, y)[metric] for member in members]
         assert found.members.values == pytest.approx(values, rel=1e-5)
         assert found.mean_member == pytest.approx(np.mean(values), rel=1e-5)
         sign = -1 if metric in ("loss", "mae") else 1

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import chainrule as cr
 from chainrule.evaluation import baselines as baseline_of
 from chainrule.evaluation.gather import gather
+from chainrule.models.predictions import BINS
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.statistics import wilson
 
@@ -172,7 +173,7 @@ def test_large_data_is_worked_on_in_blocks_and_the_baseline_on_some_rows(
     x, y = made()
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=2, progress=False)
     whole = gather(run, train=(x, y), judged=(x, y))
-    monkeypatch.setattr("chainrule.evaluation.rows.BLOCK", 100)
+    monkeypatch.setattr("chainrule.models.predictions.BLOCK", 100)
     monkeypatch.setattr(baseline_of, "WORK", 1200)
     monkeypatch.setattr(baseline_of, "LARGE", 0)
     parts = gather(run, train=(x, y), judged=(x, y))

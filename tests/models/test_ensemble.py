@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chainrule.evaluation.predictions import judge
 
 import chainrule as cr
 from chainrule import tree
 from chainrule.data import Standardizer, Target
 from chainrule.errors import SettingError, ShapeError
-from chainrule.evaluation.per_class import evaluate
+from chainrule.evaluation import Predictions, evaluate
 from chainrule.models import Model, ensemble, load_model
-from chainrule.training.run import evaluate_model
-from chainrule.training.state import recipe_of
 
 rng = np.random.default_rng(0)
 
@@ -122,8 +119,7 @@ def test_an_onnx_file_gives_the_same(case: Case, precision: str) -> None:
 def test_metrics_are_those_of_the_averaged_outputs(case: Case) -> None:
     members = case.members()
     together, a, n = ensemble(members), plain(members, case.x), len(case.x)
-    recipe = recipe_of(together)
-    found = evaluate_model(together, recipe, case.x, case.y)
+    found = Predictions(together, case.x, case.y).scores
     classes = together.target.classes
     if together.target.task == "classification":
         codes = np.searchsorted(np.asarray(classes), case.y)
@@ -139,12 +135,9 @@ def test_metrics_are_those_of_the_averaged_outputs(case: Case) -> None:
         expected = {"loss": cost, "accuracy": ((a > 0.5) == (y > 0.5)).all(axis=1).mean()}
     assert found == pytest.approx(expected, rel=2e-5)
     judged = evaluate(together, case.x, case.y)
-    assert judged.metrics == pytest.approx(found | judged.metrics)
+    assert judged.metrics == together.evaluate(case.x, case.y) == found | judged.metrics
     if judged.confusion is not None:
         assert np.trace(judged.confusion) == round(found["accuracy"] * n)
-    reported = judge(together, recipe, case.x, case.y, [])
-    assert reported.score.mean() == pytest.approx(found.get("accuracy", found.get("mae")), rel=2e-5)
-    assert reported.cost.mean() == pytest.approx(found["loss"], rel=2e-5)
 
 
 def test_members_trained_on_one_preparation_of_a_table_share_it(tmp_path: Path) -> None:

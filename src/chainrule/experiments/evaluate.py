@@ -13,6 +13,7 @@ from chainrule.data import Dataset
 from chainrule.evaluation.gather import gather
 from chainrule.experiments.data import Part
 from chainrule.experiments.presets import TrainSettings
+from chainrule.models.predictions import Predictions
 from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
 from chainrule.runs.evaluation import write_evaluation
@@ -39,6 +40,11 @@ def judge_and_report(
     except Exception as error:
         say(f"warning: the report could not be written: {type(error).__name__}: {error}")
     return None
+
+
+def scores_of(run: Run, x: Any, y: Any) -> dict[str, float]:
+    """Return the loss and the score on some rows, under the names that they have in the history."""
+    return Predictions(run.model, x, y, run.recipe.loss).scores
 
 
 def judge(

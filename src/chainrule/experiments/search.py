@@ -16,7 +16,7 @@ from chainrule.display.text_table import text_table as table
 from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, NothingLeftError, SettingError, UnsavedError
 from chainrule.experiments.data import fingerprint_of, path_of
-from chainrule.experiments.evaluate import judge_and_report
+from chainrule.experiments.evaluate import judge_and_report, scores_of
 from chainrule.experiments.leaderboard import facts_of, frame, how, leaderboard, say_found
 from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import VALIDATION, TrainSettings
@@ -193,7 +193,7 @@ def write(
     run.model.save(path / MODEL)
     write_atomic(path / LEADERBOARD, frame(translation, found).to_csv(index=False))
     write_trials(path, facts)
-    scores = None if task.test is None else run.evaluate(task.test.x, task.test.y)
+    scores = None if task.test is None else scores_of(run, task.test.x, task.test.y)
     write_result(
         path,
         result(run, scores, task.test, fingerprint_of(task.part, settings.data))

@@ -15,7 +15,7 @@ from chainrule.cli.train import say_folder, say_test
 from chainrule.errors import DivergedError
 from chainrule.evaluation.ensemble_gain import EnsembleGain, ensemble_gain
 from chainrule.experiments.data import Part, fingerprint_of
-from chainrule.experiments.evaluate import judge_and_report
+from chainrule.experiments.evaluate import judge_and_report, scores_of
 from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.resume import going_on, saving
@@ -106,7 +106,7 @@ class SeveralSeeds:
         self.saved = self._saved()
         self.run = self.saved.run
         test = task.test
-        self.scores = None if test is None else self.run.evaluate(test.x, test.y)
+        self.scores = None if test is None else scores_of(self.run, test.x, test.y)
         if test is not None and len(self.alive) > 1:
             self.gain = ensemble_gain(self.alive, test.x, test.y)
 
@@ -137,7 +137,7 @@ class SeveralSeeds:
         )
         data = self.task.split()
         if data.validation is not None:
-            run.metrics = {f"val_{name}": value for name, value in run.evaluate(*data.validation).items()}
+            run.metrics = {f"val_{name}": value for name, value in scores_of(run, *data.validation).items()}
         return Saved(_placed(run, self.folder), what)
 
     def _all_diverged(self) -> None:
@@ -204,7 +204,7 @@ def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> di
     """
     scores = dict(run.metrics)
     if test is not None and not diverged(run):
-        scores |= {f"test_{name}": value for name, value in run.evaluate(test.x, test.y).items()}
+        scores |= {f"test_{name}": value for name, value in scores_of(run, test.x, test.y).items()}
     return {
         **{name: given[name] for name in ("repeat", "fold", "seed") if name in given},
         "epochs": len(run.history),

@@ -14,7 +14,7 @@ from chainrule.data import Dataset
 from chainrule.engine import distributed
 from chainrule.errors import ChainruleError, DivergedError
 from chainrule.experiments.data import Part, fingerprint_of
-from chainrule.experiments.evaluate import judge_and_report
+from chainrule.experiments.evaluate import judge_and_report, scores_of
 from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.resume import going_on, saving
@@ -104,7 +104,7 @@ def train_task(
             ) from None
         scores = None
         if folder is not None:
-            scores = run.evaluate(test.x, test.y) if test is not None else None
+            scores = scores_of(run, test.x, test.y) if test is not None else None
             with saving(run):
                 if not (folder / RESULT).exists():  # if it is there, nothing was left to train
                     write_result(folder, result(run, scores, test, fingerprint_of(task.part, settings.data)))
