@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chainrule.evaluation.predictions import BINS
 from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
