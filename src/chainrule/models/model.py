@@ -31,6 +31,7 @@ from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequenti
 from chainrule.losses import Loss
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
+from chainrule.models.predictions import Predictions
 from chainrule.models.saving import to_bytes
 from chainrule.models.values import cast, fill
 from chainrule.settings import plain
@@ -239,8 +240,6 @@ class Model:
         >>> run.model.evaluate(iris.x, iris.y) == run.evaluate(iris.x, iris.y)
         True
         """
-        from chainrule.models.predictions import Predictions
-
         return Predictions(self, x, y, loss, engine=engine, batch_size=batch_size).metrics
 
     def labels(self, a: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from chainrule.errors import DataError
 from chainrule.metrics import metric_of
 from chainrule.tables.table import Table
 from chainrule.tables.target import TargetColumn, as_array, has_target
-
-if TYPE_CHECKING:
-    from chainrule.models.model import Model
 
 Array = Any
 
@@ -76,20 +73,20 @@ class Predictions:
     """
 
     def __init__(
-        self, model: Model, x: Any, y: Any = None, loss: Any = "auto", *, engine: str = "auto", batch_size: Any = None
+        self, model: Any, x: Any, y: Any = None, loss: Any = "auto", *, engine: str = "auto", batch_size: Any = None
     ) -> None:
         ready, target = prepare_pair(model, x, y)
         self._compute(model, _passes(model, ready, target, loss, engine, batch_size))
 
     @classmethod
-    def of_prepared(cls, model: Model, ready: Any, target: Array, loss: Any = "auto") -> Predictions:
+    def of_prepared(cls, model: Any, ready: Any, target: Array, loss: Any = "auto") -> Predictions:
         """Return the predictions for inputs of `Model.prepare` and targets of `Model.encode`."""
         self = cls.__new__(cls)
         self._compute(model, _passes(model, ready, target, loss))
         return self
 
     @classmethod
-    def of_outputs(cls, model: Model, outputs: Array, target: Array, loss: Any = "auto") -> Predictions:
+    def of_outputs(cls, model: Any, outputs: Array, target: Array, loss: Any = "auto") -> Predictions:
         """Return the predictions that outputs mean, whosever they are; targets are those of `Model.encode`."""
         self, (_, function, _) = cls.__new__(cls), model.pair(loss)
 
@@ -99,7 +96,7 @@ class Predictions:
         self._compute(model, [(outputs, target, cost(outputs, _scaled(model, target)))])
         return self
 
-    def _compute(self, model: Model, passes: Any) -> None:
+    def _compute(self, model: Any, passes: Any) -> None:
         self.task = model.target.task
         self.classes, self.count = model.target.classes, model.output_shape[-1]
         if self.task == "binary":
@@ -159,7 +156,7 @@ class Predictions:
         return self.scores | more | ({"r2": float(r2.mean())} if len(self) > 1 else {})
 
 
-def prepare_pair(model: Model, x: Any, y: Any = None) -> tuple[Any, np.ndarray]:
+def prepare_pair(model: Any, x: Any, y: Any = None) -> tuple[Any, np.ndarray]:
     """Return inputs as the network gets them and encoded targets, of x and y, a `Table`, or a `Stream` with its
     targets.
     """
@@ -176,7 +173,7 @@ def prepare_pair(model: Model, x: Any, y: Any = None) -> tuple[Any, np.ndarray]:
     return ready, target
 
 
-def labelled(model: Model, table: Table) -> tuple[Any, np.ndarray]:
+def labelled(model: Any, table: Table) -> tuple[Any, np.ndarray]:
     """Return the columns and the targets of the rows that have one, read as the model's own were."""
     column = None if model.preparation is None else model.preparation.target
     column = column or TargetColumn.of_classes(table.target, model.target.classes)
@@ -213,7 +210,7 @@ def row_scores(true: np.ndarray, predicted: np.ndarray, task: str) -> np.ndarray
 
 
 def _passes(
-    model: Model, ready: Any, target: Array, loss: Any, engine: str = "auto", batch_size: Any = None
+    model: Any, ready: Any, target: Array, loss: Any, engine: str = "auto", batch_size: Any = None
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Run a network over rows: outputs, targets and costs, block by block.
 
@@ -229,7 +226,7 @@ def _passes(
             yield model.target.undo(out), target[rows], losses.check_costs(type(function).__name__, cost, out)
 
 
-def _scaled(model: Model, target: Array) -> Array:
+def _scaled(model: Any, target: Array) -> Array:
     """Return encoded targets as the loss takes them: in the unit and the precision of training."""
     scaled = np.asarray(model.target.scale(target))
     return scaled.astype(model.precision, copy=False) if scaled.dtype.kind == "f" else scaled
