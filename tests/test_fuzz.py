@@ -33,7 +33,7 @@ from chainrule.experiments.plan import early_stopping, find_loss
 from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
 from chainrule.experiments.settings import read_settings
 from chainrule.tables.columns import Column
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training import checkpoint
 from chainrule.training.record import read_folder
 

@@ -15,7 +15,7 @@ from chainrule.export import check_onnx, onnx_inputs, to_onnx
 from chainrule.export.check import open_session, run_onnx
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pd = pytest.importorskip("pandas")

@@ -13,7 +13,8 @@ import chainrule as cr
 from chainrule import random
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.inspection import inspect_table
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target
 from chainrule.tables.values import values_of
@@ -93,7 +94,7 @@ def test_a_model_of_a_frame_reads_missing_values_of_a_file(tmp_path: Path) -> No
     file = read_table(file_of(tmp_path, "k,t", ["NA,NA", ",b"]))
     land, town = preparation.values(file)
     assert (land.tolist(), town.tolist()) == (["NA", None], [None, "b"])
-    assert preparation.notes(file) == ()
+    assert inspect_table(preparation, file).notes() == ()
 
 
 def test_texts_of_one_training_column_are_not_merged(tmp_path: Path) -> None:
@@ -109,7 +110,9 @@ def test_texts_of_one_training_column_are_not_merged(tmp_path: Path) -> None:
     new = pd.DataFrame({"version": ["3.10", "3.1", "3.100"], "code": ["01", "1", "1.0"], "level": ["3", 3, 3.0]})
     read = [values.tolist() for values in preparation.values(new)]
     assert read == [["3.10", "3.1", "3.100"], ["01", "1", "1"], ["3", "3", "3"]]
-    assert any("version: 1 cell with a category that is new" in note for note in preparation.notes(new))
+    assert any(
+        "version: 1 cell with a category that is new" in note for note in inspect_table(preparation, new).notes()
+    )
     assert learn_target(frame["version"])[0].classes == ("3.1", "3.10", "beta")
 
 

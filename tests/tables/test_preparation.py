@@ -15,10 +15,11 @@ import pytest
 
 from chainrule.errors import DataError, SettingError, UnknownNameError
 from chainrule.tables import transformers
+from chainrule.tables.category_inputs import rare_below
 from chainrule.tables.columns import Column
-from chainrule.tables.encoding import rare_below
-from chainrule.tables.numeric import CLIP
-from chainrule.tables.preparation import LIMIT, Preprocessor
+from chainrule.tables.inspection import inspect_table
+from chainrule.tables.numeric_inputs import CLIP
+from chainrule.tables.preprocessor import LIMIT, Preprocessor
 
 PLAN = (
     Column("id", "identifier", use=False),
@@ -317,7 +318,7 @@ def test_cells_of_another_kind_are_told(fitted: Preprocessor) -> None:
     missing = frame.copy()
     missing.loc[missing.index[3], "age"] = np.nan
     np.testing.assert_array_equal(fitted(mixed), fitted(missing))
-    note = next(note for note in fitted.notes(mixed) if note.startswith("age"))
+    note = next(note for note in inspect_table(fitted, mixed).notes() if note.startswith("age"))
     assert note == "age: 1 cell counted as missing, being no finite number; the first is in row 3: 'unknown'."
     with pytest.raises(DataError, match=r"'age' held numbers in the training rows.*row 1 has 'old'"):
         fitted(frame.iloc[:3].astype({"age": object}).assign(age=[None, "old", "young"]))
@@ -336,8 +337,10 @@ def test_what_training_rows_had_is_no_error_later() -> None:
 def test_notes_name_what_is_unusual() -> None:
     train = pd.DataFrame({"a": ["1", "2", "3"], "c": ["x", "y", "x"]})
     preparation = Preprocessor.fit(train, [Column("a", "number"), Column("c", "category")])
-    assert preparation.notes(train) == ()
-    found = preparation.notes(pd.DataFrame({"a": [1.0, None, np.inf], "c": ["x", "z", "q"], "d": [1, 2, 3]}))
+    assert inspect_table(preparation, train).notes() == ()
+    found = inspect_table(
+        preparation, pd.DataFrame({"a": [1.0, None, np.inf], "c": ["x", "z", "q"], "d": [1, 2, 3]})
+    ).notes()
     assert found == (
         "Columns that the network was not trained on are ignored: d.",
         "a: 1 cell counted as missing, being no finite number; the first is in row 2: inf.",

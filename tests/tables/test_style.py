@@ -20,10 +20,10 @@ from chainrule import random as keys
 from chainrule.errors import ChainruleError
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.inspection import TableInspection, inspect_table
+from chainrule.tables.number_style import Evidence, tell_style
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import read_table
-from chainrule.tables.reading import Reading
-from chainrule.tables.style import Evidence, tell_style
 from chainrule.tables.target import learn_target
 from chainrule.tables.values import values_of
 
@@ -105,7 +105,7 @@ def test_another_file_is_converted_refused_or_told(
     except ChainruleError:
         return
     wrong = ~np.isclose(read, new, rtol=1e-12)
-    told = [note for note in preparation.notes(file) if note.startswith("x:")]
+    told = [note for note in inspect_table(preparation, file).notes() if note.startswith("x:")]
     assert not wrong.any() or told or columns[0].note, (file["x"].tolist()[:5], read[:5], columns[0])
 
 
@@ -188,7 +188,7 @@ def test_nothing_depends_on_how_a_table_is_cut(block: int) -> None:
         new.attrs["separator"] = rng.choice([",", ";"])
         answers = []
         for cuts in ([0, n], sorted({0, n, *(rng.randrange(n) for _ in range(5))}), list(range(n + 1))):
-            reading = Reading(preparation)
+            reading = TableInspection(preparation)
             pieces = [new.iloc[a:b] for a, b in itertools.pairwise(cuts)]
             for piece in pieces:
                 reading.add(piece)
@@ -227,7 +227,7 @@ def test_percent_in_one_file_and_fractions_in_the_next(tmp_path: Path) -> None:
         preparation = Preprocessor.fit(frame, infer_columns(frame))
         other = read_table(file_of(tmp_path, {"p": second, "k": ["a", "b"] * 30}))
         np.testing.assert_allclose(preparation.values(other)[0], scale * share)
-        assert any("sign '%'" in note for note in preparation.notes(other))
+        assert any("sign '%'" in note for note in inspect_table(preparation, other).notes())
         if second is fractions:  # also of a frame with types
             np.testing.assert_allclose(preparation.values(pd.DataFrame({"p": share, "k": "a"}))[0], scale * share)
 
@@ -238,7 +238,9 @@ def test_a_currency_that_training_did_not_have_is_told_or_refused(tmp_path: Path
 
     bare, dollars, euros = read(["12.50", "7.25"]), read(["$12.50", "$7.25"]), read(["12.50 €", "7.25 €"])
     preparation = Preprocessor.fit(bare, infer_columns(bare))
-    assert "p: numbers have the sign '€' here, and none in the training rows." in preparation.notes(euros)
+    assert (
+        "p: numbers have the sign '€' here, and none in the training rows." in inspect_table(preparation, euros).notes()
+    )
     preparation = Preprocessor.fit(dollars, infer_columns(dollars))
     with pytest.raises(ChainruleError, match=r"'12\.50 €'"):
         preparation(euros)

@@ -27,8 +27,8 @@ from chainrule.experiments.find import TrainedModel, files_of_run, find_model
 from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import as_path, as_text, check_not_read, writing
 from chainrule.models import Model
+from chainrule.tables.inspection import TableInspection
 from chainrule.tables.read import is_table, read_chunks
-from chainrule.tables.reading import Reading
 
 #: Rows of a table that are read, predicted and written at once.
 ROWS = 50_000
@@ -114,7 +114,7 @@ def _of_table(model: Model, data: str, words: dict[str, Any]) -> Iterator[Block]
             yield Block(np.arange(done, done + len(frame)), None, numbers_in(frame, model))
             done += len(frame)
         return
-    reading = Reading(model.preparation)
+    reading = TableInspection(model.preparation)
     frames: list[Any] = []
     for frame in read_chunks(data, ROWS, **words):
         reading.add(frame)

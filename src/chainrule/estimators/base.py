@@ -28,7 +28,7 @@ from chainrule.models import Model
 from chainrule.models.inputs import Inputs
 from chainrule.optimizers import Optimizer
 from chainrule.tables.infer import unscaled
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training import EarlyStopping, Run
 from chainrule.training.callbacks import Callback
 from chainrule.training.fit import fit

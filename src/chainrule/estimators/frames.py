@@ -11,7 +11,7 @@ from chainrule import random
 from chainrule.data import Dataset, stratified_split
 from chainrule.errors import DataError
 from chainrule.tables.learning import learn
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training.run_data import SPLIT
 
 

@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError, DataError, SettingError
 from chainrule.experiments.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
 from chainrule.files import as_path
 from chainrule.models import Model
+from chainrule.tables.inspection import inspect_table
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.selection import columns_by_name
@@ -174,7 +175,7 @@ def judged_table(
     y = column.read(frame[name])
     column.check(y)
     if model.preparation is not None:
-        for note in model.preparation.notes(frame.drop(columns=name)):
+        for note in inspect_table(model.preparation, frame.drop(columns=name)).notes():
             say(f"{path}: {note}")
     if note := column.reading(frame[name]).note:
         say(f"{path}: {name}: {note}.")

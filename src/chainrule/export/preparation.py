@@ -27,8 +27,8 @@ from chainrule.errors import SettingError
 from chainrule.export.graph import Graph, Value
 from chainrule.export.quantiles import write_quantiles
 from chainrule.tables.columns import Column
-from chainrule.tables.numeric import CIRCLES, Numbers, is_missing
-from chainrule.tables.preparation import LIMIT, Preprocessor
+from chainrule.tables.numeric_inputs import CIRCLES, Numbers, is_missing
+from chainrule.tables.preprocessor import LIMIT, Preprocessor
 from chainrule.tables.values import categories
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.n
 
     >>> import pandas as pd
     >>> from chainrule.export.preparation import column_inputs
-    >>> from chainrule.tables.preparation import Preprocessor
+    >>> from chainrule.tables.preprocessor import Preprocessor
     >>> from chainrule.tables.columns import Column
     >>> train = pd.DataFrame({"age": ["20", "40"], "city": ["Rome", "Oslo"]})
     >>> preparation = Preprocessor.fit(train, (Column("age", "number"), Column("city", "category")))
@@ -233,7 +233,7 @@ def _one_hot(graph: Graph, code: Value, width: int) -> Value:
 
 
 def _parts(graph: Graph, seconds: Value, parts: Iterable[str], origin: float) -> list[Value]:
-    """Return the numbers of a date that `chainrule.tables.numeric` measures, from seconds since 1970; NaN stays NaN."""
+    """Return the numbers of dates, as `chainrule.tables.numeric_inputs`, from seconds since 1970; NaN stays NaN."""
     days = _floor(graph, seconds, DAY)
     time = graph.add("Sub", seconds, graph.add("Mul", days, DAY))
     calendar = _calendar(graph, days) if {"year", "month", "day"} & set(parts) else {}

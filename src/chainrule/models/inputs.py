@@ -20,7 +20,7 @@ from chainrule.tables.selection import columns_by_name
 from chainrule.tables.target import as_array, has_target
 
 if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preprocessor
+    from chainrule.tables.preprocessor import Preprocessor
 
 Array = Any
 

@@ -15,7 +15,7 @@ from chainrule.layers import Layer
 from chainrule.models.inputs import Inputs
 from chainrule.models.model import Model
 from chainrule.models.saving import read_tensors, unflatten
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 
 
 def load_model(path: str | Path) -> Model:

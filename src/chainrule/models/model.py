@@ -37,7 +37,7 @@ from chainrule.models.values import cast, fill
 from chainrule.settings import plain
 
 if TYPE_CHECKING:
-    from chainrule.tables.preparation import Preprocessor
+    from chainrule.tables.preprocessor import Preprocessor
 
 Array = Any
 

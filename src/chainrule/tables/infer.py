@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.association import LEVEL, PERMUTATIONS, ROWS, association, evenly
 from chainrule.tables.columns import KINDS, Column, find_column
-from chainrule.tables.numeric import CLIP, LARGEST
-from chainrule.tables.profile import MOST, Look, missing_texts, shown
+from chainrule.tables.number_style import Style, votes
+from chainrule.tables.numeric_inputs import CLIP, LARGEST
+from chainrule.tables.profile import MOST, ColumnProfile, missing_texts, shown
 from chainrule.tables.selection import CHOICES, INPUTS, PARTS
-from chainrule.tables.style import Style, votes
 from chainrule.tables.values import (
     EITHER_WAY,
     NO,
@@ -157,7 +157,7 @@ def infer_columns(
     series = {j: block[:, j] if block is not None else train_frame.iloc[:, j] for j in places}
     separator = train_frame.attrs.get("separator")
     missing = missing_texts(separator, missing)
-    looks = {j: Look(column, missing, separator) for j, column in series.items()}
+    looks = {j: ColumnProfile(column, missing, separator) for j, column in series.items()}
     table = votes(look.evidence for look in looks.values() if not look.typed)
     for look in looks.values():
         look.table = table
@@ -175,7 +175,7 @@ def infer_time(series: Any, missing: Collection[str]) -> Column:
     import pandas as pd
 
     series = series if isinstance(series, pd.Series) else pd.Series(series)
-    column = Look(series, tuple(missing), series.attrs.get("separator"))
+    column = ColumnProfile(series, tuple(missing), series.attrs.get("separator"))
     base = Column("time", "number", na_values=column.stored_na_values)
     plans = [
         day_numbers_plan(base, column, {}),
@@ -252,7 +252,7 @@ def _asked(name: str, given: Any) -> dict[str, Any]:
     return fields
 
 
-def _column(name: str, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
+def _column(name: str, column: ColumnProfile, asked: dict[str, Any], target_values: Any) -> Column:
     """Return the plan for a column: what it is told to be or found to be, and what follows from that."""
     base = Column(name, "category", missing=column.rows - len(column), distinct=column.distinct, example=column.example)
     base = dataclasses.replace(base, na_values=column.stored_na_values)
@@ -273,7 +273,7 @@ def _column(name: str, column: Look, asked: dict[str, Any], target_values: Any) 
     return dataclasses.replace(found, **changes)
 
 
-def _as_asked(base: Column, column: Look, kind: str, asked: dict[str, Any]) -> Column:
+def _as_asked(base: Column, column: ColumnProfile, kind: str, asked: dict[str, Any]) -> Column:
     if kind in ("text", "identifier", "constant"):
         return dataclasses.replace(base, kind=kind, use=False, reason=f"{kind}, as you said")
     found: Column | None
@@ -293,7 +293,7 @@ def _as_asked(base: Column, column: Look, kind: str, asked: dict[str, Any]) -> C
     return dataclasses.replace(found, reason=f"{found.reason}, as you said" if found.reason else "as you said")
 
 
-def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column:
+def _told(base: Column, column: ColumnProfile, asked: dict[str, Any], target_values: Any) -> Column:
     """Return what a column is by the rules."""
     left_out = dataclasses.replace(base, use=False)
     if not len(column):
@@ -316,7 +316,7 @@ def _told(base: Column, column: Look, asked: dict[str, Any], target_values: Any)
     )
 
 
-def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
+def _boolean(base: Column, column: ColumnProfile, least: float = 1.0) -> Column | None:
     if column.odd is not None or (least == 1.0 and column.distinct > len(YES) + len(NO) + 10):
         return None
     found = {text: as_boolean(as_text(text)) for text in column.texts}
@@ -329,7 +329,9 @@ def _boolean(base: Column, column: Look, least: float = 1.0) -> Column | None:
     return _filled(base, column, missing, kind="boolean", fill="most_frequent", distinct=len(truths), reason=reason)
 
 
-def _number_or_identifier(base: Column, column: Look, asked: dict[str, Any], target_values: Any) -> Column | None:
+def _number_or_identifier(
+    base: Column, column: ColumnProfile, asked: dict[str, Any], target_values: Any
+) -> Column | None:
     """Return a number, unless its whole numbers name things, or number the rows, and have nothing to do with the
     target.
     """
@@ -373,7 +375,7 @@ def _is_id(name: str) -> bool:
     return bool(_ID_NAME.fullmatch(name.lower()) or _ID_CASED.fullmatch(name))
 
 
-def are_codes(column: Look) -> bool:
+def are_codes(column: ColumnProfile) -> bool:
     """Return whether numbers are names: whole ones with leading zeros, as postal codes, or few with zeros behind
     (3.10).
     """
@@ -388,7 +390,7 @@ def are_codes(column: Look) -> bool:
     return with_zero >= (1 - MOST) * len(column) or (len(lengths) == 1 and all(map(str.isdecimal, column.texts)))
 
 
-def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
+def number_plan(base: Column, column: ColumnProfile, asked: dict[str, Any], least: float = MOST) -> Column | None:
     """Return the plan for numbers, if at least this share of the cells are some."""
     if column.odd is not None or column.dtype_kind == "M":
         return None
@@ -429,7 +431,7 @@ def number_plan(base: Column, column: Look, asked: dict[str, Any], least: float 
     )
 
 
-def _written(column: Look, style: Style) -> list[str]:
+def _written(column: ColumnProfile, style: Style) -> list[str]:
     """Return what is special about how numbers are written."""
     if column.typed:
         return []
@@ -454,7 +456,7 @@ def _has_outliers(values: Array) -> bool:
     return bool(reach > 0 and (values.min() < first - reach or values.max() > third + reach))
 
 
-def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
+def day_numbers_plan(base: Column, column: ColumnProfile, asked: dict[str, Any]) -> Column | None:
     """Return the plan for days written as 20200131."""
     texts = [text for text in column.texts if text not in column.markers]
     if len(texts) < 3 or not all(_DAY.fullmatch(text) and as_date(text) for text in texts):
@@ -462,7 +464,7 @@ def day_numbers_plan(base: Column, column: Look, asked: dict[str, Any]) -> Colum
     return date_plan(base, column, asked)
 
 
-def months_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | None:
+def months_plan(base: Column, column: ColumnProfile, asked: dict[str, Any]) -> Column | None:
     """Return the plan for months with their years, as 03.2018 or 2018.03, which would be numbers otherwise."""
     texts = [text for text in column.texts if text not in column.markers]
     if column.typed or len(texts) < 3 or not all(_MONTH.fullmatch(text) for text in texts):
@@ -470,7 +472,7 @@ def months_plan(base: Column, column: Look, asked: dict[str, Any]) -> Column | N
     return date_plan(base, column, asked)
 
 
-def date_plan(base: Column, column: Look, asked: dict[str, Any], least: float = MOST) -> Column | None:
+def date_plan(base: Column, column: ColumnProfile, asked: dict[str, Any], least: float = MOST) -> Column | None:
     """Return the plan for dates, if at least this share of the cells are some."""
     if column.odd is not None:
         return None
@@ -529,7 +531,7 @@ def _parts(days: Array) -> tuple[str, ...]:
     return (*varying, "elapsed") if {"year", "month", "day"} & set(varying) else varying or ("elapsed",)
 
 
-def _category(base: Column, column: Look, reason: str = "") -> Column:
+def _category(base: Column, column: ColumnProfile, reason: str = "") -> Column:
     whole = column.odd is None and column.distinct == len(column.texts)
     exact = column.exact
     written = column.texts if exact else map(as_text, column.texts)
@@ -545,7 +547,7 @@ def _category(base: Column, column: Look, reason: str = "") -> Column:
     )
 
 
-def _category_or_text(base: Column, column: Look, target_values: Any) -> Column:
+def _category_or_text(base: Column, column: ColumnProfile, target_values: Any) -> Column:
     found = _category(base, column)
     mixed = _mixed(column)
     several_words = 2 * sum(" " in text for text in column.texts) > len(column.texts)
@@ -569,7 +571,7 @@ def _category_or_text(base: Column, column: Look, target_values: Any) -> Column:
     return dataclasses.replace(found, kind=kind, use=False, encode="one_hot", reason=reason)
 
 
-def _association_of_order(column: Look, targets: Array) -> float:
+def _association_of_order(column: ColumnProfile, targets: Array) -> float:
     """Return the p-value for texts in their order, in which a9 comes before a10."""
     rows = evenly(column.rows, ROWS)
     texts = [None if cell is None else as_text(cell) for cell in cells(column.values)[rows]]
@@ -579,7 +581,7 @@ def _association_of_order(column: Look, targets: Array) -> float:
     return association(order, targets[rows][present])
 
 
-def _mixed(column: Look) -> str:
+def _mixed(column: ColumnProfile) -> str:
     """Return what to say where many cells, but not enough, are numbers."""
     style = column.style({})
     read = {text: as_number(text, style.decimal, style.unit) for text in column.texts}
@@ -588,13 +590,13 @@ def _mixed(column: Look) -> str:
     return f"; only {share:.0%} of the cells are numbers" if 0.5 <= share < MOST else ""
 
 
-def _filled(base: Column, column: Look, missing: int, **fields: Any) -> Column:
+def _filled(base: Column, column: ColumnProfile, missing: int, **fields: Any) -> Column:
     return dataclasses.replace(
         base, missing=missing, indicator=missing >= INDICATOR * column.rows and missing > 0, **fields
     )
 
 
-def _counted(column: Look, bad: Sequence[str], what: str) -> str:
+def _counted(column: ColumnProfile, bad: Sequence[str], what: str) -> str:
     """Return cells of another kind, as they are reported."""
     if not bad:
         return ""

@@ -23,7 +23,7 @@ import numpy as np
 
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, cache_folder
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import is_table, read_chunks
 
 if TYPE_CHECKING:

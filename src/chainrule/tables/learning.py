@@ -9,7 +9,7 @@ from chainrule.tables.describe import column_notes
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.leaks import leaks
 from chainrule.tables.notes import missing_notes, reading_notes
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 
 if TYPE_CHECKING:
     from pandas import DataFrame

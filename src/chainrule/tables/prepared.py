@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.data import Dataset
 from chainrule.errors import DataError
 from chainrule.tables.columns import Column
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.split import Split
 from chainrule.tables.values import values_of
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.columns import MISSING, Column
-from chainrule.tables.style import Evidence, Style, tell_style
+from chainrule.tables.number_style import Evidence, Style, tell_style, votes
 from chainrule.tables.values import as_number, as_text, cells, numbers, numbers_of_cells, tally
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "MARKERS",
     "MOST",
-    "Look",
+    "ColumnProfile",
     "evidence_in",
     "evidence_of",
     "missing_texts",
+    "restyle",
     "restyled",
     "shown",
     "taken_texts",
@@ -45,7 +46,7 @@ MANY = 100_000
 _SIGNS = re.compile(r"[^\w\s]+")
 
 
-class Look:
+class ColumnProfile:
     """The cells of a column, and what is found in them before they are read as anything.
 
     Attributes
@@ -55,7 +56,7 @@ class Look:
     texts : how often each value occurs, by how it is written
     na_values, na_counts : the texts that stand for missing values, and how often those that occur do
     odd : a cell that is no single value, such as a list
-    separator, table : of the text file, and how many of its columns have each decimal mark (`chainrule.tables.style`)
+    separator, table : of the text file, and how many of its columns have each decimal mark (`votes`)
     """
 
     def __init__(self, series: Any, missing: Collection[str] | None = None, separator: str | None = None) -> None:
@@ -212,6 +213,15 @@ def restyled(series: Any, column: Column, table: Mapping[str, int]) -> Column:
     """
     style = tell_style(evidence_in(series, column), table, series.attrs.get("separator"), column)
     return style.of(column)
+
+
+def restyle(columns: Sequence[Column], evidence: Sequence[Evidence | None], separator: str | None) -> list[Column]:
+    """Return the columns of the training table as another table has them written, by the evidence of its columns."""
+    table = votes(of_column for of_column in evidence if of_column is not None)
+    return [
+        column if of_column is None else tell_style(of_column, table, separator, column).of(column)
+        for column, of_column in zip(columns, evidence, strict=True)
+    ]
 
 
 def is_plain(cell: Any) -> bool:

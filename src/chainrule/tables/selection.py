@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.columns import Column
-from chainrule.tables.numeric import CIRCLES, is_missing
+from chainrule.tables.numeric_inputs import CIRCLES, is_missing
 from chainrule.tables.values import cells
 
 if TYPE_CHECKING:

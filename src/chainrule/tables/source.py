@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.files import as_path
 from chainrule.tables.large import HEAD, FileSource, is_large
-from chainrule.tables.preparation import Preprocessor
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import read_table
 from chainrule.tables.values import coded
 

@@ -13,8 +13,8 @@ from chainrule.errors import DataError, SettingError
 from chainrule.tables.infer import leaves_out, unscaled
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
-from chainrule.tables.preparation import Preprocessor
 from chainrule.tables.prepared import PreparedTable, as_dataset
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.profile import missing_texts
 from chainrule.tables.source import InMemorySource, TableSource, open_source
 from chainrule.tables.split import Split, SplitSpec, may_name_parts, split_column

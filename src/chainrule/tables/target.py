@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, unknown_name
 from chainrule.tables.columns import Column, find_column
 from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, months_plan, number_plan
-from chainrule.tables.profile import Look, evidence_of, missing_texts, restyled, shown, taken_texts
-from chainrule.tables.style import votes
+from chainrule.tables.number_style import votes
+from chainrule.tables.profile import ColumnProfile, evidence_of, missing_texts, restyled, shown, taken_texts
 from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, values_of
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def learn_target(
     name = "" if series.name is None else str(series.name)
     title = f"The target {name!r}" if name else "The target"
     separator = series.attrs.get("separator")
-    column = Look(series, missing_texts(separator, missing), separator)
+    column = ColumnProfile(series, missing_texts(separator, missing), separator)
     if column.evidence.example and not column.evidence.sure and others is not None:
         column.table = votes(evidence_of(others()))
     style = dict(style or {})
@@ -321,11 +321,11 @@ def _are_classes(values: Array) -> bool:
     return distinct <= 2 or (distinct <= FEW and len(values) >= 5 * distinct)
 
 
-def _first_text(column: Look) -> str:
+def _first_text(column: ColumnProfile) -> str:
     return shown(next((text for text in column.texts if math.isnan(as_number(text))), column.example))
 
 
-def _taken(column: Look) -> str:
+def _taken(column: ColumnProfile) -> str:
     """Return the texts that were taken for missing values, which may have been classes."""
     if not column.na_counts:
         return ""

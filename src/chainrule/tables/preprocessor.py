@@ -15,8 +15,8 @@ category   one input per category, 1 for the one it is and 0 for others ("one_ho
 =========  =========================================================================================================
 
 A column with ``indicator`` gets a further input, 1 where its value is missing, if that happens in the training rows.
-Every value that is no finite number of a column's kind counts as missing (`Preprocessor.notes` says so). What has only
-one value in the training rows gives the same number for every row. No input is beyond ±`LIMIT`.
+Every value that is no finite number of a column's kind counts as missing (`chainrule.tables.inspection` says so). What
+has only one value in the training rows gives the same number for every row. No input is beyond ±`LIMIT`.
 
 Each row is prepared for itself, so that a file in pieces gives what it gives as a whole (principal components to the
 last bits only, which the library for matrix products rounds by the number of rows).
@@ -37,11 +37,10 @@ from numpy.typing import NDArray
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.settings import plain
 from chainrule.tables import transformers
-from chainrule.tables.columns import Column
-from chainrule.tables.encoding import Categories, rare_below
-from chainrule.tables.numeric import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
-from chainrule.tables.profile import evidence_in
-from chainrule.tables.reading import Reading, as_written, styled
+from chainrule.tables.category_inputs import Categories, rare_below
+from chainrule.tables.columns import MISSING, Column
+from chainrule.tables.numeric_inputs import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
+from chainrule.tables.profile import evidence_in, restyle
 from chainrule.tables.selection import check_kind, check_plan, select, unreadable
 from chainrule.tables.target import TargetColumn
 from chainrule.tables.values import values_of
@@ -85,7 +84,7 @@ class Preprocessor:
     Examples
     --------
     >>> import pandas as pd
-    >>> from chainrule.tables.columns import Column
+    >>> from chainrule.tables.columns import MISSING, Column
     >>> train = pd.DataFrame({"age": ["20", "40", None], "city": ["Rome", "Oslo", "Rome"]})
     >>> plan = (Column("age", "number", indicator=True), Column("city", "category"))
     >>> preparation = Preprocessor.fit(train, plan)
@@ -173,8 +172,8 @@ class Preprocessor:
         """Return the inputs for the network, float32 (rows, features).
 
         Columns are found by name, in any order; other ones are ignored (`extra` names them). Numbers may be written in
-        another style than in the training rows (`chainrule.tables.style`), which is told from this table, or from the
-        whole of which it is a piece: ``columns`` are then those of the whole's `Reading`.
+        another style than in the training rows (`chainrule.tables.number_style`), which is inferred from this table, or
+        from the whole of which it is a piece: ``columns`` are then those of the whole's `TableInspection`.
 
         Raises `DataError` for columns that are missing, and for a column in which no cell can be read as what it was in
         the training rows (text in the place of numbers).
@@ -199,7 +198,7 @@ class Preprocessor:
                 for cells, column in zip(series, self._used, strict=True)
             ]
             separator = frame.attrs.get("separator")
-            columns = styled([as_written(self, column, separator) for column in self._used], evidence, separator)
+            columns = restyle(self.columns_as_written(separator), evidence, separator)
         values = []
         for column, (_, cells) in zip(columns, selected.items(), strict=True):
             values.append(values_of(cells, column))
@@ -212,11 +211,18 @@ class Preprocessor:
         known = {column.name for column in self.columns} | ({self.target.name} if self.target is not None else set())
         return tuple(str(name) for name in frame.columns if str(name) not in known)
 
-    def notes(self, frame: DataFrame) -> tuple[str, ...]:
-        """Return what is unusual about a table, as sentences: extra columns, numbers in another style, unread cells."""
-        reading = Reading(self)
-        reading.add(frame)
-        return reading.notes()
+    def columns_as_written(self, separator: str | None) -> list[Column]:
+        """Return the columns that are used, as a text file with this separator writes missing values (None: no file).
+
+        A file writes them as text, also where the training table was a frame, whose text means what it says.
+        """
+        return [column if separator is None else self._in_a_file(column) for column in self._used]
+
+    def _in_a_file(self, column: Column) -> Column:
+        if column.kind != "category" or column.na_values != ("",):
+            return column
+        known = self.lookup(column.name)[0]
+        return replace(column, na_values=tuple(sorted(text for text in MISSING if text not in known)))
 
     @functools.cached_property
     def checksum(self) -> str:

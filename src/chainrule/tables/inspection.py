@@ -1,15 +1,14 @@
-"""How another table than the training table is written, and what is unusual about its cells: told of the whole of it.
+"""Inspect another table than the training table: how it is written, and what is unusual about its cells.
 
-A table may be looked at in pieces, as a large file is: nothing depends on how it is cut. Rows are counted through all
+A table may be inspected in pieces, as a large file is: nothing depends on how it is cut. Rows are counted through all
 pieces.
 """
 
 from __future__ import annotations
 
 import collections
-import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +16,17 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 from chainrule.tables.columns import MISSING, Column
-from chainrule.tables.numeric import is_missing
-from chainrule.tables.profile import evidence_in
+from chainrule.tables.number_style import PLAIN, Evidence
+from chainrule.tables.numeric_inputs import is_missing
+from chainrule.tables.preprocessor import Preprocessor
+from chainrule.tables.profile import evidence_in, restyle
 from chainrule.tables.selection import INPUTS, is_infinite, select
-from chainrule.tables.style import PLAIN, Evidence, tell_style, votes
 from chainrule.tables.values import as_number, bare_number, cells, distinct, values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from chainrule.tables.preparation import Preprocessor
-
-__all__ = ["Reading", "styled"]
+__all__ = ["TableInspection", "inspect_table"]
 
 Array = NDArray[Any]
 
@@ -41,26 +39,14 @@ VALUE, NONE, INFINITE, EMPTY = "value", "none", "infinite", "empty"
 PLAIN_KINDS: tuple[Kind, Kind] = ((VALUE, VALUE, ""), (VALUE, NONE, ""))
 
 
-def styled(columns: Sequence[Column], evidence: Sequence[Evidence | None], separator: str | None) -> list[Column]:
-    """Return the columns of the training table as another table has them written."""
-    table = votes(found for found in evidence if found is not None)
-    read = []
-    for column, own in zip(columns, evidence, strict=True):
-        if own is not None:
-            style = tell_style(own, table, separator, column)
-            column = style.of(column)
-        read.append(column)
-    return read
-
-
-class Reading:
+class TableInspection:
     """The cells of a table that a model is used on.
 
     >>> import pandas as pd
-    >>> from chainrule.tables.preparation import Preprocessor
+    >>> from chainrule.tables.preprocessor import Preprocessor
     >>> train = pd.DataFrame({"size": ["1.5", "2.25", "4.0"]})
     >>> preparation = Preprocessor.fit(train, (Column("size", "number", low=1.5, high=4.0),))
-    >>> reading = Reading(preparation)
+    >>> reading = TableInspection(preparation)
     >>> for piece in (["1,5"], ["?"], ["soon"]):
     ...     reading.add(pd.DataFrame({"size": piece}))
     >>> for note in reading.notes():
@@ -86,7 +72,7 @@ training rows; they are read so.
         self.separator = frame.attrs.get("separator")
         self.extra = self.preparation.extra(frame)
         for j, (column, (_, series)) in enumerate(
-            zip(self._as_written(), select(frame, self.used).items(), strict=True)
+            zip(self.preparation.columns_as_written(self.separator), select(frame, self.used).items(), strict=True)
         ):
             own = self._evidence[j]
             if own is not None:
@@ -99,7 +85,7 @@ training rows; they are read so.
     @property
     def columns(self) -> list[Column]:
         """The columns that are used, in the style in which this table is written."""
-        return styled(self._as_written(), self._evidence, self.separator)
+        return restyle(self.preparation.columns_as_written(self.separator), self._evidence, self.separator)
 
     def check(self) -> None:
         """Raise a `DataError` for a column in which no cell can be read as what it was: text instead of numbers."""
@@ -144,12 +130,6 @@ training rows; they are read so.
             )
         if not column.missing and counts[EMPTY]:
             yield f"{column.name}: {_cells(counts[EMPTY])} without a value; in the training rows all had one."
-
-    def _as_written(self) -> list[Column]:
-        """Return the columns; text files write missing values as text, also where the training table was no
-        text file.
-        """
-        return [as_written(self.preparation, column, self.separator) for column in self.used]
 
     def _look(self, column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
         """The kinds of cells, with how many there are, the row of the first, and what it holds."""
@@ -197,14 +177,11 @@ training rows; they are read so.
         return counts, first
 
 
-def as_written(preparation: Preprocessor, column: Column, separator: str | None) -> Column:
-    """Return a column as it is read in a text file, where the training table was a frame, whose text means what it
-    says.
-    """
-    if separator is None or column.kind != "category" or column.na_values != ("",):
-        return column
-    known = preparation.lookup(column.name)[0]
-    return dataclasses.replace(column, na_values=tuple(sorted(text for text in MISSING if text not in known)))
+def inspect_table(preparation: Preprocessor, frame: DataFrame) -> TableInspection:
+    """Return what there is to know of a whole table before the model is used on it."""
+    inspection = TableInspection(preparation)
+    inspection.add(frame)
+    return inspection
 
 
 def _look_at_numbers(column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
