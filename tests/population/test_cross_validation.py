@@ -225,8 +225,8 @@ class TestResult:
         result = made(scores, folds)
         by_fold = [0.85, 0.75, 0.9]
         assert result.mean == pytest.approx(np.mean(by_fold))
-        assert result.deviation == pytest.approx(np.std(by_fold, ddof=1))
-        assert result.seed_deviation == pytest.approx(np.sqrt((0.005 + 0.005 + 0.02) / 3))
+        assert result.std == pytest.approx(np.std(by_fold, ddof=1))
+        assert result.seed_std == pytest.approx(np.sqrt((0.005 + 0.005 + 0.02) / 3))
         # Nadeau and Bengio (2003) by hand: 1/J + n_test / n_train.
         reach = stats.t.ppf(0.95, 2) * np.sqrt((1 / 3 + 10 / 20) * np.var(by_fold, ddof=1))
         assert result.interval(0.9) == pytest.approx((np.mean(by_fold) - reach, np.mean(by_fold) + reach))
@@ -372,8 +372,8 @@ TEXT = np.array(["a"] * 30 + ["b"] * 31 + ["c"] * 2)
         (SettingError, "'val_accuracy'", {"early_stopping": cr.EarlyStopping(monitor="val_accuracy")}),
         (SettingError, "validation is the share of each fold's", {"validation": (x, y)}),
         (SettingError, "above 0 and below 1", {"validation": 1.5}),
-        (SettingError, "seeds is a number", {"seeds": 0}),
-        (SettingError, "list of different seeds", {"seeds": [1, 1]}),
+        (SettingError, "at least 1 seed", {"seeds": 0}),
+        (SettingError, "seeds are to differ", {"seeds": [1, 1]}),
         (SettingError, "stratify=True needs classes",
          {"stratify": True, "net": cr.mlp([3, 1], output="linear"), "data": (x, number)}),
         (SettingError, 'stratify is "auto"', {"stratify": "classes"}),

@@ -141,10 +141,10 @@ def write(folder: Path, found: CrossValidation, watched: bool) -> None:
     low, high = found.interval()
     told = {
         "mean": found.mean,
-        "deviation": found.deviation,
+        "deviation": found.std,
         "low": low,
         "high": high,
-        "values": found.of_splits.tolist(),
+        "values": found.split_scores.tolist(),
     }
     facts: dict[str, Any] = {
         "kind": "folds",

@@ -17,8 +17,8 @@ from chainrule.errors import SettingError
 from chainrule.finders.common import crew_of, engine_for, geometric_mean, increasing, placed, refuse, rounded
 from chainrule.layers import Layer
 from chainrule.models import Model
-from chainrule.population.comparison import listed_seeds
 from chainrule.population.member import Member
+from chainrule.population.seeds import list_seeds
 from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
@@ -97,7 +97,7 @@ def find_batch_size(
     if sizes is not None and any(size != int(size) for size in increasing("find_batch_size", "sizes", sizes, 1)):
         raise SettingError(f"find_batch_size: sizes are whole numbers, got {sizes!r}.")
     refuse("find_batch_size", settings, "early_stopping", "callbacks")
-    seeds = listed_seeds("find_batch_size", seeds, settings.pop("seed", 0))
+    seeds = list_seeds("find_batch_size", seeds, settings.pop("seed", 0))
     trainer = crew_of(net, data, {**settings, "epochs": epochs})
     members = trainer.add_members([{"seed": seed} for seed in seeds])
     n = len(members[0].job.prepared.train.x)

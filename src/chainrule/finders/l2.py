@@ -13,8 +13,9 @@ from chainrule.finders.common import increasing, refuse, rounded
 from chainrule.layers import Layer
 from chainrule.metrics import find
 from chainrule.models import Model
-from chainrule.population.comparison import listed_seeds, metric_of
+from chainrule.population.comparison import compared_metric
 from chainrule.population.population import Population
+from chainrule.population.seeds import list_seeds
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
 from chainrule.statistics import LEVEL, Summary, check_confidence, holm, paired, percent, summary
@@ -73,13 +74,13 @@ def find_l2(
     check_confidence(confidence)
     refuse("find_l2", settings, "l2")
     given = None if values is None else increasing("find_l2", "values", values, 0.0)
-    seeds = listed_seeds("find_l2", seeds, settings.pop("seed", 0))
+    seeds = list_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)
     trainer = PopulationTrainer(net, data, **settings)
     members = trainer.add_members([{"l2": 0.0, "seed": seed} for seed in seeds])
     if not members[0].validated:
         raise SettingError("find_l2 needs validation data: validation=0.2, or (x, y). On training data λ = 0 is best.")
-    metric = metric_of(members, metric)
+    metric = compared_metric(members, metric)
     if not metric.startswith("val_"):
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].job.state.settings["run"]["samples"]

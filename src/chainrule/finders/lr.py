@@ -17,8 +17,8 @@ from chainrule.errors import SettingError
 from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, refuse, rounded
 from chainrule.layers import Layer
 from chainrule.models import Model
-from chainrule.population.comparison import listed_seeds
 from chainrule.population.member import Member
+from chainrule.population.seeds import list_seeds
 from chainrule.schedules import Ramp
 from chainrule.settings import check_number, plain
 from chainrule.statistics import LEVEL, check_confidence, percent, summary
@@ -97,7 +97,7 @@ def find_lr(
     refuse("find_lr", settings, "epochs", "early_stopping", "callbacks")
     optimizer = optimizers.get(settings.pop("optimizer", "adam"))
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
-    seeds = listed_seeds("find_lr", seeds, settings.pop("seed", 0))
+    seeds = list_seeds("find_lr", seeds, settings.pop("seed", 0))
     members = crew_of(net, data, settings).add_members([{"seed": seed} for seed in seeds])
     engine = engine_for(members[0], steps * len(seeds), settings.get("engine", "auto"), settings.get("devices"))
     costs = np.array([_costs(member, steps, engine) for member in members])

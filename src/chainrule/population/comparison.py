@@ -5,10 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from chainrule import metrics
 from chainrule.augment import Augmentation
@@ -18,23 +15,13 @@ from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.optimizers import Optimizer
 from chainrule.population.member import Member
+from chainrule.population.pairs import Pair, compare_pairs
 from chainrule.population.population import Population
+from chainrule.population.seeds import list_seeds
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
 from chainrule.schedules import Schedule
-from chainrule.statistics import (
-    LEVEL,
-    Difference,
-    Summary,
-    alike,
-    check_confidence,
-    holm,
-    levels,
-    mcnemar,
-    paired,
-    percent,
-    summary,
-)
+from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.run import Run
 from chainrule.training.run_data import pair_of
@@ -108,51 +95,28 @@ def compare(
     ('large rate', 4)
     """
     check_confidence(confidence)
-    given = {name: _settings_of(name, value) for name, value in _checked(configurations).items()}
-    seeds = listed_seeds("compare", seeds, settings.pop("seed", 0))
+    changes = {name: _settings_of(name, value) for name, value in _check_configurations(configurations).items()}
+    seeds = list_seeds("compare", seeds, settings.pop("seed", 0))
     held_out = None if test is None else pair_of(test, "test is (x, y) or a Dataset")
     progress = settings.pop("progress", True)
     trainer = PopulationTrainer(net, data, **settings)
-    members = trainer.add_members([what | {"seed": seed} for what in given.values() for seed in seeds])
-    metric = metric_of(members, metric, tested=held_out is not None)
+    members = trainer.add_members(
+        [configuration | {"seed": seed} for configuration in changes.values() for seed in seeds]
+    )
+    metric = compared_metric(members, metric, tested=held_out is not None)
     with show_progress(members, progress) as watch:
         trainer.train(members, watch=watch)
     n = len(seeds)
-    runs = {name: Population(members[i * n : (i + 1) * n]) for i, name in enumerate(given)}
+    runs = {name: Population(members[i * n : (i + 1) * n]) for i, name in enumerate(changes)}
     if metric.startswith("test_"):
-        values = {name: [_tested(run, held_out, metric) for run in found] for name, found in runs.items()}
+        values = {name: [_test_score(run, held_out, metric) for run in population] for name, population in runs.items()}
     else:
-        values = {name: found.scores(metric).tolist() for name, found in runs.items()}
-    return Comparison(metric, tuple(seeds), values, runs, given, confidence)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two configurations, compared seed by seed.
-
-    Attributes
-    ----------
-    first, second : their names
-    difference : first − second of the metric over the seeds in which both finished; its interval is as wide as all
-        pairs together ask for, and leaves zero out exactly where ``p`` is below 1 − confidence (Serlin, 1993)
-    p : the p value, raised so that it holds together with those of all other pairs (Holm, 1979)
-    better : the name of the better one if there is evidence, else None
-    words : what was found, as a sentence
-    """
-
-    first: str
-    second: str
-    difference: Difference
-    p: float
-    better: str | None
-    words: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return self.words
+        values = {name: population.scores(metric).tolist() for name, population in runs.items()}
+    return Comparison(metric, tuple(seeds), values, runs, changes, confidence)
 
 
 class Comparison:
-    """What `compare` found: ``print`` it.
+    """The result of `compare`: ``print`` it.
 
     Attributes
     ----------
@@ -182,11 +146,11 @@ class Comparison:
         confidence: float = LEVEL,
     ) -> None:
         self.metric, self.seeds, self.confidence = metric, seeds, confidence
-        self.values = {name: tuple(found) for name, found in values.items()}
+        self.values = {name: tuple(measured) for name, measured in values.items()}
         self.runs = dict(runs)
         self.configurations = configurations
-        self.summaries: dict[str, Summary] = {name: summary(found, confidence) for name, found in values.items()}
-        self.pairs: tuple[Pair, ...] = _pairs(self.values, metrics.find(metric).smaller_is_better, confidence)
+        self.summaries: dict[str, Summary] = {name: summary(measured, confidence) for name, measured in values.items()}
+        self.pairs: tuple[Pair, ...] = compare_pairs(self.values, metrics.find(metric).smaller_is_better, confidence)
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.values)}; {self.metric}, {len(self.seeds)} seeds)"
@@ -194,7 +158,7 @@ class Comparison:
     @property
     def best(self) -> str:
         """The configuration with the best mean; another may be as good (see ``pairs``)."""
-        best = metrics.find(self.metric).best([found.mean for found in self.summaries.values()])
+        best = metrics.find(self.metric).best([summed.mean for summed in self.summaries.values()])
         return list(self.summaries)[best or 0]
 
     def pair(self, first: str, second: str) -> Pair:
@@ -216,12 +180,12 @@ class Comparison:
 
     def _rows(self) -> list[list[str]]:
         rows = []
-        deviations = [found.deviation for found in self.summaries.values() if found.deviation > 0]
+        deviations = [each.deviation for each in self.summaries.values() if each.deviation > 0]
         scale = min(deviations, default=math.nan)
-        for name, found in self.summaries.items():
-            figures = alike(found.mean, found.deviation, found.low, found.high, scale=scale)
-            mean, deviation, low, high = (s if s != "nan" else "" for s in figures)
-            diverged = f"{found.failed} of {len(found.values)}" if found.failed else ""
+        for name, each in self.summaries.items():
+            figures = alike(each.mean, each.deviation, each.low, each.high, scale=scale)
+            mean, deviation, low, high = (text if text != "nan" else "" for text in figures)
+            diverged = f"{each.failed} of {len(each.values)}" if each.failed else ""
             rows.append([name, mean, deviation, f"{low} to {high}" if low else "", diverged])
         return rows
 
@@ -270,70 +234,11 @@ class Comparison:
             raise unknown_name("metric", metric, columns)
         rows = []
         for name, runs in self.runs.items():
-            of_each = [run.history[metric] for run in runs if len(run.history)]
-            for epoch in range(max(map(len, of_each), default=0)):
-                found = summary([values[epoch] for values in of_each if epoch < len(values)], self.confidence)
-                rows.append([name, epoch + 1, found.mean, found.low, found.high, found.n])
+            curves = [run.history[metric] for run in runs if len(run.history)]
+            for epoch in range(max(map(len, curves), default=0)):
+                mean = summary([values[epoch] for values in curves if epoch < len(values)], self.confidence)
+                rows.append([name, epoch + 1, mean.mean, mean.low, mean.high, mean.n])
         return pd.DataFrame(rows, columns=["configuration", "epoch", "mean", "low", "high", "n"])
-
-
-def _pairs(values: Mapping[str, Sequence[float]], smaller: bool, confidence: float) -> tuple[Pair, ...]:
-    """Return every two configurations compared; all statements hold together."""
-    names = list(itertools.combinations(values, 2))
-    chances = [paired(values[a], values[b]).p for a, b in names]
-    raised = holm(chances)
-    differences = [
-        paired(values[a], values[b], level) for (a, b), level in zip(names, levels(chances, confidence), strict=True)
-    ]
-    judge = _Judge(values, smaller, confidence, len(names))
-    return tuple(
-        Pair(a, b, difference, p, *judge(a, b, difference, p))
-        for (a, b), difference, p in zip(names, differences, raised, strict=True)
-    )
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """Which of two is better, if there is evidence, and that in words."""
-
-    values: Mapping[str, Sequence[float]]
-    smaller: bool
-    confidence: float
-    pairs: int
-
-    def __call__(self, a: str, b: str, difference: Difference, p: float) -> tuple[str | None, str]:
-        lost = {name: [not math.isfinite(v) for v in self.values[name]] for name in (a, b)}
-        n = len(lost[a])
-        if all(lost[a]) and all(lost[b]):
-            return None, f"{a} and {b} cannot be compared: all members of both diverged"
-        for worse, other in ((a, b), (b, a)):
-            only_worse = sum(w and not o for w, o in zip(lost[worse], lost[other], strict=True))
-            only_other = sum(o and not w for w, o in zip(lost[worse], lost[other], strict=True))
-            chance = min(1.0, self.pairs * mcnemar(only_worse, only_other))
-            if all(lost[worse]) or (only_worse > only_other and chance < 1 - self.confidence):
-                count = f"all {n}" if all(lost[worse]) else f"{sum(lost[worse])} of {n}"
-                others = f", and {sum(lost[other])} of {other}" if any(lost[other]) else ""
-                return other, f"{other} is better than {worse}: {count} members of {worse} diverged{others}"
-        left_out = "".join(f", {sum(lost[x])} of {x} diverged" for x in (a, b) if any(lost[x]))
-        if difference.n < 2:
-            return None, f"{a} and {b} cannot be compared: too few seeds finished in both ({difference.n}{left_out})"
-        if difference.mean == difference.low == difference.high == 0:
-            return None, f"{a} and {b} are the same for all {difference.n} seeds" + (left_out and f" ({left_out[2:]})")
-        details = [f"{difference.n} seeds{left_out}"]
-        sign = -1.0 if p < 1 - self.confidence and difference.mean < 0 else 1.0
-        by, low, high = difference.mean * sign, *sorted((difference.low * sign, difference.high * sign))
-        if math.isnan(low):  # the same in every seed
-            by_text = f"{by:.4g}"
-            details.insert(0, "the same for every seed")
-        else:
-            by_text, low_text, high_text = alike(by, low, high, scale=(high - low) / 2)
-            details.insert(0, f"{percent(self.confidence)}: {low_text} to {high_text}")
-        if p < 1 - self.confidence:
-            better, other = (a, b) if (difference.mean < 0) == self.smaller else (b, a)
-            details.insert(1, f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001")
-            return better, f"{better} is better than {other} by {by_text} ({', '.join(details)})"
-        details[0] = f"difference {by_text}, {details[0]}"
-        return None, f"no evidence of a difference between {a} and {b} ({', '.join(details)})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -349,7 +254,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [aligned(line) for line in lines]
 
 
-def _checked(configurations: Any) -> Mapping[str, Any]:
+def _check_configurations(configurations: Any) -> Mapping[str, Any]:
     if not isinstance(configurations, Mapping):
         raise SettingError(
             'compare takes configurations by name, such as {"adam": {"optimizer": "adam"}, "sgd": cr.SGD(0.1)}, '
@@ -363,47 +268,32 @@ def _checked(configurations: Any) -> Mapping[str, Any]:
     return configurations
 
 
-def _settings_of(name: str, given: Any) -> dict[str, Any]:
-    """Return what a configuration changes, as a member's settings."""
-    if isinstance(given, Mapping):
-        if "seed" in given:
+def _settings_of(name: str, value: Any) -> dict[str, Any]:
+    """Return what a configuration changes, as the differences of a member."""
+    if isinstance(value, Mapping):
+        if "seed" in value:
             raise SettingError(f"Configuration {name!r} has a seed; all have the same ones: write seeds=[1, 2, 3].")
-        return dict(given)
+        return dict(value)
     for kind, setting in KINDS.items():
-        if isinstance(given, kind):
-            return {setting: given}
+        if isinstance(value, kind):
+            return {setting: value}
     raise SettingError(
-        f"Configuration {name!r} is {given!r}; write which setting that is, such as "
-        f'{{"optimizer": {given!r}}}, or give an optimizer, schedule, loss, network, augmentation or early stopping.'
+        f"Configuration {name!r} is {value!r}; write which setting that is, such as "
+        f'{{"optimizer": {value!r}}}, or give an optimizer, schedule, loss, network, augmentation or early stopping.'
     )
 
 
-def listed_seeds(owner: str, given: Any, first: int) -> list[int]:
-    """Return the seeds as a list: so many from the first on, or those given; at least two."""
-    if isinstance(given, int | np.integer) and not isinstance(given, bool):
-        seeds = list(range(first, first + int(given)))
-    elif isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
-        seeds = [int(seed) if isinstance(seed, int | np.integer) else seed for seed in given]
-        if len(set(seeds)) < len(seeds):
-            raise SettingError(f"seeds are to differ, so that the members do, got {seeds}.")
-    else:
-        raise SettingError(f"seeds is how many, such as 10, or which, such as [0, 1, 2], got {given!r}.")
-    if len(seeds) < 2:
-        raise SettingError(f"One seed says nothing about chance: {owner} needs at least 2 seeds, got {len(seeds)}.")
-    return seeds
-
-
-def metric_of(members: Sequence[Member], asked: str | None, tested: bool = False) -> str:
+def compared_metric(members: Sequence[Member], metric: str | None, tested: bool = False) -> str:
     """Return the metric to compare by; raises for one that will not be measured, before anything is trained."""
     parts = ["test_"] * tested + ["val_"] * all(member.validated for member in members) + [""]
     known = metrics.columns_of(members[0].job.recipe.task, parts)
-    if asked is not None and asked not in known:
-        raise unknown_name("metric", asked, known)
-    return asked or known[0]
+    if metric is not None and metric not in known:
+        raise unknown_name("metric", metric, known)
+    return metric or known[0]
 
 
-def _tested(run: Run, test: Any, metric: str) -> float:
+def _test_score(run: Run, data: Any, metric: str) -> float:
     """Return a metric of a run's model on test data; NaN for one that diverged."""
     if run.stopped is not None and run.stopped.startswith("diverged"):
         return math.nan
-    return run.evaluate(*test)[metrics.base_name(metric)]
+    return run.evaluate(*data)[metrics.base_name(metric)]
