@@ -27,8 +27,8 @@ FACE = "chainrule"  # the package itself, `import chainrule as cr`: it shows eve
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
 GROUND = (
-    *("settings", "random", "engine", "files", "passwords", "signals", "memory"),
-    *("metrics", "display", "tree", "keywords", "errors"),
+    *("run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
+    *("metrics", "display", "tree", "fields", "keywords", "errors"),
 )
 CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, and what it learns from
 

@@ -18,8 +18,6 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
-
 from chainrule.errors import SettingError, did_you_mean, unknown_name
 from chainrule.keywords import check_keywords, unknown_keywords
 
@@ -43,6 +41,10 @@ def plain(value: Any) -> Any:
         return tuple(map(plain, value))
     if type(value) is dict:
         return {key: plain(item) for key, item in value.items()}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    import numpy as np  # only here: `chainrule --help` reads the settings of a run, and shall not wait for NumPy
+
     if isinstance(value, np.longdouble):
         return float(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):

@@ -35,17 +35,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule import activations, augment, layers, losses
+from chainrule import activations, layers, losses
 from chainrule.data import Dataset
-from chainrule.data.images import check_size
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError, unknown_name
-from chainrule.files import check_text
+from chainrule.experiments.settings import TrainSettings
 from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Schedule
@@ -70,9 +68,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-#: What the model of a run of several seeds may be.
-SAVED = ("ensemble", "best")
-
 _ALL: dict[str, Any] = {
     "activation": "relu",
     "init": "auto",
@@ -92,121 +87,6 @@ LARGE_TABLE = 5_000
 VALIDATION = 0.1
 
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """What a training run can be told: the keys of ``config.toml``. None means: decide by the rules above.
-
-    Attributes
-    ----------
-    data, data_dir : a name or path for `chainrule.data.load`, or the path of a table
-    target : the column of a table that is to be predicted
-    columns : kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`)
-    image_size : (height, width) to bring the pictures of a folder to
-    encoding, separator : of a table's text, where they cannot be told: "cp1252", ";"
-    missing : the texts of a table that stand for missing values; None: the usual ones ("NA", "?", "-", ...)
-    task : "classification" or "regression", for a table whose target could be either
-    group, time, split : columns of a table by which its rows are split (see `chainrule.tables.Table.prepare`)
-    components : principal components to reduce a table's inputs to
-    test : the share of the rows held out for the test, where the data has no test part of its own
-    validation : the share of the training rows for validation; 0 for none; None: a tenth if something needs them
-    preset : a key of `PRESETS`, or "auto"
-    net : a network as `Layer.to_dict` describes it, instead of a preset
-    hidden, activation, output, init : widths and activation of the Dense layers, activation of the last layer,
-        initializer of the weights
-    dropout : the rate of a Dropout layer after each hidden Dense layer; 0 for none
-    loss, optimizer, schedule : a name, or a table with ``type`` and settings
-    lr, momentum : settings of the optimizer (the start of the schedule)
-    augment : names with strengths, such as "shift:2,rotation:10", or a table (see `chainrule.augment`)
-    early_stopping : epochs without improvement of the validation cost; 0 to train to the end
-    class_weight : "balanced", or a weight for each class by its name
-    weight_decay : of the optimizer
-    normalize_target : learn numbers to predict as standardized ones
-    epochs, batch_size, l1, l2, normalize, seed, engine, devices, precision : as in `fit`
-    seeds : so many networks, with the seeds ``seed``, ``seed`` + 1, …; None or 1: one
-    folds : cross-validate first, with so many folds; None: do not
-    save : what the model of several seeds is: "ensemble" (all of them, averaged) or "best"; None: "ensemble"
-    checkpoint_every, checkpoint_minutes, keep : as in `fit`
-
-    Example
-    -------
-    >>> from chainrule.experiments.presets import TrainSettings
-    >>> TrainSettings(data="digits", hidden=(30,)).preset
-    'auto'
-    """
-
-    data: str | None = None
-    data_dir: str | None = None
-    target: str | None = None
-    columns: Mapping[str, Any] | None = None
-    encoding: str | None = None
-    separator: str | None = None
-    missing: tuple[str, ...] | None = None
-    image_size: tuple[int, ...] | None = None
-    task: str | None = None
-    group: str | None = None
-    time: str | None = None
-    split: str | None = None
-    components: float | None = None
-    test: float | None = None
-    validation: float | None = None
-    preset: str = "auto"
-    net: Mapping[str, Any] | None = None
-    hidden: tuple[int, ...] | None = None
-    activation: str | None = None
-    output: str | None = None
-    init: str | None = None
-    dropout: float | None = None
-    loss: str | Mapping[str, Any] | None = None
-    optimizer: str | Mapping[str, Any] | None = None
-    lr: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str | Mapping[str, Any] | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    l1: float = 0.0
-    l2: float = 0.0
-    normalize: bool | None = None
-    normalize_target: bool | None = None
-    class_weight: str | Mapping[str, Any] | None = None
-    augment: str | Mapping[str, Any] | None = None
-    early_stopping: int | Mapping[str, Any] | None = None
-    seed: int = 0
-    seeds: int | None = None
-    folds: int | None = None
-    save: str | None = None
-    engine: str = "auto"
-    devices: str | int | None = None
-    precision: str = "float32"
-    checkpoint_every: int | None = None
-    checkpoint_minutes: float = 10.0
-    keep: int = 3
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value == "":
-                raise SettingError(f"{name} is empty: say what it is, or leave it out.")
-        if self.preset not in (*PRESETS, "auto"):
-            raise unknown_name("preset", self.preset, (*PRESETS, "auto"))
-        if self.seed < 0:
-            raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
-        if self.seeds is not None and self.seeds < 1:
-            raise SettingError(f"seeds is a number of networks of at least 1, got {self.seeds}.")
-        if self.folds is not None and self.folds < 2:
-            raise SettingError(
-                f"folds is a number of at least 2, got {self.folds}: with one fold, nothing is left to train on."
-            )
-        if self.save not in (None, *SAVED):
-            raise unknown_name("model to save", self.save, SAVED)
-        check_size(self.image_size)
-        check_text(vars(self))
-        if self.augment is not None:
-            augment.get(self.augment)
-        for name in ("test", "validation"):
-            if not 0 <= (getattr(self, name) or 0.0) < 1:
-                raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
 
 
 def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str | None:

@@ -1,19 +1,282 @@
-"""The settings of a run from the command line and from a file; what was typed wins over what is in the file."""
+"""The settings of a run from the command line and from a file; what was typed wins over what is in the file.
+
+They are those of `fit` (`chainrule.run_settings`), and those that only a name can give: of the data, of the network of
+a preset, of the optimizer. What is left open, None, is decided by the preset (`chainrule.experiments.presets`).
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from chainrule.errors import ChainruleError, FileError, SettingError
-from chainrule.experiments.presets import TrainSettings
-from chainrule.files import as_path
+from chainrule.errors import ChainruleError, FileError, SettingError, unknown_name
+from chainrule.fields import Option, setting, settings_of
+from chainrule.files import as_path, check_text
 from chainrule.keywords import instead
+from chainrule.run_settings import BY_PRESET, CheckpointSettings, EngineSettings, TrainingSettings
+from chainrule.settings import PlainSettings
 
-#: How the annotations of `TrainSettings` are called in a message, and which values of a file fit them.
+#: The presets; "auto" chooses one of the others by the data.
+PRESET_NAMES = ("auto", "table", "mlp", "cnn", "linear", "nielsen")
+
+#: What the model of a run of several seeds may be.
+SAVED = ("ensemble", "best")
+
+#: What data may be.
+DATA_HELP = (
+    "A table (.csv, .tsv, .parquet), an .npz file, a folder of pictures by class or of IDX files, or a name: digits, "
+    "iris, wine, breast_cancer, diabetes, mnist, fashion_mnist."
+)
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """``"128,64"`` as (128, 64); ``"none"`` is no hidden layer."""
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(
+            f"--hidden takes the units of each hidden layer, such as 128,64 (or none), got {text!r}."
+        ) from None
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """``"48x64"`` as (48, 64), height and width; ``"64"`` is (64, 64)."""
+    height, by, width = text.lower().partition("x")
+    try:
+        return int(height), int(width if by else height)
+    except ValueError:
+        raise SettingError(f"--image-size takes height x width in pixels, such as 48x64, got {text!r}.") from None
+
+
+def parse_missing(text: str) -> tuple[str, ...]:
+    """``"NA,?"`` as ("NA", "?"); ``"none"`` is no text, so that only empty cells are missing."""
+    return () if text == "none" else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(metaclass=PlainSettings):
+    """Which data, and how they are read and split."""
+
+    data: str | None = setting(
+        None,
+        DATA_HELP,
+        Option(
+            "DATA",
+            help=f"{DATA_HELP} Not needed with --resume, or if --config names it.",
+            argument=True,
+            complete="data",
+        ),
+    )
+    target: str | None = setting(None, "The column of a table that is to be predicted.", Option("COLUMN"))
+    task: str | None = setting(
+        None, "classification or regression.", Option("NAME", "by the target's values", complete="tasks")
+    )
+    columns: Mapping[str, Any] | None = setting(
+        None,
+        "Kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`).",
+        (
+            Option(
+                "NAME=KIND",
+                help="What a column is, where you know better: number, boolean, category, date, text. Can be repeated.",
+                name="column",
+                repeated=True,
+            ),
+            Option("COLUMN", help="Leave a column out. Can be repeated.", name="drop", repeated=True),
+        ),
+    )
+    encoding: str | None = setting(
+        None, "Of a table that is not UTF-8: cp1252, latin-1, ...", Option("NAME", complete="encodings")
+    )
+    separator: str | None = setting(
+        None, "Of a table's cells, if it cannot be told: ',', ';', '|' or tab.", Option("CHARACTER")
+    )
+    missing: tuple[str, ...] | None = setting(
+        None,
+        "The texts of a table that stand for missing values; none: only empty cells.",
+        Option("TEXT,TEXT,...", "NA, nan, null, ?, -, ...", parse=parse_missing),
+    )
+    image_size: tuple[int, ...] | None = setting(
+        None,
+        "Of the pictures of a folder: what all are brought to, and what the network takes from then on.",
+        Option("HxW", "their median size, at most 64 pixels along a side", parse=parse_image_size),
+    )
+    group: str | None = setting(None, "Keep rows with the same value of this column in one part.", Option("COLUMN"))
+    time: str | None = setting(
+        None, "Test on the latest rows by this column, validate on those before.", Option("COLUMN")
+    )
+    split: str | None = setting(
+        None,
+        "The column that says train, validation or test.",
+        Option("COLUMN", "one called split, if it does"),
+    )
+    components: float | None = setting(
+        None,
+        "Reduce a table's inputs to N principal components, or (below 1) to that share of variance.",
+        Option("N"),
+    )
+    test: float | None = setting(
+        None,
+        "Share of the rows for the test, if the data has no test part.",
+        Option("SHARE", "0.2 for tables and bundled data, else 0"),
+    )
+    data_dir: str | None = setting(
+        None, "Where mnist/ and fashion_mnist/ lie (or set CHAINRULE_DATA).", Option("DIR", complete="folders")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(metaclass=PlainSettings):
+    """The network that a preset makes, or a network in a file."""
+
+    preset: str = setting(
+        "auto",
+        "auto, table, mlp, cnn, linear or nielsen.",
+        Option("NAME", "auto: by the data", complete="presets"),
+    )
+    net: Mapping[str, Any] | None = setting(
+        None,
+        "A network as `Layer.to_dict` describes it, instead of a preset.",
+        "a whole network is written in a file",
+    )
+    hidden: tuple[int, ...] | None = setting(
+        None, "Units of the hidden dense layers.", Option("N,N,...", BY_PRESET, parse=parse_hidden)
+    )
+    activation: str | None = setting(
+        None,
+        "Of the hidden layers: relu, tanh, sigmoid, gelu, ...",
+        Option("NAME", "relu", complete="activations"),
+    )
+    output: str | None = setting(
+        None,
+        "Activation of the last layer.",
+        Option("NAME", "softmax for classes, linear for numbers", complete="activations"),
+    )
+    init: str | None = setting(
+        None,
+        "Initial weights: he_normal, normal, ...",
+        Option("NAME", "by the activation", complete="initializers"),
+    )
+    dropout: float | None = setting(None, "Rate after each hidden dense layer.", Option("RATE", BY_PRESET))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings(metaclass=PlainSettings):
+    """What an optimizer has, in Python as an object: `chainrule.experiments.presets.optimizer` makes it of these."""
+
+    heading: ClassVar[str] = "Training"
+
+    lr: float | None = setting(None, "Learning rate.", Option("RATE", "the preset's, or the optimizer's"))
+    momentum: float | None = setting(None, "For sgd and rmsprop.", Option("PART", "none"))
+    weight_decay: float | None = setting(
+        None,
+        "Part of each weight that a step takes away, times the learning rate.",
+        Option("PART", BY_PRESET),
+    )
+    schedule: str | Mapping[str, Any] | None = setting(
+        None,
+        "Of the learning rate: constant, cosine, step_decay, one_cycle, ...",
+        Option("NAME", BY_PRESET, complete="schedules"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSettings(DataSettings, NetworkSettings, OptimizerSettings, TrainingSettings, EngineSettings):
+    """What can be told of the training of one network: where `fit` has a value, None leaves it to the preset."""
+
+    loss: str | Mapping[str, Any] | None = None  # type: ignore[assignment]
+    optimizer: str | Mapping[str, Any] | None = None
+    epochs: int | None = None  # type: ignore[assignment]
+    batch_size: int | None = None  # type: ignore[assignment]
+    validation: float | None = None
+    augment: str | Mapping[str, Any] | None = None
+    normalize: bool | None = None  # type: ignore[assignment]
+    normalize_target: bool | None = None  # type: ignore[assignment]
+    early_stopping: int | Mapping[str, Any] | None = None  # type: ignore[assignment]
+    class_weight: str | Mapping[str, Any] | None = None
+    micro_batches: None = None  # type: ignore[assignment]  # Python alone has it
+
+    def __post_init__(self) -> None:
+        from chainrule import augment
+        from chainrule.data.images import check_size
+
+        for name, value in vars(self).items():
+            if value == "":
+                raise SettingError(f"{name} is empty: say what it is, or leave it out.")
+        if self.preset not in PRESET_NAMES:
+            raise unknown_name("preset", self.preset, PRESET_NAMES)
+        if self.seed < 0:
+            raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
+        check_size(self.image_size)
+        check_text(vars(self))
+        if self.augment is not None:
+            augment.get(self.augment)
+        for name in ("test", "validation"):
+            if not 0 <= (getattr(self, name) or 0.0) < 1:
+                raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatSettings(metaclass=PlainSettings):
+    """Several networks instead of one."""
+
+    heading: ClassVar[str] = "Several networks"
+
+    seeds: int | None = setting(
+        None,
+        "Train N networks as one population: seeds SEED, SEED + 1, … on the same split of the rows. The model is their "
+        "ensemble (see --save); scores come with mean, deviation and interval.",
+        Option("N", "1"),
+    )
+    folds: int | None = setting(
+        None,
+        "Cross-validate first, with K folds of the training rows (and --seeds networks for each); then train the model "
+        "on all of them, with the first seed.",
+        Option("K", "none"),
+    )
+    save: str | None = setting(
+        None,
+        "Of several seeds: ensemble (one model that averages all of them) or best (the one with the best validation "
+        "score; without validation, training score).",
+        Option("NAME", "ensemble", complete="models to save"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(TrialSettings, RepeatSettings, CheckpointSettings):
+    """What a training run can be told: the keys of ``config.toml``.
+
+    Example
+    -------
+    >>> from chainrule.experiments.settings import TrainSettings
+    >>> TrainSettings(data="digits", hidden=(30,)).preset
+    'auto'
+    """
+
+    checkpoint_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seeds is not None and self.seeds < 1:
+            raise SettingError(f"seeds is a number of networks of at least 1, got {self.seeds}.")
+        if self.folds is not None and self.folds < 2:
+            raise SettingError(
+                f"folds is a number of at least 2, got {self.folds}: with one fold, nothing is left to train on."
+            )
+        if self.save not in (None, *SAVED):
+            raise unknown_name("model to save", self.save, SAVED)
+
+
+#: What a file may hold.
+FIELDS = {
+    name: each for name, each in settings_of(TrainSettings).items() if each.options or each.group is NetworkSettings
+}
+
+#: How the types of settings are called in a message, and which values of a file fit them.
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "str": ("text in quotes", lambda v: isinstance(v, str)),
     "int": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
@@ -29,23 +292,23 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "Mapping[str, Any]": ("a table", lambda v: isinstance(v, Mapping)),
 }
-FIELDS = {field.name: str(field.type).removesuffix(" | None") for field in dataclasses.fields(TrainSettings)}
 
 
-def settings_from(given: Mapping[str, Any], file: Path | None) -> TrainSettings:
+def settings_from(typed: Mapping[str, Any], file: Path | None) -> TrainSettings:
     """Return the settings of a file (if there is one) with those given on the command line put over them."""
-    typed = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    if "hidden" in typed:
-        typed["hidden"] = parse_hidden(typed["hidden"])
-    if "missing" in typed:
-        typed["missing"] = parse_missing(typed["missing"])
-    if "image_size" in typed:
-        typed["image_size"] = parse_image_size(typed["image_size"])
-    columns = parse_columns(typed.pop("column", ()), typed.pop("drop", ()))
-    settings = (read_settings(file) if file is not None else {}) | typed
+    values = {name: _value(name, text) for name, text in typed.items() if name not in ("column", "drop")}
+    columns = parse_columns(typed.get("column", ()), typed.get("drop", ()))
+    settings = (read_settings(file) if file is not None else {}) | values
     if columns:
         settings["columns"] = {**settings.get("columns", {}), **columns}
     return TrainSettings(**settings)
+
+
+def _value(name: str, typed: Any) -> Any:
+    (option,) = FIELDS[name].options
+    if option.parse is not None and isinstance(typed, str):
+        return option.parse(typed)
+    return str(typed) if isinstance(typed, Path) else typed
 
 
 def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
@@ -63,7 +326,7 @@ def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]
     for name, value in plain.items():
         if name not in FIELDS:
             raise SettingError(f"{path}: there is no setting {name!r}{instead(name, FIELDS)}")
-        kinds = [KINDS[kind] for kind in FIELDS[name].split(" | ")]
+        kinds = [KINDS[kind] for kind in FIELDS[name].types]
         if not any(fits(value) for _, fits in kinds):
             raise SettingError(f"{path}: {name} is {' or '.join(text for text, _ in kinds)}, got {value!r}.")
         if isinstance(value, list):
@@ -91,29 +354,3 @@ def parse_columns(kinds: Iterable[str], dropped: Iterable[str]) -> dict[str, Any
         if name in columns:
             raise SettingError(f"--column says that {name} is {columns[name]}, and --drop leaves it out: choose one.")
     return columns | {name: {"use": False} for name in dropped}
-
-
-def parse_image_size(text: str) -> tuple[int, int]:
-    """``"48x64"`` as (48, 64), height and width; ``"64"`` is (64, 64)."""
-    height, by, width = text.lower().partition("x")
-    try:
-        return int(height), int(width if by else height)
-    except ValueError:
-        raise SettingError(f"--image-size takes height x width in pixels, such as 48x64, got {text!r}.") from None
-
-
-def parse_missing(text: str) -> tuple[str, ...]:
-    """``"NA,?"`` as ("NA", "?"); ``"none"`` is no text, so that only empty cells are missing."""
-    return () if text == "none" else tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def parse_hidden(text: str) -> tuple[int, ...]:
-    """``"128,64"`` as (128, 64); ``"none"`` is no hidden layer."""
-    if text.strip().lower() == "none":
-        return ()
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise SettingError(
-            f"--hidden takes the units of each hidden layer, such as 128,64 (or none), got {text!r}."
-        ) from None

@@ -12,15 +12,17 @@ import numpy as np
 from chainrule import augment, losses, optimizers
 from chainrule.data import PreparedInputs
 from chainrule.errors import DataError, SettingError
+from chainrule.fields import settings_of
 from chainrule.keywords import unknown_keywords
 from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.networks import network
+from chainrule.run_settings import TrainingSettings
 from chainrule.settings import plain, replace
 from chainrule.tables.table import Table
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared
-from chainrule.training.prepared_run import FitSettings, PreparedRun, job, streams
+from chainrule.training.prepared_run import PreparedRun, job, streams
 from chainrule.training.run_data import RunData, run_data
 
 #: What a member may be given besides the settings of `fit` and the paths into its recipe.
@@ -29,7 +31,7 @@ PARTS = ("net", "rows", "held_out")
 #: Paths begin with one of these; the others of a name are found in what the name stands for.
 ROOTS = ("net", "loss", "optimizer", "augment", "early_stopping")
 
-JOB_SETTINGS = tuple(f.name for f in dataclasses.fields(FitSettings))
+JOB_SETTINGS = tuple(settings_of(TrainingSettings))
 
 
 class MemberFactory:
@@ -41,7 +43,7 @@ class MemberFactory:
     common : settings of `fit` that all members have where their differences name no others
     """
 
-    def __init__(self, net: Any, data: Any, common: FitSettings) -> None:
+    def __init__(self, net: Any, data: Any, common: TrainingSettings) -> None:
         self.net, self.data, self.common = net, data, common
         self._data: dict[Any, RunData] = {}
         self._prepared: dict[Any, Prepared] = {}
@@ -67,7 +69,7 @@ class MemberFactory:
         differences = {name: plain(value) for name, value in differences.items()}
         return Member(differences | {"seed": settings.seed}, self._job(net, data, settings, key))
 
-    def _with_setting(self, net: Any, settings: FitSettings, path: str, value: Any) -> tuple[Any, FitSettings]:
+    def _with_setting(self, net: Any, settings: TrainingSettings, path: str, value: Any) -> tuple[Any, TrainingSettings]:
         """Return network and settings with the setting at a path changed."""
         root, _, rest = path.partition(".")
         if root not in ROOTS or not rest:
@@ -88,7 +90,7 @@ class MemberFactory:
             raise SettingError(f"{path!r}: {root} is {part!r} here and has no settings: give an object.")
         return net, dataclasses.replace(settings, **{root: replace(part, rest, value)})
 
-    def _data_of(self, net: Any, settings: FitSettings, differences: Mapping[str, Any]) -> tuple[RunData, Any]:
+    def _data_of(self, net: Any, settings: TrainingSettings, differences: Mapping[str, Any]) -> tuple[RunData, Any]:
         """Return the data of a member, all of it or some rows, and a key that tells it from the data of others."""
         rows, held_out, validation = differences.get("rows"), differences.get("held_out"), settings.validation
         if held_out is not None and rows is None:
@@ -127,7 +129,7 @@ class MemberFactory:
             validation = (PreparedInputs(x) if all_rows.inputs.preparation is not None else x, all_rows.y[validated])
         return dataclasses.replace(all_rows, x=all_rows.x[trained], y=all_rows.y[trained], validation=validation)
 
-    def _job(self, net: Any, data: RunData, settings: FitSettings, data_key: Any) -> PreparedRun:
+    def _job(self, net: Any, data: RunData, settings: TrainingSettings, data_key: Any) -> PreparedRun:
         """Return what is trained; members for which `prepare` would make the same share what it makes."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]

@@ -16,11 +16,11 @@ from chainrule.population.member import Member
 from chainrule.population.member_factory import JOB_SETTINGS, MemberFactory
 from chainrule.population.plan import check_strategy
 from chainrule.population.worker_pool import Watch, WorkerPool
+from chainrule.run_settings import TrainingSettings
 from chainrule.signals import asked_to_end, ended
 from chainrule.tables.table import Table
 from chainrule.training.callbacks import Callback
 from chainrule.training.memory import check_room
-from chainrule.training.prepared_run import FitSettings
 
 
 class PopulationTrainer:
@@ -62,7 +62,7 @@ class PopulationTrainer:
             raise unknown_keywords("A population", unknown, JOB_SETTINGS)
         if distributed.place()[1] > 1:
             raise SettingError("A population trains in one process; start it outside of a run of several processes.")
-        self.settings = FitSettings(**settings)
+        self.settings = TrainingSettings(**settings)
         self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
         self.engine, self.devices, self.strategy = engine, devices, strategy
         check_strategy(strategy)

@@ -14,11 +14,9 @@ from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import ChainruleWarning, SettingError, ShapeError
 from chainrule.layers import Layer
-from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.models.forward import forward
-from chainrule.optimizers import Optimizer
-from chainrule.settings import PlainSettings, check_number
+from chainrule.run_settings import TrainingSettings
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared, prepare
@@ -30,35 +28,6 @@ SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
 
 #: The number of a step is kept in 32 bits.
 MOST_STEPS = 2**31 - 1
-
-
-@dataclass(frozen=True, eq=False)
-class FitSettings(metaclass=PlainSettings):
-    """The settings of `fit` that say what is trained and how (not where, nor what is written); see there."""
-
-    loss: str | Loss = "auto"
-    optimizer: str | Optimizer | Any = "adam"
-    epochs: int = 10
-    batch_size: int = 32
-    validation: Any = None
-    l1: float = 0.0
-    l2: float = 0.0
-    augment: Any = None
-    normalize: bool = True
-    normalize_target: bool = False
-    early_stopping: EarlyStopping | bool | None = None
-    sample_weight: Any = None
-    class_weight: Mapping[Any, float] | str | None = None
-    micro_batches: int = 1
-    seed: int = 0
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "micro_batches"):
-            count(name, getattr(self, name))
-        for name in ("l1", "l2"):
-            check_number("fit", name, getattr(self, name), 0.0)
-        random.key(self.seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +53,14 @@ class PreparedRun:
     batch_size: int
     stopping: EarlyStopping | None
     order: Any
-    settings: FitSettings
+    settings: TrainingSettings
 
     @property
     def steps_per_epoch(self) -> int:
         return -(-len(self.prepared.train.x) // self.batch_size)
 
 
-def job(net: Any, data: RunData, settings: FitSettings, prepared: Prepared | None = None) -> PreparedRun:
+def job(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared | None = None) -> PreparedRun:
     """Return a run of these settings. ``prepared`` is that of another job, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
@@ -277,16 +246,9 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
     return stopping
 
 
-def _check_steps(rows: int, settings: FitSettings) -> None:
+def _check_steps(rows: int, settings: TrainingSettings) -> None:
     """Whether the steps of a run can be counted."""
     if int(settings.epochs) * -(-rows // int(settings.batch_size)) > MOST_STEPS:
         raise SettingError(
             f"fit: epochs={settings.epochs} would be more than {MOST_STEPS:,} steps, and they are counted up to there."
         )
-
-
-def count(name: str, value: Any) -> int:
-    """Return a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")
-    return int(value)
