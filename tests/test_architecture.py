@@ -250,7 +250,7 @@ def test_import_loads_no_heavy_library() -> None:
         "scipy",
         "sklearn",
         "sqlalchemy",
-        "typer",
+        "click",
     }
     assert set(done.stdout.split()) & heavy == set()
 

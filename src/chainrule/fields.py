@@ -34,6 +34,7 @@ class Option:
     name : of the option, where it is not that of the setting
     repeated : whether it can be given several times
     argument : whether it is an argument, without ``--name``
+    flag : whether it takes no value, and has no ``--no-name``
     complete : what a shell may complete it to: a name of `chainrule.cli.completion`
     """
 
@@ -44,6 +45,7 @@ class Option:
     name: str | None = None
     repeated: bool = False
     argument: bool = False
+    flag: bool = False
     complete: str | None = None
 
 
@@ -206,7 +208,9 @@ def _with_settings(call: Any, function: Any, settings: Mapping[str, Setting]) ->
 
 
 def _parameter(each: Setting) -> inspect.Parameter:
-    return inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.annotation)
+    return inspect.Parameter(
+        each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.annotation
+    )
 
 
 def _documented(text: str, settings: Mapping[str, Setting]) -> str:

@@ -86,7 +86,7 @@ class TrainingSettings(metaclass=PlainSettings):
         "two are kept with the model and applied to everything it predicts. False for a `Table`: its numbers stay as "
         "they are, but for columns of which it says how they are scaled. Codes that an `Embedding` layer takes stay as "
         "they are.",
-        Option(),
+        Option(default="yes"),
     )
     normalize_target: bool = setting(
         False,
@@ -126,7 +126,7 @@ class TrainingSettings(metaclass=PlainSettings):
         '"float32", "float64" or "bfloat16": matrix products and activations in bfloat16, weights, statistics, cost '
         "and update in float32 (Micikevicius et al., 2018). It is meant for GPUs: XLA's bfloat16 products on the CPU "
         "are slower than its float32 ones. Needs the JAX engine.",
-        Option("NAME", "float32", "float32, bfloat16 (for GPUs) or float64."),
+        Option("NAME", help="float32, bfloat16 (for GPUs) or float64.", complete="precisions"),
     )
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class EngineSettings(metaclass=PlainSettings):
         "auto",
         '"numpy", "jax", or "auto": NumPy where compiling would cost more than it saves; of a run that is gone on with '
         "the one by which it was trained so far.",
-        Option("NAME", "auto: the faster one", "numpy, jax or auto."),
+        Option("NAME", "auto: the faster one", "numpy, jax or auto.", complete="engines"),
     )
     devices: str | int | None = setting(
         None,

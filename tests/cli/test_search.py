@@ -269,11 +269,12 @@ def test_after_an_interrupt_a_search_goes_on() -> None:
 
 
 def test_every_setting_of_a_trial_is_an_option() -> None:
-    import inspect
-
-    from chainrule.cli import app
+    from chainrule.cli.app import app
+    from chainrule.experiments.search_settings import SearchSettings
     from chainrule.experiments.settings import FIELDS
+    from chainrule.fields import settings_of
 
-    typed = set(inspect.signature(app.search).parameters) - {"config", "out", "resume", "column", "drop", *app.ASKED}
+    of_the_search = {"config", "out", "resume", "column", "drop", *settings_of(SearchSettings)}
+    typed = {parameter.name for parameter in app.commands["search"].params} - of_the_search
     of_a_single_run = {"net", "columns", "seeds", "folds", "save", "checkpoint_every", "checkpoint_minutes", "keep"}
     assert typed == set(FIELDS) - of_a_single_run

@@ -276,13 +276,13 @@ def test_unknown_words_get_the_nearest_one(chainrule: Any) -> None:
 
 def test_every_setting_is_an_option() -> None:
     """What a file may hold can be typed, except a whole network."""
-    import inspect
-
-    from chainrule.cli import app
+    from chainrule.cli.app import app
+    from chainrule.cli.options import ProcessSettings
     from chainrule.experiments.settings import FIELDS
+    from chainrule.fields import settings_of
 
-    typed = set(inspect.signature(app.train).parameters)
-    of_this_start = {"config", "out", "resume", "distributed", *app.MEETING}
+    typed = {parameter.name for parameter in app.commands["train"].params}
+    of_this_start = {"config", "out", "resume", *settings_of(ProcessSettings)}
     assert typed - of_this_start - {"column", "drop"} == set(FIELDS) - {"net", "columns"}
 
 

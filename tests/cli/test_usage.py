@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
 import chainrule as cr
 from chainrule.cli.app import app
@@ -18,7 +17,7 @@ from chainrule.errors import SettingError
 from chainrule.experiments.usage import ALWAYS, KINDS, NEEDS, OF_DATA, Situation, check_used, kind_of
 
 QUICK = ("--epochs", 1, "--engine", "numpy")
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = app.commands
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from click.testing import CliRunner
 from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from typer.testing import CliRunner
 
 import chainrule as cr
 from chainrule.cli.app import app

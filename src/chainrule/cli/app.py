@@ -1,24 +1,29 @@
-"""The commands and their options. Only typer is imported here, so that ``chainrule --help`` answers at once."""
+"""The commands. Only click and what says which settings there are is imported here: ``chainrule --help`` is quick."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from chainrule import signals
-from chainrule.cli import options as o
+from chainrule.cli import completion
+from chainrule.cli.options import TYPES, HelpedCommand, ProcessSettings, argument, option, options_of, together
 from chainrule.display.lines import print_line
 from chainrule.errors import ChainruleError, ChainruleWarning, DivergedError, PeerError, SettingError, UnsavedError
+from chainrule.experiments.search_settings import SearchSettings
+from chainrule.experiments.settings import DATA_HELP, TrainSettings, TrialSettings
+from chainrule.fields import settings_of
 from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextlib.contextmanager
@@ -39,12 +44,17 @@ def told_warnings() -> Iterator[None]:
         yield
 
 
-class Commands(TyperGroup):
+class Commands(click.Group):
     """All commands, with one place where an error becomes a message and an exit code."""
 
-    def make_context(self, *given: Any, **words: Any) -> Any:
+    command_class = HelpedCommand
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which they stand here
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().make_context(*given, **words)
+            return super().make_context(*args, **kwargs)
         except (KeyboardInterrupt, signals.Terminated) as error:  # while what was typed is read
             raise interrupted(error) from None
 
@@ -71,7 +81,7 @@ class Commands(TyperGroup):
             print_line(f"error: {explain(error)}")
             code = FAILED if isinstance(error, DivergedError | PeerError | UnsavedError) else WRONG_INPUT
             leave_the_others(code)
-            raise typer.Exit(code) from None
+            raise click.exceptions.Exit(code) from None
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -86,12 +96,12 @@ def check_words(words: Sequence[str]) -> None:
             raise SettingError(f"{name} is empty: give it a value, or leave it out.")
 
 
-def interrupted(error: BaseException) -> typer.Exit:
+def interrupted(error: BaseException) -> click.exceptions.Exit:
     """Print how to go on after Ctrl-C or SIGTERM, and give the exit code."""
     code = signals.TERMINATED if isinstance(error, signals.Terminated) else signals.INTERRUPTED
     print_line(f"\n{str(error) or 'Interrupted.'}")
     leave_the_others(code)
-    return typer.Exit(code)
+    return click.exceptions.Exit(code)
 
 
 def leave_the_others(code: int) -> None:
@@ -114,31 +124,75 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+PATH = TYPES["Path"]
+
+with_run = argument(
+    "run",
+    metavar="RUN",
+    help="A run's folder, or a .safetensors model.",
+    shell_complete=completion.of("runs"),
 )
+with_data = argument("data", metavar="DATA", help=DATA_HELP, shell_complete=completion.of("data"))
+with_data_dir = option(
+    "--data-dir",
+    type=PATH,
+    metavar="DIR",
+    help=settings_of(TrainSettings)["data_dir"].help,
+    shell_complete=completion.of("folders"),
+)
+#: How the text of a table is read.
+with_csv = options_of(csv_options=[settings_of(TrainSettings)[name] for name in ("encoding", "separator")])
 
 
-def _print_version(wanted: bool) -> None:
+def with_folder(resume: str) -> Callable[[F], F]:
+    """Return the options that say where a run is, and where its settings are."""
+    return together(
+        option(
+            "--config",
+            type=PATH,
+            metavar="FILE",
+            help="Settings from a run's config.toml; options win over it.",
+            heading="Run",
+            shell_complete=completion.of("files"),
+        ),
+        option(
+            "--out",
+            type=PATH,
+            metavar="DIR",
+            help="The run's folder, a new one. [runs/NAME-DATE-TIME]",
+            heading="Run",
+            shell_complete=completion.of("folders"),
+        ),
+        option(
+            "--resume",
+            type=PATH,
+            metavar="DIR",
+            help=resume,
+            heading="Run",
+            shell_complete=completion.of("folders"),
+        ),
+    )
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from chainrule import __version__
 
-        print(f"chainrule {__version__}")
-        raise typer.Exit
+        click.echo(f"chainrule {__version__}")
+        ctx.exit()
 
 
-@app.callback()
-def _every_command(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
-) -> None:
+@click.group(cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version.",
+)
+@click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
+def app(debug: bool) -> None:
     """Train neural networks with a backpropagation you can read.
 
     \b
@@ -150,69 +204,10 @@ def _every_command(
     """
 
 
-#: How the processes of a run find each other; of this start, not of the run.
-MEETING = ("coordinator", "processes", "process_id", "start_timeout", "heartbeat_timeout")
-
-
 @app.command()
-def train(
-    data: o.Data = None,
-    target: o.Target = None,
-    task: o.Task = None,
-    column: o.Column = None,
-    drop: o.Drop = None,
-    encoding: o.Encoding = None,
-    separator: o.Separator = None,
-    missing: o.Missing = None,
-    image_size: o.ImageSize = None,
-    group: o.Group = None,
-    time: o.Time = None,
-    split: o.Split = None,
-    components: o.Components = None,
-    preset: o.Preset = None,
-    hidden: o.Hidden = None,
-    activation: o.Activation = None,
-    output: o.Output = None,
-    init: o.Init = None,
-    dropout: o.Dropout = None,
-    loss: o.Loss = None,
-    optimizer: o.Optimizer = None,
-    lr: o.Lr = None,
-    momentum: o.Momentum = None,
-    weight_decay: o.WeightDecay = None,
-    schedule: o.Schedule = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None,
-    validation: o.Validation = None,
-    test: o.Test = None,
-    l1: o.L1 = None,
-    l2: o.L2 = None,
-    normalize: o.Normalize = None,
-    augment: o.Augment = None,
-    normalize_target: o.NormalizeTarget = None,
-    class_weight: o.ClassWeight = None,
-    early_stopping: o.EarlyStopping = None,
-    seed: o.Seed = None,
-    seeds: o.Seeds = None,
-    folds: o.Folds = None,
-    save: o.Save = None,
-    engine: o.Engine = None,
-    precision: o.Precision = None,
-    devices: o.Devices = None,
-    config: o.Config = None,
-    out: o.Out = None,
-    resume: o.Resume = None,
-    checkpoint_every: o.CheckpointEvery = None,
-    checkpoint_minutes: o.CheckpointMinutes = None,
-    keep: o.Keep = None,
-    data_dir: o.DataDir = None,
-    distributed: o.Distributed = False,
-    coordinator: o.Coordinator = None,
-    processes: o.Processes = None,
-    process_id: o.ProcessId = None,
-    start_timeout: o.StartTimeout = None,
-    heartbeat_timeout: o.HeartbeatTimeout = None,
-) -> None:
+@options_of(settings=TrainSettings, processes=ProcessSettings)
+@with_folder("Go on with an interrupted run, from its last checkpoint.")
+def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | None) -> None:
     """Train a network; the run gets a folder of its own.
 
     \b
@@ -228,90 +223,17 @@ def train(
     Ctrl-C (or SIGTERM) ends the run after the step it is at and saves it; pressed twice, it ends at once.
     chainrule train --resume RUN goes on to the same weights as without the interruption.
     """
-    given = {name: value for name, value in locals().items() if value is not None}
-    wanted = given.pop("distributed")
-    meeting = {name: given.pop(name) for name in MEETING if name in given}
-    for name in ("config", "out", "resume"):
-        given.pop(name, None)
     from chainrule.cli.train import meet
-    from chainrule.cli.train import train as run
+    from chainrule.cli.train import train as call
 
-    meet(wanted, meeting)
-    run(given, config=config, out=out, resume=resume)
-
-
-#: What a search is told besides the settings of its trials.
-ASKED = (
-    "space",
-    "trials",
-    "sampler",
-    "stages",
-    "metric",
-    "timeout",
-    "max_epochs",
-    "study",
-    "study_name",
-    "retrain",
-)
+    meet(processes.pop("distributed", False), processes)
+    call(settings, **where)
 
 
 @app.command()
-def search(
-    data: o.Data = None,
-    target: o.Target = None,
-    space: o.Space = None,
-    trials: o.Trials = None,
-    sampler: o.Sampler = None,
-    stages: o.Stages = None,
-    metric: o.Metric = None,
-    timeout: o.Timeout = None,
-    max_epochs: o.MaxEpochs = None,
-    study: o.Study = None,
-    study_name: o.StudyName = None,
-    retrain: o.Retrain = None,
-    resume: o.ResumeSearch = None,
-    task: o.Task = None,
-    column: o.Column = None,
-    drop: o.Drop = None,
-    encoding: o.Encoding = None,
-    separator: o.Separator = None,
-    missing: o.Missing = None,
-    image_size: o.ImageSize = None,
-    group: o.Group = None,
-    time: o.Time = None,
-    split: o.Split = None,
-    components: o.Components = None,
-    preset: o.Preset = None,
-    hidden: o.Hidden = None,
-    activation: o.Activation = None,
-    output: o.Output = None,
-    init: o.Init = None,
-    dropout: o.Dropout = None,
-    loss: o.Loss = None,
-    optimizer: o.Optimizer = None,
-    lr: o.Lr = None,
-    momentum: o.Momentum = None,
-    weight_decay: o.WeightDecay = None,
-    schedule: o.Schedule = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None,
-    validation: o.Validation = None,
-    test: o.Test = None,
-    l1: o.L1 = None,
-    l2: o.L2 = None,
-    normalize: o.Normalize = None,
-    augment: o.Augment = None,
-    normalize_target: o.NormalizeTarget = None,
-    class_weight: o.ClassWeight = None,
-    early_stopping: o.EarlyStopping = None,
-    seed: o.Seed = None,
-    engine: o.Engine = None,
-    precision: o.Precision = None,
-    devices: o.Devices = None,
-    config: o.Config = None,
-    out: o.Out = None,
-    data_dir: o.DataDir = None,
-) -> None:
+@options_of(settings=TrialSettings, search_settings=SearchSettings)
+@with_folder("Go on with a search: interrupted trials are done again, finished ones are not.")
+def search(settings: dict[str, Any], search_settings: dict[str, Any], **where: Path | None) -> None:
     """Try many settings at once, and keep the network of the best; the run gets a folder of its own.
 
     \b
@@ -324,43 +246,41 @@ def search(
     again, leaderboard.csv, and report.html. All trials share the seed and the rows, so that they differ in nothing but
     their settings; settings that are given by their own options are the same in all. Ctrl-C keeps what is finished.
     """
-    given = {name: value for name, value in locals().items() if value is not None}
-    asked = {name: given.pop(name) for name in ASKED if name in given}
-    for name in ("config", "out", "resume"):
-        given.pop(name, None)
-    from chainrule.experiments.search import search as run
+    from chainrule.experiments.search import search as call
 
-    run(given, asked, config=config, out=out, resume=resume)
+    call(settings, search_settings, **where)
 
 
 @app.command()
-def augment(
-    data: o.DataOf,
-    augment: Annotated[
-        str, typer.Option(metavar="NAME:X,...", help="As in train, such as shift:2,rotation:10.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the picture.")] = Path("augment.png"),
-    rows: Annotated[int, typer.Option(metavar="N", help="How many images.")] = 6,
-    versions: Annotated[int, typer.Option(metavar="N", help="How many versions of each.")] = 8,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another number, other versions.")] = 0,
-    data_dir: o.DataDir = None,
-) -> None:
+@with_data
+@option(
+    "--augment",
+    required=True,
+    metavar="NAME:X,...",
+    help="As in train, such as shift:2,rotation:10.",
+)
+@option(
+    "--out", type=PATH, default=Path("augment.png"), metavar="FILE", help="Where to write the picture. [augment.png]"
+)
+@option("--rows", type=int, default=6, metavar="N", help="How many images. [6]")
+@option("--versions", type=int, default=8, metavar="N", help="How many versions of each. [8]")
+@option("--seed", type=int, default=0, metavar="N", help="Another number, other versions. [0]")
+@with_data_dir
+def augment(data: str, augment: str, **how: Any) -> None:
     """See what an augmentation does: a picture of some images, each beside versions as training may see it."""
     from chainrule.cli.augment import augment as call
 
-    call(data, augment, out=out, rows=rows, versions=versions, seed=seed, data_dir=data_dir)
+    call(data, augment, **how)
 
 
 @app.command()
-def predict(
-    run: o.RunOf,
-    data: o.DataOf,
-    out: Annotated[Path | None, o.option("Write to a file instead of standard output.", metavar="FILE")] = None,
-    probabilities: Annotated[bool, o.option("Add a column for each class.", "--probabilities")] = False,
-    encoding: o.Encoding = None,
-    separator: o.Separator = None,
-    data_dir: o.DataDir = None,
-) -> None:
+@with_run
+@with_data
+@option("--out", type=PATH, metavar="FILE", help="Write to a file instead of standard output.")
+@option("--probabilities", is_flag=True, help="Add a column for each class.")
+@with_csv
+@with_data_dir
+def predict(run: str, data: str, csv_options: dict[str, Any], **how: Any) -> None:
     """Predict with a trained network: CSV with the columns index and prediction, or Parquet (--out NAME.parquet).
 
     DATA may lack the targets: a table with the other columns in any order, an .npz file with x alone, a folder of
@@ -368,35 +288,29 @@ def predict(
     """
     from chainrule.cli.predict import predict as call
 
-    words = {"encoding": encoding, "separator": separator}
-    call(run, data, out=out, probabilities=probabilities, data_dir=data_dir, **words)
+    call(run, data, **how, **csv_options)
 
 
 @app.command()
-def evaluate(
-    run: o.RunOf,
-    data: o.DataOf,
-    json: Annotated[bool, o.option("Print JSON instead of tables.", "--json")] = False,
-    target: Annotated[
-        str | None, o.option("The column of a table with the right answers. [the run's]", metavar="COLUMN")
-    ] = None,
-    encoding: o.Encoding = None,
-    separator: o.Separator = None,
-    data_dir: o.DataDir = None,
-) -> None:
+@with_run
+@with_data
+@option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@option("--target", metavar="COLUMN", help="The column of a table with the right answers. [the run's]")
+@with_csv
+@with_data_dir
+def evaluate(run: str, data: str, csv_options: dict[str, Any], **how: Any) -> None:
     """Judge a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
 
     Of data with a test part, the test part is judged, and of data that the run held a test part out of, that part.
     """
     from chainrule.cli.evaluate import evaluate as call
 
-    call(run, data, as_json=json, data_dir=data_dir, target=target, encoding=encoding, separator=separator)
+    call(run, data, **how, **csv_options)
 
 
 @app.command()
-def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)],
-) -> None:
+@argument("run", metavar="RUN", help="A run's folder.", shell_complete=completion.of("runs"))
+def report(run: str) -> None:
     """Write the page about a run (report.html) again from the run's files, and print where it is."""
     from chainrule.cli.report import report as call
 
@@ -404,28 +318,31 @@ def report(
 
 
 @app.command()
-def export(
-    run: o.RunOf,
-    out: Annotated[
-        Path | None,
-        o.option(
-            "NAME.onnx; NAME.safetensors writes weights for PyTorch. [model.onnx in the run's folder]", metavar="FILE"
-        ),
-    ] = None,
-    check: Annotated[str | None, o.option("Compare on these data. [on random rows]", metavar="DATA")] = None,
-    opset: Annotated[int | None, o.option("Version of ONNX's operations. [18]", metavar="N")] = None,
-    data_dir: o.DataDir = None,
-) -> None:
+@with_run
+@option(
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help="NAME.onnx; NAME.safetensors writes weights for PyTorch. [model.onnx in the run's folder]",
+)
+@option(
+    "--check",
+    metavar="DATA",
+    help="Compare on these data. [on random rows]",
+    shell_complete=completion.of("data"),
+)
+@option("--opset", type=int, metavar="N", help="Version of ONNX's operations. [18]")
+@with_data_dir
+def export(run: str, **how: Any) -> None:
     """Write a trained network to an ONNX file, with all that is done to its data, and check what it predicts."""
     from chainrule.cli.export import export as call
 
-    call(run, out=out, check=check, opset=opset, data_dir=data_dir)
+    call(run, **how)
 
 
 @app.command()
-def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs lie.")] = Path("runs"),
-) -> None:
+@argument("folder", type=PATH, default=Path("runs"), metavar="FOLDER", help="Where the runs lie. [runs]")
+def runs(folder: Path) -> None:
     """List what was trained, newest first."""
     from chainrule.cli.runs import runs as call
 
@@ -433,11 +350,23 @@ def runs(
 
 
 @app.command()
-def demo(
-    seed: Annotated[int, typer.Option(metavar="N", help="Another number, another run.")] = 0,
-    out: Annotated[Path | None, o.option("The run's folder, a new one. [runs/digits-DATE-TIME]", metavar="DIR")] = None,
-) -> None:
+@option("--seed", type=int, default=0, metavar="N", help="Another number, another run. [0]")
+@option("--out", type=PATH, metavar="DIR", help="The run's folder, a new one. [runs/digits-DATE-TIME]")
+def demo(seed: int, out: Path | None) -> None:
     """Watch a network learn handwritten digits, and see what it says about some it has not seen."""
     from chainrule.cli.demo import demo as call
 
     call(seed=seed, out=out)
+
+
+@app.command("completion")
+@argument("shell", type=click.Choice(completion.SHELLS), metavar="SHELL", help="bash, zsh or fish.")
+def print_completion(shell: str) -> None:
+    """Print what a shell has to read so that it completes the words of chainrule.
+
+    \b
+    eval "$(chainrule completion bash)"              in ~/.bashrc
+    eval "$(chainrule completion zsh)"               in ~/.zshrc
+    chainrule completion fish | source               in ~/.config/fish/config.fish
+    """
+    click.echo(completion.script(shell))

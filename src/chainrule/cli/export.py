@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
 from chainrule.cli.messages import say
 from chainrule.cli.predict import blocks_to_predict
@@ -63,7 +63,7 @@ def _compare(found: TrainedModel, path: Path, check: str | None, data_dir: Path 
             f"error: {path} does not predict what the network predicts: on {of} its outputs differ by up to "
             f"{result.max_difference:.2g}{labels}. Do not use it, and please report this."
         )
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
     say(f"Checked with onnxruntime on {of}: its outputs differ by {result.max_difference:.2g} at most.")
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError, SettingError
-from chainrule.experiments.presets import TrainSettings
-from chainrule.experiments.settings import read_settings
+from chainrule.experiments.settings import TrainSettings, fits, read_settings
+from chainrule.fields import Option, setting, settings_of
 from chainrule.files import as_path, check_text, write_atomic
 from chainrule.passwords import MASK, mask_passwords
+from chainrule.run_settings import BY_PRESET
 from chainrule.runs.files import SEARCH_CONFIG
-from chainrule.runs.folder import without_none
+from chainrule.settings import PlainSettings
 
 #: What may be given with --resume to a search: where it goes on, and for how long.
 WITH_RESUME = ("data_dir", "engine", "devices", "trials", "timeout", "max_epochs", "retrain", "study")
@@ -25,26 +26,51 @@ WITH_RESUME = ("data_dir", "engine", "devices", "trials", "timeout", "max_epochs
 VARIABLE = "CHAINRULE_STUDY"
 
 
-@dataclass(frozen=True)
-class SearchSettings:
-    """What a search can be told besides the settings of `train`: the table ``[search]`` of ``search.toml``.
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(metaclass=PlainSettings):
+    """What a search can be told besides the settings of its trials: the table ``[search]`` of ``search.toml``."""
 
-    Attributes
-    ----------
-    space : as typed; None: by the preset
-    trials, sampler, stages, metric, timeout, max_epochs, study, study_name, retrain : as in `chainrule.tuning.search`
-    """
-
-    space: str | None = None
-    trials: int = 64
-    sampler: str = "random"
-    stages: str | None = None
-    metric: str | None = None
-    timeout: float | None = None
-    max_epochs: int | None = None
-    study: str | None = None
-    study_name: str | None = None
-    retrain: bool = False
+    space: str | None = setting(
+        None,
+        "Settings with a range A..B or options A|B, as in lr=1e-4..1e-1,hidden=64|128,64|256,dropout=0..0.5.",
+        Option(
+            "NAME=A..B,...",
+            BY_PRESET,
+            "Settings with a range A..B or options A|B, as in lr=1e-4..1e-1,hidden=64|128,64|256,dropout=0..0.5. For "
+            "lr, momentum, weight_decay, l1, l2, dropout, batch_size, epochs, hidden, activation, init, optimizer, "
+            "loss, augment, and paths such as optimizer.beta1. A range is logarithmic if its ends are above 0 and one "
+            "is ten times the other; :log or :linear behind it decides otherwise.",
+        ),
+    )
+    trials: int = setting(64, "How many.", Option("N"))
+    sampler: str = setting("random", "random, grid, sobol or tpe.", Option("NAME", complete="samplers"))
+    stages: str | None = setting(
+        None,
+        "coarse_to_fine (half of the trials for a few epochs, the others for more around the best), halving or "
+        "hyperband (the worst are stopped on the way).",
+        Option("NAME", "all epochs for all trials", complete="stages"),
+    )
+    metric: str | None = setting(
+        None, "val_accuracy (val_mae), val_loss.", Option("NAME", "the first of these", complete="metrics")
+    )
+    timeout: float | None = setting(None, "End after so many seconds.", Option("SECONDS"))
+    max_epochs: int | None = setting(None, "End after so many epochs, all trials together.", Option("N"))
+    study: str | None = setting(
+        None,
+        "Where the trials are kept: a journal file, or a database.",
+        Option(
+            "FILE_OR_URL",
+            "study.journal in the run's folder",
+            "Where the trials are kept: a journal file, or a database such as sqlite:///search.db. Several processes "
+            "may share it, each with a folder of its own. A password is written nowhere: with --resume give the "
+            "address again, or CHAINRULE_STUDY in the environment.",
+            complete="files",
+        ),
+    )
+    study_name: str | None = setting(None, "Tells several studies in one place apart.", Option("NAME"))
+    retrain: bool = setting(
+        False, "Train the best once more, on training and validation rows together.", Option(default="no")
+    )
 
     def __post_init__(self) -> None:
         check_text(vars(self))
@@ -65,6 +91,8 @@ def _from_any_folder(study: str) -> str:
 def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) -> None:
     """Write what was asked for, so that the search can be gone on with; without a password."""
     import tomli_w
+
+    from chainrule.runs.folder import without_none
 
     about = dataclasses.asdict(wanted)
     if wanted.study is not None:
@@ -118,10 +146,7 @@ def _address(path: Path, study: str | None) -> str | None:
 def _read_table(path: Path) -> dict[str, Any]:
     """Return the table [search] of a file that `read_settings` has read."""
     table = tomllib.loads(path.read_text(encoding="utf-8")).get("search")
-    kinds = {
-        "space": str, "trials": int, "sampler": str, "stages": str, "metric": str, "timeout": int | float,
-        "max_epochs": int, "study": str, "study_name": str, "retrain": bool,
-    }  # fmt: skip
-    if not isinstance(table, dict) or not all(isinstance(v, kinds.get(k, ())) for k, v in table.items()):
+    known = settings_of(SearchSettings)
+    if not isinstance(table, dict) or not all(name in known and fits(known[name], v) for name, v in table.items()):
         raise FileError(f"{path} is damaged: it has no readable table [search].")
     return table

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from chainrule.errors import ChainruleError, FileError, SettingError, unknown_name
-from chainrule.fields import Option, setting, settings_of
+from chainrule.fields import Option, Setting, setting, settings_of
 from chainrule.files import as_path, check_text
 from chainrule.keywords import instead
 from chainrule.run_settings import BY_PRESET, CheckpointSettings, EngineSettings, TrainingSettings
@@ -228,8 +228,8 @@ class RepeatSettings(metaclass=PlainSettings):
 
     seeds: int | None = setting(
         None,
-        "Train N networks as one population: seeds SEED, SEED + 1, … on the same split of the rows. The model is their "
-        "ensemble (see --save); scores come with mean, deviation and interval.",
+        "Train N networks as one population: seeds SEED, SEED + 1, … on the same split of the rows; the model is their "
+        "ensemble (see --save), and scores come with mean, deviation and interval.",
         Option("N", "1"),
     )
     folds: int | None = setting(
@@ -294,6 +294,11 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
+def fits(field: Setting, value: Any) -> bool:
+    """Return whether a value of a file is one that a setting may have."""
+    return any(KINDS[kind][1](value) for kind in field.types)
+
+
 def settings_from(typed: Mapping[str, Any], file: Path | None) -> TrainSettings:
     """Return the settings of a file (if there is one) with those given on the command line put over them."""
     values = {name: _value(name, text) for name, text in typed.items() if name not in ("column", "drop")}
@@ -326,9 +331,9 @@ def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]
     for name, value in plain.items():
         if name not in FIELDS:
             raise SettingError(f"{path}: there is no setting {name!r}{instead(name, FIELDS)}")
-        kinds = [KINDS[kind] for kind in FIELDS[name].types]
-        if not any(fits(value) for _, fits in kinds):
-            raise SettingError(f"{path}: {name} is {' or '.join(text for text, _ in kinds)}, got {value!r}.")
+        if not fits(FIELDS[name], value):
+            kinds = " or ".join(KINDS[kind][0] for kind in FIELDS[name].types)
+            raise SettingError(f"{path}: {name} is {kinds}, got {value!r}.")
         if isinstance(value, list):
             plain[name] = tuple(value)
     if "net" in plain:  # written by `fit`, which leaves out what is not used

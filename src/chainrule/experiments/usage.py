@@ -2,7 +2,8 @@
 
 `NEEDS` is the one table of it: for each option what it needs, as a function of the `Situation` that says what is
 missing, or None. An option that always has an effect (or is checked where it is used, as a momentum that an optimizer
-does not have) is in `ALWAYS`. To add an option, give it a row in one of the two; a test fails until it has one.
+does not have) is in `ALWAYS`, as the settings of the training are without more. To add another option, give it a row in
+one of the two; a test fails until it has one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from chainrule.data import Dataset
 from chainrule.data.idx import IDX_NAME
 from chainrule.data.sources import BUNDLED, MIRRORED, is_image_data
 from chainrule.errors import SettingError
-from chainrule.experiments.presets import TrainSettings, normalize_name
+from chainrule.experiments.presets import normalize_name
+from chainrule.experiments.settings import OptimizerSettings, RepeatSettings, TrainSettings
+from chainrule.fields import settings_of
 from chainrule.files import as_path
+from chainrule.run_settings import CheckpointSettings, EngineSettings, TrainingSettings
 from chainrule.tables.read import is_table
 
 #: The kinds of data, and how one of them is called.
@@ -262,11 +266,16 @@ NEEDS: dict[str, Rule] = {
     "export.data_dir": _data_of_check,
 }
 
-#: Options that always have an effect, or are checked where they are used.
+#: Options that always have an effect, or are checked where they are used: those of the training, unless they are above,
+#: and these.
 ALWAYS = frozenset(
-    "version debug data run folder config out resume seed seeds folds loss optimizer lr momentum weight_decay "
-    "schedule epochs batch_size l1 l2 normalize augment early_stopping engine precision devices keep distributed space "
-    "trials sampler stages metric timeout max_epochs study study_name retrain json rows versions".split()
+    name
+    for group in (TrainingSettings, OptimizerSettings, EngineSettings, CheckpointSettings, RepeatSettings)
+    for name, each in settings_of(group).items()
+    if each.options and name not in NEEDS
+) | frozenset(
+    "version debug data run folder config out resume distributed space trials sampler stages metric timeout max_epochs "
+    "study study_name retrain as_json rows versions shell".split()
 )
 
 #: Those whose need is a kind of data alone: they are checked before it is loaded, and in a file of settings, too.
