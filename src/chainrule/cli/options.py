@@ -118,7 +118,9 @@ def _decorator(each: Setting, how: Option) -> Callable[[Any], Any]:
     name = how.name or each.name
     complete = completion.of(how.complete)
     if how.argument:
-        return argument(name, required=False, metavar=how.metavar, help=how.help or each.help, shell_complete=complete)
+        return argument(
+            name, required=False, metavar=f"[{how.metavar}]", help=how.help or each.help, shell_complete=complete
+        )
     flag = f"--{name.replace('_', '-')}"
     kind = next((TYPES[kind] for kind in TYPES if kind in each.types), str)
     kwargs: dict[str, Any] = {"type": kind, "metavar": how.metavar, "multiple": how.repeated}
