@@ -69,7 +69,9 @@ class MemberFactory:
         differences = {name: plain(value) for name, value in differences.items()}
         return Member(differences | {"seed": settings.seed}, self._job(net, data, settings, key))
 
-    def _with_setting(self, net: Any, settings: TrainingSettings, path: str, value: Any) -> tuple[Any, TrainingSettings]:
+    def _with_setting(
+        self, net: Any, settings: TrainingSettings, path: str, value: Any
+    ) -> tuple[Any, TrainingSettings]:
         """Return network and settings with the setting at a path changed."""
         root, _, rest = path.partition(".")
         if root not in ROOTS or not rest:
