@@ -153,7 +153,7 @@ class takes_settings(Generic[P, S]):
     >>> hours(20, "km", sped=10.0)
     Traceback (most recent call last):
         ...
-    chainrule.errors.KeywordError: hours has no setting 'sped'; did you mean 'speed'?
+    chainrule.errors.KeywordError: hours has no setting 'sped'; did you mean 'speed'? Known: distance, speed, unit.
     """
 
     def __init__(self, group: Callable[P, S]) -> None:
