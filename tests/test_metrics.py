@@ -38,7 +38,7 @@ def test_a_part_changes_neither_direction_nor_format(column: str) -> None:
 
 
 def test_an_unknown_metric_names_those_that_there_are() -> None:
-    with pytest.raises(cr.UnknownNameError, match="val_accuracy"):
+    with pytest.raises(cr.errors.UnknownNameError, match="val_accuracy"):
         metrics.find("val_acuracy")
 
 
