@@ -141,7 +141,7 @@ def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
     chainrule("train", "iris", *words, "--out", "a")
     assert "is complete: its 3 networks have stopped early" in chainrule("train", "--resume", "a").stderr
     members = read("a/members.json")["members"]
-    stopped = sum(member["stopped"] is not None for member in members)
+    stopped = sum(member["state"] != "finished" for member in members)
     assert len({member["epochs"] for member in members}) > 1
     assert read("a/result.json")["reason"] == f"{stopped} of 3 networks"
     for i, member in enumerate(members):
@@ -264,7 +264,7 @@ def test_early_stopping_in_folds_watches_rows_of_their_own(chainrule: Any) -> No
     chainrule("train", "iris", *words, "--folds", 2, "--validation", 0.2, "--out", "a")
     facts = read("a/members.json")
     assert "judged_on" not in facts
-    assert any(member["stopped"] for member in facts["members"])
+    assert any(member["reason"] for member in facts["members"])
     assert tomllib.loads(Path("a/config.toml").read_text())["validation"] == 0.2
 
 

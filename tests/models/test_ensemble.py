@@ -17,6 +17,7 @@ from chainrule.data import Standardizer, Target
 from chainrule.errors import SettingError, ShapeError
 from chainrule.evaluation import Predictions, evaluate
 from chainrule.models import Model, ensemble, load_model
+from chainrule.outcome import Outcome
 
 rng = np.random.default_rng(0)
 
@@ -247,18 +248,18 @@ def test_diverged_members_are_left_out_with_a_warning() -> None:
     members = case.members(3)
     broken = case.members(1)[0]
     broken.params["dense_1"]["weight"][0, 0] = np.nan
-    runs = [SimpleNamespace(model=member, stopped=None) for member in members]
-    runs[1].stopped = "diverged at step 7"
-    message = r"Left out .*: member 1 \(diverged at step 7\), 3 \(its weights are not finite\)\."
+    runs = [SimpleNamespace(model=member, outcome=Outcome()) for member in members]
+    runs[1].outcome = Outcome.at_divergence(7, 1)
+    message = r"Left out .*: member 1 \(diverged at step 7 \(epoch 1\)\), 3 \(its weights are not finite\)\."
     with pytest.warns(UserWarning, match=message) as told:
         together = ensemble([*runs, broken])
     assert told[0].filename == __file__
     assert close(together.predict_proba(case.x), plain([members[0], members[2]], case.x))
-    with pytest.raises(SettingError, match=r"all members have diverged: 0 \(diverged at step 7\).*smaller learning"):
+    with pytest.raises(SettingError, match=r"all members have diverged: 0 \(diverged at step 7 .*smaller learning"):
         ensemble([runs[1]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        runs[1].stopped = "no better val_loss for 3 epochs"  # stopped early is not diverged
+        runs[1].outcome = Outcome.after("no better val_loss for 3 epochs")  # stopped early is not diverged
         assert len(ensemble(runs).net[0]) == 3
 
 

@@ -151,7 +151,7 @@ def test_a_population_may_grow(tmp_path: Path) -> None:
 def test_the_folder_of_a_member_is_that_of_a_run(tmp_path: Path) -> None:
     runs = train(tmp_path / "a")
     assert tomllib.loads((tmp_path / "a/config.toml").read_text())["members"] == 3
-    assert read_folder(tmp_path / "a").result == {"state": "finished", "members": 3, "epochs": 6}
+    assert read_folder(tmp_path / "a").result == {"state": "finished", "reason": None, "members": 3, "epochs": 6}
     for i, run in enumerate(runs):
         folder = member_folder(tmp_path / "a", i)
         assert run.folder == folder

@@ -128,7 +128,7 @@ def test_diverging_is_worse_than_any_value(a: list[float], b: list[float], bette
 def test_a_configuration_that_diverges_for_every_seed_does_no_harm_to_the_others(iris: Any) -> None:
     rates = {"good": cr.SGD(0.5), "mad": cr.SGD(1e12)}
     found = compare(rates, cr.mlp([4, 8, 3], hidden="relu"), iris, seeds=2, epochs=3, progress=False)
-    assert [run.stopped is not None and run.stopped.startswith("diverged") for run in found.runs["mad"]] == [True] * 2
+    assert [run.outcome.diverged for run in found.runs["mad"]] == [True] * 2
     assert found.pairs[0].better == found.best == "good"
     assert "2 of 2" in str(found)
     assert found.to_pandas()["accuracy"].isna().tolist() == [False, False, True, True]

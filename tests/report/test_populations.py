@@ -13,6 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import FileError
+from chainrule.outcome import Outcome
 from chainrule.report import write_report
 from chainrule.report.search_figures import MOST_LINES, scale
 from chainrule.runs.members import band, mean_records, read_members, write_members
@@ -51,8 +52,8 @@ def several(folder: Path, kind: str = "seeds", **more: Any) -> None:
     for i, found in enumerate(EPOCHS):
         scores = {"val_accuracy": found[-1]["val_accuracy"], "val_loss": found[-1]["val_loss"]} if i < 3 else {}
         place = {"seed": i} if kind == "seeds" else {"fold": i // 2 + 1, "seed": i % 2}
-        stopped = "diverged at step 7" if i == 3 else None
-        members.append(place | {"epochs": len(found), "best_epoch": 1, "stopped": stopped, "scores": scores})
+        ended = Outcome.at_divergence(7, 1) if i == 3 else Outcome()
+        members.append(place | {"epochs": len(found), "best_epoch": 1, "scores": scores} | ended.to_dict())
     facts = {"kind": kind, "metric": "val_accuracy", "members": members, "model": f"the ensemble {EVIL}"}
     write_members(folder, facts | more, EPOCHS)
     write_report(folder)

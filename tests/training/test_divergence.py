@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.errors import DivergedError
+from chainrule.outcome import Outcome
 from chainrule.training.prepared_run import SHUFFLE
 
 rng = np.random.default_rng(0)
@@ -49,7 +50,7 @@ def test_linear_regression_with_a_learning_rate_far_too_large(engine: str) -> No
     assert f"at step {error.step} (epoch {len(error.run.history) + 1}), first in the loss" in str(error)
     assert "smaller learning rate" in str(error)
     assert "clip_norm" in str(error)
-    assert error.run.stopped == "diverged"
+    assert error.run.outcome == Outcome.at_divergence(error.step, len(error.run.history) + 1)
     assert finite(error.run.model.params)
     assert np.all(np.isfinite(error.run.model.predict(x)))
     assert error.run.engine == engine

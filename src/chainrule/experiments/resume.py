@@ -58,10 +58,11 @@ def complete(folder: Path, settings: TrainSettings) -> str:
         return ""
     record = read_folder(folder)
     if several and settings.folds is None and (members := read_members(folder)) is not None:
-        done = [member["epochs"] for member in members.all if member["stopped"] is None]
+        done = [member["epochs"] for member in members.all if member["state"] == "finished"]
         who, stopped = f"its {len(members.all)} networks have", "stopped early or diverged"
     else:
-        done = [len(record.epochs)] if record.result.get("state") != "stopped early" else []
+        early = record.outcome is not None and record.outcome.kind == "stopped early"
+        done = [] if early else [len(record.epochs)]
         who, stopped = "it has", f"stopped early: {record.result.get('reason')}"
     if any(epochs < (settings.epochs or 0) for epochs in done):
         return ""

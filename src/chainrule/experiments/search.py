@@ -28,6 +28,7 @@ from chainrule.experiments.single import RUNS, result
 from chainrule.experiments.space_syntax import Axis, default_space, parse_space, shown
 from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import check_not_read, write_atomic
+from chainrule.outcome import Outcome
 from chainrule.runs.files import CONFIG, ENVIRONMENT, JOURNAL, LEADERBOARD, MODEL, SEARCH_CONFIG
 from chainrule.runs.folder import RunFolder, create_run_dir, write_config, write_result
 from chainrule.runs.trials import write_trials
@@ -160,7 +161,7 @@ def searched(
                 **{name: value for name, value in words.items() if name not in translation.space},
             )
     except DivergedError:
-        write_result(folder, {"state": "diverged", "reason": "all trials diverged"})
+        write_result(folder, Outcome("diverged", "all trials diverged").to_dict())
         raise
     except (ChainruleError, KeyboardInterrupt, Terminated):
         if is_new and not standings:

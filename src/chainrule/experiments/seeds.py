@@ -20,6 +20,7 @@ from chainrule.experiments.plan import Task, find_task
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.resume import going_on, saving
 from chainrule.experiments.single import RUNS, result
+from chainrule.outcome import Outcome
 from chainrule.population import Member, Population, PopulationTrainer
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_with_checkpoints
@@ -95,7 +96,7 @@ class SeveralSeeds:
 
     def __init__(self, task: Task, folder: Path, population: Population) -> None:
         self.task, self.folder, self.population = task, folder, population
-        self.alive = [run for run in population if not diverged(run)]
+        self.alive = [run for run in population if not run.outcome.diverged]
         self.metric = metric_of(population)
         self.gain: EnsembleGain | None = None
         self.members = [
@@ -122,7 +123,7 @@ class SeveralSeeds:
         recipe = recipe_of(model, first.recipe.loss, task=first.recipe.task)
         records = mean_records([run.history.records for run in self.alive])
         early = sum(run.stopped is not None for run in self.alive)
-        stopped = f"{early} of {len(self.alive)} networks" if early else None
+        outcome = Outcome.after(f"{early} of {len(self.alive)} networks" if early else None)
         averaged = "predictions" if first.recipe.task == "regression" else "probabilities"
         what = f"the ensemble of {len(self.alive)} networks, which averages their {averaged}"
         run = Run(
@@ -130,7 +131,7 @@ class SeveralSeeds:
             History(records),
             recipe,
             best_epoch=None,
-            stopped=stopped,
+            outcome=outcome,
             engine=first.engine,
             traces={},
             metrics={},
@@ -143,9 +144,8 @@ class SeveralSeeds:
     def _all_diverged(self) -> None:
         """Write what there is, and say that none has come through."""
         self._write_members("none: all networks diverged")
-        write_result(
-            self.folder, {"state": "diverged", "reason": "all networks diverged", "members": len(self.population)}
-        )
+        outcome = Outcome("diverged", "all networks diverged")
+        write_result(self.folder, outcome.to_dict() | {"members": len(self.population)})
         write_report(self.folder)
         raise DivergedError(
             f"All {len(self.population)} networks diverged: their cost became NaN or infinite. "
@@ -203,13 +203,13 @@ def facts_of(run: Run, given: Mapping[str, Any], test: Part | None = None) -> di
     has.
     """
     scores = dict(run.metrics)
-    if test is not None and not diverged(run):
+    if test is not None and not run.outcome.diverged:
         scores |= {f"test_{name}": value for name, value in scores_of(run, test.x, test.y).items()}
     return {
         **{name: given[name] for name in ("repeat", "fold", "seed") if name in given},
         "epochs": len(run.history),
         "best_epoch": run.best_epoch,
-        "stopped": run.stopped,
+        **run.outcome.to_dict(),
         "scores": scores,
     }
 
@@ -223,11 +223,6 @@ def metric_of(runs: Sequence[Run]) -> str:
 def words(metric: str) -> str:
     """Return a metric in words, as in ``validation accuracy``."""
     return metrics.label_of(metric, training="training ")
-
-
-def diverged(run: Run) -> bool:
-    """Return whether a member became infinite or undefined."""
-    return (run.stopped or "").startswith("diverged")
 
 
 def _placed(run: Run, folder: Path) -> Run:

@@ -116,10 +116,8 @@ def result(
     run: Any, scores: Mapping[str, float] | None, test: Part | None, data: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return how a run ended, and the fingerprint of the rows that it was trained on, for ``result.json``."""
-    diverged, early = run.stopped == "diverged", run.stopped is not None
     return {
-        "state": "diverged" if diverged else "stopped early" if early else "finished",
-        "reason": run.stopped,
+        **run.outcome.to_dict(),
         "epochs": len(run.history),
         "best_epoch": run.best_epoch,
         "metrics": run.metrics,

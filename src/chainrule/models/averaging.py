@@ -18,6 +18,7 @@ from chainrule.errors import ChainruleError, SettingError, ShapeError
 from chainrule.layers import Average, Layer, Rescale, Sequential
 from chainrule.models.inputs import Inputs
 from chainrule.models.model import Model
+from chainrule.outcome import Outcome
 
 Array = NDArray[Any]
 
@@ -106,9 +107,9 @@ def usable(models: Any) -> list[tuple[int, Model]]:
             raise SettingError(
                 f"ensemble averages trained models or runs, but item {at} is {given!r} ({type(given).__name__})."
             )
-        stopped = str(getattr(given, "stopped", None) or "")
-        if stopped.startswith("diverged"):
-            lost.append(f"{at} ({stopped})")
+        outcome = getattr(given, "outcome", None)
+        if isinstance(outcome, Outcome) and outcome.diverged:
+            lost.append(f"{at} ({outcome.reason})")
         elif not all(np.isfinite(leaf).all() for leaf in tree.leaves([model.params, model.state])):
             lost.append(f"{at} (its weights are not finite)")
         else:

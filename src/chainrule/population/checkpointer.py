@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.display.lines import print_line
+from chainrule.outcome import Outcome
 from chainrule.population.member import Member
 from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, member_folder
@@ -47,7 +48,7 @@ class Checkpointer:
         datasets = {id(member.job.prepared): member.job.prepared for member in members}
         identities = {key: _identity_of_data(dataset) for key, dataset in datasets.items()}
         self._checkpointers: dict[int, run_checkpointer.Checkpointer] = {}
-        self._saved: dict[int, tuple[int, str | None]] = {}  # how far each member is written
+        self._saved: dict[int, tuple[int, Outcome | None]] = {}  # how far each member is written
         self._starts: list[Callable[[], None]] = []
         notes: dict[str | None, int] = {}  # each with the first member that it is about
         for i, (member, config) in enumerate(zip(members, configs, strict=True)):
@@ -131,9 +132,9 @@ class Checkpointer:
         return f"{len(done)} networks are kept in {self.folder}, up to epoch {to}"
 
 
-def _progress_of(member: Member) -> tuple[int, str | None]:
-    """Return its epochs, and why it ended if it did."""
-    return member.epoch, member.stopped
+def _progress_of(member: Member) -> tuple[int, Outcome | None]:
+    """Return its epochs, and how it ended if it did."""
+    return member.epoch, member.outcome
 
 
 def _identity_of_data(data: Prepared) -> dict[str, str]:

@@ -294,6 +294,6 @@ def compared_metric(members: Sequence[Member], metric: str | None, tested: bool 
 
 def _test_score(run: Run, data: Any, metric: str) -> float:
     """Return a metric of a run's model on test data; NaN for one that diverged."""
-    if run.stopped is not None and run.stopped.startswith("diverged"):
+    if run.outcome.diverged:
         return math.nan
     return run.evaluate(*data)[metrics.base_name(metric)]

@@ -137,7 +137,7 @@ def _score_folds(
         inputs: Any = None
         for j in range(len(seeds)):
             run = population[i * len(seeds) + j]
-            if (run.stopped or "").startswith("diverged"):
+            if run.outcome.diverged:
                 continue
             if inputs is None:  # the seeds of a fold have learnt the same preparation
                 inputs = samples.inputs(run.model, fold.held_out)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError, SettingError, UnsavedError
+from chainrule.outcome import Outcome
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.member import Member
 from chainrule.population.member_factory import list_members
@@ -81,7 +82,7 @@ def fit_population(
     Returns
     -------
     Population
-        ``population[i]`` is the run of member i; a member that diverged has ``stopped == "diverged at step …"``.
+        ``population[i]`` is the run of member i; of a member that diverged ``outcome.diverged`` is true.
 
     Raises
     ------
@@ -116,9 +117,9 @@ def fit_population(
         if not all(member.done for member in population) or not (folder.path / CONFIG).exists():
             folder.start(config or {"members": len(population), **configs[0]})
         train_with_checkpoints(trainer, population, checkpointer, "the same call with resume=True.", progress)
-        state = "diverged" if all(member.diverged for member in population) else "finished"
+        outcome = Outcome("diverged" if all(member.diverged for member in population) else "finished")
         write_result(
-            folder.path, {"state": state, "members": len(population), "epochs": max(m.epoch for m in population)}
+            folder.path, outcome.to_dict() | {"members": len(population), "epochs": max(m.epoch for m in population)}
         )
     return Population(population)
 

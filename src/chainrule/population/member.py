@@ -13,6 +13,7 @@ import numpy as np
 from chainrule import optimizers
 from chainrule.errors import SettingError
 from chainrule.layers import Dense, Layer, Maxout, Sequential
+from chainrule.outcome import Outcome
 from chainrule.settings import replace, structure
 from chainrule.training.checkpoint import Checkpoint, Position
 from chainrule.training.decisions import kept_epoch, resumed, watched
@@ -37,7 +38,7 @@ class Member:
     engine : the name of the engine that trains it; "" before it is trained
     epoch : epochs done
     history : `History`
-    stopped : why it ended before its last epoch, or None
+    outcome : `Outcome`, how it ended; None while it is trained, and after its last epoch
     best_epoch : the best one so far
     seconds : spent on it: its share of the time of the members that it trained with
     state : weights and all else that changes, as NumPy arrays; None while a batch of members has it
@@ -57,7 +58,7 @@ class Member:
     engine: str = ""
     epoch: int = 0
     history: History = field(default_factory=History)
-    stopped: str | None = None
+    outcome: Outcome | None = None
     best_epoch: int = 0
     seconds: float = 0.0
     state: State = None  # type: ignore[assignment]  # see above
@@ -76,12 +77,17 @@ class Member:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.stopped is not None or self.epoch >= self.job.epochs
+        return self.outcome is not None or self.epoch >= self.job.epochs
 
     @property
     def diverged(self) -> bool:
         """Whether its cost became NaN or infinite."""
-        return self.stopped is not None and self.stopped.startswith("diverged")
+        return self.outcome is not None and self.outcome.diverged
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before its last epoch, in words; None if it did not."""
+        return None if self.outcome is None else self.outcome.reason
 
     @property
     def program(self) -> Any:
@@ -137,10 +143,10 @@ class Member:
             return None
         # Early stopping decides anew, with the patience that it then has; what callbacks decided stays.
         early = resumed(self.job.stopping, self.history, self.best_epoch)
-        stopped = None if self.stopped == early else self.stopped
+        outcome = None if self.stopped == early else self.outcome
         probes: dict[str, Any] = {"steps": [], "rows": []}
         place = Position(self.epoch + 1)
-        return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, self.engine, stopped)
+        return Checkpoint(self.state, place, self.history, probes, self.best, self.best_epoch, self.engine, outcome)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take the member to where a checkpoint was made."""
@@ -148,7 +154,8 @@ class Member:
         self.epoch, self.best_epoch = checkpoint.place.epoch - 1, checkpoint.best_epoch
         self.seconds = sum(record["seconds"] for record in self.history.records)
         self.engine = checkpoint.engine
-        self.stopped = checkpoint.stopped or resumed(self.job.stopping, self.history, self.best_epoch)
+        reason = resumed(self.job.stopping, self.history, self.best_epoch)
+        self.outcome = checkpoint.outcome or (None if reason is None else Outcome.after(reason))
 
     def run(self) -> Run:
         """Return the run so far, as `fit` gives it: with early stopping, the weights of the best epoch."""
@@ -161,7 +168,7 @@ class Member:
             self.history,
             self.job.recipe,
             best_epoch=self.model_epoch,
-            stopped=self.stopped,
+            outcome=self.outcome or Outcome("finished" if self.done else "unfinished"),
             engine=self.engine,
             traces={},
             folder=self.folder,
@@ -171,7 +178,7 @@ class Member:
     def drop_state(self) -> None:
         """Forget the weights; the history stays. A member that is not done is then stopped."""
         if not self.done:
-            self.stopped = "dropped"
+            self.outcome = Outcome("dropped", "dropped")
         self.state = self.best = None  # type: ignore[assignment]
 
 

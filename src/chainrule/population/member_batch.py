@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import random, tree
 from chainrule.data import batch_order, batches
 from chainrule.engine import Engine, namespace
+from chainrule.outcome import Outcome
 from chainrule.population.device_cache import DeviceCache, data_key, zero_padded
 from chainrule.population.member import Member
 from chainrule.training import decisions
@@ -161,13 +162,14 @@ class MemberBatch:
             )
 
         reason_of_callback = decisions.ask(self.callbacks, event, job.recipe, change)
-        member.stopped = reason or reason_of_callback
+        if reason := reason or reason_of_callback:
+            member.outcome = Outcome.after(reason)
         return best
 
     def _diverge(self, member: Member, state: State, step_of_epoch: int) -> None:
         """End a member whose cost became NaN or infinite, with the weights from before the epoch."""
         step = member.epoch * member.job.steps_per_epoch + step_of_epoch + 1
-        member.stopped = f"diverged at step {step} (epoch {member.epoch + 1})"
+        member.outcome = Outcome.at_divergence(step, member.epoch + 1)
         member.state = state._replace(settings=member.state.settings)
 
     def _sync(self, numbers: Sequence[int]) -> None:

@@ -65,7 +65,7 @@ class Kept:
 
 def headline(facts: Mapping[str, Any], record: Record) -> str:
     """Return what is the result, in one sentence."""
-    if record.result.get("state") == "diverged":
+    if record.diverged:
         return "The run diverged: the cost became infinite or undefined."
     if not facts:
         done, epoch, metrics = len(record.epochs), record.kept_epoch, record.metrics
@@ -181,15 +181,15 @@ class Curves:
 
 
 def _ended(record: Record) -> list[Finding]:
-    state, reason = record.result.get("state"), record.result.get("reason")
-    if state == "diverged":
+    outcome = record.outcome
+    if outcome is not None and outcome.diverged:
         text = (
             f"The cost became infinite or undefined in epoch {len(record.epochs) + 1}; the model has the last good "
             "weights. A smaller learning rate or clip_norm helps most often."
         )
         return [Finding("Diverged.", text, "bad")]
-    if state == "stopped early" and reason:
-        return [Finding("Stopped early:", f"{reason}.")]
+    if outcome is not None and outcome.kind == "stopped early" and outcome.reason:
+        return [Finding("Stopped early:", f"{outcome.reason}.")]
     return [] if record.has_model else [Finding("Not finished.", "What is shown is what there is so far.")]
 
 
@@ -308,7 +308,8 @@ def _inside(share: float, n: int) -> float:
 
 def _more(curves: Curves, record: Record) -> list[Finding]:
     """Return whether more epochs would help."""
-    if record.result.get("state") in ("stopped early", "diverged") or not (fell := curves.falling):
+    ended = record.outcome is not None and record.outcome.kind != "finished"
+    if ended or not (fell := curves.falling):
         return []
     return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]
 

@@ -140,13 +140,13 @@ def _members_table(found: Members) -> Html:
     first = [found.metric, f"test_{found.score}", "val_loss", "test_loss"]
     names.sort(key=lambda name: first.index(name) if name in first else len(first))
     rows = []
-    ended = any(member.get("stopped") for member in found.all)
+    ended = any(member.get("reason") for member in found.all)
     for member in found.all:
         cells = [n(format_value(name, member["scores"].get(name))) for name in names]
         epochs = (
             f"{member['best_epoch']:,} of {member['epochs']:,}" if member.get("best_epoch") else f"{member['epochs']:,}"
         )
-        ending = str(member.get("stopped") or "").partition(" (")[0]
+        ending = str(member.get("reason") or "").partition(" (")[0]
         reason = [tag("td", ending, class_="muted line")] if ended else []
         rows.append(row(bands.name_of(member), *cells, n(epochs), *reason))
     told = [found.summary(name) for name in names]

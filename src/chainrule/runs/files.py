@@ -29,8 +29,9 @@ BEST, STEP = "best.safetensors", "step-{:08d}.safetensors"
 
 #: The number that a file's own ``format`` has. It rises when an older reader would misunderstand the file; that of
 #: models is in `chainrule.models.saving`, for they also lie elsewhere.
-EVALUATION_FORMAT = MEMBERS_FORMAT = SEARCH_FORMAT = 1
-CHECKPOINT_FORMAT = 2
+EVALUATION_FORMAT = SEARCH_FORMAT = 1
+MEMBERS_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 
 #: What says how a run ended: the last files to be written, in this order, and the first to be removed when it goes on.
 #: So a run that has the last one has all.

@@ -15,6 +15,7 @@ from typing import Any
 from chainrule.display.numbers import is_number
 from chainrule.errors import FileError
 from chainrule.metrics import score_in
+from chainrule.outcome import Outcome
 from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
 from chainrule.runs.folder import finite, read_records, write_changed, write_records
 from chainrule.runs.folder import member_folder as member_of
@@ -102,7 +103,7 @@ class Members:
 
 def diverged(member: Mapping[str, Any]) -> bool:
     """Return whether a member became infinite or undefined."""
-    return str(member.get("stopped") or "").startswith("diverged")
+    return Outcome.from_dict(member).diverged
 
 
 def band(epochs: Sequence[Sequence[Mapping[str, Any]]], column: str) -> Band:
@@ -141,7 +142,7 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
     ----------
     folder : the run's
     facts : ``kind`` ("seeds" or "folds"), ``metric``, ``members`` (each with ``seed``, ``fold``, ``epochs``,
-        ``best_epoch``, ``stopped`` and ``scores``), ``model`` (what the saved model is, in words)
+        ``best_epoch``, ``state``, ``reason`` and ``scores``), ``model`` (what the saved model is, in words)
     epochs : the records of each member's history
     """
     for i, records in enumerate(epochs):

@@ -22,6 +22,7 @@ from chainrule.errors import FileError, SettingError
 from chainrule.files import write_atomic
 from chainrule.metrics import METRICS
 from chainrule.models.saving import checksum, flatten
+from chainrule.outcome import Outcome
 from chainrule.runs.files import CHECKPOINT_FORMAT, CHECKPOINTS, STEP
 from chainrule.training.history import History
 from chainrule.training.state import State
@@ -65,7 +66,7 @@ class Checkpoint(NamedTuple):
     best : weights and statistics of the best epoch so far
     best_epoch : that epoch, 0 before the first has ended
     engine : by which it was trained: another one would end at other bits
-    stopped : of a member of a population, why it ended before its last epoch, unless early stopping says so
+    outcome : of a member of a population, how it ended before its last epoch, unless early stopping says so
     epochs : that the run was to have when this was written; None before it is written
     """
 
@@ -76,7 +77,7 @@ class Checkpoint(NamedTuple):
     best: Any
     best_epoch: int
     engine: str
-    stopped: str | None = None
+    outcome: Outcome | None = None
     epochs: float | None = None
 
 
@@ -119,7 +120,7 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
         "settings": state.settings,
         "best_epoch": what.best_epoch,
         "engine": what.engine,
-        "stopped": what.stopped,
+        "outcome": None if what.outcome is None else what.outcome.to_dict(),
         "identity": dict(identity),
     }
     tensors, text = flatten(parts), json.dumps(recipe)
@@ -227,7 +228,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         best,
         recipe["best_epoch"],
         recipe["engine"],
-        recipe["stopped"],
+        None if recipe["outcome"] is None else Outcome.from_dict(recipe["outcome"]),
         recipe["settings"]["run"]["epochs"],
     )
 

@@ -17,6 +17,7 @@ from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
+from chainrule.outcome import Outcome
 from chainrule.runs.files import BEST, CHECKPOINTS
 from chainrule.runs.folder import RunFolder
 from chainrule.signals import StopRequest, asked_to_end, ended
@@ -122,7 +123,7 @@ class Loop:
             with epoch_progress(self.epochs, progress) as show:
                 while not stopped and self.place.epoch <= self.epochs:
                     stopped = self._epoch(show)
-            return self._finish(stopped)
+            return self._finish(Outcome.after(stopped))
 
     def _found(self, start: State) -> Checkpoint | None:
         """Return the newest checkpoint that is whole, of the folder of process 0; None if the run never came to one."""
@@ -341,10 +342,10 @@ class Loop:
             best=(lambda: self._model(self.best)) if self.watched else None,
         )
 
-    def _finish(self, stopped: str | None) -> Run:
+    def _finish(self, outcome: Outcome) -> Run:
         """Return the run as it ended: with the weights of the best epoch, where they are asked for."""
         epoch = None
-        if stopped != "diverged":
+        if not outcome.diverged:
             epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)
         restore = epoch is not None and epoch != len(self.history)
         run = Run(
@@ -352,7 +353,7 @@ class Loop:
             self.history,
             self.recipe,
             best_epoch=epoch,
-            stopped=stopped,
+            outcome=outcome,
             engine=self.engine.name,
             probes=self.probes,
             traces=dict(self.engine.traces - self.traced),
@@ -368,7 +369,7 @@ class Loop:
             self.folder.write_model(run.model)
         except FileError as error:
             message = f"The run has ended, but could not be saved. {error}"
-            if stopped != "diverged":
+            if not outcome.diverged:
                 raise UnsavedError(message, run=run) from None
             print_line(f"warning: {message}")
         return run
@@ -387,14 +388,14 @@ class Loop:
             good = found.state._replace(settings=good.settings)
         self.kept = good
         layer, place = locate_nonfinite(self.recipe, good, batch_of(piece, i, self.engine), self.engine)
-        number = int(good.step) + 1
+        number, epoch = int(good.step) + 1, len(self.history) + 1
         return DivergedError(
-            f"The cost became NaN or infinite at step {number} (epoch {len(self.history) + 1}), first in {place}. "
+            f"The cost became NaN or infinite at step {number} (epoch {epoch}), first in {place}. "
             "The weights from before that step are kept. Try a smaller learning rate, or clip_norm=1.0 in the "
             "optimizer.",
             step=number,
             layer=layer,
-            run=self._finish("diverged"),
+            run=self._finish(Outcome.at_divergence(number, epoch)),
         )
 
     def _model(self, chosen: Any) -> Model:

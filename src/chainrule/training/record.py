@@ -11,6 +11,7 @@ from typing import Any
 
 from chainrule.errors import FileError
 from chainrule.files import as_path
+from chainrule.outcome import Outcome
 from chainrule.runs.files import CONFIG, ENVIRONMENT, METRICS, MODEL, RESULT, SEARCH_CONFIG
 from chainrule.runs.folder import begun, json_object, nothing_saved, read_file, read_records
 from chainrule.training.callbacks import EarlyStopping
@@ -40,9 +41,19 @@ class Record:
     has_model: bool
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How training ended; None while it runs, and for runs of `fit`."""
+        return Outcome.from_dict(self.result) if "state" in self.result else None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the cost became NaN or infinite."""
+        return self.outcome is not None and self.outcome.diverged
+
+    @property
     def kept_epoch(self) -> int | None:
         """The epoch whose weights the model has, or would have if the run ended now; None: those of no epoch."""
-        if "best_epoch" in self.result or not self.epochs or self.result.get("state") == "diverged":
+        if "best_epoch" in self.result or not self.epochs or self.diverged:
             return self.result.get("best_epoch")
         stopping = _stopping(self.config)
         best = len(self.epochs)

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.data.rows import Rows
 from chainrule.metrics import metric_of
 from chainrule.models import Model
+from chainrule.outcome import Outcome
 from chainrule.training.history import History
 from chainrule.training.probe import Probes
 from chainrule.training.state import Metrics, Recipe
@@ -27,7 +28,7 @@ class Run:
     best_epoch : the epoch whose weights the model has (with early stopping the best, otherwise the last); None where
         it has those of none: it diverged within an epoch, or is an ensemble
     metrics : what was measured of the model on training and validation data: in that epoch, or on the model itself
-    stopped : why training ended before the last epoch, or None
+    outcome : `Outcome`, how training ended: ``run.outcome.kind`` is "finished", "stopped early", "diverged" …
     engine : "numpy" or "jax"
     probes : `Probes`, what the layers did on the probed steps, or None
     traces : how often each program was traced and compiled for this run, by its name; {} where nothing had to be
@@ -49,7 +50,7 @@ class Run:
         recipe: Recipe,
         *,
         best_epoch: int | None,
-        stopped: str | None,
+        outcome: Outcome,
         engine: str,
         traces: Mapping[str, int],
         probes: Probes | None = None,
@@ -61,13 +62,18 @@ class Run:
         self.history = history
         self.recipe = recipe
         self.best_epoch = best_epoch
-        self.stopped = stopped
+        self.outcome = outcome
         self.engine = engine
         self.traces = dict(traces)
         self.probes = probes
         self.folder = folder
         self.metrics = history.at(best_epoch) if metrics is None else dict(metrics)
         self.notes = tuple(notes)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why training ended before the last epoch, in words for people (`Outcome.reason`); None if it did not."""
+        return self.outcome.reason
 
     def __repr__(self) -> str:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}

@@ -303,7 +303,7 @@ class SearchRunner:
 def state_of(trial: FrozenTrial) -> str:
     """Return what a trial has come to."""
     name = trial.state.name.lower()
-    if name == "pruned" and str(trial.user_attrs.get("stopped", "")).startswith("diverged"):
+    if name == "pruned" and trial.user_attrs.get("diverged", False):
         return "diverged"
     return {"fail": "failed"}.get(name, name)
 

@@ -39,7 +39,7 @@ from chainrule.tuning.workers import LEASE, Workers
 log = logging.getLogger(__name__)
 
 #: How trials are kept in a study, and the attribute of each with its claim.
-FORMAT, CLAIM = "2", "claim"
+FORMAT, CLAIM = "3", "claim"
 
 #: How often to look for what other processes do, and how long to wait for it before that is said.
 LOOK_EVERY, SAY_AFTER = 0.2, 2.0
@@ -381,7 +381,7 @@ class TrialStore:
         if running.member.restores():
             about["best_epoch"] = running.member.best_epoch
         if reason is not None:
-            about["stopped"] = reason
+            about |= {"stopped": reason, "diverged": running.member.diverged}
         with contextlib.suppress(UpdateFinishedTrialError):
             for name, content in about.items():
                 running.trial.set_user_attr(name, content)
