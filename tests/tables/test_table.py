@@ -11,8 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule import random
 from chainrule.errors import DataError
+from chainrule.tables.cells import MANY_ROWS
 from chainrule.tables.table import Table
-from chainrule.tables.values import MANY_ROWS
 from chainrule.training import fit
 from chainrule.training.prepare import SPLIT
 
@@ -113,7 +113,7 @@ def test_a_table_whose_texts_are_told_apart_once_gives_the_same(part: str, monke
     objects = texts.astype(dict.fromkeys([*cells, "y"], object))
     table, plain = (Table.read(f, "y", columns={"mixed": "category"}) for f in (texts, objects))
     expected, as_text = (t.prepare_rows(rows, np.arange(390, 400)) for t in (plain, table))
-    monkeypatch.setattr("chainrule.tables.values.MANY_ROWS", 1)
+    monkeypatch.setattr("chainrule.tables.cells.MANY_ROWS", 1)
     coded = table.coded()
     assert isinstance(coded.frame["town"].dtype, pd.CategoricalDtype)
     for found in (as_text, coded.prepare_rows(rows, np.arange(390, 400))):

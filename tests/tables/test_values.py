@@ -11,8 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from chainrule.tables.categories import booleans, categories
+from chainrule.tables.cells import cells
 from chainrule.tables.columns import Column
-from chainrule.tables.values import booleans, categories, cells, dates, numbers, values_of
+from chainrule.tables.dates import dates
+from chainrule.tables.numbers import numbers
+from chainrule.tables.values import values_of
 
 NAN = math.nan
 

@@ -27,7 +27,7 @@ from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs
 from chainrule.optimizers import Optimizer
-from chainrule.tables.infer import unscaled
+from chainrule.tables.overrides import unscaled
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training import EarlyStopping, Run
 from chainrule.training.callbacks import Callback

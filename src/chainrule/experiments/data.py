@@ -20,12 +20,12 @@ from chainrule.experiments.presets import LARGE_TABLE, TrainSettings, normalize_
 from chainrule.files import as_path
 from chainrule.models import Model
 from chainrule.tables.inspection import inspect_table
+from chainrule.tables.numbers import numbers
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.read import read_table, table_columns
 from chainrule.tables.selection import columns_by_name
 from chainrule.tables.table import Table
 from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
-from chainrule.tables.values import numbers
 from chainrule.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:

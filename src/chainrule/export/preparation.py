@@ -26,10 +26,10 @@ import numpy as np
 from chainrule.errors import SettingError
 from chainrule.export.graph import Graph, Value
 from chainrule.export.quantiles import write_quantiles
+from chainrule.tables.categories import categories
 from chainrule.tables.columns import Column
 from chainrule.tables.numeric_inputs import CIRCLES, Numbers, is_missing
 from chainrule.tables.preprocessor import LIMIT, Preprocessor
-from chainrule.tables.values import categories
 
 if TYPE_CHECKING:
     from pandas import DataFrame

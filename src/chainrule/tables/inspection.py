@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError
+from chainrule.tables.cells import cells, distinct
 from chainrule.tables.columns import MISSING, Column
 from chainrule.tables.number_style import PLAIN, Evidence
+from chainrule.tables.numbers import as_number, bare_number
 from chainrule.tables.numeric_inputs import is_missing
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.profile import evidence_in, restyle
 from chainrule.tables.selection import INPUTS, is_infinite, select
-from chainrule.tables.values import as_number, bare_number, cells, distinct, values_of
+from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

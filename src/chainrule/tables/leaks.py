@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.association import evenly
+from chainrule.tables.categories import as_text
 from chainrule.tables.columns import Column
 from chainrule.tables.combinations import combinations
-from chainrule.tables.values import as_text, values_of
+from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.columns import Column
-from chainrule.tables.values import SPACES, UNITS, as_number, bare_number
+from chainrule.tables.numbers import SPACES, UNITS, as_number, bare_number
 
 __all__ = ["Evidence", "Style", "tell_style", "votes"]
 

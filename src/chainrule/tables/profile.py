@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.categories import as_text
+from chainrule.tables.cells import cells, tally
 from chainrule.tables.columns import MISSING, Column
 from chainrule.tables.number_style import Evidence, Style, tell_style, votes
-from chainrule.tables.values import as_number, as_text, cells, numbers, numbers_of_cells, tally
+from chainrule.tables.numbers import as_number, numbers, numbers_of_cells
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
+    "INDICATOR",
     "MARKERS",
     "MOST",
     "ColumnProfile",
+    "as_plan",
     "evidence_in",
     "evidence_of",
     "missing_texts",
@@ -31,6 +35,7 @@ __all__ = [
     "shown",
     "taken_texts",
     "texts_of",
+    "unread_note",
 ]
 
 #: Texts that are neither numbers nor dates, though they may be categories.
@@ -38,6 +43,9 @@ MARKERS = MISSING | {"None"}
 
 #: A column is of a kind if this share of its cells can be read as it.
 MOST = 0.95
+
+#: From this fraction of missing values on, an input tells that the value was missing.
+INDICATOR = 0.01
 
 #: Of typed columns, so many different values are looked at as text.
 MANY = 100_000
@@ -161,6 +169,21 @@ class ColumnProfile:
     def stand_ins(self) -> int:
         """Cells with texts such as "None", which may be categories but are neither numbers nor dates."""
         return sum(self.texts.get(text, 0) for text in self.markers)
+
+
+def as_plan(base: Column, profile: ColumnProfile, missing: int, **fields: Any) -> Column:
+    """Return a plan with so many missing values, and with an input that tells them if they are many enough."""
+    indicator = missing >= INDICATOR * profile.rows and missing > 0
+    return dataclasses.replace(base, missing=missing, indicator=indicator, **fields)
+
+
+def unread_note(profile: ColumnProfile, unread: Sequence[str], what: str) -> str:
+    """Return what to say of texts that cannot be read as what the others are; "" if there are none."""
+    if not unread:
+        return ""
+    count = sum(profile.texts[text] for text in unread)
+    cells_are = f"{count:,} cells are" if count > 1 else "1 cell is"
+    return f"{cells_are} {what} ({shown(unread[0])!r}), taken for missing"
 
 
 def missing_texts(separator: str | None, missing: Collection[str] | None) -> tuple[str, ...] | None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.tables.cells import cells
 from chainrule.tables.columns import Column
 from chainrule.tables.numeric_inputs import CIRCLES, is_missing
-from chainrule.tables.values import cells
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from chainrule.files import as_path
+from chainrule.tables.cells import coded
 from chainrule.tables.large import HEAD, FileSource, is_large
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import read_table
-from chainrule.tables.values import coded
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Index

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from chainrule import random
 from chainrule.data import stratified_split
 from chainrule.errors import DataError, SettingError
+from chainrule.tables.categories import categories
+from chainrule.tables.cells import cells
 from chainrule.tables.columns import MISSING, find_column
-from chainrule.tables.infer import infer_time, leaves_out
-from chainrule.tables.values import categories, cells, values_of
+from chainrule.tables.infer import infer_time
+from chainrule.tables.overrides import leaves_out
+from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

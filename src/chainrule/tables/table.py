@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import DataError, SettingError
-from chainrule.tables.infer import leaves_out, unscaled
+from chainrule.tables.cells import coded
 from chainrule.tables.leaks import duplicates, duplicates_note
 from chainrule.tables.learning import learn
+from chainrule.tables.overrides import leaves_out, unscaled
 from chainrule.tables.prepared import PreparedTable, as_dataset
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.profile import missing_texts
 from chainrule.tables.source import InMemorySource, TableSource, open_source
 from chainrule.tables.split import Split, SplitSpec, may_name_parts, split_column
 from chainrule.tables.target import TargetColumn, as_array, classes_of, has_target, learn_target, target_column
-from chainrule.tables.values import coded
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import DataError, unknown_name
+from chainrule.tables.categories import as_boolean, as_text
+from chainrule.tables.cells import by_value, cells, has_one_type
 from chainrule.tables.columns import Column, find_column
-from chainrule.tables.infer import FEW, are_codes, date_plan, day_numbers_plan, months_plan, number_plan
+from chainrule.tables.infer_date import infer_date, infer_day_numbers, infer_months
+from chainrule.tables.infer_number import FEW, are_codes, infer_number
 from chainrule.tables.number_style import votes
+from chainrule.tables.numbers import as_number
 from chainrule.tables.profile import ColumnProfile, evidence_of, missing_texts, restyled, shown, taken_texts
-from chainrule.tables.values import as_boolean, as_number, as_text, by_value, cells, has_one_type, values_of
+from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -216,9 +220,9 @@ def learn_target(
         raise DataError(f"{title} has no value in any of the {column.rows:,} rows{_taken(column)}.")
     base = Column("target", "category", missing=column.rows - len(column), distinct=column.distinct)
     base = replace(base, na_values=column.stored_na_values)
-    as_numbers = None if are_codes(column) else number_plan(base, column, style)
-    a_date = day_numbers_plan(base, column, {}) or months_plan(base, column, {}) if as_numbers else None
-    a_date = a_date if as_numbers else date_plan(base, column, {})
+    as_numbers = None if are_codes(column) else infer_number(base, column, style)
+    a_date = infer_day_numbers(base, column, {}) or infer_months(base, column, {}) if as_numbers else None
+    a_date = a_date if as_numbers else infer_date(base, column, {})
     if a_date is not None and task != "classification":
         raise DataError(
             f"{title} holds dates ({column.example}), which are not predicted. Make a number of them, such as days "
