@@ -32,7 +32,7 @@ NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activ
 #: Every room may import these.
 GROUND = (
     *("run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
-    *("metrics", "outcome", "display", "tree", "fields", "keywords", "errors"),
+    *("metrics", "outcome", "display", "tree", "fields", "checks", "keywords", "errors"),
 )
 CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, and what it learns from
 

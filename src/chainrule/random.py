@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import is_whole
 from chainrule.engine.namespace import namespace
 from chainrule.errors import SettingError
 from chainrule.memory import check_numbers
@@ -33,7 +34,7 @@ def key(seed: int) -> Array:
     >>> random.key(7)
     array([0, 7], dtype=uint32)
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
+    if not is_whole(seed) or not 0 <= int(seed) < 2**64:
         raise SettingError(f"A seed is an integer from 0 to 2**64 - 1, got {seed!r}.")
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 

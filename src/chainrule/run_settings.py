@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from chainrule.checks import check_whole
 from chainrule.errors import SettingError
 from chainrule.fields import Option, setting
 from chainrule.settings import PlainSettings, check_number
@@ -133,7 +134,7 @@ class TrainingSettings(metaclass=PlainSettings):
         from chainrule import random
 
         for name in ("epochs", "batch_size", "micro_batches"):
-            check_count(name, getattr(self, name))
+            check_whole(f"fit: {name}", getattr(self, name))
         for name in ("l1", "l2"):
             check_number("fit", name, getattr(self, name), 0.0)
         random.key(self.seed)
@@ -229,10 +230,10 @@ class CheckpointSettings(metaclass=PlainSettings):
 
     def __post_init__(self) -> None:
         if self.checkpoint_every is not None:
-            check_count("checkpoint_every", self.checkpoint_every)
+            check_whole("fit: checkpoint_every", self.checkpoint_every)
         if self.checkpoint_minutes is not None:
             check_number("fit", "checkpoint_minutes", self.checkpoint_minutes, 0.0, open_low=True)
-        check_count("keep", self.keep)
+        check_whole("fit: keep", self.keep)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -257,7 +258,7 @@ class FitSettings(TrainingSettings, RunSettings, CheckpointSettings):
     def __post_init__(self) -> None:
         for name in ("call_every", "probe_every"):
             if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
+                check_whole(f"fit: {name}", getattr(self, name))
         CheckpointSettings.__post_init__(self)
         RunSettings.__post_init__(self)
         TrainingSettings.__post_init__(self)
@@ -277,9 +278,3 @@ class PopulationSettings(TrainingSettings, RunSettings):
     def __post_init__(self) -> None:
         RunSettings.__post_init__(self)
         TrainingSettings.__post_init__(self)
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raise `SettingError` unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingError(f"fit: {name} must be a whole number of at least 1, got {value!r}.")

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Self, TypeVar
 
+from chainrule.checks import check_name
 from chainrule.errors import SettingError, did_you_mean, unknown_name
 from chainrule.keywords import check_keywords, unknown_keywords
 
@@ -340,8 +341,7 @@ def _from_plain(value: Any) -> Any:
         rest = dict(value)
         family = rest.pop("family", None)
         families = {cls.family: cls for cls in Settings.__subclasses__()}
-        if family not in families:
-            raise unknown_name("family of settings", family, families)
+        check_name("family of settings", family, families)
         return families[family].from_dict(rest)
     if isinstance(value, list):
         return tuple(_from_plain(v) for v in value)

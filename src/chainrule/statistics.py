@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.checks import check_fraction
 from chainrule.errors import SettingError
 from chainrule.metrics import Metric
 
@@ -257,8 +258,7 @@ def mcnemar(first: int, second: int) -> float:
 
 def check_confidence(confidence: float) -> None:
     """Raise `SettingError` unless this is a share that an interval can hold: above 0 and below 1."""
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
-        raise SettingError(f"confidence is a share above 0 and below 1, such as 0.95, got {confidence!r}.")
+    check_fraction("confidence", confidence, note=", such as 0.95")
 
 
 def percent(share: float) -> str:

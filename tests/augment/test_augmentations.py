@@ -250,7 +250,7 @@ def test_bad_input(spelled: Any, error: type[Exception], said: str) -> None:
 
 
 def test_a_flag_must_be_a_flag() -> None:
-    with pytest.raises(SettingError, match="whole is True or False, got 'no'"):
+    with pytest.raises(SettingError, match="whole must be True or False, got 'no'"):
         augment.Shift(1, whole="no")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="tuple of augmentations"):
         augment.Compose(("shift",))  # type: ignore[arg-type]

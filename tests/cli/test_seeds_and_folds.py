@@ -271,8 +271,8 @@ def test_early_stopping_in_folds_watches_rows_of_their_own(chainrule: Any) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("iris", "--seeds", 0), "seeds is a number of networks of at least 1"),
-        (("iris", "--folds", 1), "folds is a number of at least 2"),
+        (("iris", "--seeds", 0), "seeds must be a whole number of at least 1"),
+        (("iris", "--folds", 1), "folds must be a whole number of at least 2"),
         (("iris", "--save", "best"), "--save chooses the model of several seeds"),
         (("iris", "--seeds", 2, "--save", "bset"), "did you mean 'best'?"),
         (("iris", "--folds", 3, "--save", "best"), "--folds trains one model in the end"),

@@ -138,7 +138,7 @@ def test_wrong_input_is_named() -> None:
     members = trained(cr.mlp([4, 5, 3]), LABELS, n=2)
     with pytest.raises(UnknownNameError, match=r"metric of classification 'mae'.*accuracy, loss"):
         ensemble_gain(members, X, LABELS, "mae")
-    with pytest.raises(SettingError, match="confidence is a share above 0 and below 1"):
+    with pytest.raises(SettingError, match="confidence must be a fraction above 0 and below 1"):
         ensemble_gain(members, X, LABELS, confidence=95)
     with pytest.raises(DataError, match="x has 100 samples and y 120"):
         ensemble_gain(members, X[:100], LABELS)

@@ -104,7 +104,7 @@ def test_the_sizes_are_timed() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batches": 2}, "batches is a whole number of at least 8"),
+        ({"batches": 2}, "batches must be a whole number of at least 8"),
         ({"sizes": []}, "sizes is a list of numbers"),
         ({"sizes": [0, 8]}, "sizes are at least 1"),
         ({"sizes": [8.5]}, "sizes are whole numbers"),

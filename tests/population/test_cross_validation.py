@@ -360,7 +360,7 @@ TEXT = np.array(["a"] * 30 + ["b"] * 31 + ["c"] * 2)
 @pytest.mark.parametrize(
     ("error", "words", "given"),
     [
-        (SettingError, "folds is a whole number of at least 2", {"folds": 1}),
+        (SettingError, "folds must be a whole number of at least 2", {"folds": 1}),
         (DataError, "more folds", {"folds": 64, "stratify": False}),
         (DataError, "The class 'c' has 2 rows, and there are 3 folds", {"data": (x, TEXT), "net": cr.mlp([3, 3])}),
         (DataError, "has no row of the class 'c' to train on.*groups are held out whole",

@@ -76,11 +76,11 @@ def test_the_kind_of_labels_and_groups_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("error", "words", "wrong"),
     [
-        (SettingError, "folds is a whole number of at least 2", {"folds": 1}),
-        (SettingError, "folds is a whole number", {"folds": 2.5}),
-        (SettingError, "folds is a whole number", {"folds": True}),
-        (SettingError, "repeats is a whole number of at least 1", {"repeats": 0}),
-        (SettingError, "seed is a whole number of at least 0", {"seed": -1}),
+        (SettingError, "folds must be a whole number of at least 2", {"folds": 1}),
+        (SettingError, "folds must be a whole number", {"folds": 2.5}),
+        (SettingError, "folds must be a whole number", {"folds": True}),
+        (SettingError, "repeats must be a whole number of at least 1", {"repeats": 0}),
+        (SettingError, "seed must be a whole number of at least 0", {"seed": -1}),
         (DataError, r"more folds \(62\) than rows \(61\).*at most 61 folds", {"folds": 62}),
         (DataError, "'c' has 2 rows, and there are 5 folds.*at most 2 folds.*stratify=False",
          {"labels": ["a"] * 59 + ["c"] * 2}),

@@ -206,7 +206,7 @@ class TestEarlyStopping:
             fit(early_stopping=cr.EarlyStopping(monitor="val_mae"), validation=0.2)
         with pytest.raises(SettingError, match=r"True or cr\.EarlyStopping"):
             fit(early_stopping=5, validation=0.2)
-        with pytest.raises(SettingError, match="patience is a number of epochs"):
+        with pytest.raises(SettingError, match="patience must be a whole number"):
             cr.EarlyStopping(patience=0)
         with pytest.raises(cr.ChainruleError, match="did you mean 'val_loss'"):
             cr.EarlyStopping(monitor="val_los")

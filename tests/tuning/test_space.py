@@ -121,7 +121,7 @@ def test_a_grid_has_all_combinations_that_conditions_allow() -> None:
         (lambda: integer(1.5, 3), "takes whole numbers as low and high, got 1.5"),
         (lambda: integer(0, 3, log=True), "low must be above 0"),
         (lambda: integer(1, 9, log=True, step=2), "there are no steps"),
-        (lambda: integer(1, 9, step=0), "step is a whole number of at least 1"),
+        (lambda: integer(1, 9, step=0), "step must be a whole number of at least 1"),
         (lambda: choice(), "choice needs options"),
         (lambda: choice("a", "b", "a"), "'a' more than once"),
         (lambda: uniform(0, 1).when("optimizer"), "when takes the name of another setting"),

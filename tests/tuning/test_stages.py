@@ -70,7 +70,7 @@ def test_stages_that_cannot_be(given: Any, trials: int, epochs: int, message: st
 @pytest.mark.parametrize(
     ("trials", "rungs", "factor", "message"),
     [
-        (0, (1,), 3, "trials is a whole number of at least 1"),
+        (0, (1,), 3, "trials must be a whole number of at least 1"),
         (3, (), 3, "rungs are epochs in rising order"),
         (3, (3, 1), 3, "rungs are epochs in rising order"),
         (3, (1, 3), 1, "factor is above 1"),

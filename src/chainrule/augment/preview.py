@@ -11,6 +11,7 @@ import numpy as np
 from chainrule import random
 from chainrule.augment.base import plain
 from chainrule.augment.spelling import get
+from chainrule.checks import check_whole
 from chainrule.errors import SettingError, ShapeError
 from chainrule.files import write_atomic
 from chainrule.memory import check_memory
@@ -56,8 +57,7 @@ def preview(
     (200, 344, 3)
     """
     for name, value in {"rows": rows, "versions": versions}.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise SettingError(f"preview: {name} must be a whole number of at least 1, got {value!r}.")
+        check_whole(f"preview: {name}", value)
     x = plain(np.asarray(images))
     x = x[..., None] if x.ndim == 3 else x
     augmentation = get(augment)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from chainrule import random
 from chainrule.augment.base import Augmentation, BuiltIn, check_strength, factors, plain, signed
+from chainrule.checks import check_flag
 from chainrule.engine.namespace import namespace
 from chainrule.errors import SettingError, did_you_mean
 
@@ -124,7 +125,7 @@ class Shift(Warp):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_strength(self, "pixels")
-        _check_bool(self, "whole", self.whole)
+        check_flag(f"{type(self).__name__}: whole", self.whole)
 
     def moved(self, grid: Grid, x: Array, key: Array) -> Grid:
         return _shifted(grid, self.pixels, self.whole, x, key)
@@ -335,8 +336,3 @@ def _middle(x: Array) -> tuple[float, float]:
 def _grid(values: Array) -> Array:
     """Return one number per image, to go with positions (batch, height, width)."""
     return values[:, None, None]
-
-
-def _check_bool(owner: Any, name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise SettingError(f"{type(owner).__name__}: {name} is True or False, got {value!r}.")

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule import random, tree
 from chainrule.backprop.backward import is_floating, value_and_grad
 from chainrule.backprop.tensor import Primitive, Tensor, unwrap
+from chainrule.checks import is_number
 from chainrule.errors import GradientError
 
 Array = Any
@@ -251,7 +252,7 @@ def _number(result: Any) -> float:
 def _check_floating(name: str, argument: Any) -> None:
     """Raise unless all leaves are numbers or floating-point arrays."""
     for path, leaf in tree.leaves_with_path(argument):
-        if _is_number(leaf) or is_floating(getattr(leaf, "dtype", None)):
+        if is_number(leaf) or is_floating(getattr(leaf, "dtype", None)):
             continue
         what = f"an array of {leaf.dtype}" if hasattr(leaf, "dtype") else f"{leaf!r} ({type(leaf).__name__})"
         raise GradientError(
@@ -260,15 +261,11 @@ def _check_floating(name: str, argument: Any) -> None:
         )
 
 
-def _is_number(leaf: Any) -> bool:
-    return isinstance(leaf, int | float) and not isinstance(leaf, bool)
-
-
 def _as_float64(argument: Any) -> Any:
     """Return all floating-point arrays (of NumPy or JAX) as NumPy's, in float64. Numbers become floats."""
 
     def convert(leaf: Any) -> Any:
-        if _is_number(leaf):
+        if is_number(leaf):
             return float(leaf)
         return np.asarray(leaf).astype(np.float64) if is_floating(getattr(leaf, "dtype", None)) else leaf
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.checks import is_whole
 from chainrule.data.dataset import Dataset
 from chainrule.data.pixels import read_headers, read_pixels
 from chainrule.data.walk import Identity, Walk
@@ -164,7 +165,7 @@ def check_size(size: Sequence[int] | None) -> None:
     if size is None:
         return
     sides = tuple(size) if isinstance(size, Sequence) else (size,)
-    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) for side in sides)
+    whole = all(map(is_whole, sides))
     if len(sides) != 2 or not whole or not all(0 < side <= LONGEST_SIDE for side in sides):
         raise SettingError(
             f"The size of pictures is (height, width) in pixels, such as (48, 64), each from 1 to {LONGEST_SIDE:,}; "

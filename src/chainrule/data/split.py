@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import random
+from chainrule.checks import is_number
 from chainrule.data.check import check_target
 from chainrule.errors import DataError
 
@@ -71,7 +72,7 @@ def stratified_split(
 
 
 def _validation_size(n: int, fraction: float) -> int:
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
+    if not is_number(fraction) or not 0 < fraction < 1:
         raise DataError(
             f"The validation fraction is a number between 0 and 1, got {fraction!r}. For m of the {n:,} rows "
             f"give m / {n}, for data of your own the pair (x, y)."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chainrule import checks
+
 
 def percent(value: Any, digits: int = 2) -> str:
     """Return a fraction in percent.
@@ -31,7 +33,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 def is_number(value: Any) -> bool:
     """Return whether it is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return checks.is_number(value) and math.isfinite(value)
 
 
 def seconds(value: Any) -> str:

@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from chainrule.checks import check_name
 from chainrule.engine.compiled import JaxEngine
 from chainrule.engine.devices import find_devices
 from chainrule.engine.eager import NumpyEngine
-from chainrule.errors import SettingError, unknown_name
+from chainrule.errors import SettingError
 
 Engine = NumpyEngine | JaxEngine
 
@@ -67,10 +68,8 @@ def choose(
         it is called for "auto" only
     devices : see `chainrule.engine.devices.find_devices`; if they are given, the engine is "jax"
     """
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
-    if engine not in (*COSTS, "auto"):
-        raise unknown_name("engine", engine, (*COSTS, "auto"))
+    check_name("precision", precision, PRECISIONS)
+    check_name("engine", engine, (*COSTS, "auto"))
     if precision == "bfloat16":
         if engine == "numpy":
             raise SettingError('NumPy has no bfloat16: use engine="jax", or precision="float32".')

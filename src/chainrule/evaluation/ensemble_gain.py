@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import DataError, unknown_name
+from chainrule.checks import check_name
+from chainrule.errors import DataError
 from chainrule.metrics import columns_of, find
 from chainrule.models.averaging import averaged, usable
 from chainrule.models.predictions import Predictions
@@ -167,8 +168,8 @@ def ensemble_gain(
 
 def _checked(metric: str | None, task: str) -> str:
     measured = columns_of(task, [""])
-    if metric is not None and metric not in measured:
-        raise unknown_name(f"metric of {task}", metric, measured)
+    if metric is not None:
+        check_name(f"metric of {task}", metric, measured)
     return metric or measured[0]
 
 

@@ -40,9 +40,10 @@ from typing import Any
 import numpy as np
 
 from chainrule import activations, layers, losses
+from chainrule.checks import check_name
 from chainrule.data import Dataset
 from chainrule.data.sources import BUNDLED
-from chainrule.errors import SettingError, unknown_name
+from chainrule.errors import SettingError
 from chainrule.experiments.settings import TrainSettings
 from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
@@ -215,8 +216,7 @@ def optimizer(settings: TrainSettings) -> Optimizer:
     plain = _table(settings.schedule or "constant")
     if plain["type"] == "constant":
         return made
-    if plain["type"] not in Schedule.registry:
-        raise unknown_name("schedule", plain["type"], Schedule.registry)
+    check_name("schedule", plain["type"], Schedule.registry)
     start = dataclasses.fields(Schedule.registry[plain["type"]])[0].name  # type: ignore[arg-type]
     return dataclasses.replace(made, lr=Schedule.from_dict({start: made.lr} | plain))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.checks import check_whole
 from chainrule.errors import FileError, SettingError
 from chainrule.experiments.settings import TrainSettings, fits, read_settings
 from chainrule.fields import Option, setting, settings_of
@@ -74,8 +75,7 @@ class SearchSettings(metaclass=PlainSettings):
 
     def __post_init__(self) -> None:
         check_text(vars(self))
-        if self.trials < 1:
-            raise SettingError(f"trials must be a whole number of at least 1, got {self.trials}.")
+        check_whole("trials", self.trials)
         if self.study is not None:
             object.__setattr__(self, "study", _from_any_folder(self.study))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from chainrule.checks import check_fraction, check_name, check_whole, is_number, is_whole
 from chainrule.errors import ChainruleError, FileError, SettingError, unknown_name
 from chainrule.fields import Option, Setting, setting, settings_of
 from chainrule.files import as_path, check_text
@@ -207,17 +208,14 @@ class TrialSettings(DataSettings, NetworkSettings, OptimizerSettings, TrainingSe
         for name, value in vars(self).items():
             if value == "":
                 raise SettingError(f"{name} is empty: say what it is, or leave it out.")
-        if self.preset not in PRESET_NAMES:
-            raise unknown_name("preset", self.preset, PRESET_NAMES)
-        if self.seed < 0:
-            raise SettingError(f"seed is a whole number of at least 0, got {self.seed}.")
+        check_name("preset", self.preset, PRESET_NAMES)
+        check_whole("seed", self.seed, 0)
         check_size(self.image_size)
         check_text(vars(self))
         if self.augment is not None:
             augment.get(self.augment)
         for name in ("test", "validation"):
-            if not 0 <= (getattr(self, name) or 0.0) < 1:
-                raise SettingError(f"{name} is a share of the rows, at least 0 and below 1; got {getattr(self, name)}.")
+            check_fraction(name, getattr(self, name) or 0.0, or_zero=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,12 +259,10 @@ class TrainSettings(TrialSettings, RepeatSettings, CheckpointSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seeds is not None and self.seeds < 1:
-            raise SettingError(f"seeds is a number of networks of at least 1, got {self.seeds}.")
-        if self.folds is not None and self.folds < 2:
-            raise SettingError(
-                f"folds is a number of at least 2, got {self.folds}: with one fold, nothing is left to train on."
-            )
+        if self.seeds is not None:
+            check_whole("seeds", self.seeds)
+        if self.folds is not None:
+            check_whole("folds", self.folds, 2, note=": with one fold, nothing is left to train on")
         if self.save not in (None, *SAVED):
             raise unknown_name("model to save", self.save, SAVED)
 
@@ -279,12 +275,12 @@ FIELDS = {
 #: How the types of settings are called in a message, and which values of a file fit them.
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "str": ("text in quotes", lambda v: isinstance(v, str)),
-    "int": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
-    "float": ("a number", lambda v: isinstance(v, int | float) and not isinstance(v, bool)),
+    "int": ("a whole number", is_whole),
+    "float": ("a number", is_number),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "tuple[int, ...]": (
         "a list of whole numbers, such as [128, 64]",
-        lambda v: isinstance(v, list) and all(isinstance(n, int) and not isinstance(n, bool) for n in v),
+        lambda v: isinstance(v, list) and all(map(is_whole, v)),
     ),
     "tuple[str, ...]": (
         'a list of texts, such as ["NA", "?"]',

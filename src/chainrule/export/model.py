@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import check_whole
 from chainrule.data.limits import is_coarse
-from chainrule.errors import FileError, SettingError
+from chainrule.errors import FileError
 from chainrule.export import activations, layers  # noqa: F401 - they register what they write
 from chainrule.export.graph import Graph, Value, feature_axis
 from chainrule.export.needs import package
@@ -65,9 +66,7 @@ def to_onnx(model: Model, path: str | Path | None = None, *, opset: int = OPSET)
     """
     onnx = package("onnx")
     newest = onnx.defs.onnx_opset_version()
-    opset = plain(opset)
-    if isinstance(opset, bool) or not isinstance(opset, int) or not OPSET <= opset <= newest:
-        raise SettingError(f"opset must be a whole number from {OPSET} to {newest}, got {opset!r}.")
+    opset = check_whole("opset", plain(opset), OPSET, newest)
     helper = onnx.helper
     graph = Graph(model.precision)
     inputs, x = _inputs(graph, model)

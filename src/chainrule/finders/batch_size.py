@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule import random, tree
 from chainrule.backprop import grad
+from chainrule.checks import check_whole
 from chainrule.engine import Engine, lowering
 from chainrule.errors import SettingError
 from chainrule.finders.common import crew_of, engine_for, geometric_mean, increasing, placed, refuse, rounded
@@ -91,9 +92,7 @@ def find_batch_size(
     ((3, 3), True)
     """
     check_confidence(confidence)
-    batches = plain(batches)
-    if isinstance(batches, bool) or not isinstance(batches, int) or batches < 8:
-        raise SettingError(f"find_batch_size: batches is a whole number of at least 8, got {batches!r}.")
+    batches = check_whole("find_batch_size: batches", plain(batches), 8)
     if sizes is not None and any(size != int(size) for size in increasing("find_batch_size", "sizes", sizes, 1)):
         raise SettingError(f"find_batch_size: sizes are whole numbers, got {sizes!r}.")
     refuse("find_batch_size", settings, "early_stopping", "callbacks")

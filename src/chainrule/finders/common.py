@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import is_number
 from chainrule.engine import Engine, choose
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
@@ -66,7 +67,7 @@ def increasing(owner: str, name: str, values: Sequence[Any], least: float) -> li
     """Return numbers in order, each once; raises `SettingError` for others than numbers of at least ``least``."""
     listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
     numbers = list(map(plain, values)) if listed else []
-    if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in numbers):
+    if not numbers or not all(map(is_number, numbers)):
         raise SettingError(f"{owner}: {name} is a list of numbers, got {values!r}.")
     if any(not math.isfinite(v) or v < least for v in numbers):
         raise SettingError(f"{owner}: {name} are at least {least:g}, got {values!r}.")

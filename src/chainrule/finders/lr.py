@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import optimizers
+from chainrule.checks import check_whole
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
 from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, refuse, rounded
@@ -91,9 +92,7 @@ def find_lr(
         check_number("find_lr", name, rate, 0.0, open_low=True)
     if low >= high or not math.isfinite(high):
         raise SettingError(f"find_lr goes from a low rate to a higher one, got low={low!r} and high={high!r}.")
-    steps = plain(steps)
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 20:
-        raise SettingError(f"find_lr: steps is a whole number of at least 20, got {steps!r}.")
+    steps = check_whole("find_lr: steps", plain(steps), 20)
     refuse("find_lr", settings, "epochs", "early_stopping", "callbacks")
     optimizer = optimizers.get(settings.pop("optimizer", "adam"))
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))

@@ -11,7 +11,8 @@ import numpy as np
 from chainrule import activations, initializers
 from chainrule.activations import Activation
 from chainrule.backprop import mark, ops
-from chainrule.errors import SettingError, ShapeError
+from chainrule.checks import check_whole
+from chainrule.errors import ShapeError
 from chainrule.initializers import Initializer
 from chainrule.layers.base import Layer, Params, Shape, State, activate
 from chainrule.random import split
@@ -141,5 +142,4 @@ def fit_weights(layer: Any, activation: Activation | None) -> Any:
 
 def check_count(layer: Layer, name: str, value: Any) -> None:
     """Raise `SettingError` unless a setting is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise SettingError(f"{type(layer).__name__}: {name} must be a whole number of at least 1, got {value!r}.")
+    check_whole(f"{type(layer).__name__}: {name}", value)

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule import initializers
 from chainrule.backprop import ops
 from chainrule.backprop.tensor import unwrap
+from chainrule.checks import is_whole
 from chainrule.engine.namespace import namespace
 from chainrule.errors import SettingError, ShapeError
 from chainrule.initializers import Initializer
@@ -138,7 +139,7 @@ def _fraction_bits(dtype: Any) -> int:
 
 
 def _check_counts(name: str, given: Any, example: str) -> None:
-    whole = isinstance(given, tuple) and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in given)
+    whole = isinstance(given, tuple) and all(is_whole(n) and n > 0 for n in given)
     if not whole or not given:
         raise SettingError(
             f"Embedding: {name} must be whole numbers of at least 1 in a tuple, such as {example}; got {given!r}."

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from chainrule import activations
 from chainrule.activations import Activation as ActivationFunction
 from chainrule.backprop import ops
+from chainrule.checks import is_whole
 from chainrule.errors import SettingError, ShapeError
 from chainrule.layers.base import Layer, Params, Shape, State, activate
 
@@ -48,7 +49,7 @@ class Reshape(Layer):
 
     def __post_init__(self) -> None:
         given = self.shape
-        whole = isinstance(given, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in given)
+        whole = isinstance(given, tuple) and all(map(is_whole, given))
         if not whole or not given or any(n < 1 and n != -1 for n in given):
             raise SettingError(
                 "Reshape: shape must be a tuple of whole numbers of at least 1 (one of them may be -1), such as "

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError, unknown_name
+from chainrule.checks import check_name
+from chainrule.errors import DataError
 from chainrule.layers import Dense, Layer, Sequential
 from chainrule.models.model import Model
 
@@ -29,8 +30,7 @@ def gate(name: str, activation: str = "sigmoid") -> Model:
     >>> cr.networks.gate("and").predict([[0, 0], [0, 1], [1, 0], [1, 1]]).tolist()
     [0, 0, 0, 1]
     """
-    if name not in GATES:
-        raise unknown_name("gate", name, GATES)
+    check_name("gate", name, GATES)
     bias, *weights = GATES[name]
     return _with_weights([Dense(1, activation)], [(np.array(weights)[:, None], [bias])])
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.checks import check_whole
 from chainrule.data import check_features, check_pair
 from chainrule.errors import DataError, SettingError, ShapeError
 from chainrule.models.inputs import Inputs, frame_of, names_of
@@ -50,9 +51,7 @@ class Perceptron:
     """
 
     def __init__(self, passes: int = 1000, *, weights: Any = None, bias: float = 0.0) -> None:
-        passes = plain(passes)
-        if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
-            raise SettingError(f"Perceptron: passes must be a whole number of at least 1, got {passes!r}.")
+        passes = check_whole("Perceptron: passes", plain(passes))
         start = np.zeros(0) if weights is None else np.array(weights, np.float64)
         if start.ndim != 1 or not np.isfinite([*start, bias]).all():
             raise SettingError(

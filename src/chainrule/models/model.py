@@ -18,12 +18,13 @@ from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.check import GradientCheck, check_gradient
+from chainrule.checks import check_name, check_whole
 from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_target
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
 from chainrule.display.lines import print_line
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
-from chainrule.errors import DataError, SettingError, unknown_name
+from chainrule.errors import DataError, unknown_name
 from chainrule.files import write_atomic
 from chainrule.graph.trace import Graph, trace
 from chainrule.keywords import checks_keywords
@@ -117,8 +118,7 @@ class Model:
         inputs: Inputs | None = None,
         target: Target | None = None,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise unknown_name("precision", precision, PRECISIONS)
+        check_name("precision", precision, PRECISIONS)
         precision = PRECISIONS[precision]
         self.net = net if isinstance(net, Sequential) else Sequential(net)
         self.input_shape = tuple(int(n) for n in np.atleast_1d(input_shape))
@@ -192,9 +192,7 @@ class Model:
         """
         if batch_size is None:
             batch_size = block_size(self.work().values + math.prod(self.input_shape))
-        batch_size = plain(batch_size)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise SettingError(f"batch_size must be a whole number of at least 1, got {batch_size!r}.")
+        batch_size = check_whole("batch_size", plain(batch_size))
         blocks = -(-len(x) // batch_size)
         chosen = choose(engine, precision=self.precision, steps=blocks, work=lambda: self.work() * batch_size)
         net = self.net if net is None else net

@@ -9,7 +9,8 @@ from typing import Any
 
 from chainrule import metrics
 from chainrule.augment import Augmentation
-from chainrule.errors import SettingError, unknown_name
+from chainrule.checks import check_name
+from chainrule.errors import SettingError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -164,8 +165,7 @@ class Comparison:
     def pair(self, first: str, second: str) -> Pair:
         """Return the comparison of two configurations, as it is in ``pairs``."""
         for name in (first, second):
-            if name not in self.values:
-                raise unknown_name("configuration", name, self.values)
+            check_name("configuration", name, self.values)
         for pair in self.pairs:
             if {pair.first, pair.second} == {first, second}:
                 return pair
@@ -230,8 +230,7 @@ class Comparison:
         if metric is None:
             plain = metrics.base_name(self.metric)
             metric = next((m for m in (self.metric, f"val_{plain}", plain) if m in columns), plain)
-        if metric not in columns:
-            raise unknown_name("metric", metric, columns)
+        check_name("metric", metric, columns)
         rows = []
         for name, runs in self.runs.items():
             curves = [run.history[metric] for run in runs if len(run.history)]
@@ -287,8 +286,8 @@ def compared_metric(members: Sequence[Member], metric: str | None, tested: bool 
     """Return the metric to compare by; raises for one that will not be measured, before anything is trained."""
     parts = ["test_"] * tested + ["val_"] * all(member.validated for member in members) + [""]
     known = metrics.columns_of(members[0].job.recipe.task, parts)
-    if metric is not None and metric not in known:
-        raise unknown_name("metric", metric, known)
+    if metric is not None:
+        check_name("metric", metric, known)
     return metric or known[0]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import check_fraction
 from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
 from chainrule.layers import Layer
@@ -189,8 +190,8 @@ def _check_stopping(stopping: Any, validation: Any) -> None:
             "validation is the share of each fold's training rows that early stopping watches, such as 0.1; got "
             f"{type(validation).__name__}. Rows for all folds at once would be seen by none as new."
         )
-    if validation is not None and not 0 < validation < 1:
-        raise SettingError(f"validation is a share above 0 and below 1, such as 0.1, or None; got {validation:g}.")
+    if validation is not None:
+        check_fraction("validation", validation, note=", such as 0.1, or None")
     monitor = "val_loss" if stopping is True else getattr(stopping, "monitor", "")
     if validation is None and str(monitor).startswith("val_"):
         raise SettingError(

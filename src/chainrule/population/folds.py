@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.errors import DataError, SettingError
+from chainrule.checks import check_whole
+from chainrule.errors import DataError
 
 __all__ = ["Fold", "make_folds"]
 
@@ -75,9 +76,9 @@ def make_folds(
     >>> make_folds(9, 3, labels=["a"] * 6 + ["b"] * 3)[2].held_out.tolist()
     [0, 5, 6]
     """
-    _check_count("folds", folds, 2, ": with one fold, nothing would be left to train on")
-    _check_count("repeats", repeats, 1)
-    _check_count("seed", seed, 0)
+    check_whole("folds", folds, 2, note=": with one fold, nothing would be left to train on")
+    check_whole("repeats", repeats)
+    check_whole("seed", seed, 0)
     if folds > n:
         raise DataError(f"There are more folds ({folds}) than rows ({n:,}). Use at most {n} folds, or more data.")
     classes = None if labels is None else _row_values("labels", labels, n)
@@ -144,8 +145,3 @@ def _row_values(name: str, values: Any, n: int) -> NDArray[Any]:
             f"{int(np.argmax(missing))}. Give these rows a value of their own, or leave them out."
         )
     return values.astype(str) if values.dtype.kind == "O" else values
-
-
-def _check_count(name: str, value: Any, least: int, why: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise SettingError(f"{name} is a whole number of at least {least}{why}; got {value!r}.")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import augment, losses, optimizers
+from chainrule.checks import is_whole
 from chainrule.data import PreparedInputs
 from chainrule.errors import DataError, SettingError
 from chainrule.fields import settings_of
@@ -169,7 +170,7 @@ def positions(rows: Any, n: int, name: str) -> np.ndarray:
 
 def list_members(members: int | Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
     """Return the members asked for: a number of seeds, or a list of differences."""
-    if isinstance(members, int | np.integer) and not isinstance(members, bool):
+    if is_whole(members):
         if members < 1:
             raise SettingError(f"members is a number of at least 1, or a list of differences; got {members}.")
         check_room({}, int(members))

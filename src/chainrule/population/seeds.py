@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import is_whole
 from chainrule.errors import SettingError
 from chainrule.training.memory import check_room
 
@@ -19,10 +20,10 @@ def list_seeds(owner: str, seeds: Any, first: int, least: int = 2) -> list[int]:
     >>> list_seeds("compare", 3, first=7), list_seeds("compare", [0, 5], first=7)
     ([7, 8, 9], [0, 5])
     """
-    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
+    if is_whole(seeds):
         check_room({}, int(seeds))
         numbers = list(range(first, first + int(seeds)))
-    elif isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str) and all(map(_is_whole, seeds)):
+    elif isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str) and all(map(is_whole, seeds)):
         numbers = [int(seed) for seed in seeds]
         if len(set(numbers)) < len(numbers):
             raise SettingError(f"seeds are to differ, so that the members do, got {numbers}.")
@@ -32,7 +33,3 @@ def list_seeds(owner: str, seeds: Any, first: int, least: int = 2) -> list[int]:
         reason = "One seed says nothing about chance: " if len(numbers) == 1 else ""
         raise SettingError(f"{reason}{owner} needs at least {least} seed{'s' * (least > 1)}, got {len(numbers)}.")
     return numbers
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from chainrule import checks
 from chainrule.display.numbers import is_number, number
 from chainrule.files import write_atomic
 from chainrule.metrics import find
@@ -173,7 +174,7 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         return ",".join(map(shown, value)) or "none"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not checks.is_number(value):
         return str(value)
     return str(value) if isinstance(value, int) else number(value).replace("−", "-")
 

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.checks import is_whole
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.settings import plain
 from chainrule.tables import transformers
@@ -373,7 +374,7 @@ def _reduction(dense: Array, components: Any) -> Any:
 
     rows, inputs = dense.shape
     components = plain(components)
-    whole = isinstance(components, int) and not isinstance(components, bool) and 1 <= components <= min(rows, inputs)
+    whole = is_whole(components) and 1 <= components <= min(rows, inputs)
     share = isinstance(components, float) and 0 < components < 1
     if not whole and not share:
         raise SettingError(

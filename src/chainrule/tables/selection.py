@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.checks import check_name
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.cells import cells
 from chainrule.tables.columns import Column
@@ -47,8 +48,7 @@ def check_plan(column: Column) -> None:
         if getattr(column, what) not in known:
             raise unknown_name(f"{what} for the column {column.name!r}:", getattr(column, what), known)
     for part in column.parts:
-        if part not in PARTS:
-            raise unknown_name(f"part of the date {column.name!r}:", part, PARTS)
+        check_name(f"part of the date {column.name!r}:", part, PARTS)
     if column.kind == "date" and not column.parts:
         raise SettingError(
             f"The date {column.name!r} is planned as an input without parts; name some of {', '.join(PARTS)}."

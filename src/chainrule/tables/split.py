@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import random
+from chainrule.checks import check_fraction
 from chainrule.data import stratified_split
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.categories import categories
@@ -234,9 +235,7 @@ def split_rows(
 
 def _check_shares(validation: Any, test: Any) -> None:
     for name, share in (("validation", validation), ("test", test)):
-        number = isinstance(share, int | float | np.number) and not isinstance(share, bool)
-        if not number or not 0 <= share < 1:
-            raise SettingError(f"{name} is the share of the rows, at least 0 and below 1, got {share!r}.")
+        check_fraction(name, share, or_zero=True)
     if validation + test >= 1:
         raise SettingError(f"validation={validation:g} and test={test:g} leave no rows for training.")
 

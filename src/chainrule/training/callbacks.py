@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule import metrics, tree
+from chainrule.checks import check_whole, is_number
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.models import Model
 from chainrule.settings import PlainSettings, check_number, plain
@@ -92,8 +93,7 @@ class EarlyStopping(metaclass=PlainSettings):
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
-            raise SettingError(f"EarlyStopping: patience is a number of epochs of at least 1, got {self.patience!r}.")
+        check_whole("EarlyStopping: patience", self.patience)
         check_number("EarlyStopping", "min_delta", self.min_delta, 0.0)
         metrics.find(self.monitor)
 
@@ -120,7 +120,7 @@ def apply_settings(state: State, changes: Mapping[str, float]) -> State:
     for path, value in changes.items():
         if path not in known:
             raise SettingError(f"There is no continuous setting {path!r}{did_you_mean(path, known)}")
-        if isinstance(plain(value), bool) or not isinstance(plain(value), int | float):
+        if not is_number(plain(value)):
             raise SettingError(f"The setting {path!r} must be a number, got {value!r}.")
     new = tree.map_with_path(lambda path, old: float(changes.get(".".join(path), old)), recipe)
     return state._replace(settings=state.settings | {"recipe": new})

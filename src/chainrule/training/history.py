@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chainrule import metrics
-from chainrule.errors import unknown_name
+from chainrule.checks import check_name
 
 
 class History:
@@ -31,8 +31,7 @@ class History:
         self.steps: dict[str, list[float]] = {name: list(values) for name, values in (steps or {}).items()}
 
     def __getitem__(self, column: str) -> list[float]:
-        if column not in self.columns:
-            raise unknown_name("history column", column, self.columns)
+        check_name("history column", column, self.columns)
         return [record[column] for record in self.records]
 
     def __len__(self) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule import random, tree
 from chainrule.backprop.tensor import collect_marks
+from chainrule.checks import check_name
 from chainrule.engine import namespace
-from chainrule.errors import unknown_name
 from chainrule.models.forward import forward
 from chainrule.training.state import Recipe
 
@@ -62,8 +62,7 @@ class Probes:
         self.rows: list[list[float]] = [list(row) for row in rows]
 
     def __getitem__(self, name: str) -> list[float]:
-        if name not in self.names:
-            raise unknown_name("probe", name, self.names)
+        check_name("probe", name, self.names)
         at = self.names.index(name)
         return [row[at] for row in self.rows]
 

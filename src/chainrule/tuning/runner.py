@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chainrule.checks import is_number
 from chainrule.errors import DivergedError, FileError, NothingLeftError, SettingError
 from chainrule.population import Member
 from chainrule.signals import Interrupted, Terminated
@@ -350,7 +351,7 @@ def _all_diverged(trials: Sequence[Trial]) -> DivergedError:
     tried = []
     for name in names:
         values = [trial.settings[name] for trial in trials if name in trial.settings]
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        if all(map(is_number, values)):
             tried.append(f"{name} from {min(values):.4g} to {max(values):.4g}")
         else:
             tried.append(f"{name} {', '.join(dict.fromkeys(map(repr, values)))}")

@@ -19,7 +19,8 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from chainrule.errors import SettingError, unknown_name
+from chainrule.checks import check_name
+from chainrule.errors import SettingError
 from chainrule.tuning.space import Space
 from chainrule.tuning.stages import Stage
 
@@ -39,8 +40,7 @@ class PositionalSampler(BaseSampler):
     """
 
     def __init__(self, name: str, space: Space, stages: Sequence[Stage], seed: int) -> None:
-        if name not in NAMES:
-            raise unknown_name("sampler", name, NAMES)
+        check_name("sampler", name, NAMES)
         if name == "grid" and len(stages) > 1:
             raise SettingError(
                 'sampler="grid" is a fixed list of points, for one stage: use stages=None or "halving", or another '

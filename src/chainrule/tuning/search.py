@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule import random
+from chainrule.checks import check_whole, is_number
 from chainrule.data import Dataset
 from chainrule.display.progress import print_notes
 from chainrule.errors import SettingError
@@ -163,12 +164,11 @@ def search(
     True
     """
     started = time.monotonic()
-    trials = _count("trials", trials)
-    batch = None if batch is None else _count("batch", batch)
-    max_epochs = None if max_epochs is None else _count("max_epochs", max_epochs)
-    epochs = _count("epochs", epochs)
+    trials, epochs = check_whole("search: trials", plain(trials)), check_whole("search: epochs", plain(epochs))
+    batch = None if batch is None else check_whole("search: batch", plain(batch))
+    max_epochs = None if max_epochs is None else check_whole("search: max_epochs", plain(max_epochs))
     seed, timeout = plain(seed), plain(timeout)
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
+    if timeout is not None and (not is_number(timeout) or not timeout > 0):
         raise SettingError(f"search: timeout is a number of seconds above 0, got {timeout!r}.")
     random.key(seed)
     judged_on = test_part(test, data)
@@ -238,10 +238,3 @@ def _fair(most: int, trials: int, left: int) -> int:
     """
     quarter = max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1)
     return min(most, 2 ** int(math.log2(quarter)))
-
-
-def _count(name: str, value: Any) -> int:
-    value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingError(f"search: {name} must be a whole number of at least 1, got {value!r}.")
-    return value

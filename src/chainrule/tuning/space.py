@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.checks import check_whole
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.settings import plain
 
@@ -147,8 +148,7 @@ class Integer(Distribution):
 
     def __post_init__(self) -> None:
         _check_range("integer", self.low, self.high, self.log, int | np.integer)
-        if isinstance(self.step, bool) or not isinstance(self.step, int | np.integer) or self.step < 1:
-            raise SettingError(f"integer: step is a whole number of at least 1, got {self.step!r}.")
+        check_whole("integer: step", self.step)
         if self.log and self.step != 1:
             raise SettingError("integer: on a logarithmic scale there are no steps; leave out log or step.")
         low, step = int(self.low), int(self.step)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.errors import SettingError, unknown_name
+from chainrule.checks import check_name, check_whole, is_whole
+from chainrule.errors import SettingError
 from chainrule.settings import PlainSettings
 
 NAMES = ("coarse_to_fine", "halving", "hyperband")
@@ -47,9 +48,8 @@ class Stage(metaclass=PlainSettings):
     def __post_init__(self) -> None:
         rungs = tuple(self.rungs)
         object.__setattr__(self, "rungs", rungs)
-        if not _is_count(self.trials):
-            raise SettingError(f"Stage: trials is a whole number of at least 1, got {self.trials!r}.")
-        if not rungs or not all(map(_is_count, rungs)) or list(rungs) != sorted(set(rungs)):
+        check_whole("Stage: trials", self.trials)
+        if not rungs or not all(map(is_whole, rungs)) or rungs[0] < 1 or list(rungs) != sorted(set(rungs)):
             raise SettingError(f"Stage: rungs are epochs in rising order, such as (1, 3, 9); got {self.rungs!r}.")
         if not self.factor > 1 or not 0 <= self.narrow <= 1:
             raise SettingError(
@@ -85,8 +85,7 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
         return [Stage(trials, (epochs,))]
     if isinstance(given, Sequence) and not isinstance(given, str):
         return _given(list(given), trials)
-    if given not in NAMES:
-        raise unknown_name("way to share out the epochs (stages)", given, NAMES)
+    check_name("way to share out the epochs (stages)", given, NAMES)
     least = 2 if given == "coarse_to_fine" else FACTOR
     if epochs < least:
         raise SettingError(f"stages={given!r} needs at least {least} epochs to share out, got epochs={epochs}.")
@@ -155,7 +154,3 @@ def _given(stages: list[Any], trials: int) -> list[Stage]:
     if (total := sum(stage.trials for stage in stages)) != trials:
         raise SettingError(f"stages: their trials add up to {total}; give trials={total}.")
     return stages
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
