@@ -125,7 +125,7 @@ def test_costs_that_still_fall_at_the_end_ask_for_a_larger_range() -> None:
         ({"early_stopping": True}, "no use for early_stopping"),
         ({"optimizer": "sdg"}, "did you mean 'sgd'"),
         ({"batchsize": 3}, "no setting 'batchsize'"),
-        ({"confidence": 2}, "confidence is a share"),
+        ({"confidence": 2}, "confidence must be a fraction"),
     ],
 )
 def test_bad_input(settings: dict[str, Any], message: str) -> None:

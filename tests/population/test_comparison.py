@@ -205,7 +205,7 @@ TWO = {"a": cr.SGD(0.1), "b": cr.SGD(0.2)}
         (TWO, {"metric": "mae"}, "Unknown metric 'mae'"),
         (TWO, {"metric": "test_loss"}, "Unknown metric 'test_loss'"),
         (TWO, {"metric": 3}, "Unknown metric 3"),
-        (TWO, {"confidence": 95}, "confidence is a share"),
+        (TWO, {"confidence": 95}, "confidence must be a fraction"),
         (TWO, {"test": 0.2}, "test is \\(x, y\\) or a Dataset"),
         (TWO, {"epoch": 2}, "no setting 'epoch'; did you mean 'epochs'"),
     ],
