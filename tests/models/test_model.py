@@ -17,11 +17,10 @@ x = rng.normal(size=(6, 4)).astype(np.float32)
 
 
 class TestSummary:
-    def test_lists_layers_shapes_and_parameters(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_lists_layers_shapes_and_parameters(self) -> None:
         net = cr.Sequential(cr.Conv2D(8, 3, "relu"), cr.MaxPool2D(2), cr.Flatten(), cr.Dense(10, "softmax"))
         model = cr.Model(net, (28, 28, 1))
-        model.summary()
-        lines = capsys.readouterr().out.splitlines()
+        lines = model.summary().splitlines()
         rows = [line.split() for line in lines]
         assert lines[-1] == "15,770 parameters, float32"
         assert [row[0] for row in rows[2:-1]] == ["input", "conv2d_1", "max_pool2d_1", "flatten_1", "dense_1"]

@@ -49,7 +49,7 @@ def test_differences_are_those_of_paired_t_tests_with_holms_correction(iris: Any
     assert np.mean(fast) < np.mean(slow)  # a cost: smaller is better
     assert found.pair("fast", "slow").better == "fast"
     assert found.pair("slow", "fast") is found.pair("fast", "slow")
-    assert found.best == min(found.values, key=lambda name: np.mean(found.values[name]))
+    assert found.best_configuration == min(found.values, key=lambda name: np.mean(found.values[name]))
     for pair in found.pairs:
         excluded = not pair.difference.low <= 0 <= pair.difference.high
         assert excluded == (pair.p < 0.05) == (pair.better is not None)
@@ -129,7 +129,7 @@ def test_a_configuration_that_diverges_for_every_seed_does_no_harm_to_the_others
     rates = {"good": cr.SGD(0.5), "mad": cr.SGD(1e12)}
     found = compare(rates, cr.mlp([4, 8, 3], hidden="relu"), iris, seeds=2, epochs=3, progress=False)
     assert [run.outcome.diverged for run in found.runs["mad"]] == [True] * 2
-    assert found.pairs[0].better == found.best == "good"
+    assert found.pairs[0].better == found.best_configuration == "good"
     assert "2 of 2" in str(found)
     assert found.to_pandas()["accuracy"].isna().tolist() == [False, False, True, True]
     assert (found.curves("loss").query("configuration == 'good'")["n"] == 2).all()

@@ -199,7 +199,7 @@ def test_numbers_to_predict_in_double_precision() -> None:
     population = cr.fit_population(regression(5), (x, y), members, **common)
     for run, own in zip(population, ({"loss": cr.losses.Huber(0.5)}, {"seed": 3}, {"seed": 4}), strict=True):
         same_run(run, cr.fit(regression(5), (x, y), **(common | own)), 1e-11)
-    assert population.summary().mean < 100
+    assert population.statistics().mean < 100
 
 
 @pytest.mark.parametrize("strategy", ["auto", "vectorized", 3, "single"])
@@ -228,8 +228,8 @@ def test_a_member_that_diverges_ends_and_harms_no_one(engine: str) -> None:
         assert run.stopped == f"diverged at step {told.value.step} (epoch 1)"
         assert all(np.isfinite(w).all() for w in tree.leaves(run.model.params))
     assert np.isnan(population.scores()).tolist() == [lr > 1 for lr in rates]
-    assert population.best() is population[int(np.nanargmin(population.scores()))]
-    assert "2 failed" in str(population.summary())
+    assert population.best is population[int(np.nanargmin(population.scores()))]
+    assert "2 failed" in population.summary()
 
 
 def test_all_diverging_is_told() -> None:
@@ -238,7 +238,7 @@ def test_all_diverging_is_told() -> None:
         optimizer="sgd", epochs=1, progress=False,
     )  # fmt: skip
     with pytest.raises(SettingError, match="All 2 members diverged"):
-        population.best()
+        population.best  # noqa: B018
     with pytest.raises(SettingError, match="All 2 members diverged"):
         population.ensemble()
 
@@ -379,8 +379,8 @@ def test_results_together() -> None:
     population = cr.fit_population(small(), (X, Y), 4, **SHARED)
     scores = population.scores("val_accuracy")
     assert scores.tolist() == [run.history["val_accuracy"][-1] for run in population]
-    assert population.summary().mean == pytest.approx(scores.mean())
-    assert population.best("val_loss") is population[int(population.scores("val_loss").argmin())]
+    assert population.statistics().mean == pytest.approx(scores.mean())
+    assert population.best_by("val_loss") is population[int(population.scores("val_loss").argmin())]
     assert [m["seed"] for m in population.members] == [0, 1, 2, 3]
     table = population.to_pandas()
     assert len(table) == 12

@@ -108,11 +108,11 @@ def test_the_scores_are_those_of_the_weights_that_early_stopping_kept(finish: An
     x, y = made(n=150, spread=3.0)
     facts = finish(cr.mlp([4, 32, 3]), x, y, epochs=12, early_stopping=stopping, optimizer=cr.Adam(lr=0.05))
     run, parsed = facts["run"], page(facts["folder"])
-    assert run.best_epoch not in (run.history.best(), len(run.history))  # neither the lowest loss nor the last
+    assert run.best_epoch not in (run.history.best_epoch(), len(run.history))  # neither the lowest loss nor the last
     assert run.metrics == {k: v for k, v in run.history.records[run.best_epoch - 1].items() if k in run.metrics}
     assert int(parsed.keys["kept_epoch"][0]) == run.best_epoch
     assert float(parsed.keys["kept.val_accuracy"][0]) == run.metrics["val_accuracy"]
-    assert {f"the model: epoch {run.best_epoch}", f"lowest validation loss: epoch {run.history.best()}"} == {
+    assert {f"the model: epoch {run.best_epoch}", f"lowest validation loss: epoch {run.history.best_epoch()}"} == {
         mark["text"] for mark in parsed.figures["score"]["layout"]["annotations"]
     }
 

@@ -96,12 +96,12 @@ class TestHistory:
                 {"epoch": 3, "val_loss": float("nan"), "accuracy": 0.9},
             ]
         )
-        assert history.best() == 2
-        assert history.best("accuracy") == 2
+        assert history.best_epoch() == 2
+        assert history.best_epoch("accuracy") == 2
         with pytest.raises(cr.ChainruleError, match="did you mean 'val_loss'"):
             history["val_los"]
         with pytest.raises(cr.ChainruleError, match="history column 'val_mae'"):
-            history.best("val_mae")
+            history.best_epoch("val_mae")
 
     def test_training_metrics_are_means_over_the_epoch(self) -> None:
         """With a learning rate of 0 they are those of the model itself, the short last batch included."""
@@ -149,7 +149,7 @@ class TestEarlyStopping:
         losses = run.history["val_loss"]
         best = int(np.argmin(losses))
         assert len(losses) == best + 1 + 4 < 200
-        assert run.best_epoch == best + 1 == run.history.best()
+        assert run.best_epoch == best + 1 == run.history.best_epoch()
         assert same(run.model.params, seen[best])
         assert run.stopped == f"val_loss has not improved for 4 epochs (best: epoch {best + 1})"
 
@@ -179,7 +179,7 @@ class TestEarlyStopping:
     def test_also_restores_when_the_epochs_run_out_first(self) -> None:
         run = fit(validation=0.3, epochs=8, optimizer=cr.Adam(0.3), early_stopping=cr.EarlyStopping(patience=50))
         assert run.stopped is None
-        assert run.best_epoch == run.history.best()
+        assert run.best_epoch == run.history.best_epoch()
 
     @pytest.mark.parametrize(
         ("values", "settings", "expected"),

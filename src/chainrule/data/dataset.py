@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.data.check import check_features, check_target
 from chainrule.data.prepared import PreparedInputs
 from chainrule.data.targets import decode
+from chainrule.display.text import Text
 from chainrule.errors import DataError
 
 __all__ = ["Dataset"]
@@ -175,8 +176,8 @@ class Dataset:
     def _pair(self, x: Array, y: Array) -> tuple[Any, Array]:
         return self.inputs(x), self.labels(y)
 
-    def summary(self) -> str:
-        """Return a few lines of text: what there is to learn, and from how much.
+    def summary(self) -> Text:
+        """Return a few lines to print: what there is to learn, and from how much.
 
         >>> from chainrule.data import load
         >>> print(load("iris").summary())
@@ -195,7 +196,7 @@ class Dataset:
             lines.append(f"test      {_describe(self.x_test)}, {self.x_test.dtype}")
         if self.feature_names:
             lines.append(f"features  {_listed(self.feature_names)}")
-        return "\n".join(lines)
+        return Text("\n".join(lines))
 
     def __repr__(self) -> str:
         classes = f", {_count(len(self.classes), 'class')}" if self.classes else ""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.checks import check_name
+from chainrule.display.text import Text
 from chainrule.errors import DataError
 from chainrule.metrics import columns_of, find
 from chainrule.models.averaging import averaged, usable
@@ -62,6 +63,10 @@ class EnsembleGain:
     def evident(self) -> bool:
         """Whether there is evidence of a gain: the whole interval is above 0."""
         return self.low > 0
+
+    def summary(self) -> Text:
+        """Return the gain with its interval, to print."""
+        return Text(self)
 
     def __str__(self) -> str:
         scale = (self.high - self.low) / 2

@@ -114,7 +114,7 @@ class SeveralSeeds:
     def _saved(self) -> Saved:
         """Return the model, by what --save says."""
         if self.task.settings.save == "best" or len(self.alive) == 1:
-            run = self.population.best(self.metric)
+            run = self.population.best_by(self.metric)
             seed = self.population.members[list(self.population).index(run)]["seed"]
             by = f"the best of {len(self.population)} by {words(self.metric)}"
             return Saved(_placed(run, self.folder), f"the network of seed {seed}, {by}")

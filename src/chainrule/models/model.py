@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from chainrule.checks import check_name, check_whole
 from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_target
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
-from chainrule.display.lines import print_line
+from chainrule.display.text import Text
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
 from chainrule.errors import DataError, unknown_name
 from chainrule.files import write_atomic
@@ -452,9 +451,9 @@ class Model:
         """Return the number of parameters."""
         return sum(leaf.size for leaf in tree.leaves(self.params))
 
-    def summary(self) -> None:
-        """Print the layers with their output shapes and numbers of parameters."""
-        print_line(self, sys.stdout)
+    def summary(self) -> Text:
+        """Return the layers with their output shapes and numbers of parameters, to print."""
+        return Text(self)
 
     def layers(self) -> list[tuple[str, str, tuple[int, ...], int]]:
         """For each layer its name, its recipe on one line, the shape of its output, and its number of parameters."""

@@ -10,6 +10,7 @@ from typing import Any
 from chainrule import metrics
 from chainrule.augment import Augmentation
 from chainrule.checks import check_name
+from chainrule.display.text import Text
 from chainrule.errors import SettingError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
@@ -157,7 +158,17 @@ class Comparison:
         return f"Comparison({', '.join(self.values)}; {self.metric}, {len(self.seeds)} seeds)"
 
     @property
-    def best(self) -> str:
+    def best(self) -> Run:
+        """The best run of the configuration with the best mean; raises `SettingError` if all diverged."""
+        name = self.best_configuration
+        best = metrics.find(self.metric).best(self.values[name])
+        if best is None:
+            raise SettingError("All runs diverged: there is no best one. Try smaller learning rates.")
+        run: Run = self.runs[name][best]
+        return run
+
+    @property
+    def best_configuration(self) -> str:
         """The configuration with the best mean; another may be as good (see ``pairs``)."""
         best = metrics.find(self.metric).best([summed.mean for summed in self.summaries.values()])
         return list(self.summaries)[best or 0]
@@ -170,6 +181,10 @@ class Comparison:
             if {pair.first, pair.second} == {first, second}:
                 return pair
         raise SettingError(f"A pair has two configurations, got {first!r} twice.")
+
+    def summary(self) -> Text:
+        """Return a table of the configurations, and every two of them compared, to print."""
+        return Text(self)
 
     def __str__(self) -> str:
         goal = "smaller" if metrics.find(self.metric).smaller_is_better else "larger"

@@ -97,7 +97,7 @@ def fit_population(
     >>> rates = [{"optimizer.lr": lr} for lr in (0.001, 0.01, 0.1)]
     >>> runs = cr.fit_population(
     ...     cr.mlp([4, 16, 3]), cr.data.load("iris"), rates, validation=0.2, epochs=20, progress=False)
-    >>> runs.scores("val_accuracy").shape, runs.best() in list(runs)
+    >>> runs.scores("val_accuracy").shape, runs.best in list(runs)
     ((3,), True)
     """
     trainer = PopulationTrainer(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.display.text import Text
 from chainrule.population.folds import Fold
 from chainrule.population.population import Population
 from chainrule.statistics import LEVEL, alike, check_confidence, percent
@@ -170,6 +171,10 @@ class CrossValidation:
         """Return (folds, seeds[, repeats]) as (splits, seeds), repeat after repeat, in the order of `folds`."""
         cube = values if values.ndim == 3 else values[..., None]
         return cube.transpose(2, 0, 1).reshape(len(self.folds), len(self.seeds))
+
+    def summary(self) -> Text:
+        """Return the mean score with its interval, and a table of the folds, to print."""
+        return Text(self)
 
     def __str__(self) -> str:
         return "\n".join([*self._headline(), "", *self._table()])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import metrics
+from chainrule.display.text import Text
 from chainrule.errors import SettingError, unknown_name
 from chainrule.models import Model
 from chainrule.models.averaging import ensemble
@@ -26,7 +27,7 @@ class Population(Sequence[Run]):
 
     >>> import chainrule as cr
     >>> runs = cr.fit_population(cr.Dense(3, "softmax"), cr.data.load("iris"), 4, validation=0.2, progress=False)
-    >>> len(runs), runs.summary("val_accuracy").n
+    >>> len(runs), runs.statistics("val_accuracy").n
     (4, 4)
     """
 
@@ -52,7 +53,7 @@ class Population(Sequence[Run]):
     def __repr__(self) -> str:
         score = ""
         if (metric := self._metric(None)) is not None:
-            score = f", {metric} {self.summary(metric)}"
+            score = f", {metric} {self.statistics(metric)}"
         return f"Population({len(self)} members{score})"
 
     def scores(self, metric: str | None = None) -> np.ndarray:
@@ -73,11 +74,26 @@ class Population(Sequence[Run]):
             scores.append(measured.get(name, math.nan))
         return np.array(scores)
 
-    def summary(self, metric: str | None = None) -> Summary:
-        """Mean, deviation and interval of a metric over the members."""
+    def statistics(self, metric: str | None = None) -> Summary:
+        """Return mean, standard deviation and interval of a metric over the members; without a name as in `scores`."""
         return summary(self.scores(metric))
 
-    def best(self, metric: str | None = None) -> Run:
+    def summary(self) -> Text:
+        """Return each metric over the members, and the best of them, to print."""
+        diverged = sum(member.diverged for member in self._members)
+        lines = [f"{len(self)} members" + (f", {diverged} of which diverged" if diverged else "")]
+        for name in dict.fromkeys(name for member in self._members for name in member.metrics):
+            best = metrics.find(name).best((scores := self.scores(name)).tolist())
+            at = "" if best is None else f", best {metrics.format_value(name, scores[best])} (member {best})"
+            lines.append(f"{name} {self.statistics(name)}{at}")
+        return Text("\n".join(lines))
+
+    @property
+    def best(self) -> Run:
+        """The run of the best member by the metric that `scores` takes; raises `SettingError` if all diverged."""
+        return self.best_by(None)
+
+    def best_by(self, metric: str | None) -> Run:
         """Return the run of the best member by a metric; raises `SettingError` if all diverged."""
         name = self._metric(metric)
         scores = self.scores(name)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.data import Dataset
+from chainrule.display.text import Text
+from chainrule.display.text_table import text_table
 from chainrule.errors import DataError
 from chainrule.tables.columns import Column
+from chainrule.tables.describe import show_columns
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.split import Split
 from chainrule.tables.values import values_of
@@ -41,6 +44,11 @@ class PreparedTable:
     features: DataFrame | None
     notes: tuple[str, ...]
     looked_at: int
+
+    def summary(self) -> Text:
+        """Return what is done with each column, and what should be known about the rows, to print."""
+        columns = text_table(show_columns(self.columns, rows=self.looked_at), left=(0, 1, 4, 5))
+        return Text("\n".join([str(self.data.summary()), columns, *self.notes]))
 
     def numbers_left_out(self) -> np.ndarray | None:
         """Return numbers that the rules left out as identifiers, (rows, columns), of all rows; None if there are none.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule import random
+from chainrule.display.text import Text
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.cells import coded
 from chainrule.tables.leaks import duplicates, duplicates_note
@@ -123,6 +125,19 @@ class Table:
     def __repr__(self) -> str:
         rows = f"{len(self):,} rows" if self.in_memory else "rows in a file"
         return f"Table({self.name!r}: {rows}, {len(self.head.columns):,} columns, target {self.target!r})"
+
+    def summary(self) -> Text:
+        """Return what training would do with each column by default, and with how many rows, to print.
+
+        The table is split and its columns are inferred for that, as `prepare` does.
+
+        >>> import pandas as pd
+        >>> import chainrule as cr
+        >>> frame = pd.DataFrame({"age": [4, 30, 5, 41] * 5, "pet": ["cat", "dog", "cat", "dog"] * 5})
+        >>> print(cr.Table.read(frame, target="pet").summary().splitlines()[0])
+        table: classification, 2 classes (cat, dog)
+        """
+        return self.prepare(key=random.key(0)).summary()
 
     def prepare(
         self,

@@ -19,7 +19,7 @@ class History:
 
     >>> import chainrule as cr
     >>> history = cr.History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
-    >>> history["loss"], len(history), history.best("loss")
+    >>> history["loss"], len(history), history.best_epoch("loss")
     ([0.5, 0.25], 2, 2)
     """
 
@@ -54,7 +54,7 @@ class History:
         """The names of what was measured."""
         return list(self.records[0]) if self.records else []
 
-    def best(self, column: str = "val_loss") -> int:
+    def best_epoch(self, column: str = "val_loss") -> int:
         """Return the epoch (from 1) with the best value: the smallest loss or mae, the largest accuracy.
 
         The model may have the weights of another: see `Run.best_epoch` and `Run.metrics`.

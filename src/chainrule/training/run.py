@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.rows import Rows
-from chainrule.metrics import metric_of
+from chainrule.display.text import Text
+from chainrule.metrics import format_value, metric_of
 from chainrule.models import Model
 from chainrule.outcome import Outcome
 from chainrule.training.history import History
@@ -79,6 +80,21 @@ class Run:
         last = {k: round(v, 4) for k, v in (self.history.records or [{}])[-1].items()}
         compiled = "".join(f", {name} compiled {times}x" for name, times in sorted(self.traces.items()))
         return f"Run({len(self.history)} epochs on {self.engine}{compiled}, last: {last})"
+
+    def summary(self) -> Text:
+        """Return how training went and what came of it, with the layers of the model, to print.
+
+        >>> import chainrule as cr
+        >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
+        >>> print(run.summary().splitlines()[0])
+        2 epochs on numpy; the weights are those of epoch 2
+        """
+        epochs = f"{len(self.history)} epoch{'' if len(self.history) == 1 else 's'} on {self.engine}"
+        weights = "of no epoch" if self.best_epoch is None else f"those of epoch {self.best_epoch}"
+        lines = [f"{epochs}; the weights are {weights}"]
+        lines += [f"stopped: {self.stopped}"] if self.stopped else []
+        lines += [", ".join(f"{name} {format_value(name, value)}" for name, value in self.metrics.items())]
+        return Text("\n".join([*lines, *self.notes, "", str(self.model)]))
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
         """Measure the model on other data, as `Model.evaluate` does, by the loss of the run.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chainrule import metrics
+from chainrule.display.text import Text
 from chainrule.evaluation.search_gap import SearchGap
 from chainrule.models import Model
 from chainrule.training.history import History
@@ -16,6 +17,9 @@ from chainrule.training.run import Run
 if TYPE_CHECKING:
     from optuna.study import Study
     from pandas import DataFrame
+
+#: Trials that `SearchResult.summary` shows.
+LEADING = 10
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,13 @@ class SearchResult:
         import pandas as pd
 
         return pd.DataFrame([{"trial": trial.number, **record} for trial in self.trials for record in trial.history])
+
+    def summary(self) -> Text:
+        """Return the best settings and the trials that lead, to print."""
+        lines = [repr(self), "", self.leaderboard.head(LEADING).to_string(index=False)]
+        if (more := len(self.trials) - LEADING) > 0:
+            lines.append(f"and {more:,} more")
+        return Text("\n".join(lines + ([str(self.search_gap)] if self.search_gap is not None else [])))
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
