@@ -15,7 +15,7 @@ def test_changing_what_was_placed_changes_nothing(size: int) -> None:
     room = np.zeros(size + 16, np.float32)
     start = (-room.ctypes.data // 4) % 16  # where JAX would use the memory as it is: at a multiple of 64 bytes
     given = room[start : start + size]
-    placed = engine.place({"x": given, "n": np.float32(0)})
+    placed = engine.put({"x": given, "n": np.float32(0)})
     given[:] = 1.0
     found = engine.fetch(placed)
     assert not found["x"].any()
@@ -25,5 +25,5 @@ def test_changing_what_was_placed_changes_nothing(size: int) -> None:
 def test_precision_is_that_of_the_engine() -> None:
     for precision in ("float32", "float64"):
         engine = choose("jax", precision=precision)
-        placed = engine.fetch(engine.place([np.ones(3, precision), np.zeros((2, 2**19), precision)]))
+        placed = engine.fetch(engine.put([np.ones(3, precision), np.zeros((2, 2**19), precision)]))
         assert [a.dtype for a in placed] == [np.dtype(precision)] * 2

@@ -10,7 +10,7 @@ SCRIPT = """
 import numpy as np
 import chainrule as cr
 from chainrule.engine import choose
-from chainrule.engine.choice import lanes
+from chainrule.engine.choice import workers
 
 data = cr.data.load("iris")
 found = []
@@ -19,7 +19,7 @@ for devices in (None, "all", 3):
         cr.mlp([4, 6, 3]), data, 8, epochs=3, validation=0.2, engine="jax", devices=devices, progress=False)
     found.append([[*run.history["val_loss"], *run.model.params["dense_1"]["weight"].ravel()] for run in runs])
 assert np.ptp(found, axis=0).max() < 1e-5, found
-there = lanes(choose("jax", devices="all"))
+there = workers(choose("jax", devices="all"))
 assert len(there) == 4 and all(engine.traces["train"] for engine, _ in there), there
 print("alike")
 """

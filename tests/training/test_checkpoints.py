@@ -19,8 +19,7 @@ from chainrule import tree
 from chainrule.engine import choose
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import held, write_atomic
-from chainrule.training import call_length as pace
-from chainrule.training import checkpoint, loop, streaming
+from chainrule.training import checkpoint, chunk_size, loop, streaming
 from chainrule.training import checkpointer as keeper
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
@@ -148,9 +147,9 @@ def test_a_stream_goes_on_within_a_block(engine: str, tmp_path: Path, monkeypatc
     np.save(tmp_path / "x.npy", x)
     data = cr.data.stream(tmp_path / "x.npy", y)
     settings = {"engine": engine, "validation": 0.2, "epochs": 4}
-    read = streaming.StreamingLoader._piece
+    read = streaming.StreamingLoader._chunk
     pieces: list[int] = []
-    monkeypatch.setattr(StreamingLoader, "_piece", lambda self, *at: pieces.append(at[1]) or read(self, *at))
+    monkeypatch.setattr(StreamingLoader, "_chunk", lambda self, *at: pieces.append(at[1]) or read(self, *at))
     whole, count = fit(data=data, **settings), len(pieces)
     pieces.clear()
     same(whole, in_pieces(tmp_path / "run", 2, 4, 3, data=data, checkpoint_every=1, **settings))
@@ -186,11 +185,11 @@ def test_where_an_epoch_is_cut_into_calls_changes_nothing(engine: str, monkeypat
     calls: list[int] = []
     train = loop.Loop._train
     monkeypatch.setattr(loop.Loop, "_train", lambda *given: calls.append(given[4] - given[3]) or train(*given))
-    monkeypatch.setattr(pace, "SECONDS", 1e-9)
+    monkeypatch.setattr(chunk_size, "SECONDS", 1e-9)
     one_by_one = fit(**settings)
     assert set(calls) == {1}
     calls.clear()
-    monkeypatch.setattr(pace, "SECONDS", 1e9)
+    monkeypatch.setattr(chunk_size, "SECONDS", 1e9)
     whole = fit(**settings)
     assert calls == [1, 4, 5, 5, 5, 5]  # the first step alone: it is compiled for it
     same(one_by_one, whole)

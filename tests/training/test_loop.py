@@ -58,7 +58,7 @@ def test_a_short_last_batch_counts_as_what_it_is(engine: str, norm: bool) -> Non
             rows = order[first : first + 8]  # the last one has 6
             state, _ = step(recipe, state, Batch(x[rows], labels[rows], np.ones(len(rows))))
     same(run.model.params, state.params, 1e-10)
-    same(run.model.state, state.layers, 1e-10)
+    same(run.model.state, state.model_state, 1e-10)
 
 
 @engines

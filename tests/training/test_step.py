@@ -29,8 +29,8 @@ def start(made: Recipe, seed: int = 0) -> State:
     model = cr.Model(made.net, (3,), seed=seed, precision="float64")
     return State(
         params=model.params,
-        layers=model.state,
-        moments=made.optimizer.init(model.params),
+        model_state=model.state,
+        opt_state=made.optimizer.init(model.params),
         step=0,
         key=cr.random.key(5),
         settings=start_settings(made, samples=80, batch_size=8, epochs=4),

@@ -17,7 +17,7 @@ from chainrule.data.rows import Ready
 from chainrule.engine import choose
 from chainrule.errors import DataError, DivergedError, SettingError
 from chainrule.training import streaming
-from chainrule.training.loader import ahead
+from chainrule.training.loader import prefetch
 from chainrule.training.prepare import prepare
 from chainrule.training.prepared_run import SHUFFLE
 from chainrule.training.run_data import run_data
@@ -230,14 +230,14 @@ def fit_until(data: cr.data.Stream, step: int, engine: str) -> Any:
 
 
 def reading() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("chainrule-ahead") and t.is_alive()]
+    return [t.name for t in threading.enumerate() if t.name.startswith("chainrule-prefetch") and t.is_alive()]
 
 
 def test_the_thread_ends_when_training_stops_early(data: cr.data.Stream) -> None:
     run = fit(data, callbacks=lambda event: cr.Decision(stop="enough"), call_every=3)
     assert run.stopped == "enough"
     assert not reading()
-    pieces = ahead(iter(range(5)))
+    pieces = prefetch(iter(range(5)))
     assert next(pieces) == 0
     assert reading()
     pieces.close()
@@ -283,7 +283,7 @@ def test_data_and_steps_that_do_not_fit_are_explained(kind: str, monkeypatch: py
 
         error = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1073741824 bytes.")
     with monkeypatch.context() as patch:
-        patch.setattr(type(choose(kind)), "place", Full(error))
+        patch.setattr(type(choose(kind)), "put", Full(error))
         with pytest.raises(DataError, match=r"x of shape \(203, 4\) takes 3.25 kB.*cr\.data\.stream\('x\.npy', y\)"):
             fit((x, y), engine=kind)
     from chainrule.training.loop import Loop

@@ -18,14 +18,14 @@ from chainrule.errors import GradientError
 
 def reachable(output: Tensor) -> list[Tensor]:
     """Return all tensors of the output's level that it was computed from, newest first (no recursion)."""
-    found = {output.index: output}
+    tensors = {output.index: output}
     stack = [output]
     while stack:
         for a in stack.pop().args:
-            if isinstance(a, Tensor) and a.level == output.level and a.index not in found:
-                found[a.index] = a
+            if isinstance(a, Tensor) and a.level == output.level and a.index not in tensors:
+                tensors[a.index] = a
                 stack.append(a)
-    return [found[i] for i in sorted(found, reverse=True)]
+    return [tensors[i] for i in sorted(tensors, reverse=True)]
 
 
 def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
@@ -114,8 +114,8 @@ def value_and_grad(
                     f"argnums={argnums} asks for argument {i}, but the function was called with "
                     f"{len(args)} positional argument{'s' if len(args) != 1 else ''}."
                 )
-        value, aux, found, _ = _differentiate(f, args, kwargs, chosen, has_aux)
-        answer = tuple(found) if several else found[0]
+        value, aux, gradients, _ = _differentiate(f, args, kwargs, chosen, has_aux)
+        answer = tuple(gradients) if several else gradients[0]
         return ((value, aux) if has_aux else value), answer
 
     return wrapped
@@ -127,11 +127,12 @@ def value_grad_and_marks(f: Callable[..., Any], *args: Any) -> tuple[Any, Any, A
     The marks are the intermediate values that layers named with `mark`, as {"layer/name": (value, gradient)} in
     the order of the forward pass; the gradient is None where none flows.
     """
-    with collect_marks() as found:
+    with collect_marks() as tensors:
         value, aux, (gradient,), gradients = _differentiate(f, args, {}, (0,), True)
     level = context.level + 1
     marks = {
-        name: (_lower(t, level), gradients.get(t.index) if isinstance(t, Tensor) else None) for name, t in found.items()
+        name: (_lower(t, level), gradients.get(t.index) if isinstance(t, Tensor) else None)
+        for name, t in tensors.items()
     }
     return value, aux, gradient, marks
 
@@ -162,8 +163,8 @@ def _differentiate(
         raise
     finally:
         context.leave()
-    found = [tree.map(functools.partial(_gradient_of_input, gradients), inputs[i], args[i]) for i in chosen]
-    return _lower(value, level), tree.map(functools.partial(_lower, level=level), aux), found, gradients
+    chosen_gradients = [tree.map(functools.partial(_gradient_of_input, gradients), inputs[i], args[i]) for i in chosen]
+    return _lower(value, level), tree.map(functools.partial(_lower, level=level), aux), chosen_gradients, gradients
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -237,13 +238,13 @@ def _one_like(value: Any) -> Any:
     return namespace(plain).ones((), plain.dtype) if hasattr(plain, "dtype") else 1.0
 
 
-def _gradient_of_input(gradients: dict[int, Any], tensor: Tensor, given: Any) -> Any:
+def _gradient_of_input(gradients: dict[int, Any], tensor: Tensor, argument: Any) -> Any:
     g = gradients.get(tensor.index)
     if g is None:  # no path leads from the output to this input
-        g = 0.0 if isinstance(given, int | float) else ops.zeros_like(given)
+        g = 0.0 if isinstance(argument, int | float) else ops.zeros_like(argument)
     if isinstance(g, np.ndarray) and not g.flags.owndata:
         g = g.copy()  # a view may be read-only, or share its memory with another gradient
-    return _number(g) if isinstance(given, int | float) else g
+    return _number(g) if isinstance(argument, int | float) else g
 
 
 def _lower(x: Any, level: int) -> Any:

@@ -79,10 +79,10 @@ def scope(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def collect_marks() -> Iterator[dict[str, Tensor]]:
     """Collect what `mark` names inside, as a dict from "layer/name" to the tensor, in order."""
-    found: dict[str, Tensor] = {}
-    context.marks = (*context.marks, found)
+    marks: dict[str, Tensor] = {}
+    context.marks = (*context.marks, marks)
     try:
-        yield found
+        yield marks
     finally:
         context.marks = context.marks[:-1]
 

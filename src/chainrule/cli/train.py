@@ -66,7 +66,7 @@ def many(settings: TrainSettings, typed: Collection[str], *, out: Path | None, r
     from chainrule.experiments.folds import train_folds
     from chainrule.experiments.seeds import train_members
 
-    if distributed.place()[1] > 1:
+    if distributed.rank_and_size()[1] > 1:
         raise SettingError("Several seeds or folds train in one process; leave out --distributed.")
     if settings.folds is None:
         train_members(settings, typed, out=resume or out, resume=resume is not None)

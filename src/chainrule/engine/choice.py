@@ -94,12 +94,17 @@ def workers(engine: Engine) -> tuple[tuple[Engine, int], ...]:
     """
     if not isinstance(engine, JaxEngine):
         return ((engine, 1),)
-    if engine.layout is not None and len(engine.layout.devices) > 1:
-        return tuple((_engine("jax", engine.precision, (device,)), 1) for device in engine.layout.devices)
-    if engine.platform == "cpu" and (cores := len(os.sched_getaffinity(0))) > 1:
-        devices = engine.layout.devices if engine.layout is not None else ()
+    if engine.sharding is not None and len(engine.sharding.devices) > 1:
+        return tuple((_engine("jax", engine.precision, (device,)), 1) for device in engine.sharding.devices)
+    if engine.platform == "cpu" and (cores := count_cores()) > 1:
+        devices = engine.sharding.devices if engine.sharding is not None else ()
         return ((_engine("jax", engine.precision, devices, alone=True), cores),)
     return ((engine, 1),)
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use; of the machine, where the system does not say (macOS, Windows)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

@@ -109,7 +109,7 @@ class JaxEngine:
         self.precision = precision
         #: Whether a program on the CPU keeps to the thread that calls it, because several threads call programs.
         self.alone = alone
-        self.layout = Sharding(devices) if devices else None
+        self.sharding = Sharding(devices) if devices else None
         #: How often each program was traced (and compiled, or found in the cache), by its name.
         self.traces: Counter[str] = Counter()
         use_compilation_cache()
@@ -119,7 +119,7 @@ class JaxEngine:
         """What the programs run on, as JAX names it: "cpu", "gpu" or "tpu"."""
         import jax
 
-        return str(self.layout.platform if self.layout is not None else jax.default_backend())
+        return str(self.sharding.platform if self.sharding is not None else jax.default_backend())
 
     @property
     def turns_matrices(self) -> bool:
@@ -129,30 +129,30 @@ class JaxEngine:
     @property
     def shards(self) -> int:
         """Parts that a batch is split into, one for each device."""
-        return self.layout.shards if self.layout is not None else 1
+        return self.sharding.shards if self.sharding is not None else 1
 
-    def own(self, batch_size: int) -> slice:
+    def local(self, batch_size: int) -> slice:
         """Return the columns of a batch that this process gives: all of them, unless there are several processes."""
-        return self.layout.own(batch_size) if self.layout is not None else slice(batch_size)
+        return self.sharding.local(batch_size) if self.sharding is not None else slice(batch_size)
 
-    def place(self, values: Any, split: bool = False) -> Any:
-        """Return arrays where the engine works on them: whole on every device, or their second axis split among them.
+    def put(self, values: Any, sharded: bool = False) -> Any:
+        """Put arrays where the engine works on them: all on every device, or the second axis sharded among them.
 
-        Of an array (steps, batch, …) that is split, each process gives its `own` columns.
+        Of an array (steps, batch, …) that is sharded, each process gives its `local` columns.
         """
         with self._precision():
-            if self.layout is None:
-                return tree.map(_given, values)
-            return tree.map(functools.partial(self.layout.place, split=split), values)
+            if self.sharding is None:
+                return tree.map(_put, values)
+            return tree.map(functools.partial(self.sharding.put, sharded=sharded), values)
 
     def copy(self, values: Any) -> Any:
         """Return arrays that stay as they are when the originals are given away (`compile`'s ``donate``)."""
         with self._precision():
-            return _copier(self._whole)(values)
+            return _copier(self._replicated)(values)
 
     def fetch(self, values: Any) -> Any:
         """NumPy arrays of the engine's arrays."""
-        return tree.map(np.asarray if self.layout is None else self.layout.fetch, values)
+        return tree.map(np.asarray if self.sharding is None else self.sharding.fetch, values)
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
         """Return the function as one compiled program for each shape of its arguments.
@@ -167,7 +167,7 @@ class JaxEngine:
                 return f(*args)
 
         options = {"xla_cpu_multi_thread_eigen": False} if self.alone and self.platform == "cpu" else None
-        compiled = PROGRAMS.jit(traced, donate_argnums=donate, out_shardings=self._whole, compiler_options=options)
+        compiled = PROGRAMS.jit(traced, donate_argnums=donate, out_shardings=self._replicated, compiler_options=options)
 
         ready, compiling = set(), threading.Lock()
 
@@ -181,9 +181,9 @@ class JaxEngine:
                 if key in ready:
                     return compiled(*args)
                 with compiling:
-                    found = compiled(*args)
+                    results = compiled(*args)
                     ready.add(key)
-                return found
+                return results
 
         return run
 
@@ -212,8 +212,8 @@ class JaxEngine:
             return lax.fori_loop(start, stop, run, state)
 
         if every is None:
-            found: tuple[Any, Any] = steps(once, first, last, (carry, empty))
-            return found
+            all_steps: tuple[Any, Any] = steps(once, first, last, (carry, empty))
+            return all_steps
         other, n, offset = every
 
         # A branch in every step would copy the state each time; loops of one step, or none, leave it where it is.
@@ -242,9 +242,9 @@ class JaxEngine:
         return values.at[at].get(mode="promise_in_bounds")
 
     @property
-    def _whole(self) -> Any:
+    def _replicated(self) -> Any:
         """Where results lie: on every device, or where JAX puts them."""
-        return self.layout.whole if self.layout is not None else None
+        return self.sharding.replicated if self.sharding is not None else None
 
     def _precision(self) -> Any:
         import jax
@@ -253,8 +253,8 @@ class JaxEngine:
         return jax.enable_x64(self.precision == "float64")
 
 
-def _given(value: Any) -> Any:
-    """Return an array of JAX's own, which shares no memory with what was given."""
+def _put(value: Any) -> Any:
+    """Return an array of JAX's own, which shares no memory with the value."""
     import jax
 
     if isinstance(value, np.ndarray) and value.nbytes > HANDED_OVER:
@@ -268,11 +268,11 @@ def _write(i: Any, row: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _copier(whole: Any) -> Any:
+def _copier(sharding: Any) -> Any:
     """Return one program that copies a whole tree."""
     import jax
 
     return PROGRAMS.jit(
         lambda values: tree.map(lambda v: jax.numpy.array(v, copy=True), values),
-        out_shardings=whole,
+        out_shardings=sharding,
     )

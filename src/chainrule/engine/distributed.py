@@ -84,8 +84,8 @@ def start(
     settings.update("jax_enable_preemption_service", False)  # it would keep SIGTERM from ending the process
     bind = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", coordinator)  # by default it would be every address
     failed: list[Exception] = []
-    global _here
-    _here = (index or 0, processes or 2)  # so that nothing asks JAX before it knows
+    global _rank_and_size
+    _rank_and_size = (index or 0, processes or 2)  # so that nothing asks JAX before it knows
 
     def join() -> None:
         try:
@@ -119,8 +119,8 @@ def start(
             "Say where process 0 is, how many there are, and which this is: coordinator, processes, index "
             "(--coordinator HOST:PORT --processes N --process-id I)."
         )
-    _here = (jax.process_index(), jax.process_count())
-    return _here
+    _rank_and_size = (jax.process_index(), jax.process_count())
+    return _rank_and_size
 
 
 def _check(coordinator: str | None, processes: int | None, index: int | None, *timeouts: float) -> None:
@@ -135,10 +135,10 @@ def _check(coordinator: str | None, processes: int | None, index: int | None, *t
         raise SettingError(f"Timeouts are seconds above 0, got {min(timeouts):g}.")
 
 
-def place() -> tuple[int, int]:
-    """(index, processes): which process of the run this is, and of how many; (0, 1) for an ordinary run."""
-    if _here is not None:
-        return _here
+def rank_and_size() -> tuple[int, int]:
+    """Return (index, processes): which process of the run this is, and of how many; (0, 1) for an ordinary run."""
+    if _rank_and_size is not None:
+        return _rank_and_size
     if "jax" not in sys.modules:
         return 0, 1
     import jax
@@ -148,17 +148,17 @@ def place() -> tuple[int, int]:
 
 def is_first() -> bool:
     """Return whether this process writes and speaks for the run."""
-    return place()[0] == 0
+    return rank_and_size()[0] == 0
 
 
 def on_first(f: Callable[[], Any]) -> Any:
     """``f()``, called in process 0 only: its result there, None elsewhere; an error there is an error everywhere."""
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         return f()
-    found, error = None, None
+    result, error = None, None
     if is_first():
         try:
-            found = f()
+            result = f()
         except ChainruleError as caught:
             error = caught
     text = _send(str(error).encode() if error is not None else b"").decode()
@@ -166,12 +166,12 @@ def on_first(f: Callable[[], Any]) -> Any:
         raise error
     if text:
         raise ChainruleError(f"Process 0 says: {text}")
-    return found
+    return result
 
 
 def from_first(f: Callable[[], Any]) -> Any:
     """``f()`` of process 0, a value that JSON can hold, in every process."""
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         return f()
     value = on_first(f)
     return json.loads(_send(json.dumps(value).encode() if is_first() else b""))
@@ -192,23 +192,23 @@ def gathered(*numbers: int) -> list[tuple[int, ...]]:
     """Return the numbers that every process gives, in the order of the processes: [those given here] for an ordinary
     run.
     """
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         return [numbers]
     from jax.experimental import multihost_utils
 
     try:
-        found = multihost_utils.process_allgather(np.array(numbers, np.int32))
+        rows = multihost_utils.process_allgather(np.array(numbers, np.int32))
     except Exception as error:  # of several kinds, as the moment has it
         raise PeerError(f"{LOST}.\n(JAX says: {str(error).splitlines()[0][:200]})") from None
-    return [tuple(int(n) for n in row) for row in np.asarray(found).reshape(-1, len(numbers))]
+    return [tuple(int(n) for n in row) for row in np.asarray(rows).reshape(-1, len(numbers))]
 
 
 @contextlib.contextmanager
 def file_of_first(path: Path | None) -> Iterator[Path]:
     """A path to the file that process 0 has under ``path``: that path itself there, elsewhere a copy."""
-    if place()[1] == 1 or is_first():
+    if rank_and_size()[1] == 1 or is_first():
         assert path is not None
-        if place()[1] > 1:
+        if rank_and_size()[1] > 1:
             _send(path.read_bytes() if path.is_file() else b"")
         yield path
         return
@@ -224,7 +224,7 @@ def file_of_first(path: Path | None) -> Iterator[Path]:
 @contextlib.contextmanager
 def losing_a_peer() -> Iterator[None]:
     """What JAX raises when another process is gone becomes a `PeerError`."""
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         yield
         return
     import jax
@@ -253,7 +253,7 @@ def leave(code: int) -> None:
 
     (An ordinary end waits until all processes have come to theirs.)
     """
-    index, processes = place()
+    index, processes = rank_and_size()
     if processes == 1:
         return
     for stream in (sys.stdout, sys.stderr):
@@ -289,5 +289,5 @@ def _end_at_once() -> None:
         ctypes.CDLL(None).signal(int(signal.SIGABRT), _handler)
 
 
-_here: tuple[int, int] | None = None
+_rank_and_size: tuple[int, int] | None = None
 _handler: Any = None

@@ -35,12 +35,12 @@ class NumpyEngine:
     #: Parts that a batch is split into, one for each device.
     shards = 1
 
-    def own(self, batch_size: int) -> slice:
+    def local(self, batch_size: int) -> slice:
         """Return the columns of a batch that this process gives: all of them."""
         return slice(batch_size)
 
-    def place(self, values: Any, split: bool = False) -> Any:
-        """Return arrays where the engine works on them."""
+    def put(self, values: Any, sharded: bool = False) -> Any:
+        """Put arrays where the engine works on them."""
         return tree.map(np.asarray, values)
 
     def copy(self, values: Any) -> Any:

@@ -85,6 +85,6 @@ class Continued:
             record_steps=settings["record_steps"],
         )
         run = loop.run(state, False, settings["progress"], {})
-        self.state = engine.fetch(loop.kept._replace(settings=None))
+        self.state = engine.fetch(loop.snapshot._replace(settings=None))
         self.passes += 1
         return run

@@ -82,7 +82,7 @@ def say_where(folder: Path) -> None:
     """From where the network of a run goes on."""
     newest, _ = checkpoint.newest(folder)  # before anything in the folder changes
     if newest is not None:
-        place = checkpoint.read(newest)[1]["place"]
+        place = checkpoint.read(newest)[1]["position"]
         done = place["epoch"] - 1
         steps = f" ({place['done']:,} steps of epoch {done + 1} are done, too.)" if place["done"] else ""
         say(f"Going on with {folder} after epoch {done}.{steps}")

@@ -248,7 +248,7 @@ def noise_scale(member: Member, batches: int, engine: Engine) -> float:
     key = random.fold_in(job.order, 2**31 + member.epoch)  # out of the way of the epochs' orders
     drawn = np.asarray(random.uniform(key, (batches, size)))
     rows = np.minimum((drawn * len(train.x)).astype(np.int32), len(train.x) - 1)
-    values = engine.place((train.x, train.y[rows], train.weight[rows], rows))
+    values = engine.put((train.x, train.y[rows], train.weight[rows], rows))
     mean, squares = engine.fetch(_gradients(job.recipe, engine)(placed(state, engine), state.settings, *values))
     variance = (float(np.mean(squares, dtype=np.float64)) - float(mean)) * batches / (batches - 1)
     signal = float(mean) - variance / batches
@@ -274,7 +274,7 @@ def _gradient_program(form: Recipe, engine: Engine, lowerings: Any) -> Any:
             key = None if key is None else random.fold_in(key, i)
 
             def cost(params: Any) -> Any:
-                costs, _, _ = evaluate(recipe, params, state.layers, batch, key=key, train=True)
+                costs, _, _ = evaluate(recipe, params, state.model_state, batch, key=key, train=True)
                 return (costs * batch.weight).sum() / batch.weight.sum()
 
             found = grad(cost)(state.params)

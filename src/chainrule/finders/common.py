@@ -49,7 +49,7 @@ def placed(state: State, engine: Engine) -> State:
     """Return a copy of a state, without its settings, where the engine works on it."""
     if engine.name == "numpy":
         return state._replace(settings=None, step=int(state.step))
-    return engine.copy(engine.place(state._replace(settings=None, step=int(state.step))))
+    return engine.copy(engine.put(state._replace(settings=None, step=int(state.step))))
 
 
 def rounded(value: float, digits: int = 2) -> str:

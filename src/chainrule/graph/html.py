@@ -441,17 +441,17 @@ def _layers(boxes: list[_Box], plan: Layout) -> list[tuple[str, _Area]]:
         for b, x, y in zip(boxes, plan.x, plan.y, strict=True)
     ]
     paths = dict.fromkeys(box.scope[:d] for box in boxes for d in range(1, len(box.scope) + 1))
-    found: list[tuple[tuple[str, ...], _Area]] = []
+    drawn: list[tuple[tuple[str, ...], _Area]] = []
     for path in sorted(paths, key=len):
         depth = len(path)
         inside = [box.scope[:depth] == path for box in boxes]
         within = max(len(box.scope) for box, member in zip(boxes, inside, strict=True) if member) - depth
         area = _around([a for a, member in zip(areas, inside, strict=True) if member], within)
         strangers = (a for a, member in zip(areas, inside, strict=True) if not member)
-        others = (a for p, a in found if p != path[: len(p)])
+        others = (a for p, a in drawn if p != path[: len(p)])
         if not any(_overlap(area, a) for a in (*strangers, *others)):
-            found.append((path, area))
-    return [(path[-1], area) for path, area in found]
+            drawn.append((path, area))
+    return [(path[-1], area) for path, area in drawn]
 
 
 def _around(areas: list[_Area], within: int) -> _Area:

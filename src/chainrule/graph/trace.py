@@ -185,12 +185,12 @@ def trace(
         builder.name(inputs, labels)
         builder.name(list(kwargs.values()), [_labels(name, a) for name, a in kwargs.items()])
         output = builder.build(result)
-        found = None
+        of_arguments = None
         if gradients is not None:
             several = [_gradients_like(gradients, inputs[i], args[i]) for i in chosen]
-            found = several[0] if isinstance(argnums, int) else tuple(several)
+            of_arguments = several[0] if isinstance(argnums, int) else tuple(several)
         name = getattr(f, "__name__", type(f).__name__)
-        return Graph(builder.nodes, output, _lower(result, level), found, "" if name == "<lambda>" else name)
+        return Graph(builder.nodes, output, _lower(result, level), of_arguments, "" if name == "<lambda>" else name)
 
     return wrapped
 
@@ -207,7 +207,7 @@ class _Builder:
         self.array_labels: dict[int, str] = {}  # of arguments that are constants, by id
         self.place: dict[int, int] = {}  # of tensors, by index
         self.place_of_array: dict[int, int] = {}  # of constant arrays, by id
-        self.kept: list[Any] = []  # so that the ids stay theirs
+        self.alive: list[Any] = []  # so that the ids stay theirs
         for name, marked in marks.items():
             x: Any = marked
             while isinstance(x, Tensor) and x.level != level:
@@ -224,7 +224,7 @@ class _Builder:
                 self.labels[leaf.index] = label
             elif hasattr(leaf, "dtype"):
                 self.array_labels[id(unwrap(leaf))] = label
-                self.kept.append(leaf)
+                self.alive.append(leaf)
 
     def build(self, result: Any) -> Node:
         """Make all nodes and return that of the result."""
@@ -277,7 +277,7 @@ class _Builder:
         array = unwrap(a)
         if id(array) not in self.place_of_array:
             self.place_of_array[id(array)] = self._add_constant(array)
-            self.kept.append(array)
+            self.alive.append(array)
         return self.place_of_array[id(array)]
 
     def _is_ours(self, a: Any) -> bool:
@@ -343,11 +343,11 @@ def _start(leaf: Any, level: int, argument: int, lenient: bool) -> Any:
         raise
 
 
-def _gradients_like(gradients: dict[int, Any], inputs: Any, given: Any) -> Any:
-    def one(leaf: Any, given: Any) -> Any:
-        return _gradient_of_input(gradients, leaf, given) if isinstance(leaf, Tensor) else None
+def _gradients_like(gradients: dict[int, Any], inputs: Any, arguments: Any) -> Any:
+    def one(leaf: Any, argument: Any) -> Any:
+        return _gradient_of_input(gradients, leaf, argument) if isinstance(leaf, Tensor) else None
 
-    return tree.map(one, inputs, given)
+    return tree.map(one, inputs, arguments)
 
 
 def _positions(argnums: int | Sequence[int] | None, count: int) -> tuple[int, ...]:

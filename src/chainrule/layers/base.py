@@ -74,9 +74,9 @@ class Layer(Settings, family="layer"):
         raise NotImplementedError(f"{type(self).__name__} does not define apply().")
 
 
-def activate(given: Any, params: Params, z: Array) -> Array:
+def activate(activation: Any, params: Params, z: Array) -> Array:
     """Apply an activation; ``z`` and the result ``a`` get their names in the layer that is being applied."""
-    return mark(activations.get(given)(mark(z, "z"), params), "a")
+    return mark(activations.get(activation)(mark(z, "z"), params), "a")
 
 
 def require_axes(layer: Layer, shape: Shape, axes: int, what: str) -> None:

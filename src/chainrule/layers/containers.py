@@ -23,8 +23,8 @@ class _Container(Layer):
 
     layers: tuple[Layer, ...]
 
-    def __init__(self, *given: Any, layers: Any = None) -> None:
-        items = tuple(layers if layers is not None else given)
+    def __init__(self, *args: Any, layers: Any = None) -> None:
+        items = tuple(layers if layers is not None else args)
         if len(items) == 1 and isinstance(items[0], list | tuple):
             items = tuple(items[0])
         for at, layer in enumerate(items):
@@ -78,9 +78,9 @@ class _Container(Layer):
         return new
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self._given())})"
+        return f"{type(self).__name__}({', '.join(self._arguments())})"
 
-    def _given(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         return [repr(layer) for layer in self.layers]
 
     def _build(self, at: int, key: Any, shape: Shape, params: Params, state: State) -> Shape:
@@ -112,14 +112,14 @@ class _Container(Layer):
         layer_key = fold_in(key, at) if train and key is not None and layer.random else None
         with scope(name):
             try:
-                found = layer.apply(params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train)
+                result = layer.apply(params.get(name, {}), state.get(name, {}), x, key=layer_key, train=train)
             except ShapeError as error:
                 raise ShapeError(f"{name}: {error}") from None
-            if not isinstance(found, tuple) or len(found) != 2:
+            if not isinstance(result, tuple) or len(result) != 2:
                 raise SettingError(
-                    f"{name}: {type(layer).__name__}.apply must return (output, state), got {type(found).__name__}."
+                    f"{name}: {type(layer).__name__}.apply must return (output, state), got {type(result).__name__}."
                 )
-            x, layer_state = found
+            x, layer_state = result
             mark(x, "output")
         if layer_state:
             new[name] = layer_state
@@ -181,12 +181,12 @@ class Residual(_Container):
 
     shortcut: Layer | None = None
 
-    def __init__(self, *given: Any, layers: Any = None, shortcut: Layer | None = None) -> None:
-        super().__init__(*given, layers=layers)
+    def __init__(self, *args: Any, layers: Any = None, shortcut: Layer | None = None) -> None:
+        super().__init__(*args, layers=layers)
         object.__setattr__(self, "shortcut", shortcut)
 
-    def _given(self) -> list[str]:
-        return [*super()._given(), *([f"shortcut={self.shortcut!r}"] if self.shortcut is not None else [])]
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), *([f"shortcut={self.shortcut!r}"] if self.shortcut is not None else [])]
 
     @property
     def _body(self) -> Sequential:
@@ -231,12 +231,12 @@ class Residual(_Container):
         if self.shortcut is None:
             return x + y, new
         at = len(self.layers)
-        own_key = fold_in(key, at) if train and key is not None and self.shortcut.random else None
+        shortcut_key = fold_in(key, at) if train and key is not None and self.shortcut.random else None
         with scope("shortcut"):
-            around, own = self.shortcut.apply(
-                params.get("shortcut", {}), state.get("shortcut", {}), x, key=own_key, train=train
+            around, shortcut_state = self.shortcut.apply(
+                params.get("shortcut", {}), state.get("shortcut", {}), x, key=shortcut_key, train=train
             )
-        return around + y, new | ({"shortcut": own} if own else {})
+        return around + y, new | ({"shortcut": shortcut_state} if shortcut_state else {})
 
 
 class Concat(_Container):
@@ -299,11 +299,10 @@ def split_output(net: Layer) -> tuple[Layer, Activation]:
     while isinstance(layer, Sequential) and layer.layers:
         path += f"layers.{len(layer) - 1}."
         layer = layer[-1]
-    given = getattr(layer, "activation", None)
-    found = activations.get(given)
-    if found.name not in ("softmax", "sigmoid") or found != type(found)():
+    activation = activations.get(getattr(layer, "activation", None))
+    if activation.name not in ("softmax", "sigmoid") or activation != type(activation)():
         return net, activations.get(None)
-    return replace(net, path + "activation", "linear"), found
+    return replace(net, path + "activation", "linear"), activation
 
 
 __all__ = ["Concat", "Residual", "Sequential", "mlp", "split_output"]

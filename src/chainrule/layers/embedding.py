@@ -113,12 +113,12 @@ class Embedding(Layer):
 
     def apply(self, params: Params, state: State, x: Any, *, key: Any, train: bool) -> tuple[Any, State]:
         plain = x.shape[1] - len(self.categories)
-        given = unwrap(x)  # the array itself: a code is a choice, and has no gradient
-        self._check_precision(given.dtype)
-        xp = namespace(given)
+        array = unwrap(x)  # the array itself: a code is a choice, and has no gradient
+        self._check_precision(array.dtype)
+        xp = namespace(array)
         parts = [x[:, :plain]] if plain else []
         for j, n in enumerate(self.categories):
-            code = xp.clip(xp.rint(given[:, plain + j]), 0, n - 1).astype(np.int32)
+            code = xp.clip(xp.rint(array[:, plain + j]), 0, n - 1).astype(np.int32)
             parts.append(ops.take(params[f"column_{j + 1}"]["weight"], code, axis=0))
         return ops.concatenate(parts, axis=1), state
 
@@ -138,11 +138,11 @@ def _fraction_bits(dtype: Any) -> int:
     return int(np.finfo(dtype).nmant) if np.dtype(dtype).kind == "f" else 62
 
 
-def _check_counts(name: str, given: Any, example: str) -> None:
-    whole = isinstance(given, tuple) and all(is_whole(n) and n > 0 for n in given)
-    if not whole or not given:
+def _check_counts(name: str, value: Any, example: str) -> None:
+    whole = isinstance(value, tuple) and all(is_whole(n) and n > 0 for n in value)
+    if not whole or not value:
         raise SettingError(
-            f"Embedding: {name} must be whole numbers of at least 1 in a tuple, such as {example}; got {given!r}."
+            f"Embedding: {name} must be whole numbers of at least 1 in a tuple, such as {example}; got {value!r}."
         )
 
 

@@ -48,12 +48,12 @@ class Reshape(Layer):
     transparent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        given = self.shape
-        whole = isinstance(given, tuple) and all(map(is_whole, given))
-        if not whole or not given or any(n < 1 and n != -1 for n in given):
+        shape = self.shape
+        whole = isinstance(shape, tuple) and all(map(is_whole, shape))
+        if not whole or not shape or any(n < 1 and n != -1 for n in shape):
             raise SettingError(
                 "Reshape: shape must be a tuple of whole numbers of at least 1 (one of them may be -1), such as "
-                f"Reshape((28, 28, 1)); got {given!r}."
+                f"Reshape((28, 28, 1)); got {shape!r}."
             )
 
     def init(self, key: Any, shape: Shape) -> tuple[Params, State, Shape]:

@@ -54,13 +54,13 @@ def descend(f: Any, start: Any, optimizer: Any = "sgd", steps: int = 100) -> Des
     point = tree.map(lambda v: np.asarray(v, float), start)
     moments = recipe.init(point)
     step_value = value_and_grad(f)
-    points, found = [point], []
+    points, values = [point], []
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(1, steps + 1):
             value, gradient = step_value(point)
-            found.append(value)
+            values.append(value)
             lr = rate_at(recipe.lr, step - 1, steps)
             point, moments = recipe.update(gradient, moments, point, lr=lr, step=step)
             points.append(point)
-        found.append(step_value(point)[0])
-    return Descent(points, np.array(found, float))
+        values.append(step_value(point)[0])
+    return Descent(points, np.array(values, float))

@@ -233,10 +233,10 @@ def _separable(extended: np.ndarray, signs: np.ndarray) -> bool | None:
     count, size = rows.shape
     chosen = np.arange(0, count, max(1, count // (4 * size)))
     while True:
-        found = linprog(np.zeros(size), A_ub=-rows[chosen], b_ub=-np.ones(len(chosen)), bounds=(None, None))
-        if found.x is None:
+        solution = linprog(np.zeros(size), A_ub=-rows[chosen], b_ub=-np.ones(len(chosen)), bounds=(None, None))
+        if solution.x is None:
             return False if _balanced(rows[chosen]) else None
-        values = rows @ found.x
+        values = rows @ solution.x
         if (values > 0).all():
             return True
         worst = np.setdiff1d(np.argsort(values)[: 2 * size], chosen)
@@ -250,10 +250,10 @@ def _balanced(rows: np.ndarray) -> bool:
     from scipy.optimize import linprog
 
     sums, wanted = np.concatenate([rows.T, np.ones((1, len(rows)))]), np.eye(rows.shape[1] + 1)[-1]
-    found = linprog(np.zeros(len(rows)), A_eq=sums, b_eq=wanted)
-    if found.x is None:
+    solution = linprog(np.zeros(len(rows)), A_eq=sums, b_eq=wanted)
+    if solution.x is None:
         return False
     # The program is content with an error of 1e-7, which a narrow gap may have, too: so solve exactly for those shares.
-    some = sums[:, found.x > 0]
+    some = sums[:, solution.x > 0]
     shares = np.linalg.lstsq(some, wanted, rcond=None)[0]
     return bool(shares.min() >= -ROUNDING and np.abs(some @ shares - wanted).max() <= ROUNDING)

@@ -72,10 +72,10 @@ def ensemble(models: Iterable[Any]) -> Model:
     return averaged(usable(models))
 
 
-def averaged(found: Sequence[tuple[int, Model]]) -> Model:
+def averaged(numbered: Sequence[tuple[int, Model]]) -> Model:
     """Return the ensemble of members that can be averaged, each with the number at which it was given."""
-    _check(found)
-    members = [model for _, model in found]
+    _check(numbered)
+    members = [model for _, model in numbered]
     standardizer, entrances = _inputs(members)
     target, exits = _outputs(members)
     branches = [_branch(*parts) for parts in zip(entrances, members, exits, strict=True)]
@@ -100,30 +100,30 @@ def usable(models: Any) -> list[tuple[int, Model]]:
             f"ensemble takes several trained models or runs, got {models!r} ({type(models).__name__}): "
             "cr.ensemble([first, second])."
         )
-    found, lost = [], []
-    for at, given in enumerate(models):
-        model = getattr(given, "model", given)
+    numbered, lost = [], []
+    for at, item in enumerate(models):
+        model = getattr(item, "model", item)
         if not isinstance(model, Model):
             raise SettingError(
-                f"ensemble averages trained models or runs, but item {at} is {given!r} ({type(given).__name__})."
+                f"ensemble averages trained models or runs, but item {at} is {item!r} ({type(item).__name__})."
             )
-        outcome = getattr(given, "outcome", None)
+        outcome = getattr(item, "outcome", None)
         if isinstance(outcome, Outcome) and outcome.diverged:
             lost.append(f"{at} ({outcome.reason})")
         elif not all(np.isfinite(leaf).all() for leaf in tree.leaves([model.params, model.state])):
             lost.append(f"{at} (its weights are not finite)")
         else:
-            found.append((at, model))
-    if not found and not lost:
+            numbered.append((at, model))
+    if not numbered and not lost:
         raise SettingError("ensemble needs at least one trained model, got none.")
-    if not found:
+    if not numbered:
         raise SettingError(
             f"There is nothing to average: all members have diverged: {', '.join(lost)}. Train them with a smaller "
             "learning rate."
         )
     if lost:
         warnings.warn(f"Left out of the ensemble, since diverged: member {', '.join(lost)}.", stacklevel=3)
-    return found
+    return numbered
 
 
 def _check(members: Sequence[tuple[int, Model]]) -> None:
@@ -161,7 +161,7 @@ def _check(members: Sequence[tuple[int, Model]]) -> None:
         "Each was learnt from its own training rows, and one model has one. So split the table once, and train all of "
         "them on that: part = table.prepare(validation=0.2, key=cr.random.key(0)).data, then "
         "cr.fit_population(net, part, 5) or cr.fit(net, part, seed=...).",
-        show=lambda found: "none" if found is None else f"one with the checksum {found[:8]}",
+        show=lambda digest: "none" if digest is None else f"one with the checksum {digest[:8]}",
     )
 
 
@@ -177,17 +177,19 @@ def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | 
     (mean − mᵢ) / dᵢ.
     """
     scales = [model.standardizer for model in members]
-    given = [scale for scale in scales if scale is not None]
-    if not given:
+    known = [scale for scale in scales if scale is not None]
+    if not known:
         return None, [None] * len(members)
-    if len(given) == len(scales) and all(_equal(scale, given[0]) for scale in given):
-        return given[0], [None] * len(members)
-    features = len(given[0].mean)
+    if len(known) == len(scales) and all(_equal(scale, known[0]) for scale in known):
+        return known[0], [None] * len(members)
+    features = len(known[0].mean)
     means = np.array([np.zeros(features) if scale is None else scale.mean for scale in scales], np.float64)
     deviations = np.array([np.ones(features) if scale is None else scale.deviation for scale in scales], np.float64)
-    kind = np.result_type(*(scale.mean.dtype for scale in given))
-    own = [scale is not None for scale in scales]  # a member without one has no say: it may take numbers of any size
-    shared = Standardizer(means[own].mean(axis=0).astype(kind), deviations[own].mean(axis=0).astype(kind))
+    kind = np.result_type(*(scale.mean.dtype for scale in known))
+    has_scale = [
+        scale is not None for scale in scales
+    ]  # a member without one has no say: it may take numbers of any size
+    shared = Standardizer(means[has_scale].mean(axis=0).astype(kind), deviations[has_scale].mean(axis=0).astype(kind))
     mean, deviation = shared.mean.astype(np.float64), shared.deviation.astype(np.float64)
     pairs = zip(means, deviations, strict=True)
     return shared, [_rescaled(deviation / width, (mean - at) / width) for at, width in pairs]
@@ -228,8 +230,8 @@ def _rescaled(scale: Array, shift: Array) -> Part:
 
 def _branch(entrance: Part | None, model: Model, exit_: Part | None) -> Part:
     """Return a member's network with what stands before and behind it."""
-    own: Part = (model.net, model.params, model.state)
-    parts = [part for part in (entrance, own, exit_) if part is not None]
+    network: Part = (model.net, model.params, model.state)
+    parts = [part for part in (entrance, network, exit_) if part is not None]
     return parts[0] if len(parts) == 1 else _joined(Sequential, parts)
 
 

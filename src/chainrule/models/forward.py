@@ -60,7 +60,7 @@ def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch
     not every number of samples means a program of its own, and the last block is filled up.
     """
     run = _predictor(net, engine, lowering.current())
-    params, state = engine.place(params), engine.place(state)
+    params, state = engine.put(params), engine.put(state)
     size = -(-len(x) // max(1, -(-len(x) // batch_size)))
     size = min(batch_size, _rounded_up(size)) if engine.compiles else size
     running: collections.deque[Array] = collections.deque()

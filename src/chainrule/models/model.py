@@ -515,8 +515,8 @@ def _last_activation(net: Layer) -> Activation:
         shaping = (Dropout, Flatten, Reshape)  # they leave the outputs' meaning as it is
         net = next((layer for layer in reversed(net.layers) if not isinstance(layer, shaping)), Flatten())
     if isinstance(net, Average):  # averages of outputs of one kind are of that kind
-        found = [_last_activation(branch) for branch in net.layers]
-        return found[0] if len({function.name for function in found}) == 1 else activations.get(None)
+        kinds = [_last_activation(branch) for branch in net.layers]
+        return kinds[0] if len({function.name for function in kinds}) == 1 else activations.get(None)
     return activations.get(getattr(net, "activation", None))
 
 

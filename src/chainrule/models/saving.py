@@ -77,9 +77,9 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of everything in a file: the recipe, and names, types, shapes and values of the arrays."""
-    found = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode())
     for at in sorted(tensors):
         values = np.ascontiguousarray(tensors[at])
-        found.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
-        found.update(values.reshape(-1).view(np.uint8).data)
-    return found.hexdigest()
+        digest.update(f"\n{at} {values.dtype.str} {tensors[at].shape}\n".encode())
+        digest.update(values.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

@@ -61,7 +61,7 @@ class Checkpointer:
                 samples=len(train.x),
                 batch_size=min(job.batch_size, len(train.x)),
                 shuffled=InMemoryLoader.shuffled,
-                given={"seed": str(job.settings.seed)} | identities[id(job.prepared)],
+                data={"seed": str(job.settings.seed)} | identities[id(job.prepared)],
             )
             path, wrong = checkpoint.newest(run_folder.path)
             run_checkpointer.quarantine(run_folder.path, wrong)

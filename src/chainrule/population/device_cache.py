@@ -31,7 +31,7 @@ class DeviceCache:
         if x is None:
             arrays = [_with_inputs(dataset.train.x, width) for dataset in datasets]
             with fitting_data(arrays[0]):
-                x = self.engine.place(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+                x = self.engine.put(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
             self._inputs[key] = x
         return x
 
@@ -47,7 +47,7 @@ class DeviceCache:
             size = min(EVALUATION_BLOCK, most)
             blocked = [blocks_of(v, size, -(-most // size)) for v in data]
             batch = blocked[0] if len(blocked) == 1 else Batch(*map(np.stack, zip(*blocked, strict=True)))
-            blocks = self._blocks[key] = self.engine.place(batch)
+            blocks = self._blocks[key] = self.engine.put(batch)
         return blocks
 
     def retain(self, keys: set[Any]) -> None:

@@ -67,7 +67,7 @@ class Member:
 
     def __post_init__(self) -> None:
         self.state = self.job.state
-        self.best = (self.state.params, self.state.layers)
+        self.best = (self.state.params, self.state.model_state)
         self.validated = self.job.prepared.validation is not None
         self.watched = watched(self.job.stopping, self.validated)
 
@@ -151,7 +151,7 @@ class Member:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take the member to where a checkpoint was made."""
         self.state, self.history, self.best = checkpoint.state, checkpoint.history, checkpoint.best
-        self.epoch, self.best_epoch = checkpoint.place.epoch - 1, checkpoint.best_epoch
+        self.epoch, self.best_epoch = checkpoint.position.epoch - 1, checkpoint.best_epoch
         self.seconds = sum(record["seconds"] for record in self.history.records)
         self.engine = checkpoint.engine
         reason = resumed(self.job.stopping, self.history, self.best_epoch)
@@ -162,7 +162,7 @@ class Member:
         if self.state is None:
             raise SettingError("The weights of this member were dropped.")
         restored = self.restores() and self.model_epoch is not None
-        params, layers = self.best if restored else (self.state.params, self.state.layers)
+        params, layers = self.best if restored else (self.state.params, self.state.model_state)
         return Run(
             trained(self.job.model, self.job.prepared, params, layers),
             self.history,

@@ -16,11 +16,11 @@ from chainrule.outcome import Outcome
 from chainrule.population.device_cache import DeviceCache, data_key, zero_padded
 from chainrule.population.member import Member
 from chainrule.training import decisions
-from chainrule.training.call_length import ChunkSize
 from chainrule.training.callbacks import Callback, Event, apply_settings
+from chainrule.training.chunk_size import ChunkSize
 from chainrule.training.epoch import Shared, programs
+from chainrule.training.metrics_of_steps import add_steps, named_metrics, totals
 from chainrule.training.prepare import Prepared, trained
-from chainrule.training.run import add_steps, named_metrics, totals
 from chainrule.training.state import Metrics, State
 from chainrule.training.step import Batch
 
@@ -71,7 +71,7 @@ class MemberBatch:
     @property
     def _shapes(self) -> Any:
         """Weights and statistics in the shapes of the widest member, to which those of others are padded."""
-        return self.widest.initial_state.params, self.widest.initial_state.layers
+        return self.widest.initial_state.params, self.widest.initial_state.model_state
 
     def epoch(self, asked_to_end: Callable[[], bool] = lambda: False) -> bool:
         """Train all members for an epoch, and record what each has come to; return whether that was done.
@@ -157,7 +157,7 @@ class MemberBatch:
                 history=history,
                 probes=None,
                 state=state,
-                model=lambda: trained(job.model, job.prepared, state.params, state.layers),
+                model=lambda: trained(job.model, job.prepared, state.params, state.model_state),
                 member=member.differences,
             )
 
@@ -181,7 +181,7 @@ class MemberBatch:
             member = self.members[i]
             state, best = self._of_member(fetched, i)
             member.state = state._replace(settings=member.state.settings, step=int(np.asarray(state.step)))
-            member.best = best if best is not None else (member.state.params, member.state.layers)
+            member.best = best if best is not None else (member.state.params, member.state.model_state)
 
     def _epoch_data(self) -> tuple[Array, Array, Array, Array, int]:
         """Return inputs, targets, weights and order of the epoch that comes, and its number of steps."""
@@ -197,7 +197,7 @@ class MemberBatch:
         steps, arrays = len(of_members[0][0]), of_members[0]
         if self.vectorized and not self.shared_order:
             arrays = tuple(np.stack(values, axis=1) for values in zip(*of_members, strict=True))
-        y, weight, order = self.engine.place(arrays)
+        y, weight, order = self.engine.put(arrays)
         return self.cache.inputs(self.datasets, self._padded_inputs), y, weight, order, steps
 
     @property
@@ -220,7 +220,7 @@ class MemberBatch:
         if not self.members[0].validated:
             return [{}] * len(self.members)
         blocks = self.cache.validation(self._validation_data, self._padded_inputs)
-        sums = self.engine.fetch(self.program.measure(self.state.params, self.state.layers, settings, blocks))
+        sums = self.engine.fetch(self.program.measure(self.state.params, self.state.model_state, settings, blocks))
         metrics_of_members = []
         for i, member in enumerate(self.members):
             sums_of_member = [np.asarray(v)[i] for v in sums] if self.vectorized else sums
@@ -229,7 +229,7 @@ class MemberBatch:
 
     def _best_weights(self, improved: np.ndarray) -> Any:
         """Return the best weights so far: of the members that improved the present ones."""
-        now = (self.state.params, self.state.layers)
+        now = (self.state.params, self.state.model_state)
         if not self.vectorized or improved[: len(self.members)].all():
             return self.engine.copy(now)
         return _chooser(self.engine)(improved, now, self.best)
@@ -245,7 +245,7 @@ class MemberBatch:
     def _stacked(self, trees: Sequence[Any], place: bool = True, like: Any = None) -> Any:
         """Return trees as one, with a first axis, padded to the shapes of ``like``; a single one as it is."""
         if not self.vectorized:
-            return self.engine.copy(self.engine.place(trees[0])) if place else trees[0]
+            return self.engine.copy(self.engine.put(trees[0])) if place else trees[0]
         precision = self.members[0].job.model.precision
 
         def stack(*values: Any) -> Any:
@@ -256,7 +256,7 @@ class MemberBatch:
         if like is not None:
             trees = [tree.map(lambda v, o: zero_padded(v, np.shape(o)), values, like) for values in trees]
         stacked = tree.map(stack, *trees)
-        return self.engine.place(stacked) if place else stacked
+        return self.engine.put(stacked) if place else stacked
 
     def _of_member(self, values: Any, i: int) -> Any:
         """Return the part of one member, as NumPy arrays: of a `State`, or of one and the best weights."""
@@ -264,7 +264,7 @@ class MemberBatch:
         if not self.vectorized:
             return tree.map(np.array, fetched)
         initial = self.padded[i].initial_state
-        best = None if isinstance(values, State) or values[1] is None else (initial.params, initial.layers)
+        best = None if isinstance(values, State) or values[1] is None else (initial.params, initial.model_state)
         like = initial if isinstance(values, State) else (initial, best)
         return tree.map(lambda v, o: np.array(v[i][tuple(map(slice, np.shape(o)))]), fetched, like)
 

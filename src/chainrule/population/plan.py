@@ -106,7 +106,7 @@ def _epochs_left(members: list[Member], until: int | None) -> int:
 def member_bytes(member: Member) -> int:
     """Return the bytes that a member's steps read and write: weights, gradients, moments."""
     state = member.job.state
-    size = sum(leaf.nbytes for leaf in leaves((state.params, state.params, state.layers, state.moments)))
+    size = sum(leaf.nbytes for leaf in leaves((state.params, state.params, state.model_state, state.opt_state)))
     return int(size)
 
 
@@ -119,5 +119,5 @@ def _memory(engine: Any) -> int:
     """Return the bytes of a device's memory."""
     import jax
 
-    device = engine.layout.devices[0] if engine.layout is not None else jax.devices()[0]
+    device = engine.sharding.devices[0] if engine.sharding is not None else jax.devices()[0]
     return int((device.memory_stats() or {}).get("bytes_limit", MEMORY))

@@ -60,7 +60,7 @@ class PopulationTrainer:
     ) -> None:
         if unknown := [name for name in settings if name not in JOB_SETTINGS]:
             raise unknown_keywords("A population", unknown, JOB_SETTINGS)
-        if distributed.place()[1] > 1:
+        if distributed.rank_and_size()[1] > 1:
             raise SettingError("A population trains in one process; start it outside of a run of several processes.")
         self.settings = TrainingSettings(**settings)
         self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)

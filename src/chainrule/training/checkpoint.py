@@ -1,9 +1,9 @@
 """Checkpoints: the whole state of a run in a file, from which it goes on to bit-identical weights.
 
-``checkpoints/step-00001234.safetensors`` holds the state after 1234 steps: weights, statistics, moments and the random
-key; where in its epoch the run is, and the sums of the epoch's metrics so far; the history, the probes, and the best
-weights so far. Each file is complete by itself and carries a checksum of all that is in it, so that a damaged one is
-known, and the one before it is taken.
+``checkpoints/step-00001234.safetensors`` holds the state after 1234 steps: weights, statistics, the optimizer's moments
+and the random key; where in its epoch the run is, and the sums of the epoch's metrics so far; the history, the probes,
+and the best weights so far. Each file is complete by itself and carries a checksum of all that is in it, so that a
+damaged one is known, and the one before it is taken.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Checkpoint(NamedTuple):
     Attributes
     ----------
     state : `State`, in NumPy arrays
-    place : where it is
+    position : where it is
     history : `History` so far
     probes : {"steps": ..., "rows": ...} of `Probes` so far
     best : weights and statistics of the best epoch so far
@@ -71,7 +71,7 @@ class Checkpoint(NamedTuple):
     """
 
     state: State
-    place: Position
+    position: Position
     history: History
     probes: Mapping[str, Any]
     best: Any
@@ -89,25 +89,25 @@ def name(step: int) -> str:
 def files(run: Path) -> list[tuple[int, Path]]:
     """Return the checkpoints in a run's folder, newest first: steps and file."""
     try:
-        found = [(m, path) for path in (run / CHECKPOINTS).iterdir() if (m := _NAME.fullmatch(path.name))]
+        matches = [(m, path) for path in (run / CHECKPOINTS).iterdir() if (m := _NAME.fullmatch(path.name))]
     except OSError:
         return []
-    return sorted(((int(m[1]), path) for m, path in found), reverse=True)
+    return sorted(((int(m[1]), path) for m, path in matches), reverse=True)
 
 
-def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
+def save(run: Path, checkpoint: Checkpoint, identity: Mapping[str, str]) -> Path:
     """Write a checkpoint; ``identity`` is what must be the same for the run to be gone on with."""
     from safetensors.numpy import save as to_bytes
 
-    state, own = what.state, (what.state.params, what.state.layers)
-    best_is_own = all(a is b for a, b in zip(tree.leaves(what.best), tree.leaves(own), strict=True))
+    state, current = checkpoint.state, (checkpoint.state.params, checkpoint.state.model_state)
+    best_is_current = all(a is b for a, b in zip(tree.leaves(checkpoint.best), tree.leaves(current), strict=True))
     parts = {
         "state": _arrays(state),
-        "best": None if best_is_own else what.best,
-        "steps": {name: np.asarray(values, np.float64) for name, values in what.history.steps.items()},
+        "best": None if best_is_current else checkpoint.best,
+        "steps": {name: np.asarray(values, np.float64) for name, values in checkpoint.history.steps.items()},
         "probes": {
-            "steps": np.asarray(what.probes["steps"], np.int64),
-            "rows": np.asarray(what.probes["rows"], np.float64),
+            "steps": np.asarray(checkpoint.probes["steps"], np.int64),
+            "rows": np.asarray(checkpoint.probes["rows"], np.float64),
         },
     }
     step = int(np.asarray(state.step))
@@ -115,12 +115,12 @@ def save(run: Path, what: Checkpoint, identity: Mapping[str, str]) -> Path:
         "format": CHECKPOINT_FORMAT,
         "kind": "checkpoint",
         "step": step,
-        "place": asdict(what.place),
-        "records": what.history.records,
+        "position": asdict(checkpoint.position),
+        "records": checkpoint.history.records,
         "settings": state.settings,
-        "best_epoch": what.best_epoch,
-        "engine": what.engine,
-        "outcome": None if what.outcome is None else what.outcome.to_dict(),
+        "best_epoch": checkpoint.best_epoch,
+        "engine": checkpoint.engine,
+        "outcome": None if checkpoint.outcome is None else checkpoint.outcome.to_dict(),
         "identity": dict(identity),
     }
     tensors, text = flatten(parts), json.dumps(recipe)
@@ -188,16 +188,16 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
     """
     tensors, recipe = read(path)
     run = path.parent.parent
-    for what, now in identity.items():
-        before = recipe["identity"].get(what)
-        if before != now and what.startswith("data: "):
+    for entry, now in identity.items():
+        before = recipe["identity"].get(entry)
+        if before != now and entry.startswith("data: "):
             raise SettingError(
-                f"The run in {run} was started on other data: {what.removeprefix('data: ')} was {before}, and is "
+                f"The run in {run} was started on other data: {entry.removeprefix('data: ')} was {before}, and is "
                 f"{now}. Resume with the same data in the same order, or start a new run in another folder."
             )
         if before != now:
             raise SettingError(
-                f"The run in {run} was started with {what} = {before}, and is to go on with {now}. "
+                f"The run in {run} was started with {entry} = {before}, and is to go on with {now}. "
                 "Resume with what it was started with, or start a new run in another folder."
             )
 
@@ -214,15 +214,15 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
     values = tree.map_with_path(stored, {"state": _arrays(like)})["state"]
     if not np.array_equal(values["key"], like.key):
         raise FileError(f"{path} is of another run: it was started with another seed. Resume with that seed.")
-    best = (values["params"], values["layers"])
+    best = (values["params"], values["model_state"])
     if any(at.startswith("best/") for at in tensors):
         best = tree.map_with_path(stored, {"best": best})["best"]
     settings = {"recipe": recipe["settings"]["recipe"], "run": like.settings["run"]}
-    place: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["place"].items()}
+    position: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["position"].items()}
     steps = {at.removeprefix("steps/"): v.tolist() for at, v in tensors.items() if at.startswith("steps/")}
     return Checkpoint(
         State(settings=settings, step=recipe["step"], **values),
-        Position(**place),
+        Position(**position),
         History(recipe["records"], _as_in((*METRICS, "lr"), steps)),
         {"steps": tensors["probes/steps"].tolist(), "rows": tensors["probes/rows"].tolist()},
         best,
@@ -234,7 +234,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
 
 
 def _arrays(state: State) -> dict[str, Any]:
-    return {"params": state.params, "layers": state.layers, "moments": state.moments, "key": state.key}
+    return {"params": state.params, "model_state": state.model_state, "opt_state": state.opt_state, "key": state.key}
 
 
 def _as_in(order: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:

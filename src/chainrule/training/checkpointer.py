@@ -11,7 +11,7 @@ from chainrule.errors import FileError
 from chainrule.models import Model
 from chainrule.runs.files import BEST, CHECKPOINTS, CONFIG
 from chainrule.runs.folder import RunFolder
-from chainrule.training import checkpoint
+from chainrule.training import checkpoint as checkpoints
 from chainrule.training.checkpoint import Checkpoint
 
 #: An epoch's end is a good place for a checkpoint, but epochs may be short: writing takes this share of the time at
@@ -55,14 +55,14 @@ class Checkpointer:
         self.failing = False
         self.before, self.took = time.monotonic(), 0.0  # when the last one was written, and how long that took
 
-    def start(self, config: Mapping[str, Any], found: Checkpoint | None) -> None:
+    def start(self, config: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:
         """Begin to write: the settings, and of a run that goes on the metrics as they were at its checkpoint."""
         self.config = config
         self.folder.start(config)
         self.before = time.monotonic()
-        if found is not None:
-            self.folder.write_metrics(found.history.records)
-            self.saved = int(found.state.step), found.place.epoch
+        if checkpoint is not None:
+            self.folder.write_metrics(checkpoint.history.records)
+            self.saved = int(checkpoint.state.step), checkpoint.position.epoch
 
     def is_due(self, step: int, end_of_epoch: bool) -> bool:
         """Return whether to write a checkpoint after a step."""
@@ -75,19 +75,19 @@ class Checkpointer:
             return True
         return end_of_epoch and (self.saved is None or since >= max(GAP, self.took * (1 / SHARE - 1)))
 
-    def save(self, what: Checkpoint, best: Callable[[], Model] | None) -> bool:
+    def save(self, checkpoint: Checkpoint, best: Callable[[], Model] | None) -> bool:
         """Write a checkpoint, the best model (if it is another than before) and the metrics: whether that was done."""
-        at, start = (int(what.state.step), what.place.epoch), time.monotonic()
+        at, start = (int(checkpoint.state.step), checkpoint.position.epoch), time.monotonic()
         try:
             if not (self.folder.path / CONFIG).exists():  # somebody has moved or removed it
                 self.folder.start(self.config)
             if at != self.saved:
-                checkpoint.save(self.folder.path, what, self.identity)
+                checkpoints.save(self.folder.path, checkpoint, self.identity)
                 self.saved = at
-            if best is not None and what.best_epoch not in (0, self.saved_best):
+            if best is not None and checkpoint.best_epoch not in (0, self.saved_best):
                 self.folder.write_model(best(), f"{CHECKPOINTS}/{BEST}")
-                self.saved_best = what.best_epoch
-            self.folder.write_metrics(what.history.records)
+                self.saved_best = checkpoint.best_epoch
+            self.folder.write_metrics(checkpoint.history.records)
         except FileError as error:
             if not self.failing:
                 print_line(f"warning: {error} Training goes on, and what was saved before stays; it is tried again.")
@@ -102,7 +102,7 @@ class Checkpointer:
         return not self.failing
 
     def _remove_old(self) -> None:
-        for _, path in checkpoint.files(self.folder.path)[self.keep :]:
+        for _, path in checkpoints.files(self.folder.path)[self.keep :]:
             try:
                 path.unlink()
             except OSError:  # it stays, then
@@ -113,7 +113,7 @@ def quarantine(run: Any, wrong: list[str]) -> None:
     """Say which checkpoints are damaged, and rename them, so that they are not taken for the newest again."""
     for message in wrong:
         print_line(f"warning: {message} Going on from the one before it.")
-    for _, path in checkpoint.files(run)[: len(wrong)]:
+    for _, path in checkpoints.files(run)[: len(wrong)]:
         try:
             path.rename(path.with_name(f"{path.name}.damaged"))
         except OSError:

@@ -25,13 +25,13 @@ def first_bad_step(metrics: Metrics) -> int | None:
 def locate_nonfinite(recipe: Recipe, state: State, batch: Batch, engine: Engine) -> tuple[str, str]:
     """Return where in a step a value is first not finite: the layer, and the same in more words."""
     recipe = filled(recipe, state.settings)
-    state = state._replace(**engine.fetch({"params": state.params, "layers": state.layers, "key": state.key}))
+    state = state._replace(**engine.fetch({"params": state.params, "model_state": state.model_state, "key": state.key}))
     state = state._replace(step=int(np.asarray(state.step)))
     key = step_key(recipe, state, 0)
 
     def cost(params: Any) -> tuple[Any, None]:
         batch_ = Batch(*map(np.asarray, batch))
-        costs, _, _ = evaluate(recipe, params, state.layers, batch_, key=key, train=True)
+        costs, _, _ = evaluate(recipe, params, state.model_state, batch_, key=key, train=True)
         return (costs if isinstance(costs, Tensor) else Tensor(costs)).sum(), None
 
     with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.settings import structure
 from chainrule.training.layout import Turns, narrow, reading, transpose
-from chainrule.training.probe import look
+from chainrule.training.probe import figures
 from chainrule.training.state import Metrics, Recipe, State, filled
 from chainrule.training.step import Batch, advance, count, evaluate
 
@@ -28,7 +28,7 @@ class Trained(NamedTuple):
     Attributes
     ----------
     state : after the last step
-    metrics : of each step of the piece, arrays of length ``steps``; 0 for those that this call did not run
+    metrics : of each step of the chunk, arrays of length ``steps``; 0 for those that this call did not run
     probed : what the probes saw of each step, (steps, figures); 0 for those that were not probed
     finite : whether all weights and statistics are
     """
@@ -42,9 +42,9 @@ class Trained(NamedTuple):
 class Programs(NamedTuple):
     """What an engine runs for one structure of recipe.
 
-    ``train(state, settings, data, order, first, last)`` runs the steps from ``first`` to before ``last`` of a piece
-    (see `chainrule.training.loader`) and gives `Trained`; the state is given away. ``measure(params, layers, settings,
-    blocks)`` gives the sums of cost, weight, score, and their number for each block of data.
+    ``train(state, settings, data, order, first, last)`` runs the steps from ``first`` to before ``last`` of a chunk
+    (see `chainrule.training.loader`) and gives `Trained`; the state is given away. ``measure(params, model_state,
+    settings, blocks)`` gives the sums of cost, weight, score, and their number for each block of data.
 
     Both take everything that may change without a change of the program as values: the continuous settings, and which
     part of the epoch to run.
@@ -96,30 +96,30 @@ def _programs(
         if engine.turns_matrices and not isinstance(form.optimizer, Optax):
             if shared is not None and shared.order:
                 beside = reading(state.params, math.prod(data.x.shape[1:] if order is not None else data.x.shape[2:]))
-            found = narrow(state.params, members=shared is not None)
-            on_side = {path: axes for path, axes in found.items() if path not in beside}
+            turned = narrow(state.params, members=shared is not None)
+            on_side = {path: axes for path, axes in turned.items() if path not in beside}
 
         def relayout(state: State) -> State:
             """Return the state as it lies in the loop; of that, the state as it lies everywhere else."""
             if not (turns := on_side | beside):
                 return state
-            moments = {name: transpose(values, turns) for name, values in state.moments.items()}
-            return state._replace(params=transpose(state.params, turns), moments=moments)
+            opt_state = {name: transpose(values, turns) for name, values in state.opt_state.items()}
+            return state._replace(params=transpose(state.params, turns), opt_state=opt_state)
 
         def advanced(
-            state: State, settings: Any, batch: Batch, look: Any = None
+            state: State, settings: Any, batch: Batch, probe: Any = None
         ) -> tuple[State, Metrics, Array | None]:
             whole = state._replace(settings=settings)
             view = functools.partial(transpose, turns=on_side)
-            new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, look=look)
+            new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, probe=probe)
             return new._replace(settings=None), metrics, seen
 
         step = advanced
         if shared is not None:
             axes = tree.map_with_path(lambda path, _: 1 if path in beside else 0, state.params)
-            states = State(axes, 0, dict.fromkeys(state.moments, axes), 0, 0, None)
-            own = None if shared.order else 0
-            step = engine.together(advanced, (states, 0, Batch(own, own, own)), (states, 0, 0))
+            states = State(axes, 0, dict.fromkeys(state.opt_state, axes), 0, 0, None)
+            axis = None if shared.order else 0
+            step = engine.together(advanced, (states, 0, Batch(axis, axis, axis)), (states, 0, 0))
 
         def batch_at(i: Array) -> Batch:
             x = data.x[i] if order is None else engine.rows(data.x, order[i])
@@ -130,21 +130,21 @@ def _programs(
             return new, (metrics, namespace(metrics.cost).zeros(probes, np.float32) if probes else None)
 
         def probed(i: Array, carry: State) -> tuple[State, tuple[Metrics, Array | None]]:
-            new, metrics, seen = advanced(carry, settings, batch_at(i), look)
+            new, metrics, seen = advanced(carry, settings, batch_at(i), figures)
             return new, (metrics, seen)
 
         every = (probed, settings["run"]["probe_every"], state.step - first) if probes else None
         end, (metrics, seen) = engine.loop(body, relayout(state), len(data.y), first, last, every)
         end = relayout(end)
         axis = 0 if shared is None else 1
-        return Trained(end, metrics, seen, _is_finite((end.params, end.layers), axis))
+        return Trained(end, metrics, seen, _is_finite((end.params, end.model_state), axis))
 
-    def measure(params: Any, layers: Any, settings: Any, blocks: Batch) -> tuple[Array, ...]:
+    def measure(params: Any, model_state: Any, settings: Any, blocks: Batch) -> tuple[Array, ...]:
         recipe = filled(form, settings)
 
         def body(i: Array, carry: None) -> tuple[None, tuple[Array, ...]]:
             block = Batch(*(a[i] for a in blocks))
-            costs, scores, _ = evaluate(recipe, params, layers, block)
+            costs, scores, _ = evaluate(recipe, params, model_state, block)
             return None, ((unwrap(costs) * block.weight).sum(), block.weight.sum(), *count(scores, block.weight))
 
         sums: tuple[Array, ...] = engine.loop(body, None, len(blocks.x), 0, len(blocks.x))[1]

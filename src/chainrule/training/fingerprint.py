@@ -25,7 +25,7 @@ SMALL = 2**22
 
 
 def identity(
-    recipe: Recipe, model: Model, *, samples: int, batch_size: int, shuffled: str, given: Mapping[str, str]
+    recipe: Recipe, model: Model, *, samples: int, batch_size: int, shuffled: str, data: Mapping[str, str]
 ) -> dict[str, str]:
     """Return what must be the same for a run to be gone on with.
 
@@ -34,7 +34,7 @@ def identity(
     recipe, model : what is trained, and how
     samples, batch_size : how many there are, and in a step
     shuffled : what is put in order in each epoch, see `chainrule.training.loader.Loader`
-    given : what else must be the same, such as the data's `fingerprint`
+    data : what else must be the same, such as the data's `fingerprint`
     """
     parts = {f.name: repr(getattr(recipe, f.name)) for f in dataclasses.fields(recipe)}
     sizes = {
@@ -43,7 +43,7 @@ def identity(
         "shuffled": shuffled,
         "precision": model.precision,
     }
-    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in ({**given} | parts | sizes).items()}
+    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in ({**data} | parts | sizes).items()}
 
 
 def fingerprint(**data: Any) -> dict[str, str]:
@@ -54,12 +54,12 @@ def fingerprint(**data: Any) -> dict[str, str]:
     >>> one == fingerprint(x=np.eye(3), y=np.array(["a", "b", "b"])), one == fingerprint(x=np.eye(3), y=np.arange(3))
     (True, False)
     """
-    found = {}
+    digests = {}
     for name, values in data.items():
         if values is not None:
             values = _plain(values)
-            found[f"data: {name}"] = f"{values.dtype} {tuple(values.shape)} {_hash(values)}"
-    return found
+            digests[f"data: {name}"] = f"{values.dtype} {tuple(values.shape)} {_hash(values)}"
+    return digests
 
 
 def _plain(values: Any) -> Any:
@@ -76,24 +76,24 @@ def _plain(values: Any) -> Any:
 
 
 def _hash(values: Any) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     if isinstance(values, Rows):
         for part in _stretches(values.shape, values.dtype.itemsize):
-            found.update(np.ascontiguousarray(values.read(part.start, part.stop)).data)
+            digest.update(np.ascontiguousarray(values.read(part.start, part.stop)).data)
     elif values.dtype.hasobject:
-        found.update(repr(values.tolist()).encode())
+        digest.update(repr(values.tolist()).encode())
     else:
         values = np.ascontiguousarray(values).reshape(len(values) if values.ndim else 1, -1)
         plain = values.view(np.uint8) if values.size else np.zeros((1, 1), np.uint8)
         if plain.size <= SMALL:
-            found.update(plain.data)
+            digest.update(plain.data)
         else:
             words = next(kind for kind in (np.uint64, np.uint32, np.uint16, np.uint8)
                          if plain.shape[1] % np.dtype(kind).itemsize == 0)  # fmt: skip
-            found.update(np.add.reduce(plain.view(words), axis=1, dtype=words).data)
+            digest.update(np.add.reduce(plain.view(words), axis=1, dtype=words).data)
             for part in _stretches(plain.shape, 1):
-                found.update(plain[part].data)
-    return found.hexdigest()[:16]
+                digest.update(plain[part].data)
+    return digest.hexdigest()[:16]
 
 
 def _stretches(shape: tuple[int, ...], itemsize: int) -> list[slice]:

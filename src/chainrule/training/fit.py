@@ -78,7 +78,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     model, recipe, prepared, n = todo.model, todo.recipe, todo.prepared, len(todo.prepared.train.x)
     if settings.probe_every is not None:
         todo.state.settings["run"]["probe_every"] = settings.probe_every
-    if devices is None and distributed.place()[1] > 1:
+    if devices is None and distributed.rank_and_size()[1] > 1:
         devices = "all"
     chosen = choose(
         engine,
@@ -110,22 +110,22 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         return folder
 
     folder = distributed.on_first(make_folder)
-    given: dict[str, str] = {}
-    if out is not None or distributed.place()[1] > 1:
-        given = _identity(arranged, settings.sample_weight)
+    data_identity: dict[str, str] = {}
+    if out is not None or distributed.rank_and_size()[1] > 1:
+        data_identity = _identity(arranged, settings.sample_weight)
         standardized = prepared.inputs.standardizer is not None
-        given |= {"normalize": str(standardized), "class_weight": repr(settings.class_weight)}
-    feed: type[StreamingLoader | HostLoader | InMemoryLoader] = (
-        HostLoader if distributed.place()[1] > 1 else InMemoryLoader
+        data_identity |= {"normalize": str(standardized), "class_weight": repr(settings.class_weight)}
+    loader: type[StreamingLoader | HostLoader | InMemoryLoader] = (
+        HostLoader if distributed.rank_and_size()[1] > 1 else InMemoryLoader
     )
     if streams(todo):
-        feed = StreamingLoader
+        loader = StreamingLoader
     loop = Loop(
         model,
         recipe,
         prepared,
         chosen,
-        feed(prepared.train, todo.batch_size, todo.order, chosen),
+        loader(prepared.train, todo.batch_size, todo.order, chosen),
         todo.epochs,
         stopping=todo.stopping,
         callbacks=settings.callbacks,  # type: ignore[arg-type]  # a tuple by now
@@ -136,7 +136,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         checkpoint_every=settings.checkpoint_every,
         checkpoint_minutes=settings.checkpoint_minutes,
         keep=settings.keep,
-        given=given,
+        data_identity=data_identity,
     )
     progress = settings.progress and distributed.is_first()
     if progress:

@@ -53,7 +53,7 @@ class Loader(Protocol):
     shuffled: str
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
-        """The pieces of an epoch (from 1), in an order that follows from the run's key and the number alone.
+        """The chunks of an epoch (from 1), in an order that follows from the run's key and the number alone.
 
         Those that lie within the first ``skip`` steps, which are done, are left out.
         """
@@ -72,13 +72,13 @@ class InMemoryLoader:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.key, self.engine = key, engine
         with fitting_data(data.x):
-            self.x, self.y, self.weight = engine.place(data.x), data.y, data.weight
+            self.x, self.y, self.weight = engine.put(data.x), data.y, data.weight
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         y, weight = self.y[order], self.weight[order]
         weight.reshape(-1)[self.samples :] = 0.0
-        order, y, weight = self.engine.place((order, y, weight), split=True)
+        order, y, weight = self.engine.put((order, y, weight), sharded=True)
         yield Chunk(Batch(self.x, y, weight), order, len(order))
 
 
@@ -95,42 +95,44 @@ class HostLoader:
     ) -> None:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.key, self.engine, self.data = key, engine, data
-        self.own = engine.own(self.batch_size)
-        each = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in data) * (self.own.stop - (self.own.start or 0))
-        self.room = max(1, block_bytes // each)  # steps in a block
+        self.columns = engine.local(self.batch_size)
+        sample_bytes = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in data) * (
+            self.columns.stop - (self.columns.start or 0)
+        )
+        self.room = max(1, block_bytes // sample_bytes)  # steps in a block
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         counts = np.arange(order.size).reshape(order.shape) < self.samples
-        yield from ahead(self._pieces(order[:, self.own], counts[:, self.own], skip))
+        yield from prefetch(self._chunks(order[:, self.columns], counts[:, self.columns], skip))
 
-    def _pieces(self, order: np.ndarray, counts: np.ndarray, skip: int) -> Iterator[Chunk]:
+    def _chunks(self, order: np.ndarray, counts: np.ndarray, skip: int) -> Iterator[Chunk]:
         room = min(self.room, len(order))
         for first in range(skip // room * room, len(order), room):
             steps = min(room, len(order) - first)
             at = np.resize(order[first : first + steps], (room, order.shape[1]))  # all blocks have one shape
             x, y, weight = (a[at] for a in self.data)
             weight[:steps] *= counts[first : first + steps]
-            yield Chunk(Batch(*self.engine.place((x, y, weight), split=True)), None, steps, first)
+            yield Chunk(Batch(*self.engine.put((x, y, weight), sharded=True)), None, steps, first)
 
 
-def ahead(pieces: Iterator[Any]) -> Iterator[Any]:
-    """The same pieces; a thread makes the next one while the one before it is used.
+def prefetch(chunks: Iterator[Any]) -> Iterator[Any]:
+    """Make the next chunk in a thread while the one before it is used.
 
-    An error while making one is raised when its turn comes. If the caller stops early, the thread ends with the piece
+    An error while making one is raised when its turn comes. If the caller stops early, the thread ends with the chunk
     that it is at.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="chainrule-ahead") as thread:
-        coming = thread.submit(next, pieces, None)
-        while (piece := coming.result()) is not None:
-            coming = thread.submit(next, pieces, None)
-            yield piece
+    with ThreadPoolExecutor(1, thread_name_prefix="chainrule-prefetch") as thread:
+        coming = thread.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = thread.submit(next, chunks, None)
+            yield chunk
 
 
-def batch_of(piece: Chunk, step: int, engine: Engine) -> Batch:
-    """Return the samples of one step of a piece, as NumPy arrays."""
-    x, y, weight = piece.data
-    x = x[step] if piece.order is None else x[piece.order[step]]
+def batch_of(chunk: Chunk, step: int, engine: Engine) -> Batch:
+    """Return the samples of one step of a chunk, as NumPy arrays."""
+    x, y, weight = chunk.data
+    x = x[step] if chunk.order is None else x[chunk.order[step]]
     return Batch(*engine.fetch((x, y[step], weight[step])))
 
 

@@ -18,7 +18,7 @@ from chainrule.layers import Layer, Sequential
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.settings import check_number, is_ours
-from chainrule.training.run import as_batch
+from chainrule.training.metrics_of_steps import as_batch
 from chainrule.training.run_data import SPLIT, RunData, pair_of
 from chainrule.training.step import Batch
 
@@ -74,7 +74,7 @@ def prepare(
     else:
         inputs = inputs.widened(x)
     if not drawn and validation is not None:
-        held_out = _given(validation, inputs, target, units, activation)
+        held_out = _held_out(validation, inputs, target, units, activation)
     if target.task == "regression" and not model.target_is_known:
         if normalize_target:
             target = target.standardized(encoded, counts)
@@ -110,7 +110,7 @@ def _warn_of_codes(net: Layer, x: Any) -> None:
         )
 
 
-def _given(validation: Any, inputs: Inputs, target: Target, units: int, activation: str) -> tuple[Any, np.ndarray]:
+def _held_out(validation: Any, inputs: Inputs, target: Target, units: int, activation: str) -> tuple[Any, np.ndarray]:
     """Validation data that was given, through the same door as the training data."""
     x, y = pair_of(validation, "validation is a fraction such as 0.2, (x, y) or a Dataset")
     try:
@@ -150,11 +150,11 @@ def hold_out(encoded: np.ndarray, task: str, fraction: float, root: Any) -> tupl
     return stratified_split(encoded, fraction, random.fold_in(root, SPLIT), stratify=stratify)
 
 
-def _sample_weights(given: Any, n: int) -> np.ndarray:
+def _sample_weights(sample_weight: Any, n: int) -> np.ndarray:
     """Return the weight of each sample in the mean cost, as given for all data."""
-    if given is None:
+    if sample_weight is None:
         return np.ones(n)
-    weight = np.asarray(given)
+    weight = np.asarray(sample_weight)
     needs = f"sample_weight needs {n} finite numbers of at least 0 that are not all 0"
     if weight.dtype.kind not in "biuf" or weight.shape != (n,):
         raise DataError(f"{needs}, got {weight.dtype} of shape {weight.shape}.")
@@ -184,5 +184,5 @@ def _class_weights(y: np.ndarray, target: Target, class_weight: Any, weight: np.
         factors = np.array([float(class_weight.get(label, 1.0)) for label in target.classes])
         if not factors[labels].any():
             raise SettingError("class_weight gives every training sample the weight 0.")
-    found: np.ndarray = factors[labels]
-    return found
+    weights: np.ndarray = factors[labels]
+    return weights

@@ -89,25 +89,25 @@ class Probes:
         return pd.DataFrame(self.rows, index=pd.Index(self.steps, name="step"), columns=self.names)
 
 
-def names(recipe: Recipe, params: Any, layers: Any, input_shape: tuple[int, ...]) -> list[str]:
-    """Return the names of all figures: `look` gives them in this order."""
+def names(recipe: Recipe, params: Any, model_state: Any, input_shape: tuple[int, ...]) -> list[str]:
+    """Return the names of all figures: `figures` gives them in this order."""
     x = np.zeros((2, *input_shape), np.float32)  # only the names of its values matter
     with collect_marks() as marks, np.errstate(all="ignore"):
-        forward(recipe.net, params, layers, x, key=random.key(0), train=True)
+        forward(recipe.net, params, model_state, x, key=random.key(0), train=True)
     paths = ["/".join(path) for path, _ in _sorted(params)]
     return [f"{m}/{f}" for m in marks for f in OF_VALUES] + [f"{p}/{f}" for p in paths for f in OF_PARAMETERS]
 
 
-def look(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: Any, new: Any) -> Array:
+def figures(marks: dict[str, tuple[Array, Array | None]], params: Any, gradients: Any, new: Any) -> Array:
     """Return the figures of one step, as one array in the order of `names`."""
-    found: list[Array] = []
+    values: list[Array] = []
     for value, gradient in marks.values():
         xp = namespace(value)
-        found += [value.mean(), value.std(), (value == 0).mean(), 0.0 if gradient is None else _size(gradient)]
+        values += [value.mean(), value.std(), (value == 0).mean(), 0.0 if gradient is None else _size(gradient)]
     for (_, w), (_, g), (_, after) in zip(*map(_sorted, (params, gradients, new)), strict=True):
-        found += [_size(w), _size(g), _size(after - w)]
-    xp = namespace(*found)
-    return xp.stack([xp.asarray(v, np.float32) for v in found])
+        values += [_size(w), _size(g), _size(after - w)]
+    xp = namespace(*values)
+    return xp.stack([xp.asarray(v, np.float32) for v in values])
 
 
 def _sorted(params: Any) -> list[tuple[tuple[str, ...], Array]]:

@@ -91,16 +91,16 @@ class State(NamedTuple):
     Attributes
     ----------
     params : parameters, nested by layer
-    layers : what layers keep besides (running statistics)
-    moments : what the optimizer keeps
+    model_state : what layers keep besides (running statistics)
+    opt_state : what the optimizer keeps
     step : number of steps done
     key : random key of the run; each step folds its number in, so the key itself never changes
     settings : {"recipe": its continuous settings, "run": the run's lengths}; constant within an epoch
     """
 
     params: Any
-    layers: Any
-    moments: Any
+    model_state: Any
+    opt_state: Any
     step: Any
     key: Array
     settings: Any
@@ -149,8 +149,8 @@ def start(
     recipe = recipe_of(model, loss, optimizer, **rest)
     state = State(
         params=model.params,
-        layers=model.state,
-        moments=cast(recipe.optimizer.init(model.params), model.precision),
+        model_state=model.state,
+        opt_state=cast(recipe.optimizer.init(model.params), model.precision),
         step=0,
         key=random.key(0) if key is None else key,
         settings=start_settings(recipe, samples=samples, batch_size=batch_size, epochs=epochs),
@@ -170,8 +170,8 @@ def start_settings(recipe: Recipe, *, samples: int, batch_size: int, epochs: int
 
 def filled(form: Recipe, settings: dict[str, Any]) -> Recipe:
     """Return the recipe with the run's continuous settings put in."""
-    found = dict(settings["recipe"])
+    continuous = dict(settings["recipe"])
     for part in ("net", "loss"):  # NumPy's functions in a user's layer or loss must reach our operations
-        if part in found:
-            found[part] = tree.map(lambda v: v if isinstance(v, float) else Tensor(v), found[part])
-    return with_values(form, found)
+        if part in continuous:
+            continuous[part] = tree.map(lambda v: v if isinstance(v, float) else Tensor(v), continuous[part])
+    return with_values(form, continuous)

@@ -57,47 +57,47 @@ def advance(
     state: State,
     batch: Batch,
     view: Callable[[Any], Any] = lambda params: params,
-    look: Callable[..., Any] | None = None,
+    probe: Callable[..., Any] | None = None,
 ) -> tuple[State, Metrics, Any]:
     """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps.
 
-    ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`). ``look``
-    is shown what a step knows (marks, parameters, gradients, new parameters); what it makes of it is returned as well.
+    ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`). ``probe``
+    is called with what a step knows (marks, parameters, gradients, new parameters), and its result returned as well.
     """
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
-    layers, gradients, metrics = state.layers, None, None
+    model_state, gradients, metrics = state.model_state, None, None
     weight = namespace(batch.weight).maximum(batch.weight.sum(), TINY)
     for at, part in enumerate(parts):
         key = step_key(recipe, state, at)
 
-        def mean_cost(params: Any, layers: Any = layers, part: Batch = part, key: Any = key) -> Any:
-            costs, scores, new_layers = evaluate(recipe, view(params), layers, part, key=key, train=True)
+        def mean_cost(params: Any, model_state: Any = model_state, part: Batch = part, key: Any = key) -> Any:
+            costs, scores, new_model_state = evaluate(recipe, view(params), model_state, part, key=key, train=True)
             total = (costs * part.weight).sum()
-            return total / weight, (total, scores, new_layers)
+            return total / weight, (total, scores, new_model_state)
 
-        if look is None:
-            (_, (cost, scores, layers)), found = value_and_grad(mean_cost, has_aux=True)(state.params)
+        if probe is None:
+            (_, (cost, scores, model_state)), part_gradients = value_and_grad(mean_cost, has_aux=True)(state.params)
         else:
-            _, (cost, scores, layers), found, marks = value_grad_and_marks(mean_cost, state.params)
-        gradients = found if gradients is None else tree.map(_add, gradients, found)
+            _, (cost, scores, model_state), part_gradients, marks = value_grad_and_marks(mean_cost, state.params)
+        gradients = part_gradients if gradients is None else tree.map(_add, gradients, part_gradients)
         seen = (cost, part.weight.sum(), *count(scores, part.weight))
         metrics = seen if metrics is None else tree.map(_add, metrics, seen)
 
     gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, run["samples"])
     lr = rate_at(recipe.optimizer.lr, state.step / run["steps_per_epoch"], run["epochs"])
-    params, moments = recipe.optimizer.update(gradients, state.moments, state.params, lr=lr, step=state.step + 1)
+    params, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params, lr=lr, step=state.step + 1)
     assert metrics is not None
     xp, dtype = namespace(batch.weight), batch.weight.dtype
     return (
-        state._replace(params=params, layers=layers, moments=moments, step=state.step + 1),
+        state._replace(params=params, model_state=model_state, opt_state=opt_state, step=state.step + 1),
         Metrics(*(xp.asarray(v, dtype) for v in (*metrics, lr))),
-        None if look is None else look(marks, state.params, gradients, params),
+        None if probe is None else probe(marks, state.params, gradients, params),
     )
 
 
 def evaluate(
-    recipe: Recipe, params: Any, layers: Any, batch: Batch, *, key: Any = None, train: bool = False
+    recipe: Recipe, params: Any, model_state: Any, batch: Batch, *, key: Any = None, train: bool = False
 ) -> tuple[Array, Array, Any]:
     """Cost and score of each sample, and the layers' new state.
 
@@ -106,12 +106,12 @@ def evaluate(
     x, blend = Tensor(batch.x), None
     present = (batch.weight > 0).astype(batch.weight.dtype) if train else None
     if train and recipe.augment is not None:
-        key, own = fold_in(key, 0), fold_in(key, 1)
-        x, blend = recipe.augment.apply(x, own, present)
+        key, augment_key = fold_in(key, 0), fold_in(key, 1)
+        x, blend = recipe.augment.apply(x, augment_key, present)
     if train and recipe.compute is not None:
         params, x = tree.map(lambda v: ops.astype(v, recipe.compute), (params, x))
     with counting(present):
-        out, layers = forward(recipe.net, params, layers, x, key=key, train=train)
+        out, model_state = forward(recipe.net, params, model_state, x, key=key, train=train)
     out = out if isinstance(out, Tensor) else Tensor(out)
     if train and recipe.compute is not None:
         out = ops.astype(out, batch.weight.dtype)
@@ -119,7 +119,7 @@ def evaluate(
     costs = check_costs(type(recipe.loss).__name__, cost(out, Tensor(batch.y)), out)
     if blend is not None:
         costs = blend.costs(costs, cost(out, Tensor(batch.y[blend.partner])), batch.weight)
-    return costs, score(recipe, unwrap(out), batch.y), layers
+    return costs, score(recipe, unwrap(out), batch.y), model_state
 
 
 def count(scores: Array, weight: Array) -> tuple[Array, Array]:

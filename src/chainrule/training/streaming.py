@@ -12,7 +12,7 @@ from chainrule import random
 from chainrule.data.rows import Rows
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
-from chainrule.training.loader import BLOCK_BYTES, EVALUATION_BLOCK, Chunk, ahead, blocks_of
+from chainrule.training.loader import BLOCK_BYTES, EVALUATION_BLOCK, Chunk, blocks_of, prefetch
 from chainrule.training.memory import fitting_data
 from chainrule.training.step import Batch
 
@@ -46,13 +46,13 @@ class StreamingLoader:
     ) -> None:
         self.samples, self.batch_size = len(data.x), min(batch_size, len(data.x))
         self.data, self.key, self.engine = data, key, engine
-        own = engine.own(self.batch_size)
+        columns = engine.local(self.batch_size)
         if share is not None:
             index, count = share
             if self.batch_size % count:
                 raise SettingError(f"A batch of {self.batch_size} samples cannot be shared equally by {count}.")
-            own = slice(self.batch_size * index // count, self.batch_size * (index + 1) // count)
-        self.first, self.last = own.start or 0, own.stop
+            columns = slice(self.batch_size * index // count, self.batch_size * (index + 1) // count)
+        self.first, self.last = columns.start or 0, columns.stop
         #: Steps that a block has room for.
         self.steps = max(
             1, min(block_bytes // (self.batch_size * row_bytes(data.x)), -(-self.samples // self.batch_size))
@@ -61,18 +61,18 @@ class StreamingLoader:
         self.shuffled = f"blocks of {self.steps} batches"
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
-        return ahead(self._pieces(random.fold_in(self.key, number), skip))
+        return prefetch(self._chunks(random.fold_in(self.key, number), skip))
 
-    def _pieces(self, key: Array, skip: int) -> Iterator[Chunk]:
+    def _chunks(self, key: Array, skip: int) -> Iterator[Chunk]:
         rows, before = self.steps * self.batch_size, 0
         for i in random.permutation(key, -(-self.samples // rows)).tolist():
             start, stop = i * rows, min((i + 1) * rows, self.samples)
             steps = -(-(stop - start) // self.batch_size)
             if before + steps > skip:
-                yield self._piece(random.fold_in(key, i), start, stop)._replace(before=before)
+                yield self._chunk(random.fold_in(key, i), start, stop)._replace(before=before)
             before += steps
 
-    def _piece(self, key: Array, start: int, stop: int) -> Chunk:
+    def _chunk(self, key: Array, start: int, stop: int) -> Chunk:
         """Return the batches of the rows from ``start`` to before ``stop``."""
         full, rest = divmod(stop - start, self.batch_size)
         shape = (self.steps, self.last - self.first)
@@ -90,7 +90,7 @@ class StreamingLoader:
             x[full] = self.data.x.read(low, stop)[at]
             y[full], weight[full] = self.data.y[low:stop][at], self.data.weight[low:stop][at]
             weight[full, max(0, rest - self.first) :] = 0.0
-        return Chunk(self.engine.place(Batch(x, y, weight), split=True), None, full + (rest > 0))
+        return Chunk(self.engine.put(Batch(x, y, weight), sharded=True), None, full + (rest > 0))
 
 
 class StreamedBlocks:
@@ -105,7 +105,7 @@ class StreamedBlocks:
         return -(-len(self.data.x) // (self.size * self.count))
 
     def __iter__(self) -> Iterator[Batch]:
-        return ahead(self._parts())
+        return prefetch(self._parts())
 
     def _parts(self) -> Iterator[Batch]:
         x, y, weight = self.data
@@ -131,6 +131,6 @@ def row_bytes(rows: Any) -> int:
 
 
 def _placed(blocks: Batch, engine: Engine) -> Batch:
-    own = engine.own(blocks.x.shape[1])
-    placed: Batch = engine.place(Batch(*(a[:, own] for a in blocks)), split=True)
+    columns = engine.local(blocks.x.shape[1])
+    placed: Batch = engine.put(Batch(*(a[:, columns] for a in blocks)), sharded=True)
     return placed

@@ -95,9 +95,9 @@ def batch_norm(x, gamma, beta, eps=1e-5, weight=None):
     samples of weight 0 do not enter. Returns the result, μ and σ²; no gradient flows through the last two, and
     none to the weights.
     """
-    given = () if weight is None else (stop_gradient(weight),)
-    _, mu, variance = _statistics(stop_gradient(x), *given)
-    return _batch_norm(x, gamma, beta, eps, mu, variance, *given), mu, variance
+    weights = () if weight is None else (stop_gradient(weight),)
+    _, mu, variance = _statistics(stop_gradient(x), *weights)
+    return _batch_norm(x, gamma, beta, eps, mu, variance, *weights), mu, variance
 
 
 @primitive

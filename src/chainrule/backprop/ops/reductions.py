@@ -127,8 +127,8 @@ def prod(xp, x, axis=None, *, keepdims=False):
 
 def _to_factors(g, y, x, axis=None, *, keepdims=False):
     axes = axes_of(axis, len(shape(x)))
-    kept = [a for a in range(len(shape(x))) if a not in axes]
-    front = [shape(x)[a] for a in kept]
+    remaining = [a for a in range(len(shape(x))) if a not in axes]
+    front = [shape(x)[a] for a in remaining]
     # The reduced axes become one last axis; `others[i]` is the product of all factors but the i-th.
     flat = reshape(moveaxis(x, axes, tuple(range(-len(axes), 0))), (*front, count(x, axis)))
     n = shape(flat)[-1]

@@ -14,12 +14,12 @@ class ChunkSize:
 
     How an epoch is cut into calls changes no result: the program is the same, its first and last step are values.
 
-    >>> pace = ChunkSize()
-    >>> pace.steps  # the program is compiled in this call, which says nothing about the next
+    >>> size = ChunkSize()
+    >>> size.steps  # the program is compiled in this call, which says nothing about the next
     1
-    >>> pace.took(1, 3.0); pace.took(1, 0.01); pace.took(8, 0.08); pace.steps
+    >>> size.took(1, 3.0); size.took(1, 0.01); size.took(8, 0.08); size.steps
     64
-    >>> pace.took(64, 0.64); pace.steps
+    >>> size.took(64, 0.64); size.steps
     100
     """
 
