@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable
 from typing import Any, TypeGuard
-
-import numpy as np
 
 from chainrule.errors import SettingError, unknown_name
 
@@ -16,12 +15,12 @@ def is_whole(value: Any) -> TypeGuard[int]:
     >>> is_whole(3), is_whole(3.0), is_whole(True)
     (True, False, False)
     """
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value is a number, of Python or NumPy; truth values are none."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None, *, note: str = "") -> int:

@@ -16,9 +16,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from chainrule.errors import SettingError
 from chainrule.keywords import checks_keywords
 
-__all__ = ["Option", "Setting", "passes_settings", "setting", "settings_of", "takes_settings"]
+__all__ = ["Option", "Setting", "passes_settings", "setting", "settings_of", "takes_settings", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,11 @@ def _setting(group: type[Any], field: dataclasses.Field[Any], order: Sequence[ty
     return order.index(first), about
 
 
+def values_of(group: type[Any], settings: Any) -> dict[str, Any]:
+    """Return what an object has for the settings of a group, as keyword arguments."""
+    return {name: getattr(settings, name) for name in settings_of(group)}
+
+
 P = ParamSpec("P")
 S = TypeVar("S")
 A = TypeVar("A")
@@ -182,7 +188,7 @@ def passes_settings(group: type[Any], without: Collection[str] = ()) -> Callable
     Parameters
     ----------
     group : the dataclass of settings
-    without : those that the function does not take; those that are parameters of its own are left out anyway
+    without : those that the function has no use for: an error says so. Parameters of its own are left out anyway
     """
 
     def decorate(function: Any) -> Any:
@@ -193,7 +199,17 @@ def passes_settings(group: type[Any], without: Collection[str] = ()) -> Callable
         def call(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        return _with_settings(call, function, settings)
+        checked = _with_settings(call, function, settings)
+
+        @functools.wraps(checked)
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            for name in without:
+                if name in kwargs:
+                    owner = type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__
+                    raise SettingError(f"{owner} has no use for {name}: leave it out.")
+            return checked(*args, **kwargs)
+
+        return refuse if without else checked
 
     return decorate
 

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from chainrule.training.callbacks import Callback, EarlyStopping
 
 __all__ = [
+    "CallbackSettings",
     "CheckpointSettings",
     "EngineSettings",
     "FitSettings",
     "PopulationSettings",
     "RunSettings",
+    "TrainerSettings",
     "TrainingSettings",
 ]
 
@@ -167,14 +169,27 @@ class EngineSettings(metaclass=PlainSettings):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class RunSettings(EngineSettings):
-    """How a run is done, and what is kept of it. See `fit`."""
+class CallbackSettings(metaclass=PlainSettings):
+    """What is called on the way. See `fit`."""
 
     callbacks: Callback | Sequence[Callback] = setting(
         (),
         "Functions (or one) that get an `Event` after every epoch and may return a `Decision`.",
         "functions of Python cannot be typed",
     )
+
+    def __post_init__(self) -> None:
+        callbacks = tuple(self.callbacks) if isinstance(self.callbacks, list | tuple) else (self.callbacks,)
+        for callback in callbacks:
+            if not callable(callback):
+                raise SettingError(f"A callback is a function of one event, got {callback!r}.")
+        object.__setattr__(self, "callbacks", callbacks)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RunSettings(metaclass=PlainSettings):
+    """What is kept of a run, and what is shown of it. See `fit`."""
+
     out: str | Path | None = setting(
         None,
         "A folder to write the run to. Of several processes only the first needs and writes it.",
@@ -198,13 +213,6 @@ class RunSettings(EngineSettings):
         "Settings to write to ``config.toml`` instead of those given here (used by the command line).",
         "it is what the command line writes",
     )
-
-    def __post_init__(self) -> None:
-        callbacks = tuple(self.callbacks) if isinstance(self.callbacks, list | tuple) else (self.callbacks,)
-        for callback in callbacks:
-            if not callable(callback):
-                raise SettingError(f"A callback is a function of one event, got {callback!r}.")
-        object.__setattr__(self, "callbacks", callbacks)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -237,7 +245,7 @@ class CheckpointSettings(metaclass=PlainSettings):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FitSettings(TrainingSettings, RunSettings, CheckpointSettings):
+class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSettings, CheckpointSettings):
     """All that `fit` can be told."""
 
     call_every: int | None = setting(
@@ -259,22 +267,26 @@ class FitSettings(TrainingSettings, RunSettings, CheckpointSettings):
         for name in ("call_every", "probe_every"):
             if getattr(self, name) is not None:
                 check_whole(f"fit: {name}", getattr(self, name))
-        CheckpointSettings.__post_init__(self)
-        RunSettings.__post_init__(self)
-        TrainingSettings.__post_init__(self)
+        for group in (TrainingSettings, CallbackSettings, CheckpointSettings):
+            group.__post_init__(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PopulationSettings(TrainingSettings, RunSettings):
-    """All that `fit_population` can be told besides its members."""
+class TrainerSettings(TrainingSettings, EngineSettings, CallbackSettings):
+    """What a `PopulationTrainer` can be told: what is common to its members, and how they are trained."""
 
     strategy: str | int = setting(
         "auto",
-        '"auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one program of all '
-        'members of a group, "single" a program of each, a number blocks of so many members.',
+        '"auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one batch of all members '
+        'of a program, "single" a batch of each, a number batches of so many members.',
         "the measured rule is what the command line follows",
     )
 
     def __post_init__(self) -> None:
-        RunSettings.__post_init__(self)
-        TrainingSettings.__post_init__(self)
+        for group in (TrainingSettings, CallbackSettings):
+            group.__post_init__(self)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PopulationSettings(TrainerSettings, RunSettings):
+    """All that `fit_population` can be told besides its members."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,96 +20,54 @@ from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.estimators.continued import Continued
 from chainrule.estimators.frames import is_table, learned, prepared
 from chainrule.estimators.parameters import Parameters
-from chainrule.keywords import checks_keywords
+from chainrule.fields import passes_settings, setting, settings_of
 from chainrule.layers import Layer
-from chainrule.losses import Loss
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs
-from chainrule.optimizers import Optimizer
+from chainrule.run_settings import FitSettings
 from chainrule.tables.overrides import unscaled
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training import EarlyStopping, Run
-from chainrule.training.callbacks import Callback
 from chainrule.training.fit import fit
+
+#: Why parameters of estimators are no options.
+NO_COMMAND = "no command trains an estimator"
 
 #: The share of the rows that early stopping watches where none is given, as in scikit-learn's own networks.
 WATCHED = 0.1
 
 
+#: Settings of `fit` that are none of an estimator.
+OF_ONE_CALL = ("sample_weight", "config")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EstimatorSettings(FitSettings):
+    """The parameters of an estimator besides ``hidden``: those of `fit`, and those of its network."""
+
+    net: Layer | Callable[[int], Layer] | None = setting(None, "A network, or a function that makes one.", NO_COMMAND)
+    activation: str | Activation = setting("relu", "Of the hidden layers.", NO_COMMAND)
+    dropout: float = setting(0.0, "The share of units that are left out in training.", NO_COMMAND)
+    columns: Mapping[str, Any] | None = setting(None, "What is known better of the columns of a frame.", NO_COMMAND)
+    random_state: Any = setting(None, "scikit-learn's name for ``seed``.", NO_COMMAND)
+    epochs: int = 50
+    normalize_target: bool = True
+    precision: str = "auto"
+    progress: bool = False
+
+
+#: The parameters with their defaults.
+DEFAULTS = {name: each.default for name, each in settings_of(EstimatorSettings).items() if name not in OF_ONE_CALL}
+
+
 class Net(Parameters):
     """A network as an estimator; what the outputs mean is the matter of `NetClassifier` and `NetRegressor`."""
 
-    @checks_keywords
-    def __init__(
-        self,
-        hidden: Sequence[int] = (128, 64),
-        *,
-        net: Layer | Callable[[int], Layer] | None = None,
-        activation: str | Activation = "relu",
-        dropout: float = 0.0,
-        columns: Mapping[str, Any] | None = None,
-        loss: str | Loss = "auto",
-        optimizer: str | Optimizer | Any = "adam",
-        epochs: int = 50,
-        batch_size: int = 32,
-        validation: Any = None,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        augment: Any = None,
-        normalize: bool = True,
-        normalize_target: bool = True,
-        early_stopping: EarlyStopping | bool | None = None,
-        callbacks: Callback | Sequence[Callback] = (),
-        call_every: int | None = None,
-        record_steps: bool = False,
-        probe_every: int | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
-        micro_batches: int = 1,
-        seed: int = 0,
-        random_state: Any = None,
-        engine: str = "auto",
-        devices: str | int | None = None,
-        precision: str = "auto",
-        out: str | Path | None = None,
-        resume: bool = False,
-        checkpoint_every: int | None = None,
-        checkpoint_minutes: float | None = 10.0,
-        keep: int = 3,
-        progress: bool = False,
-    ) -> None:
+    @passes_settings(EstimatorSettings, without=OF_ONE_CALL)
+    def __init__(self, hidden: Sequence[int] = (128, 64), **settings: Any) -> None:
         self.hidden = hidden
-        self.net = net
-        self.activation = activation
-        self.dropout = dropout
-        self.columns = columns
-        self.loss = loss
-        self.optimizer = optimizer
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.validation = validation
-        self.l1 = l1
-        self.l2 = l2
-        self.augment = augment
-        self.normalize = normalize
-        self.normalize_target = normalize_target
-        self.early_stopping = early_stopping
-        self.callbacks = callbacks
-        self.call_every = call_every
-        self.record_steps = record_steps
-        self.probe_every = probe_every
-        self.class_weight = class_weight
-        self.micro_batches = micro_batches
-        self.seed = seed
-        self.random_state = random_state
-        self.engine = engine
-        self.devices = devices
-        self.precision = precision
-        self.out = out
-        self.resume = resume
-        self.checkpoint_every = checkpoint_every
-        self.checkpoint_minutes = checkpoint_minutes
-        self.keep = keep
-        self.progress = progress
+        for name, default in DEFAULTS.items():
+            setattr(self, name, settings.get(name, default))
 
     # The rows
 
@@ -185,7 +142,7 @@ class Net(Parameters):
             model = self._initial(X, y, sample_weight, outputs, activation, classes)
         if not hasattr(self, "_continued"):
             self._continued = Continued(self._seed())
-        return self._continued.train(model, X, y, sample_weight, self._settings())
+        return self._continued.train(model, X, y, sample_weight, FitSettings(**self._settings()))
 
     def _named(self, X: np.ndarray) -> Any:
         """Return the rows with the names of their columns, where `fit` was given a data frame: its model keeps them."""
@@ -259,8 +216,8 @@ class Net(Parameters):
 
     def _settings(self) -> dict[str, Any]:
         """Return the parameters that are settings of `fit`."""
-        of_fit, own = inspect.signature(fit).parameters, set(self._get_param_names()) - {"net"}
-        return {name: getattr(self, name) for name in of_fit if name in own} | {"seed": self._seed()}
+        names = [name for name in settings_of(FitSettings) if name not in OF_ONE_CALL]
+        return {name: getattr(self, name) for name in names} | {"seed": self._seed()}
 
     def _seed(self) -> int:
         """Return the seed of the run: ``random_state`` where it is given."""

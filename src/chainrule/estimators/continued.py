@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,14 @@ import numpy as np
 from chainrule import optimizers, random
 from chainrule.engine import choose
 from chainrule.models import Model
+from chainrule.run_settings import FitSettings
 from chainrule.training import Run
 from chainrule.training.loader import InMemoryLoader
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare
-from chainrule.training.prepared_run import SHUFFLE, STEPS
+from chainrule.training.prepared_run import SHUFFLE, first_step
 from chainrule.training.run_data import run_data
-from chainrule.training.state import State, Unit, start
+from chainrule.training.state import State
 
 
 class Continued:
@@ -32,47 +32,28 @@ class Continued:
         self.passes = 0
         self.state: State | None = None
 
-    def train(self, model: Model, x: Any, y: np.ndarray, sample_weight: Any, settings: Mapping[str, Any]) -> Run:
+    def train(self, model: Model, x: Any, y: np.ndarray, sample_weight: Any, settings: FitSettings) -> Run:
         """Return one pass over some rows, by the settings of `fit` that concern the step."""
         prepared = prepare(
             run_data(model, (x, y), None, 0),
             model,
-            normalize=settings["normalize"],
-            normalize_target=settings["normalize_target"],
+            normalize=settings.normalize,
+            normalize_target=settings.normalize_target,
             sample_weight=sample_weight,
-            class_weight=settings["class_weight"],
+            class_weight=settings.class_weight,
             root=self.root,
         )
-        n, batch_size = len(y), settings["batch_size"]
-        lengths = {"samples": n, "batch_size": batch_size, "epochs": settings["epochs"]}
-        low = settings["precision"] == "bfloat16"
-        recipe, first = start(
-            model,
-            settings["loss"],
-            settings["optimizer"],
-            **lengths,
-            key=random.fold_in(self.root, STEPS),
-            task=prepared.target.task,
-            units=tuple(Unit(size) for size in prepared.target.deviation),
-            l1=settings["l1"],
-            l2=settings["l2"],
-            micro_batches=settings["micro_batches"],
-            augment=settings["augment"],
-            compute="bfloat16" if low else None,
-        )
-        if recipe.augment is not None and model.preparation is not None:
-            recipe.augment.check(model.input_shape, codes=len(model.preparation.embedded))
+        n, batch_size = len(y), settings.batch_size
+        recipe, first = first_step(model, prepared, settings, self.root, model.preparation)
         state = first if self.state is None else self.state._replace(settings=first.settings)
-        state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))
         engine = choose(
-            "jax" if isinstance(recipe.optimizer, optimizers.Optax) else settings["engine"],
-            devices=settings["devices"],
-            precision="bfloat16" if low else model.precision,
+            "jax" if isinstance(recipe.optimizer, optimizers.Optax) else settings.engine,
+            devices=settings.devices,
+            precision=recipe.compute or model.precision,
             steps=-(-n // batch_size),
             work=lambda: model.work() * (3 * min(batch_size, n)),
         )
         order = random.fold_in(random.fold_in(self.root, SHUFFLE), self.passes)
-        callbacks = settings["callbacks"]
         loop = Loop(
             model,
             recipe,
@@ -80,11 +61,11 @@ class Continued:
             engine,
             InMemoryLoader(prepared.train, batch_size, order, engine),
             epochs=1,
-            callbacks=tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,),
-            call_every=settings["call_every"],
-            record_steps=settings["record_steps"],
+            callbacks=settings.callbacks,  # type: ignore[arg-type]  # a tuple by now
+            call_every=settings.call_every,
+            record_steps=settings.record_steps,
         )
-        run = loop.run(state, False, settings["progress"], {})
+        run = loop.run(state, False, settings.progress, {})
         self.state = engine.fetch(loop.snapshot._replace(settings=None))
         self.passes += 1
         return run

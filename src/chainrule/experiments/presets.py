@@ -45,8 +45,10 @@ from chainrule.data import Dataset
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError
 from chainrule.experiments.settings import TrainSettings
+from chainrule.fields import settings_of
 from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
+from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
 
 __all__ = ["PRESETS", "TrainSettings", "complete", "network", "normalize_name", "optimizer"]
@@ -219,6 +221,59 @@ def optimizer(settings: TrainSettings) -> Optimizer:
     check_name("schedule", plain["type"], Schedule.registry)
     start = dataclasses.fields(Schedule.registry[plain["type"]])[0].name  # type: ignore[arg-type]
     return dataclasses.replace(made, lr=Schedule.from_dict({start: made.lr} | plain))
+
+
+def fit_kwargs(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
+    """Return what `fit` is told by complete settings of what is trained: names and numbers become objects here.
+
+    >>> import chainrule as cr
+    >>> from chainrule.experiments.presets import TrainSettings, complete, fit_kwargs
+    >>> iris = cr.data.load("iris")
+    >>> fit_kwargs(complete(TrainSettings(early_stopping=5), iris), iris)["early_stopping"].patience
+    5
+    """
+    names = [name for name, each in settings_of(TrainingSettings).items() if each.options]
+    return {name: getattr(settings, name) for name in names} | {
+        "loss": find_loss(settings),
+        "optimizer": optimizer(settings),
+        "validation": None if data.validation is not None else settings.validation or None,
+        "normalize": bool(settings.normalize),
+        "normalize_target": bool(settings.normalize_target),
+        "class_weight": class_weight(settings, data),
+        "early_stopping": early_stopping(settings),
+    }
+
+
+def find_loss(settings: TrainSettings) -> Any:
+    """Return the loss by its name, or from the table of a file."""
+    if isinstance(settings.loss, Mapping):
+        return losses.Loss.from_dict(dict(settings.loss))
+    return "auto" if settings.loss in (None, "auto") else losses.get(settings.loss)
+
+
+def early_stopping(settings: TrainSettings) -> Any:
+    """Return early stopping from a number of epochs, or from the table of a file."""
+    from chainrule.training import EarlyStopping
+
+    if not settings.early_stopping:
+        return None
+    if isinstance(settings.early_stopping, Mapping):
+        try:
+            return EarlyStopping(**settings.early_stopping)
+        except TypeError:
+            known = ", ".join(field.name for field in dataclasses.fields(EarlyStopping))
+            raise SettingError(
+                f"early_stopping has the settings {known}; got {dict(settings.early_stopping)}."
+            ) from None
+    return EarlyStopping(patience=settings.early_stopping)
+
+
+def class_weight(settings: TrainSettings, data: Dataset) -> Any:
+    """Return weights of classes by their labels: in a file the labels are text."""
+    if not isinstance(settings.class_weight, Mapping):
+        return settings.class_weight
+    labels = {str(label): label for label in data.classes or ()}
+    return {labels.get(name, name): weight for name, weight in settings.class_weight.items()}
 
 
 def _choose(data: Dataset) -> str:

@@ -15,11 +15,13 @@ from chainrule.backprop import grad
 from chainrule.checks import check_whole
 from chainrule.engine import Engine, lowering
 from chainrule.errors import SettingError
-from chainrule.finders.common import crew_of, engine_for, geometric_mean, increasing, placed, refuse, rounded
+from chainrule.fields import passes_settings
+from chainrule.finders.common import crew_of, engine_for, geometric_mean, increasing, placed, rounded
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.seeds import list_seeds
+from chainrule.run_settings import PopulationSettings
 from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
@@ -37,6 +39,7 @@ SHARE, LARGEST = 1 / 16, 4096
 SECONDS, TIMES = 0.05, 3
 
 
+@passes_settings(PopulationSettings, without=("early_stopping", "callbacks", "out", "resume", "config"))
 def find_batch_size(
     net: Layer | Model,
     data: Any,
@@ -95,7 +98,6 @@ def find_batch_size(
     batches = check_whole("find_batch_size: batches", plain(batches), 8)
     if sizes is not None and any(size != int(size) for size in increasing("find_batch_size", "sizes", sizes, 1)):
         raise SettingError(f"find_batch_size: sizes are whole numbers, got {sizes!r}.")
-    refuse("find_batch_size", settings, "early_stopping", "callbacks")
     seeds = list_seeds("find_batch_size", seeds, settings.pop("seed", 0))
     trainer = crew_of(net, data, {**settings, "epochs": epochs})
     members = trainer.add_members([{"seed": seed} for seed in seeds])

@@ -19,13 +19,6 @@ from chainrule.statistics import mean_interval
 from chainrule.training.state import State
 
 
-def refuse(owner: str, settings: dict[str, Any], *names: str) -> None:
-    """Raise `SettingError` for settings of `fit` that this finder sets itself or has no use for."""
-    for name in names:
-        if name in settings:
-            raise SettingError(f"{owner} has no use for {name}: leave it out.")
-
-
 def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:
     """Return the crew of these settings. Finders are done soon and show no progress."""
     return PopulationTrainer(net, data, **{name: value for name, value in settings.items() if name != "progress"})

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import SettingError
-from chainrule.finders.common import increasing, refuse, rounded
+from chainrule.fields import passes_settings
+from chainrule.finders.common import increasing, rounded
 from chainrule.layers import Layer
 from chainrule.metrics import find
 from chainrule.models import Model
@@ -18,12 +19,14 @@ from chainrule.population.population import Population
 from chainrule.population.seeds import list_seeds
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.run_settings import PopulationSettings
 from chainrule.statistics import LEVEL, Summary, check_confidence, holm, paired, percent, summary
 
 #: Where no values are given: λ/n, by which a step of rate η makes weights smaller by the share η·λ/n.
 SHARES = tuple(10.0 ** (k / 2) for k in range(-10, -2))
 
 
+@passes_settings(PopulationSettings, without=("l2", "out", "resume", "config"))
 def find_l2(
     net: Layer | Model,
     data: Any,
@@ -72,7 +75,6 @@ def find_l2(
     ((0.0, 0.1, 1000.0), 0.0)
     """
     check_confidence(confidence)
-    refuse("find_l2", settings, "l2")
     given = None if values is None else increasing("find_l2", "values", values, 0.0)
     seeds = list_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)

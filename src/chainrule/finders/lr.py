@@ -15,11 +15,13 @@ from chainrule import optimizers
 from chainrule.checks import check_whole
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
-from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, refuse, rounded
+from chainrule.fields import passes_settings
+from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, rounded
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.seeds import list_seeds
+from chainrule.run_settings import PopulationSettings
 from chainrule.schedules import Ramp
 from chainrule.settings import check_number, plain
 from chainrule.statistics import LEVEL, check_confidence, percent, summary
@@ -40,6 +42,7 @@ SURELY = 4.0
 MARGIN = 4.0
 
 
+@passes_settings(PopulationSettings, without=("epochs", "early_stopping", "callbacks", "out", "resume", "config"))
 def find_lr(
     net: Layer | Model,
     data: Any,
@@ -93,7 +96,6 @@ def find_lr(
     if low >= high or not math.isfinite(high):
         raise SettingError(f"find_lr goes from a low rate to a higher one, got low={low!r} and high={high!r}.")
     steps = check_whole("find_lr: steps", plain(steps), 20)
-    refuse("find_lr", settings, "epochs", "early_stopping", "callbacks")
     optimizer = optimizers.get(settings.pop("optimizer", "adam"))
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
     seeds = list_seeds("find_lr", seeds, settings.pop("seed", 0))

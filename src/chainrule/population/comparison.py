@@ -12,6 +12,7 @@ from chainrule.augment import Augmentation
 from chainrule.checks import check_name
 from chainrule.display.text import Text
 from chainrule.errors import SettingError
+from chainrule.fields import passes_settings
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models import Model
@@ -22,6 +23,7 @@ from chainrule.population.population import Population
 from chainrule.population.seeds import list_seeds
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.run_settings import PopulationSettings
 from chainrule.schedules import Schedule
 from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
 from chainrule.training.callbacks import EarlyStopping
@@ -40,6 +42,7 @@ KINDS: dict[type, str] = {
 }
 
 
+@passes_settings(PopulationSettings, without=("out", "resume", "config"))
 def compare(
     configurations: Mapping[str, Any],
     net: Layer | Model,

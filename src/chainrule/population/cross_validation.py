@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.checks import check_fraction
 from chainrule.data import Dataset
 from chainrule.errors import DataError, SettingError
+from chainrule.fields import passes_settings
 from chainrule.layers import Layer
 from chainrule.metrics import metric_of
 from chainrule.models import Model
@@ -21,6 +22,7 @@ from chainrule.population.fold_scores import CrossValidation
 from chainrule.population.folds import Fold, make_folds
 from chainrule.population.population import Population
 from chainrule.population.seeds import list_seeds
+from chainrule.run_settings import PopulationSettings
 from chainrule.schedules import Schedule
 
 __all__ = ["CrossValidation", "cross_validate"]
@@ -28,6 +30,7 @@ __all__ = ["CrossValidation", "cross_validate"]
 Array = np.ndarray[Any, Any]
 
 
+@passes_settings(PopulationSettings)
 def cross_validate(
     net: Layer | Callable[[Dataset], Layer],
     data: Any,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from chainrule.errors import FileError, SettingError, UnsavedError
+from chainrule.fields import takes_settings, values_of
 from chainrule.outcome import Outcome
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.member import Member
@@ -14,28 +14,16 @@ from chainrule.population.member_factory import list_members
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.run_settings import PopulationSettings, TrainerSettings
 from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, write_result
 from chainrule.signals import Terminated
-from chainrule.training.callbacks import Callback
 from chainrule.training.prepared_run import describe
 
 
+@takes_settings(PopulationSettings)
 def fit_population(
-    net: Any,
-    data: Any,
-    members: int | Sequence[Mapping[str, Any]],
-    *,
-    seed: int = 0,
-    engine: str = "auto",
-    devices: str | int | None = None,
-    strategy: str | int = "auto",
-    callbacks: Callback | Sequence[Callback] = (),
-    out: str | Path | None = None,
-    resume: bool = False,
-    progress: bool = True,
-    config: Mapping[str, Any] | None = None,
-    **settings: Any,
+    net: Any, data: Any, members: int | Sequence[Mapping[str, Any]], settings: PopulationSettings
 ) -> Population:
     """Train many networks at once.
 
@@ -61,9 +49,6 @@ def fit_population(
         Of members that are not given one.
     engine, devices
         As for `fit`. Of several devices each trains members of its own.
-    strategy
-        "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one batch of all
-        members of a program, "single" a batch of each, a number batches of so many members.
     callbacks
         Called with an `Event` for each member after each of its epochs; they may stop it or change its settings.
     out
@@ -73,11 +58,11 @@ def fit_population(
         Go on with the population in ``out``: the same call, with more epochs if wanted. Each member goes on from its
         last checkpoint on the same engine, to weights that are the same up to rounding; those that a callback stopped,
         or that diverged, stay where they ended. What is missing of a population that has ended is written.
-    config
-        Settings to write to ``config.toml`` instead of those given here (used by the command line).
-    settings
-        Of `fit`, common to all members: loss, optimizer, epochs, batch_size, validation, l1, l2, augment, normalize,
-        normalize_target, early_stopping, sample_weight, class_weight, micro_batches, precision.
+    strategy
+        "auto" follows a measured rule (see `chainrule.population.plan`); "vectorized" makes one batch of all
+        members of a program, "single" a batch of each, a number batches of so many members.
+    others
+        As for `fit`, common to all members that are not given others: {names}.
 
     Returns
     -------
@@ -100,22 +85,21 @@ def fit_population(
     >>> runs.scores("val_accuracy").shape, runs.best in list(runs)
     ((3,), True)
     """
-    trainer = PopulationTrainer(
-        net, data, engine=engine, devices=devices, strategy=strategy, callbacks=callbacks, seed=seed, **settings
-    )
-    population = trainer.add_members(list_members(members, seed))
+    out, resume, progress = settings.out, settings.resume, settings.progress
+    trainer = PopulationTrainer(net, data, **values_of(TrainerSettings, settings))
+    population = trainer.add_members(list_members(members, settings.seed))
     if out is None:
         if resume:
             raise SettingError("resume=True needs out=, the folder of the population to go on with.")
         with show_progress(population, progress) as watch:
             trainer.train(population, watch=watch)
         return Population(population)
-    configs = [describe(member.job, engine, devices) for member in population]
+    configs = [describe(member.job, settings.engine, settings.devices) for member in population]
     folder = RunFolder(out, resume=resume)
     with folder.opened():
         checkpointer = Checkpointer(folder.path, population, configs)
         if not all(member.done for member in population) or not (folder.path / CONFIG).exists():
-            folder.start(config or {"members": len(population), **configs[0]})
+            folder.start(settings.config or {"members": len(population), **configs[0]})
         train_with_checkpoints(trainer, population, checkpointer, "the same call with resume=True.", progress)
         outcome = Outcome("diverged" if all(member.diverged for member in population) else "finished")
         write_result(

@@ -8,15 +8,15 @@ from typing import Any
 
 from chainrule.engine import Engine, choose, distributed
 from chainrule.errors import SettingError
-from chainrule.keywords import unknown_keywords
+from chainrule.fields import takes_settings
 from chainrule.optimizers import Optax
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.device_cache import DeviceCache
 from chainrule.population.member import Member
-from chainrule.population.member_factory import JOB_SETTINGS, MemberFactory
+from chainrule.population.member_factory import MemberFactory
 from chainrule.population.plan import check_strategy
 from chainrule.population.worker_pool import Watch, WorkerPool
-from chainrule.run_settings import TrainingSettings
+from chainrule.run_settings import TrainerSettings
 from chainrule.signals import asked_to_end, ended
 from chainrule.tables.table import Table
 from chainrule.training.callbacks import Callback
@@ -47,28 +47,17 @@ class PopulationTrainer:
     [6, 6]
     """
 
-    def __init__(
-        self,
-        net: Any,
-        data: Any,
-        *,
-        engine: str = "auto",
-        devices: str | int | None = None,
-        strategy: str | int = "auto",
-        callbacks: Callback | Sequence[Callback] = (),
-        **settings: Any,
-    ) -> None:
-        if unknown := [name for name in settings if name not in JOB_SETTINGS]:
-            raise unknown_keywords("A population", unknown, JOB_SETTINGS)
+    @takes_settings(TrainerSettings)
+    def __init__(self, net: Any, data: Any, settings: TrainerSettings) -> None:
         if distributed.rank_and_size()[1] > 1:
             raise SettingError("A population trains in one process; start it outside of a run of several processes.")
-        self.settings = TrainingSettings(**settings)
-        self.callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
-        self.engine, self.devices, self.strategy = engine, devices, strategy
-        check_strategy(strategy)
-        if isinstance(data, Table) and not self.settings.normalize:
+        self.settings = settings
+        self.callbacks: tuple[Callback, ...] = settings.callbacks  # type: ignore[assignment]  # a tuple by now
+        self.engine, self.devices, self.strategy = settings.engine, settings.devices, settings.strategy
+        check_strategy(self.strategy)
+        if isinstance(data, Table) and not settings.normalize:
             data = data.unscaled()
-        self._factory = MemberFactory(net, data, self.settings)
+        self._factory = MemberFactory(net, data, settings)
         self._caches: dict[int, DeviceCache] = {}
         self._compiled: dict[Any, set[int]] = {}  # capacities of batches, by program
 

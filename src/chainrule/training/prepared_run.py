@@ -13,6 +13,7 @@ from chainrule import losses, metrics, random
 from chainrule.data.rows import Rows
 from chainrule.engine import PRECISIONS
 from chainrule.errors import ChainruleWarning, SettingError, ShapeError
+from chainrule.fields import values_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.models.forward import forward
@@ -81,6 +82,25 @@ def job(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared 
         task = prepared.target.task
         targets = task if model.target_is_known else _labels(data.y, task)
         losses.check_pair(model.last_activation, targets, model.output_shape[-1])
+    recipe, state = first_step(model, prepared, settings, root, data.inputs.preparation)
+    batch = min(int(settings.batch_size), len(prepared.train.x))
+    _check_batches(model, len(prepared.train.x), batch, recipe.micro_batches)
+    stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
+    order = random.fold_in(root, SHUFFLE)
+    epochs, batch_size = int(settings.epochs), int(settings.batch_size)
+    return PreparedRun(model, prepared, recipe, state, epochs, batch_size, stopping, order, settings)
+
+
+def first_step(
+    model: Model, prepared: Prepared, settings: TrainingSettings, root: Any, preparation: Any
+) -> tuple[Recipe, State]:
+    """Return what the first step depends on.
+
+    Parameters
+    ----------
+    root : the key that all that is drawn follows from
+    preparation : of a table's columns, or None
+    """
     recipe, state = start(
         model,
         settings.loss,
@@ -99,15 +119,9 @@ def job(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared 
     )
     state.settings["run"]["samples"] = float(prepared.train.weight.sum(dtype=np.float64))  # the n of l1 and l2
     if recipe.augment is not None:
-        preparation = data.inputs.preparation
         codes = model.net.codes if preparation is None else len(preparation.embedded)
         recipe.augment.check(model.input_shape, codes=codes)
-    batch = min(int(settings.batch_size), len(prepared.train.x))
-    _check_batches(model, len(prepared.train.x), batch, recipe.micro_batches)
-    stopping = _stopping(settings.early_stopping, recipe.task, prepared.validation is not None)
-    order = random.fold_in(root, SHUFFLE)
-    epochs, batch_size = int(settings.epochs), int(settings.batch_size)
-    return PreparedRun(model, prepared, recipe, state, epochs, batch_size, stopping, order, settings)
+    return recipe, state
 
 
 def _check_codes(net: Any, preparation: Any) -> None:
@@ -131,15 +145,11 @@ def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[s
     """
     recipe, stopping, settings = job.recipe, job.stopping, job.settings
     weights = settings.class_weight
-    return {
-        "epochs": job.epochs,
-        "batch_size": job.batch_size,
+    return values_of(TrainingSettings, settings) | {
         "validation": settings.validation if isinstance(settings.validation, float | int) else None,
-        "normalize": settings.normalize,
         "normalize_target": bool(recipe.units) or None,
         "l1": recipe.l1,
         "l2": recipe.l2,
-        "seed": settings.seed,
         "engine": engine,
         "devices": devices,
         "precision": recipe.compute or job.model.precision,
@@ -147,6 +157,7 @@ def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[s
         "loss": recipe.loss.to_dict(),
         "optimizer": recipe.optimizer.to_dict(),
         "early_stopping": vars(stopping) if stopping is not None else None,
+        "sample_weight": None,
         # Only where they are used: a run cannot be repeated from this file alone, and the command line says so.
         "micro_batches": recipe.micro_batches if recipe.micro_batches > 1 else None,
         "class_weight": {str(k): v for k, v in weights.items()} if isinstance(weights, Mapping) else weights,

@@ -16,8 +16,10 @@ from chainrule.data import Dataset
 from chainrule.display.progress import print_notes
 from chainrule.errors import SettingError
 from chainrule.evaluation.search_gap import search_gap, test_part
+from chainrule.fields import passes_settings
 from chainrule.layers import Layer
 from chainrule.models import Model
+from chainrule.run_settings import TrainingSettings
 from chainrule.settings import plain
 from chainrule.training.callbacks import Callback
 from chainrule.tuning.experiment import Experiment
@@ -39,6 +41,7 @@ BATCH, ADAPTIVE_BATCH = 64, 16
 SHARE = 4
 
 
+@passes_settings(TrainingSettings)
 def search(
     net: Layer | Model | Callable[..., Layer],
     data: Any,
