@@ -122,7 +122,7 @@ def test_a_study_is_found_from_another_folder(chainrule: Any, monkeypatch: pytes
 def another_process(words: tuple[Any, ...]) -> Iterator[int]:
     """The same command in another process, which takes its trials and is slow to train them."""
 
-    def slow(hunt: SearchRunner, trials: list[Any]) -> None:
+    def slow(runner: SearchRunner, trials: list[Any]) -> None:
         Path("it-has-some").touch()
         time.sleep(60)
 

@@ -138,7 +138,7 @@ class Ended:
 def container(started: str) -> None:
     """Be in a container, whose only process has number 1, and began at this time."""
     workers.this_process = lambda: Process("a container", 1, started)
-    workers._started = lambda pid: started
+    workers._start_time = lambda pid: started
 
 
 def run(words: Sequence[str], folder: Path, at: int = 0, kind: str = CRASH, started: str = "1") -> Ended:

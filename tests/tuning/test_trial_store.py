@@ -14,9 +14,10 @@ import pytest
 from optuna.trial import TrialState
 
 from chainrule.tuning import Space, Stage, log_uniform, trial_store, workers
+from chainrule.tuning.claims import CLAIM
 from chainrule.tuning.samplers import PositionalSampler
 from chainrule.tuning.storage import quiet
-from chainrule.tuning.trial_store import CLAIM, TrialStore
+from chainrule.tuning.trial_store import TrialStore
 from chainrule.tuning.workers import Process
 
 SPACE = Space({"lr": log_uniform(1e-3, 1.0)})
@@ -180,7 +181,7 @@ def test_a_restarted_container_finishes_what_the_one_before_began(
     take(dead, 3)
     if restarted == "the same machine":
         monkeypatch.setattr(workers, "this_process", lambda: Process("one machine", 1, "later"))
-        monkeypatch.setattr(workers, "_started", lambda pid: "later")
+        monkeypatch.setattr(workers, "_start_time", lambda pid: "later")
     else:
         elsewhere("another machine")
     store = open_store()

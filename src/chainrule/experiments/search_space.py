@@ -13,7 +13,7 @@ from chainrule.experiments.presets import TrainSettings, complete, network, opti
 from chainrule.experiments.space_syntax import OF_THE_NETWORK, Axis, read
 from chainrule.layers import Layer
 from chainrule.schedules import Schedule
-from chainrule.tuning.space import Choice, Distribution, Integer, Real
+from chainrule.tuning.distributions import Choice, Distribution, Integer, Real
 
 #: Settings of the optimizer that have an option of their own.
 OF_THE_OPTIMIZER = ("lr", "momentum", "weight_decay")

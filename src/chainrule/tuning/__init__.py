@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from chainrule.tuning.distributions import choice, integer, log_uniform, uniform
 from chainrule.tuning.result import SearchResult, Trial
 from chainrule.tuning.search import search
 from chainrule.tuning.show import SearchProgress
-from chainrule.tuning.space import Space, choice, integer, log_uniform, uniform
+from chainrule.tuning.space import Space
 from chainrule.tuning.stages import Stage
 
 __all__ = [

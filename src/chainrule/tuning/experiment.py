@@ -1,4 +1,4 @@
-"""What is trained for a trial: its values as differences of a member, checked before anything is trained."""
+"""What a search trains: the values of a trial as the differences of a member, checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from chainrule import losses, optimizers
 from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DataError, SettingError, ShapeError, UnknownNameError, did_you_mean
@@ -19,11 +17,11 @@ from chainrule.metrics import columns_of
 from chainrule.models import Model
 from chainrule.population import PopulationTrainer
 from chainrule.settings import Settings
-from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.run_data import pair_of
-from chainrule.tree import leaves_with_path
-from chainrule.tuning.space import Distribution, Integer, Real, Space
+from chainrule.tuning.distributions import Distribution, Integer, Real
+from chainrule.tuning.identity import identity_of_data, stable_text
+from chainrule.tuning.space import Space
 
 #: Settings of `fit` that may differ between trials, and those of them that are numbers of a range.
 SEARCHED = (
@@ -83,28 +81,28 @@ class Experiment:
     ) -> None:
         self.net, self.data, self.space, self.settings = net, data, space, dict(settings)
         self.options = dict(options or {})
-        self.makes = self._arguments()
+        self.net_arguments = self._net_arguments()
         self._check_names()
         self.trainer = PopulationTrainer(net, data, **self.settings, **self.options)
-        first = self._probe()
+        first = self._probe_space()
         self.metric = self._metric(metric, first.job.recipe.task)
         self.notes: tuple[str, ...] = first.job.prepared.notes
         validation = first.job.prepared.validation
         if validation is None:
             raise SettingError("search compares trials on validation data: give validation=0.2, or (x, y).")
-        self.validated = len(validation.x)
+        self.validation_rows = len(validation.x)
 
     def member(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the differences of the member that is trained for these labels."""
         options = self.space.options(values)
-        given = {name: option for name, option in options.items() if name not in self.makes}
-        if self.makes:
-            arguments = {name: option for name, option in options.items() if name in self.makes}
-            if "data" in self.makes:
-                given["net"] = functools.partial(_make, self.net, arguments)
+        differences = {name: option for name, option in options.items() if name not in self.net_arguments}
+        if self.net_arguments:
+            arguments = {name: option for name, option in options.items() if name in self.net_arguments}
+            if "data" in self.net_arguments:
+                differences["net"] = functools.partial(_make_for_data, self.net, arguments)
             else:
-                given["net"] = _layer(self.net, self.net(**arguments), arguments)
-        return given
+                differences["net"] = _check_layer(self.net, self.net(**arguments), arguments)
+        return differences
 
     def labels(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the labels that stand for settings in a study."""
@@ -112,19 +110,19 @@ class Experiment:
 
     def identity(self, **further: Any) -> dict[str, str]:
         """Return what tells this experiment from others, as text for each part."""
-        found = _of_data(self.data) | {"network": _text(self.net)}
+        parts = identity_of_data(self.data) | {"network": stable_text(self.net)}
         for name, value in sorted(self.settings.items()):
             if name == "validation" and isinstance(value, tuple | list | Dataset):
                 x, y = pair_of(value)
-                found |= {f"validation, {key}": text for key, text in fingerprint(x=x, y=y).items()}
+                parts |= {f"validation, {key}": text for key, text in fingerprint(x=x, y=y).items()}
             elif name == "sample_weight" and value is not None:
-                found |= fingerprint(sample_weight=value)
+                parts |= fingerprint(sample_weight=value)
             else:
-                found[name] = _text(value)
-        found |= {f"space: {name}": text for name, text in self.space.described().items()}
-        return found | {"metric": self.metric} | {name: _text(value) for name, value in further.items()}
+                parts[name] = stable_text(value)
+        parts |= {f"space: {name}": text for name, text in self.space.described().items()}
+        return parts | {"metric": self.metric} | {name: stable_text(value) for name, value in further.items()}
 
-    def _arguments(self) -> tuple[str, ...]:
+    def _net_arguments(self) -> tuple[str, ...]:
         """Return the settings that the network is a function of; () if it is none."""
         if isinstance(self.net, Layer | Model) or not callable(self.net):
             return ()
@@ -139,10 +137,11 @@ class Experiment:
             return ()
         for p in parameters:
             if p.default is p.empty and p.name in known and p.name != "data":
-                self._check_given(p.name, known)
+                self._check_argument(p.name, known)
         return tuple(known)
 
-    def _check_given(self, name: str, known: list[str]) -> None:
+    def _check_argument(self, name: str, known: list[str]) -> None:
+        """Raise `SettingError` unless every trial has a value for an argument of the network."""
         if name not in self.space:
             raise SettingError(
                 f"The network is a function of {', '.join(known)}: space lacks {name!r}. Add it, or give it a default."
@@ -153,15 +152,16 @@ class Experiment:
             raise SettingError(f"The network is a function of {name!r}, which not all trials have: give it a default.")
 
     def _check_names(self) -> None:
-        known = [*SEARCHED, *self.makes, *self._paths()]
+        """Raise `SettingError` for a name of the space that is no setting to search."""
+        known = [*SEARCHED, *self.net_arguments, *self._paths()]
         for name in self.space:
             root = name.partition(".")[0]
-            if name in self.makes or name in SEARCHED:
+            if name in self.net_arguments or name in SEARCHED:
                 continue
             if name in COMMON:
                 raise SettingError(f"space: {name!r} cannot be searched: {COMMON[name]}.")
             if root in ROOTS and name != root:
-                if root == "net" and self.makes:
+                if root == "net" and self.net_arguments:
                     raise SettingError(f"space: {name!r}: the network is a function; make it an argument of that.")
                 continue  # what a path leads to is seen when it is followed
             same = [path for path in known if path.endswith(f".{name}")]  # someone has left out the way to it
@@ -169,27 +169,30 @@ class Experiment:
             raise SettingError(f"space: there is no setting {name!r}{hint}")
 
     def _paths(self) -> list[str]:
-        """Return the paths into what is given, to offer the nearest."""
+        """Return the paths into network and settings, to offer the nearest."""
         optimizer = optimizers.get(self.settings.get("optimizer", "adam"))
         return [
             path
             for root in ROOTS
-            for path in _below(root, {"net": self.net, "optimizer": optimizer}.get(root, self.settings.get(root)))
+            for path in _paths_below(root, {"net": self.net, "optimizer": optimizer}.get(root, self.settings.get(root)))
         ]
 
-    def _probe(self) -> Any:
-        """Enlist a member for every end of every range and every option: an error now is none after an hour."""
+    def _probe_space(self) -> Any:
+        """Make a member for every end of every range and every option: an error now is none after an hour.
+
+        Returns the first of them.
+        """
         first = None
         for values in self.space.probes():
             self._check_structure(values)
-            told = ", ".join(f"{name}={value!r}" for name, value in values.items())
+            text = ", ".join(f"{name}={value!r}" for name, value in values.items())
             try:
                 member = self.trainer.add_members([self.member(values)])[0]
             except (SettingError, UnknownNameError, ShapeError, DataError) as error:
                 if first is None and not isinstance(error, SettingError | UnknownNameError):
                     raise  # the data and the network do not fit, whatever the values are
                 hint = self._condition_hint(error)
-                raise SettingError(f"space: a trial with {told} cannot be trained: {error}{hint}") from None
+                raise SettingError(f"space: a trial with {text} cannot be trained: {error}{hint}") from None
             if first is None:
                 first = member
             else:
@@ -197,63 +200,67 @@ class Experiment:
         return first
 
     def _condition_hint(self, error: ChainruleError) -> str:
+        """Return the advice to ask for a setting of the optimizer only where the optimizer has it; or nothing."""
         lacks = re.search(r"has no setting '(\w+)'", str(error))
         if lacks and "optimizer" in self.space and (name := f"optimizer.{lacks[1]}") in self.space:
             return f" Ask for it only where it is used: space[{name!r}] = ….when('optimizer', …)."
         return ""
 
     def _check_structure(self, values: Mapping[str, Any]) -> None:
-        """A range of numbers is for settings that are numbers; each value of another is a program of its own."""
+        """Raise `SettingError` for a range of numbers where a setting is none: each value would be another program."""
         for name in values:
             distribution = self.space.active(name, values)
-            if isinstance(distribution, Real) and name not in self.makes:
-                kind = self._kind(name, values)
+            if isinstance(distribution, Real) and name not in self.net_arguments:
+                kind = self._type_of(name, values)
                 if kind is not None and "float" not in kind:
-                    raise SettingError(_structural(name, kind, distribution))
+                    raise SettingError(_structural_message(name, kind, distribution))
             if isinstance(distribution, Real | Integer) and name in ROOTS:
                 raise SettingError(f"space: {name!r} is no number: use cr.choice(…), or a path such as '{name}.…'.")
 
-    def _kind(self, name: str, values: Mapping[str, Any]) -> str | None:
+    def _type_of(self, name: str, values: Mapping[str, Any]) -> str | None:
         """Return the type of a setting, as text; None where it is not known here."""
         if name in SEARCHED:
             return "float" if name in CONTINUOUS else {"epochs": "int", "batch_size": "int"}.get(name, "name")
         root, *path = name.split(".")
-        given = self.space.options(values).get(root, self.net if root == "net" else self.settings.get(root))
+        value = self.space.options(values).get(root, self.net if root == "net" else self.settings.get(root))
         try:
             if root == "optimizer":
-                given = optimizers.get(given if given is not None else "adam")
-            elif root == "loss" and given not in (None, "auto"):
-                given = losses.get(given)
+                value = optimizers.get(value if value is not None else "adam")
+            elif root == "loss" and value not in (None, "auto"):
+                value = losses.get(value)
         except ChainruleError:
             return None
         for i, step in enumerate(path):
-            if isinstance(given, tuple | list):
-                given = given[int(step)] if step.isdigit() and int(step) < len(given) else None
+            if isinstance(value, tuple | list):
+                value = value[int(step)] if step.isdigit() and int(step) < len(value) else None
                 continue
-            if not dataclasses.is_dataclass(given) or isinstance(given, type):
+            if not dataclasses.is_dataclass(value) or isinstance(value, type):
                 return None
-            fields = {field.name: field for field in dataclasses.fields(given)}
+            fields = {field.name: field for field in dataclasses.fields(value)}
             if step not in fields:
                 return None
             if i == len(path) - 1:
                 return str(fields[step].type)
-            given = getattr(given, step)
+            value = getattr(value, step)
         return None
 
     def _metric(self, metric: str | None, task: str) -> str:
+        """Return the metric, or the one that fits the task; raise `SettingError` for one that does not fit."""
         known = columns_of(task, ["val_", ""])
-        found = metric or known[0]
-        if found not in known:
-            raise SettingError(f"metric: {found!r} is not measured for {task}{did_you_mean(found, known)}")
-        different = [n for n in self.space if n.partition(".")[0] == "loss" or n == "normalize_target"]
-        if found.endswith("loss") and different:
+        name = metric or known[0]
+        if name not in known:
+            raise SettingError(f"metric: {name!r} is not measured for {task}{did_you_mean(name, known)}")
+        different = [
+            setting for setting in self.space if setting.partition(".")[0] == "loss" or setting == "normalize_target"
+        ]
+        if name.endswith("loss") and different:
             raise SettingError(
-                f"metric: trials with different {different[0]!r} cannot be compared by {found!r}: use {known[0]!r}."
+                f"metric: trials with different {different[0]!r} cannot be compared by {name!r}: use {known[0]!r}."
             )
-        return found
+        return name
 
 
-def _structural(name: str, kind: str, distribution: Distribution) -> str:
+def _structural_message(name: str, kind: str, distribution: Distribution) -> str:
     low, high = distribution.ends()
     whole = f"cr.integer({max(1, round(low))}, {max(2, round(high))}) or " if "int" in kind else ""
     return (
@@ -262,56 +269,26 @@ def _structural(name: str, kind: str, distribution: Distribution) -> str:
     )
 
 
-def _below(path: str, value: Any) -> list[str]:
+def _paths_below(path: str, value: Any) -> list[str]:
     """Return the paths to the settings of a recipe, and of those in it."""
     if isinstance(value, tuple):
-        return [found for i, each in enumerate(value) for found in _below(f"{path}.{i}", each)]
+        return [deeper for i, item in enumerate(value) for deeper in _paths_below(f"{path}.{i}", item)]
     if not isinstance(value, Settings):
         return []
     names = [field.name for field in dataclasses.fields(value)]  # type: ignore[arg-type]
-    deeper = [found for name in names for found in _below(f"{path}.{name}", getattr(value, name))]
-    return [f"{path}.{name}" for name in names] + deeper
+    inner = [deeper for name in names for deeper in _paths_below(f"{path}.{name}", getattr(value, name))]
+    return [f"{path}.{name}" for name in names] + inner
 
 
-def _make(net: Any, arguments: Mapping[str, Any], data: Dataset) -> Layer:
-    """Return the network for a data set: what a population calls."""
-    return _layer(net, net(data=data, **arguments), arguments)
+def _make_for_data(net: Any, arguments: Mapping[str, Any], data: Dataset) -> Layer:
+    """Return the network for a data set, as a population asks for it."""
+    return _check_layer(net, net(data=data, **arguments), arguments)
 
 
-def _layer(net: Any, made: Any, arguments: Mapping[str, Any]) -> Layer:
-    if not isinstance(made, Layer):
-        told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+def _check_layer(net: Any, layer: Any, arguments: Mapping[str, Any]) -> Layer:
+    if not isinstance(layer, Layer):
+        text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         raise SettingError(
-            f"The function that makes the network returns a layer; {net.__name__}({told}) gave {made!r}."
+            f"The function that makes the network returns a layer; {net.__name__}({text}) gave {layer!r}."
         )
-    return made
-
-
-def _of_data(data: Any) -> dict[str, str]:
-    if isinstance(data, Table):
-        from pandas.util import hash_pandas_object
-
-        rows = hash_pandas_object(data.head, index=False).to_numpy()
-        about = {"target": data.target, "columns": _text({str(k): v for k, v in data.columns.items()})}
-        return fingerprint(table=rows) | about | {"task": _text(data.task)}
-    if isinstance(data, Dataset) and data.validation is not None:
-        x, y = data.train
-        held_out = {"validation x": data.x_validation, "validation y": data.y_validation}
-        return fingerprint(x=x, y=y, **held_out)
-    x, y = pair_of(data)
-    return fingerprint(x=x, y=y)
-
-
-def _text(value: Any) -> str:
-    """Return a setting as text that is the same in another process."""
-    if isinstance(value, Model):
-        weights = {".".join(path): leaf for path, leaf in leaves_with_path(value.params)}
-        hashes = " ".join(text.split()[-1] for text in fingerprint(**weights).values())
-        return f"{value.net!r}, weights {hashes}"
-    if callable(value) and not isinstance(value, Settings):
-        try:
-            code = np.frombuffer(inspect.getsource(value).encode(), np.uint8)
-        except (OSError, TypeError):
-            return getattr(value, "__qualname__", type(value).__qualname__)
-        return f"{getattr(value, '__qualname__', 'a function')}, {fingerprint(code=code)['data: code'].split()[-1]}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return layer

@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 #: Seconds after which a lock that stays the same was left by a killed process; writing takes milliseconds.
 LOCK_GRACE = 5.0
 
-#: Seconds of waiting for a lock until that is said.
+#: Seconds of waiting for a lock until that is logged.
 SAY_AFTER = 1.0
 
-#: What a journal begins with.
+#: The first bytes of a journal.
 HEAD = b'{"op_code"'
 
 Identity = tuple[int, int, int, int]
@@ -40,7 +40,7 @@ def journal_backend(path: Path) -> JournalFileBackend:
 
 
 class JournalLock(JournalFileSymlinkLock):
-    """Holds a journal for one process: a link beside it that only one process can make.
+    """Locks a journal for one process, by a link beside it that only one process can make.
 
     A link that stays the same for `LOCK_GRACE` seconds was left by a killed process, and is removed by one of those
     that wait. Whoever gets the lock first removes the half line that a killed process may have left in the journal.
@@ -50,7 +50,7 @@ class JournalLock(JournalFileSymlinkLock):
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
         self.journal, self.path = journal, f"{journal}.lock"
-        self._own: Identity | None = None
+        self._lock_identity: Identity | None = None
 
     def acquire(self) -> bool:
         """Wait for the lock, and take it."""
@@ -74,7 +74,7 @@ class JournalLock(JournalFileSymlinkLock):
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
         try:
-            self._own = _identity(self.path)
+            self._lock_identity = _identity(self.path)
             _mend(self.journal)
         except BaseException:
             self.release()
@@ -83,10 +83,10 @@ class JournalLock(JournalFileSymlinkLock):
 
     def release(self) -> None:
         """Give the lock back, unless it was taken for that of a killed process."""
-        if self._own is not None and self._own == _identity(self.path):
+        if self._lock_identity is not None and self._lock_identity == _identity(self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
-        self._own = None
+        self._lock_identity = None
 
     def _create(self) -> bool:
         try:
@@ -105,15 +105,15 @@ class JournalLock(JournalFileSymlinkLock):
 
     def _remove(self, stale: Identity) -> None:
         """Remove a lock that was left, if it is still that one: several processes may have waited for it."""
-        with _alone(self.journal):
+        with _exclusive(self.journal):
             if _identity(self.path) == stale:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path)
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process of this machine at a time; the system lets go when it ends."""
+def _exclusive(path: Path) -> Iterator[None]:
+    """Let one process of this machine in at a time; the system lets go when it ends."""
     try:
         import fcntl
 
@@ -132,10 +132,10 @@ def _alone(path: Path) -> Iterator[None]:
 def _identity(path: str) -> Identity | None:
     """Return what tells one link at a path from the next; None if there is none."""
     try:
-        about = os.lstat(path)
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
-    return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def is_journal(path: Path) -> bool:

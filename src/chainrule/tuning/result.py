@@ -52,11 +52,11 @@ class Trial:
 
 
 class SearchResult:
-    """What a search has found.
+    """The result of a search.
 
     Attributes
     ----------
-    trials : every `Trial` trial with its curves, by number
+    trials : every `Trial` with its curves, by number
     settings : those of the best trial
     score : its value of the metric
     metric : such as "val_accuracy"
@@ -148,6 +148,6 @@ class SearchResult:
         return Text("\n".join(lines + ([str(self.search_gap)] if self.search_gap is not None else [])))
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         best = f"{self.metric} {metrics.format_value(self.metric, self.score)}"
-        return f"SearchResult({len(self.trials)} trials, {best} with {told})"
+        return f"SearchResult({len(self.trials)} trials, {best} with {settings})"

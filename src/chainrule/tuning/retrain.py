@@ -22,11 +22,11 @@ from chainrule.tuning.stages import Stage
 def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
     """Return the winner trained on training and validation rows together, for as many epochs as it had."""
     settings = experiment.settings | {"validation": None, "early_stopping": None}
-    data = _together(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
-    given = experiment.member(experiment.labels(winner.settings))
-    given = {name: value for name, value in given.items() if name.partition(".")[0] != "early_stopping"}
+    data = _all_rows(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
+    differences = experiment.member(experiment.labels(winner.settings))
+    differences = {name: value for name, value in differences.items() if name.partition(".")[0] != "early_stopping"}
     trainer = PopulationTrainer(experiment.net, data, **settings, **experiment.options)
-    [member] = trainer.add_members([{"epochs": stage.epochs} | given])
+    [member] = trainer.add_members([{"epochs": stage.epochs} | differences])
     trainer.train([member], until=winner.best_epoch)
     if member.diverged:
         raise DivergedError(
@@ -38,8 +38,8 @@ def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
     return member.run()
 
 
-def _together(data: Any, validation: Any, seed: int) -> Any:
-    """Training and validation rows as one."""
+def _all_rows(data: Any, validation: Any, seed: int) -> Any:
+    """Return training and validation rows as one."""
     if isinstance(data, Table):
         data = data.prepare(validation=0.0, key=random.fold_in(random.key(seed), SPLIT)).data
     if isinstance(data, Dataset) and data.validation is not None and validation is None:
@@ -47,14 +47,14 @@ def _together(data: Any, validation: Any, seed: int) -> Any:
         return dataclasses.replace(data, x=x, y=y, x_validation=None, y_validation=None)
     if not isinstance(validation, tuple | list | Dataset):
         return data
-    known = run_data(None, data, None, seed)
-    more, labels = pair_of(validation)
-    x = np.concatenate([known.x, known.inputs.admit(more)])
-    y = np.concatenate([known.y, known.inputs.read_target(labels)])
-    if known.inputs.preparation is not None:
-        return Dataset("training and validation", x, y, preparation=known.inputs.preparation, notes=known.notes)
-    if known.inputs.names is None:
+    training = run_data(None, data, None, seed)
+    further_x, further_y = pair_of(validation)
+    x = np.concatenate([training.x, training.inputs.admit(further_x)])
+    y = np.concatenate([training.y, training.inputs.read_target(further_y)])
+    if training.inputs.preparation is not None:
+        return Dataset("training and validation", x, y, preparation=training.inputs.preparation, notes=training.notes)
+    if training.inputs.names is None:
         return x, y
     from pandas import DataFrame
 
-    return DataFrame(x, columns=list(known.inputs.names)), y
+    return DataFrame(x, columns=list(training.inputs.names)), y

@@ -1,4 +1,4 @@
-"""The work of a search in one process: trials are asked for, trained as populations, and told."""
+"""The work of a search in one process: trials are claimed, trained as populations, and recorded in the study."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.checks import is_number
-from chainrule.errors import DivergedError, FileError, NothingLeftError, SettingError
+from chainrule.errors import FileError, NothingLeftError, SettingError
 from chainrule.population import Member
 from chainrule.signals import Interrupted, Terminated
-from chainrule.training.history import History
 from chainrule.training.run import Run
 from chainrule.tuning.experiment import Experiment
-from chainrule.tuning.result import SearchResult, Trial
+from chainrule.tuning.ranking import all_diverged, rank, read_trial, state_of
+from chainrule.tuning.result import SearchResult
 from chainrule.tuning.retrain import retrained
 from chainrule.tuning.show import SearchProgress, Watch
-from chainrule.tuning.space import Space
 from chainrule.tuning.stages import Stage
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from chainrule.tuning.claims import RunningTrial
+    from chainrule.tuning.trial_store import TrialStore
 
-    from chainrule.tuning.trial_store import RunningTrial, TrialStore
+#: Seconds between two calls of those who watch, at the least.
+SECONDS_BETWEEN_CALLS = 0.25
 
-#: Those who watch are told where the search stands after so many seconds at the earliest.
-SAY_EVERY = 0.25
+#: Why a trial ended that had no time or epochs left.
+SPENT = "the time or the epochs of the search were spent"
 
 
-class _Spent(Exception):
+class _BudgetSpent(Exception):
     """The time or the epochs are spent."""
 
 
 class SearchRunner:
-    """The trials of this process: asked, trained and told, field by field.
+    """The trials of this process, batch by batch.
 
     Parameters
     ----------
-    experiment, records : what is trained for a trial, and where trials are kept
-    batch : trials to a field of a stage with rungs; None: all of it
-    size : trials to one without, by how many are left of the stage
+    experiment, store : what is trained for a trial, and where trials are kept
+    batch_size : trials to a batch, by how many are left of the stage
+    bracket_size : trials to a batch of a stage with rungs, which are compared with each other; None: the whole stage
     started : when the search began, by the monotonic clock
     timeout, max_epochs : when it ends at the latest
     """
@@ -48,245 +48,248 @@ class SearchRunner:
     def __init__(
         self,
         experiment: Experiment,
-        records: TrialStore,
-        batch: int | None,
-        size: Callable[[int], int],
+        store: TrialStore,
+        batch_size: Callable[[int], int],
+        bracket_size: int | None,
         started: float,
         timeout: float | None,
         max_epochs: int | None,
     ) -> None:
-        self.experiment, self.records, self.batch, self.size = experiment, records, batch, size
+        self.experiment, self.store = experiment, store
+        self.batch_size, self.bracket_size = batch_size, bracket_size
         self.started, self.timeout, self.max_epochs = started, timeout, max_epochs
-        self.field: dict[int, RunningTrial] = {}  # by the id of the member
-        self.told: dict[int, int] = {}  # how often a member has come to the end of an epoch, by its id
-        self.best: tuple[tuple[float, float, int], Member] | None = None  # of the trials of this process
-        self.leading: tuple[float, int] | None = None  # the best value of a finished trial
-        self.epochs, self.begun = 0, False
+        self.batch: dict[int, RunningTrial] = {}  # by the id of the member
+        self.epoch_ends: dict[int, int] = {}  # how often a member has come to the end of an epoch, by its id
+        self.best_member: tuple[tuple[float, float, int], Member] | None = None  # of the trials of this process
+        self.best: tuple[float, int] | None = None  # cost and number of the best finished trial, of all processes
+        self.epochs, self.has_begun = 0, False
         self.watchers: list[Watch] = []
-        self.last_standing = -math.inf
+        self.last_call = -math.inf  # of those who watch
 
-    def run(self, watchers: Iterable[Watch], kept: bool) -> None:
-        """Train until no trial is left, or the time or the epochs are spent."""
+    def run(self, watchers: Iterable[Watch], stored: bool) -> None:
+        """Train until no trial is left, or the time or the epochs are spent; ``stored``: not in memory only."""
         from optuna.exceptions import StorageInternalError
 
         self.watchers = list(watchers)
-        records = self.records
+        store = self.store
         try:
-            with records.workers.present():
-                self._fields()
+            with store.workers.present():
+                self._run_batches()
         except (KeyboardInterrupt, Terminated) as error:
-            finished = len(records.ranked())
-            told = " The same call goes on." if kept else ' With study="search.journal" they would be kept.'
+            finished = len(store.ranked())
+            hint = "The same call goes on." if stored else 'With study="search.journal" they would be kept.'
             ended = Terminated if isinstance(error, Terminated) else Interrupted
-            raise ended(f"Interrupted: {finished} of {records.total} trials are finished.{told}") from None
+            raise ended(f"Interrupted: {finished} of {store.total} trials are finished. {hint}") from None
         except (OSError, StorageInternalError) as error:
-            if not kept:
+            if not stored:
                 raise
             raise FileError(
-                f"The search could not go on, since its study cannot be written to: {records.without_secrets(error)}. "
+                f"The search could not go on, since its study cannot be written to: {store.without_secrets(error)}. "
                 "What is in it is kept; the same call goes on."
             ) from None
 
-    def _fields(self) -> None:
-        records = self.records
-        before = records.ranked()
-        self.begun, self.epochs = bool(before), records.epochs()
-        self.leading = self._lead([(trial.value, trial.number) for trial in before[:1]])
-        while not self.spent() and (asked := records.claim(self.size, self.batch, self.spent)):
-            self._train(asked)
-            self._stand(last=True)
+    def _run_batches(self) -> None:
+        """Claim and train batches of trials until none is left, or the budget is spent."""
+        finished = self.store.ranked()
+        self.has_begun, self.epochs = bool(finished), self.store.epochs()
+        if finished:
+            self._update_best(finished[0].value, finished[0].number)
+        while not self.is_spent() and (trials := self.store.claim(self.batch_size, self.bracket_size, self.is_spent)):
+            self._train(trials)
+            self._notify(last=True)
 
-    def spent(self) -> bool:
+    def is_spent(self) -> bool:
         """Return whether time or epochs are spent; not before some trials were trained."""
-        if not self.begun:
+        if not self.has_begun:
             return False
         if self.timeout is not None and time.monotonic() - self.started >= self.timeout:
             return True
         return self.max_epochs is not None and self.epochs >= self.max_epochs
 
-    def _train(self, asked: list[RunningTrial]) -> None:
-        """Train a field to its end, stopping the worst at each rung."""
-        stage = self.records.stages[asked[0].stage]
-        self.epochs = self.records.epochs()
+    def _train(self, trials: list[RunningTrial]) -> None:
+        """Train a batch to its end, stopping the worst at each rung."""
+        stage = self.store.stages[trials[0].stage]
+        self.epochs = self.store.epochs()
         try:
-            own = [self._given(each.values, stage) for each in asked]
-            for each, member in zip(asked, self.experiment.trainer.add_members(own), strict=True):
-                each.member = member
-            self.field = {id(each.member): each for each in asked}
-            self.told = dict.fromkeys(self.field, 0)
-            for i, rung in enumerate(stage.rungs):
-                last = i == len(stage.rungs) - 1
-                members = [each.member for each in asked if not each.told]
-                self.experiment.trainer.train(members, until=None if last else rung, watch=self._watch)
-                for each in asked:
-                    self._take(each)
-                if not last:
-                    self._thin(asked, stage, i)
-        except _Spent:
-            for each in asked:
-                self._cut(each)
+            differences = [self._differences(trial.values, stage) for trial in trials]
+            for trial, member in zip(trials, self.experiment.trainer.add_members(differences), strict=True):
+                trial.member = member
+            self.batch = {id(trial.member): trial for trial in trials}
+            self.epoch_ends = dict.fromkeys(self.batch, 0)
+            for i, epoch in enumerate(stage.rungs):
+                is_last = i == len(stage.rungs) - 1
+                members = [trial.member for trial in trials if not trial.finished]
+                self.experiment.trainer.train(members, until=None if is_last else epoch, watch=self._watch)
+                for trial in trials:
+                    self._collect(trial)
+                if not is_last:
+                    self._prune(trials, stage, i)
+        except _BudgetSpent:
+            for trial in trials:
+                self._truncate(trial)
         except BaseException:
-            for each in asked:
-                if not each.told:
-                    self.records.release(each, "interrupted")
+            for trial in trials:
+                if not trial.finished:
+                    self.store.release(trial, "interrupted")
             raise
         finally:
-            self._keep_best(asked)
-            self.field = {}
+            self._keep_best_member(trials)
+            self.batch = {}
 
-    def _given(self, values: Mapping[str, Any], stage: Stage) -> dict[str, Any]:
+    def _differences(self, values: Mapping[str, Any], stage: Stage) -> dict[str, Any]:
         """Return the differences of a trial's member."""
-        found = self.experiment.member(values)
-        return found if "epochs" in found else found | {"epochs": stage.epochs}
+        return {"epochs": stage.epochs} | self.experiment.member(values)
 
     def _watch(self, moved: Sequence[Member]) -> None:
-        """Some members have come to the end of an epoch."""
-        self.begun = True
+        """Record the epoch that some members have come to the end of."""
+        self.has_begun = True
         for member in moved:
-            asked = self.field[id(member)]
-            self.told[id(member)] += 1
-            # Another thread may be in the middle of a member's last epoch: its end is told here, later.
-            if member.done and self.told[id(member)] >= self._to_tell(asked):
-                self._take(asked)
+            trial = self.batch[id(member)]
+            self.epoch_ends[id(member)] += 1
+            # Another thread may be in the middle of a member's last epoch: its end is recorded later.
+            if member.done and self.epoch_ends[id(member)] >= len(member.history) + member.diverged:
+                self._collect(trial)
             else:
-                self._report(asked)
-        self._stand()
-        if self.spent():
-            raise _Spent
+                self._report(trial)
+        self._notify()
+        if self.is_spent():
+            raise _BudgetSpent
 
-    def _to_tell(self, asked: RunningTrial) -> int:
-        return len(asked.member.history) + asked.member.diverged
+    def _report(self, trial: RunningTrial) -> None:
+        """Write the epochs that are new into the study."""
+        self.epochs += len(trial.member.history) - trial.reported
+        self.store.report(trial)
 
-    def _report(self, asked: RunningTrial) -> None:
-        records = asked.member.history.records
-        self.epochs += len(records) - asked.reported
-        self.records.report(asked)
-
-    def _take(self, asked: RunningTrial) -> None:
-        """What a member has come to goes into the study; if it is done, so is the trial."""
-        if asked.told:
+    def _collect(self, trial: RunningTrial) -> None:
+        """Write into the study what a member has come to; if it is done, finish its trial."""
+        if trial.finished:
             return
-        self._report(asked)
-        member = asked.member
+        self._report(trial)
+        member = trial.member
         if member.done:
             value = self._value(member)
             reason = member.stopped or (None if value is not None else f"{self.experiment.metric} is no number")
-            self._finish(asked, value, reason)
+            self._finish(trial, value, reason)
 
-    def _cut(self, asked: RunningTrial) -> None:
-        """A trial ends since time or epochs are spent: with what it has, or it waits for the next call."""
-        self._take(asked)
-        if asked.told:
+    def _truncate(self, trial: RunningTrial) -> None:
+        """End a trial since the budget is spent: with the value that it has, or else it waits for the next call."""
+        self._collect(trial)
+        if trial.finished:
             return
-        if (value := self._value(asked.member)) is not None:
-            self._finish(asked, value, "the time or the epochs of the search were spent")
+        if (value := self._value(trial.member)) is not None:
+            self._finish(trial, value, SPENT)
         else:
-            self.records.release(asked, "the time or the epochs of the search were spent")
+            self.store.release(trial, SPENT)
 
-    def _finish(self, asked: RunningTrial, value: float | None, reason: str | None) -> None:
-        self.records.finish(asked, value, reason)
-        self.leading = self._lead([(value, asked.number)])
+    def _finish(self, trial: RunningTrial, value: float | None, reason: str | None) -> None:
+        self.store.finish(trial, value, reason)
+        self._update_best(value, trial.number)
 
-    def _thin(self, asked: list[RunningTrial], stage: Stage, rung: int) -> None:
+    def _prune(self, trials: list[RunningTrial], stage: Stage, rung: int) -> None:
         """Stop the worst of each bracket: of n trials that began, n/factor^(rung+1) go on."""
         epoch = stage.rungs[rung]
-        live = [each for each in asked if not each.told]
-        own = {each.number for each in live}
-        for bracket in {each.bracket for each in live}:
-            rivals = [self._key(each) for each in live if each.bracket == bracket]
+        live = [trial for trial in trials if not trial.finished]
+        numbers = {trial.number for trial in live}
+        for bracket in {trial.bracket for trial in live}:
+            rivals = [self._key(trial) for trial in live if trial.bracket == bracket]
             # After an interruption some of the bracket are finished already.
             rivals += [
-                self.records.key(trial, epoch)
-                for trial in self.records.trials()
-                if trial.number not in own
-                and trial.user_attrs["claim"]["bracket"] == list(bracket)
-                and trial.state.is_finished()
-                and epoch in trial.intermediate_values
+                self.store.key(other, epoch)
+                for other in self.store.trials()
+                if other.number not in numbers
+                and other.user_attrs["claim"]["bracket"] == list(bracket)
+                and other.state.is_finished()
+                and epoch in other.intermediate_values
             ]
             keep = stage.keep(bracket[1], rung)
             best = {number for *_, number in sorted(rivals)[:keep]}
-            for each in live:
-                if each.bracket == bracket and each.number not in best:
-                    self.records.finish(each, None, f"not among the best {keep} of {len(rivals)} after epoch {epoch}")
-                    each.member.drop_state()
+            for trial in live:
+                if trial.bracket == bracket and trial.number not in best:
+                    self.store.finish(trial, None, f"not among the best {keep} of {len(rivals)} after epoch {epoch}")
+                    trial.member.drop_state()
 
     def _value(self, member: Member) -> float | None:
         """Return the metric at the epoch whose weights a member has; None if it has come to nothing."""
         if member.diverged or not len(member.history):
             return None
-        value = member.history[self.experiment.metric][_epoch(member) - 1]
+        value = member.history[self.experiment.metric][_model_epoch(member) - 1]
         return value if math.isfinite(value) else None
 
-    def _key(self, asked: RunningTrial) -> tuple[float, float, int]:
+    def _key(self, trial: RunningTrial) -> tuple[float, float, int]:
         """Return what orders trials that are under way."""
-        record = asked.member.history.records[_epoch(asked.member) - 1]
-        return self.records.order(record[self.experiment.metric], record["val_loss"], asked.number)
+        record = trial.member.history.records[_model_epoch(trial.member) - 1]
+        return self.store.order(record[self.experiment.metric], record["val_loss"], trial.number)
 
-    def _keep_best(self, asked: list[RunningTrial]) -> None:
-        """Of all members of this process only the best one keeps its weights."""
-        for each in asked:
-            member = each.member
+    def _keep_best_member(self, trials: list[RunningTrial]) -> None:
+        """Drop the weights of all members of this process but the best one."""
+        for trial in trials:
+            member = trial.member
             if member is None or member.state is None:
                 continue
-            if not each.told or self._value(member) is None or (self.best and self._key(each) >= self.best[0]):
+            has_value = trial.finished and self._value(member) is not None
+            if not has_value or (self.best_member and self._key(trial) >= self.best_member[0]):
                 member.drop_state()
                 continue
-            if self.best is not None:
-                self.best[1].drop_state()
-            self.best = (self._key(each), member)
+            if self.best_member is not None:
+                self.best_member[1].drop_state()
+            self.best_member = (self._key(trial), member)
 
-    def _lead(self, values: Iterable[tuple[float | None, int]]) -> tuple[float, int] | None:
-        """Return the best of these values and that of the trials that are finished, as an order and its trial."""
-        keys = [(self.records.cost(v), number) for v, number in values if v is not None and math.isfinite(v)]
-        return min([*keys, *([self.leading] if self.leading is not None else [])], default=None)
+    def _update_best(self, value: float | None, number: int) -> None:
+        """Take a finished trial into account for the best one."""
+        self.best = self._best_with([(value, number)])
 
-    def _stand(self, last: bool = False) -> None:
-        """Tell those who watch where the search stands; not more than some times a second."""
+    def _best_with(self, values: Iterable[tuple[float | None, int]]) -> tuple[float, int] | None:
+        """Return cost and number of the best of these trials and of those that are finished."""
+        costs = [(self.store.cost(v), number) for v, number in values if v is not None and math.isfinite(v)]
+        return min([*costs, *([self.best] if self.best is not None else [])], default=None)
+
+    def _notify(self, last: bool = False) -> None:
+        """Tell those who watch the progress of the search; not more than some times a second."""
         now = time.monotonic()
-        if not last and now - self.last_standing < SAY_EVERY:
+        if not last and now - self.last_call < SECONDS_BETWEEN_CALLS:
             return
-        self.last_standing = now
-        states = [state_of(trial) for trial in self.records.trials()]
-        training = [each for each in self.field.values() if not each.told]
-        value, at = self._lead([(self._value(each.member), each.number) for each in training]) or (None, None)
-        standing = SearchProgress(
+        self.last_call = now
+        states = [state_of(trial) for trial in self.store.trials()]
+        training = [trial for trial in self.batch.values() if not trial.finished]
+        best = self._best_with([(self._value(trial.member), trial.number) for trial in training])
+        progress = SearchProgress(
             finished=sum(state in ("complete", "pruned", "diverged") for state in states),
-            trials=self.records.total,
+            trials=self.store.total,
             training=len(training),
             stopped=states.count("pruned"),
             diverged=states.count("diverged"),
             epochs=self.epochs,
             metric=self.experiment.metric,
-            value=None if value is None else self.records.cost(value),
-            trial=at,
+            value=None if best is None else self.store.cost(best[0]),
+            trial=None if best is None else best[1],
             seconds=now - self.started,
         )
         for watch in self.watchers:
-            watch(standing)
+            watch(progress)
 
     def result(self, staged: bool, retrain: bool) -> SearchResult:
-        """Return the search as it stands in the study."""
-        experiment, records = self.experiment, self.records
-        trials = [_tried(trial, experiment.space) for trial in records.trials()]
-        ranking = sorted(trials, key=lambda trial: _rank(trial, records))
+        """Return the result of the search, as far as the study has it."""
+        experiment, store = self.experiment, self.store
+        trials = [read_trial(trial, experiment.space) for trial in store.trials()]
+        ranking = rank(trials, store.order)
         winner = ranking[0] if ranking else None
         if winner is None or winner.value is None:
             if any(trial.state == "diverged" for trial in trials):
-                raise _all_diverged(trials)
+                raise all_diverged(trials)
             if training := [trial for trial in trials if trial.state == "running"]:
                 raise NothingLeftError(
                     f"Nothing is left to begin: the other processes of this study train the last {len(training)} of "
-                    f"{records.total} trials, and none is finished yet. The same call shows them when they are."
+                    f"{store.total} trials, and none is finished yet. The same call shows them when they are."
                 )
             raise SettingError("No trial has come to the end of an epoch: give the search more time.")
-        stage = records.stages[winner.stage]
+        stage = store.stages[winner.stage]
 
         def run() -> Run:
             if retrain:
                 return retrained(experiment, winner, stage)
-            if self.best is not None and self.best[0][-1] == winner.number:
-                return self.best[1].run()
-            [member] = experiment.trainer.add_members([self._given(experiment.labels(winner.settings), stage)])
+            if self.best_member is not None and self.best_member[0][-1] == winner.number:
+                return self.best_member[1].run()
+            [member] = experiment.trainer.add_members([self._differences(experiment.labels(winner.settings), stage)])
             experiment.trainer.train([member], until=winner.epochs)
             return member.run()
 
@@ -294,70 +297,13 @@ class SearchRunner:
             trials,
             winner,
             experiment.metric,
-            records.study,
+            store.study,
             run,
             ranking=[trial.number for trial in ranking],
             staged=staged,
         )
 
 
-def state_of(trial: FrozenTrial) -> str:
-    """Return what a trial has come to."""
-    name = trial.state.name.lower()
-    if name == "pruned" and trial.user_attrs.get("diverged", False):
-        return "diverged"
-    return {"fail": "failed"}.get(name, name)
-
-
-def _tried(trial: FrozenTrial, space: Space) -> Trial:
-    about = trial.user_attrs
-    state = state_of(trial)
-    steps = sorted(trial.intermediate_values)
-    curves = {name: [math.nan if v is None else v for v in values] for name, values in about.get("curves", {}).items()}
-    epochs = int(about.get("epochs", max(steps, default=0)))
-    records = [{"epoch": i + 1, **{name: values[i] for name, values in curves.items()}} for i in range(epochs)]
-    return Trial(
-        number=trial.number,
-        settings=space.options({name: value for name, value in trial.params.items() if name in space.entries}),
-        value=trial.value if state in ("complete", "pruned") and trial.value is not None else None,
-        state=state,
-        epochs=epochs,
-        best_epoch=int(about.get("best_epoch", epochs)),
-        seconds=float(about.get("seconds", 0.0)),
-        history=History(records if curves else []),
-        stopped=about.get("stopped"),
-        stage=int(about["claim"]["stage"]),
-    )
-
-
-def _rank(trial: Trial, records: TrialStore) -> tuple[Any, ...]:
-    """Complete trials by value, then those that were stopped, the last ones first, then those without a value."""
-    states = ("complete", "pruned", "running", "diverged", "failed")
-    late = -trial.epochs if trial.state == "pruned" else 0
-    if trial.value is None:
-        return states.index(trial.state), late, math.inf, math.inf, trial.number
-    loss = trial.history["val_loss"][trial.best_epoch - 1] if "val_loss" in trial.history.columns else math.nan
-    return states.index(trial.state), late, *records.order(trial.value, loss, trial.number)
-
-
-def _epoch(member: Member) -> int:
+def _model_epoch(member: Member) -> int:
     """Return the epoch whose weights a member has."""
     return member.model_epoch or len(member.history)
-
-
-def _all_diverged(trials: Sequence[Trial]) -> DivergedError:
-    """Return an error that says what was tried."""
-    names = dict.fromkeys(name for trial in trials for name in trial.settings)
-    tried = []
-    for name in names:
-        values = [trial.settings[name] for trial in trials if name in trial.settings]
-        if all(map(is_number, values)):
-            tried.append(f"{name} from {min(values):.4g} to {max(values):.4g}")
-        else:
-            tried.append(f"{name} {', '.join(dict.fromkeys(map(repr, values)))}")
-    return DivergedError(
-        f"All {len(trials)} trials diverged: the cost became NaN or infinite. Tried: {'; '.join(tried)}. Search "
-        "smaller learning rates, or give the optimizer clip_norm=1.0.",
-        step=0,
-        layer="",
-    )

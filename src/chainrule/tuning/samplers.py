@@ -1,4 +1,4 @@
-"""Which values a trial gets. Imports Optuna: it is itself imported when a search starts.
+"""Samplers: which values a trial gets. Imports Optuna: it is itself imported when a search starts.
 
 Where a trial stands in the search, its *position*, is what its values follow from (and for TPE what is known by then).
 So a search that was interrupted goes on as it would have, and processes that share a study never draw the same twice.
@@ -31,7 +31,7 @@ FIRST_RANDOM = 10
 
 
 class PositionalSampler(BaseSampler):
-    """Gives a trial the values that were worked out for its position.
+    """Gives a trial the values that follow from its position.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ class PositionalSampler(BaseSampler):
         self.name, self.space, self.stages, self.seed = name, space, stages, seed % 2**64
         self.point: Mapping[str, Any] = {}
         self.number = 0
-        self.adaptive: TPESampler | None = None  # of the trial that is being asked
+        self.adaptive: TPESampler | None = None  # of the trial that is asked for now
         if name == "grid":
             self._grid = _grid(space, stages[0].trials)
 
     @property
     def most(self) -> float:
-        """How many trials there are values for."""
+        """The number of trials that there are values for."""
         return len(self._grid) if self.name == "grid" else math.inf
 
     def plan(self, space: Space, stage: int, position: int, number: int) -> None:
@@ -139,33 +139,33 @@ def _tpe(space: Space, seed: int, number: int) -> TPESampler:
 
     Trials that are still trained count as bad ones (the constant liar), so a batch is spread out.
     """
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=own, multivariate=True, group=space.conditional, constant_liar=True)
+        return TPESampler(seed=trial_seed, multivariate=True, group=space.conditional, constant_liar=True)
 
 
 @functools.lru_cache(maxsize=8)
 def _sobol(dimensions: int, seed: int, stage: int, count: int) -> np.ndarray:
-    """Points of a scrambled Sobol sequence (Sobol, 1967; Owen, 1998), which fill the cube more evenly than chance."""
+    """Return points of a scrambled Sobol sequence (Sobol, 1967; Owen, 1998), more even than chance."""
     from scipy.stats import qmc
 
     rng = np.random.default_rng([seed, stage])
-    found: np.ndarray = qmc.Sobol(dimensions, scramble=True, rng=rng).random_base2(math.ceil(math.log2(max(2, count))))
-    return found
+    points: np.ndarray = qmc.Sobol(dimensions, scramble=True, rng=rng).random_base2(math.ceil(math.log2(max(2, count))))
+    return points
 
 
 def _grid(space: Space, trials: int) -> list[dict[str, Any]]:
     """Return all options with as many evenly spaced values of each range as the trials have room for, at least two."""
-    found = space.grid(2)
-    if len(found) > trials:
+    points = space.grid(2)
+    if len(points) > trials:
         raise SettingError(
-            f"The grid has {len(found)} points with two values for each range, more than trials={trials}: give "
-            f"trials={len(found)}, fewer settings or options, or another sampler."
+            f"The grid has {len(points)} points with two values for each range, more than trials={trials}: give "
+            f"trials={len(points)}, fewer settings or options, or another sampler."
         )
     for levels in range(3, trials + 1):
         finer = space.grid(levels)
-        if len(finer) > trials or (levels > 64 and len(finer) == len(found)):
+        if len(finer) > trials or (levels > 64 and len(finer) == len(points)):
             break
-        found = finer
-    return found
+        points = finer
+    return points

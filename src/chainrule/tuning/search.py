@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.study import Study
 
-#: Trials that are asked for, and trained, at once: by samplers that do not look at results, and by those that do.
+#: Trials that are claimed, and trained, at once: by samplers that do not look at results, and by those that do.
 BATCH, ADAPTIVE_BATCH = 64, 16
 
 #: Of a study that several processes may share, each takes one in so many of the trials that are left.
@@ -71,7 +71,7 @@ def search(
 ) -> SearchResult:
     """Search for the settings with which a network does best on validation rows.
 
-    Trials are asked for in batches, and each batch is trained as one population, so that several validations run at the
+    Trials are claimed in batches, and each batch is trained as one population, so that several validations run at the
     same time (lecture 003). All trials have the same seed, training rows, order of these and validation rows: they
     differ in nothing but their settings.
 
@@ -108,7 +108,7 @@ def search(
     validation
         As for `fit`; None: the data's own part, or else a fifth, drawn once for all trials.
     batch
-        Trials asked for at once. None: 64 (of "tpe" and samplers of Optuna 16), or as many as the smallest stage has;
+        Trials to a batch. None: 64 (of "tpe" and samplers of Optuna 16), or as many as the smallest stage has;
         of a ``shared`` study at most a quarter of those that are left; of a stage with rungs all.
     timeout, max_epochs
         End after so many seconds, or epochs over all trials. Trials that are under way then count as they are.
@@ -121,11 +121,11 @@ def search(
     shared
         Several processes may work on one study: each trial is trained by one of them, and each returns when no trial is
         left to begin. None: where ``study`` is given; False: this process takes larger batches, and leaves less to
-        others. A field whose worst are stopped (``stages`` with rungs) is trained by one process.
+        others. A batch whose worst are stopped (``stages`` with rungs) is trained by one process.
     retrain
         Train the winner once more, on training and validation rows together, for as many epochs as it had.
     test
-        ``(x, y)`` or a `Dataset` to judge the winner on, once, at the end; None: the data's test part if it has one;
+        ``(x, y)`` or a `Dataset` to evaluate the winner on, once, at the end; None: the data's test part if it has one;
         False: not at all. A warning says when the search has fitted the validation rows.
     callbacks
         As for `fit_population`: called with an `Event` for each trial after each of its epochs.
@@ -138,7 +138,7 @@ def search(
 
     Returns
     -------
-    Search
+    SearchResult
         ``.leaderboard``, ``.settings`` and ``.best`` (a `Run`) of the best trial, ``.trials`` with their curves,
         ``.study``.
 
@@ -174,17 +174,17 @@ def search(
     if timeout is not None and (not is_number(timeout) or not timeout > 0):
         raise SettingError(f"search: timeout is a number of seconds above 0, got {timeout!r}.")
     random.key(seed)
-    judged_on = test_part(test, data)
+    test_data = test_part(test, data)
     if validation is None and not (isinstance(data, Dataset) and data.validation is not None):
         validation = 0.2
-    whole = Space(space)
-    if "epochs" in whole and stages is not None:
+    full_space = Space(space)
+    if "epochs" in full_space and stages is not None:
         raise SettingError("space: 'epochs' is shared out by stages; leave one of them out.")
-    if twice := [name for name in settings if name in whole]:
+    if repeated := [name for name in settings if name in full_space]:
         raise SettingError(
-            f"search: {twice[0]!r} is in the space and given for all trials, too; leave one of them out."
+            f"search: {repeated[0]!r} is in the space and given for all trials, too; leave one of them out."
         )
-    staged = plan(stages, trials, epochs)
+    all_stages = plan(stages, trials, epochs)
     common = settings | {"epochs": epochs, "validation": validation, "seed": seed}
     options = {"engine": engine, "devices": devices, "callbacks": callbacks}
 
@@ -193,50 +193,53 @@ def search(
     from chainrule.tuning.trial_store import TrialStore
 
     with quiet():
-        source = PositionalSampler(sampler, whole, staged, seed) if isinstance(sampler, str) else sampler
-        if isinstance(source, PositionalSampler) and source.most < staged[0].trials:
-            staged = [Stage(int(source.most), staged[0].rungs, staged[0].factor)]
-        experiment = Experiment(net, data, whole, common, metric, options)
+        optuna_sampler = (
+            PositionalSampler(sampler, full_space, all_stages, seed) if isinstance(sampler, str) else sampler
+        )
+        if isinstance(optuna_sampler, PositionalSampler) and optuna_sampler.most < all_stages[0].trials:
+            all_stages = [Stage(int(optuna_sampler.most), all_stages[0].rungs, all_stages[0].factor)]
+        experiment = Experiment(net, data, full_space, common, metric, options)
         # More trials may be added later, but not where their number says how the others are treated.
         fixed: dict[str, Any] = {"trials": trials} if stages is not None or sampler == "grid" else {}
         if stages is not None:
-            fixed["shares"] = [(stage.trials, stage.rungs, stage.narrow) for stage in staged]
+            fixed["shares"] = [(stage.trials, stage.rungs, stage.narrow) for stage in all_stages]
         identity = experiment.identity(stages=stages, **fixed)
-        records = TrialStore(study, name, experiment.metric, identity, whole, staged, source)
-        most = batch or _batch(source, staged)
-        shares = batch is None and (study is not None if shared is None else shared)
-        size = functools.partial(_fair, most, records.total) if shares else functools.partial(min, most)
-        hunt = SearchRunner(experiment, records, batch, size, started, timeout, max_epochs)
+        store = TrialStore(study, name, experiment.metric, identity, full_space, all_stages, optuna_sampler)
+        largest_batch = batch or _largest_batch(optuna_sampler, all_stages)
+        batch_size = functools.partial(min, largest_batch)
+        if batch is None and (study is not None if shared is None else shared):
+            batch_size = functools.partial(_fair_batch, largest_batch, store.total)
+        runner = SearchRunner(experiment, store, batch_size, batch, started, timeout, max_epochs)
         if progress:
             print_notes(experiment.notes)
-        with show_progress(records.total, progress) as show:
-            hunt.run([show, *([watch] if watch is not None else [])], study is not None)
-        found = hunt.result(stages is not None, retrain)
+        with show_progress(store.total, progress) as show:
+            runner.run([show, *([watch] if watch is not None else [])], study is not None)
+        result = runner.result(stages is not None, retrain)
     if retrain:
-        found.best  # noqa: B018 - now, not when it is looked at
-    if judged_on is not None:
-        compared = sum(trial.value is not None for trial in found.trials)
-        found.search_gap = search_gap(
-            found.best, judged_on, experiment.metric, found.score, compared, experiment.validated
+        result.best  # noqa: B018 - now, not when it is looked at
+    if test_data is not None:
+        compared = sum(trial.value is not None for trial in result.trials)
+        result.search_gap = search_gap(
+            result.best, test_data, experiment.metric, result.score, compared, experiment.validation_rows
         )
-        if (warning := found.search_gap.warning()) is not None:
+        if (warning := result.search_gap.warning()) is not None:
             warnings.warn(warning, stacklevel=2)
-    found.seconds = time.monotonic() - started
-    return found
+    result.seconds = time.monotonic() - started
+    return result
 
 
-def _batch(sampler: Any, stages: Sequence[Stage]) -> int:
-    """Trials at once: not more than the smallest stage has, so that batches are alike and use one compiled program."""
+def _largest_batch(sampler: Any, stages: Sequence[Stage]) -> int:
+    """Return the trials to a batch: not more than the smallest stage has, so that all batches use one program."""
     adaptive = getattr(sampler, "name", "tpe") == "tpe"
     return min([ADAPTIVE_BATCH if adaptive else BATCH, *(stage.trials for stage in stages if len(stage.rungs) == 1)])
 
 
-def _fair(most: int, trials: int, left: int) -> int:
-    """Trials at once of a study that others may work on: a quarter of those that are left, and not too few.
+def _fair_batch(most: int, trials: int, left: int) -> int:
+    """Return the trials to a batch of a study that others may work on: a quarter of those left, and not too few.
 
     Powers of two, since each number of networks that train together is a program to compile.
 
-    >>> [_fair(64, 64, left) for left in (64, 48, 24, 4)]
+    >>> [_fair_batch(64, 64, left) for left in (64, 48, 24, 4)]
     [16, 8, 4, 4]
     """
     quarter = max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1)

@@ -1,4 +1,4 @@
-"""How the epochs of a search are shared out: all trials alike, coarse to fine, or the field thinned as it goes on."""
+"""How the epochs of a search are shared out: all trials alike, coarse to fine, or with the worst stopped on the way."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Stage(metaclass=PlainSettings):
         return self.rungs[-1]
 
     def keep(self, trials: int, rung: int) -> int:
-        """Return how many of a field of so many go on from a rung (counted from 0)."""
+        """Return how many of so many trials go on from a rung (counted from 0)."""
         return max(1, math.floor(trials / self.factor ** (rung + 1) + 1e-9))
 
     def around(self, trials: int) -> int:
@@ -70,8 +70,8 @@ class Stage(metaclass=PlainSettings):
         return max(FEWEST, math.ceil(self.narrow * trials))
 
 
-def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
-    """Return the stages of a search by name, for so many trials and epochs; stages given as they are.
+def plan(stages: Any, trials: int, epochs: int) -> list[Stage]:
+    """Return the stages of a search by their name, for so many trials and epochs; a list of stages as it is.
 
     Raises `SettingError` where there are too few epochs or trials for the name.
 
@@ -81,17 +81,17 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
     >>> [(stage.trials, stage.rungs) for stage in plan("hyperband", 49, 27)]
     [(27, (1, 3, 9, 27)), (12, (3, 9, 27)), (6, (9, 27)), (4, (27,))]
     """
-    if given is None:
+    if stages is None:
         return [Stage(trials, (epochs,))]
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return _given(list(given), trials)
-    check_name("way to share out the epochs (stages)", given, NAMES)
-    least = 2 if given == "coarse_to_fine" else FACTOR
+    if isinstance(stages, Sequence) and not isinstance(stages, str):
+        return _check_stages(list(stages), trials)
+    check_name("way to share out the epochs (stages)", stages, NAMES)
+    least = 2 if stages == "coarse_to_fine" else FACTOR
     if epochs < least:
-        raise SettingError(f"stages={given!r} needs at least {least} epochs to share out, got epochs={epochs}.")
-    if given == "coarse_to_fine":
+        raise SettingError(f"stages={stages!r} needs at least {least} epochs to share out, got epochs={epochs}.")
+    if stages == "coarse_to_fine":
         return _coarse_to_fine(trials, epochs)
-    if given == "halving":
+    if stages == "halving":
         if trials < FACTOR:
             raise SettingError(f'stages="halving" needs at least {FACTOR} trials, got trials={trials}.')
         return [Stage(trials, _rungs(epochs, min(_steps(trials), _steps(epochs))))]
@@ -99,7 +99,7 @@ def plan(given: Any, trials: int, epochs: int) -> list[Stage]:
 
 
 def _coarse_to_fine(trials: int, epochs: int) -> list[Stage]:
-    """Lecture 003: first a coarse search for a few epochs, then a finer one for more, and that again.
+    """Return stages of a coarse search for a few epochs, a finer one for more, and that again (lecture 003).
 
     ½ of the trials, over the whole space, get ⅒ of the epochs, ¼ get ⅕, and ¼ get all of them (where ¼ is fewer than
     three trials: ¾ get ⅕, and the others all). From the second stage on they are drawn from the space narrowed around
@@ -118,7 +118,7 @@ def _coarse_to_fine(trials: int, epochs: int) -> list[Stage]:
 
 
 def _hyperband(trials: int, epochs: int) -> list[Stage]:
-    """Hyperband (Li et al., 2018): successive halving from several starts, from bold to careful.
+    """Return stages of Hyperband (Li et al., 2018): successive halving from several starts, from bold to careful.
 
     Bracket s = S, …, 0 has ⌈(S+1)/(s+1) ηˢ⌉ trials that begin with R η⁻ˢ of the R epochs, S = ⌊log_η R⌋; the numbers
     are scaled so that they add up to ``trials``.
@@ -130,21 +130,23 @@ def _hyperband(trials: int, epochs: int) -> list[Stage]:
     scaled = [max(1, math.floor(n * trials / sum(sizes))) for n in sizes]
     scaled[0] += trials - sum(scaled)
     while scaled[0] < 1:  # more brackets than the trials have room for: take from the largest
-        at = max(range(len(scaled)), key=lambda i: scaled[i])
-        scaled[at], scaled[0] = scaled[at] - 1, scaled[0] + 1
+        largest = max(range(len(scaled)), key=lambda i: scaled[i])
+        scaled[largest], scaled[0] = scaled[largest] - 1, scaled[0] + 1
     return [Stage(n, _rungs(epochs, s)) for n, s in zip(scaled, range(most, -1, -1), strict=True)]
 
 
 def _rungs(epochs: int, steps: int) -> tuple[int, ...]:
-    """R η⁻ˢ, …, R η⁻¹, R."""
+    """Return R η⁻ˢ, …, R η⁻¹, R."""
     return tuple(sorted({max(1, round(epochs / FACTOR**s)) for s in range(steps, -1, -1)}))
 
 
 def _steps(count: int) -> int:
+    """Return how often a count can be divided by `FACTOR`."""
     return int(math.log(count, FACTOR) + 1e-9)
 
 
-def _given(stages: list[Any], trials: int) -> list[Stage]:
+def _check_stages(stages: list[Any], trials: int) -> list[Stage]:
+    """Return the stages; raise `SettingError` if they do not fit together."""
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise SettingError(
             f"stages is one of {', '.join(NAMES)}, or a list of chainrule.tuning.Stage(trials, rungs); got {stages!r}."

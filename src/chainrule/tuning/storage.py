@@ -1,4 +1,4 @@
-"""Where studies are kept: opened, checked, and told apart. Imports Optuna, as `chainrule.tuning.trial_store` does."""
+"""Storages of studies: opened, checked, and told apart. Imports Optuna, as `chainrule.tuning.trial_store` does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.files import as_path
 from chainrule.passwords import mask_passwords, without_passwords
 from chainrule.tuning.journal import is_journal, journal_backend
 
-#: What a study is called that was given no name.
+#: The name of a study where none is asked for.
 NAME = "chainrule"
 
 #: The attribute of a study that tells experiments apart.
@@ -31,36 +31,37 @@ BUSY_SECONDS = 60
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, Optuna logs nothing but errors."""
-    before = optuna.logging.get_verbosity()
+    """Have Optuna log nothing but errors, inside."""
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         yield
     finally:
-        optuna.logging.set_verbosity(before)
+        optuna.logging.set_verbosity(verbosity)
 
 
-def open_study(given: Any, name: str | None, direction: Literal["minimize", "maximize"]) -> Study:
-    """Return the study in a storage, made if it is not there."""
-    if isinstance(given, Study):
-        if given.direction.name.lower() != direction:
+def open_study(location: Any, name: str | None, direction: Literal["minimize", "maximize"]) -> Study:
+    """Open the study at a location, or make it there; None: in memory. One that is open is returned as it is."""
+    if isinstance(location, Study):
+        if location.direction.name.lower() != direction:
             raise SettingError(f"The metric of this search is to {direction}; the study was made to do the opposite.")
-        return given
-    storage = None if given is None else _storage(given)
+        return location
+    storage = None if location is None else _storage(location)
     try:
         return optuna.create_study(storage=storage, study_name=name or NAME, direction=direction, load_if_exists=True)
     except Exception as error:
-        raise _unreachable(given, error) from None
+        raise _unreachable(location, error) from None
 
 
-def _storage(given: Any) -> BaseStorage:
-    if not isinstance(given, str | os.PathLike):
+def _storage(location: Any) -> BaseStorage:
+    """Open the journal or the database at a location."""
+    if not isinstance(location, str | os.PathLike):
         raise SettingError(
             "study is the path of a journal file, the URL of a database such as sqlite:///search.db, or an Optuna "
-            f"study; got {given!r}."
+            f"study; got {location!r}."
         )
-    text = os.fspath(given)
-    return _database(text) if is_address(text) else _journal(as_path(text), given)
+    text = os.fspath(location)
+    return _database(text) if is_address(text) else _journal(as_path(text), location)
 
 
 def is_address(text: str) -> bool:
@@ -69,6 +70,7 @@ def is_address(text: str) -> bool:
 
 
 def _database(address: str) -> BaseStorage:
+    """Open a database; another process may be making it at the same time."""
     for attempts_left in (2, 1, 0):
         try:
             if not address.startswith("sqlite"):
@@ -92,7 +94,7 @@ def _lock_transactions(storage: RDBStorage) -> None:
     from sqlalchemy import event
 
     @event.listens_for(storage.engine, "connect")
-    def no_transactions_of_its_own(connection: Any, _: Any) -> None:
+    def begin_none_itself(connection: Any, _: Any) -> None:
         connection.isolation_level = None
 
     @event.listens_for(storage.engine, "begin")
@@ -102,44 +104,45 @@ def _lock_transactions(storage: RDBStorage) -> None:
     storage.engine.dispose()
 
 
-def _journal(path: Path, given: Any) -> BaseStorage:
+def _journal(path: Path, location: Any) -> BaseStorage:
+    """Open a journal, which is made if it is not there."""
     if path.is_dir():
         raise FileError(f"study: {path} is a folder; give the path of a file in it, such as {path / 'search.journal'}.")
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
         if not is_journal(path):
-            raise _no_journal(path, "it begins with something else")
+            raise _not_a_journal(path, "it begins with something else")
         backend = journal_backend(path.absolute())
     except OSError as error:
-        raise _unreachable(given, error) from None
+        raise _unreachable(location, error) from None
     try:
         return JournalStorage(backend)
     except Exception as error:
-        raise _no_journal(path, str(error) or type(error).__name__) from None
+        raise _not_a_journal(path, str(error) or type(error).__name__) from None
 
 
-def _no_journal(path: Path, reason: str) -> FileError:
+def _not_a_journal(path: Path, reason: str) -> FileError:
     return FileError(
         f"study: {path} is no journal of a search ({reason}). Choose another file; a database is given by its URL, "
         "such as sqlite:///search.db."
     )
 
 
-def _unreachable(given: Any, error: Exception) -> ChainruleError:
+def _unreachable(location: Any, error: Exception) -> ChainruleError:
     if isinstance(error, ChainruleError):
         return error
     reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-    if isinstance(given, str | os.PathLike):
-        reason = without_passwords(reason, os.fspath(given))
+    if isinstance(location, str | os.PathLike):
+        reason = without_passwords(reason, os.fspath(location))
     if isinstance(error, ImportError):
         reason += "; install what this kind of database needs"
-    return FileError(f"The study's storage {shown(given)} cannot be reached: {reason}.")
+    return FileError(f"The study's storage {format_storage(location)} cannot be reached: {reason}.")
 
 
-def shown(given: Any) -> str:
-    """Return a storage by name, without its password."""
-    return "the study" if given is None or isinstance(given, Study) else mask_passwords(str(given))
+def format_storage(location: Any) -> str:
+    """Return the location of a study as text, without its password."""
+    return "the study" if location is None or isinstance(location, Study) else mask_passwords(str(location))
 
 
 def check_identity(study: Study, identity: Mapping[str, str], where: str) -> None:

@@ -1,4 +1,4 @@
-"""The processes that share a study: each says that it is there, and is known to have ended when it has.
+"""The processes that share a study: each writes that it is alive, and is known to have ended when it has.
 
 A process is told from others by a random token for each search, not by its number and machine alone: in a container
 every process has number 1, and a restarted container the name of the one before.
@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optuna.study import Study
 
-#: A process says so often that it is there. One of another machine counts as ended when it was silent for the lease
+#: A process writes so often that it is alive. One of another machine counts as ended when it was silent for the lease
 #: while it was watched; or for so long by the clocks of the two machines that their difference does not matter.
 BEAT, LEASE, LONG_SILENCE = 10.0, 60.0, 900.0
 
 #: The searches that go on in this process: its number, since a fork copies them, and their tokens.
-_here: set[tuple[int, str]] = set()
+_searches_here: set[tuple[int, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Process:
             return False
         except PermissionError:
             pass
-        started = _started(self.pid)
+        started = _start_time(self.pid)
         return started == self.started if started and self.started else None
 
 
 def this_process() -> Process:
-    """This process."""
-    return Process(_machine(), os.getpid(), _started(os.getpid()) or "")
+    """Return this process."""
+    return Process(_machine(), os.getpid(), _start_time(os.getpid()) or "")
 
 
 @functools.cache
@@ -72,8 +72,8 @@ def _machine() -> str:
     return " ".join(parts if len(parts) > 1 else [*parts, f"{uuid.getnode():x}"])
 
 
-def _started(pid: int) -> str | None:
-    """When a process began, in clock ticks since the machine did; None where that is not told."""
+def _start_time(pid: int) -> str | None:
+    """Return when a process began, in clock ticks since the machine did; None where that is not known."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -95,48 +95,48 @@ class Workers:
 
     @contextlib.contextmanager
     def present(self) -> Iterator[None]:
-        """Inside, the study says now and then that this search goes on."""
+        """Write into the study now and then, inside, that this search goes on."""
         ending = threading.Event()
 
         def beat() -> None:
             while not ending.wait(BEAT):
                 with contextlib.suppress(Exception):  # the storage may be away for a while; training goes on
-                    self._say()
+                    self._write_beat()
 
-        _here.add((os.getpid(), self.token))
+        _searches_here.add((os.getpid(), self.token))
         thread = threading.Thread(target=beat, daemon=True)
         try:
-            self._say()
+            self._write_beat()
             thread.start()
             yield
         finally:
-            _here.discard((os.getpid(), self.token))
+            _searches_here.discard((os.getpid(), self.token))
             ending.set()
             if thread.ident is not None:
                 thread.join()
             with contextlib.suppress(Exception):
-                self._say(ended=True)
+                self._write_beat(ended=True)
 
-    def _say(self, ended: bool = False) -> None:
+    def _write_beat(self, ended: bool = False) -> None:
         record = asdict(self.process) | {"beat": time.time(), "ended": ended}
         self.study.set_user_attr(f"worker {self.token}", record)
 
-    def is_there(self, token: str) -> bool | None:
+    def is_alive(self, token: str) -> bool | None:
         """Return whether a worker goes on; None while that is not known yet (`LEASE`)."""
-        return self._is_there(token, self.study.user_attrs.get(f"worker {token}"))
+        return self._is_alive(token, self.study.user_attrs.get(f"worker {token}"))
 
     def others(self) -> dict[str, bool | None]:
         """Return the other workers that have not ended as far as known: whether they go on."""
         records = {name[7:]: record for name, record in self.study.user_attrs.items() if name.startswith("worker ")}
-        states = {token: self._is_there(token, record) for token, record in records.items() if token != self.token}
+        states = {token: self._is_alive(token, record) for token, record in records.items() if token != self.token}
         return {token: state for token, state in states.items() if state is not False}
 
     def silence(self, token: str) -> float:
-        """Seconds for which a worker of another machine was silent while it was watched."""
+        """Return the seconds for which a worker of another machine was silent while it was watched."""
         return time.monotonic() - self._heard[token][1] if token in self._heard else 0.0
 
-    def _is_there(self, token: str, record: Any) -> bool | None:
-        if (os.getpid(), token) in _here:
+    def _is_alive(self, token: str, record: Any) -> bool | None:
+        if (os.getpid(), token) in _searches_here:
             return True
         if record is None or record["ended"]:
             return False
