@@ -177,7 +177,7 @@ def test_a_restarted_container_finishes_what_the_one_before_began(
     monkeypatch.setattr(trial_store, "SAY_AFTER", 0.0)
     elsewhere("one machine")
     dead = open_store()
-    dead.workers._say()
+    dead.workers._write_beat()
     take(dead, 3)
     if restarted == "the same machine":
         monkeypatch.setattr(workers, "this_process", lambda: Process("one machine", 1, "later"))

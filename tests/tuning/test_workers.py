@@ -105,7 +105,7 @@ def test_a_search_whose_end_could_not_be_written_has_ended_all_the_same(
     here: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with here.present(), monkeypatch.context() as changed:
-        changed.setattr(here, "_say", lambda **_: 1 / 0)
+        changed.setattr(here, "_write_beat", lambda **_: 1 / 0)
     other = Workers(here.study)
     assert here.study.user_attrs[f"worker {here.token}"]["ended"] is False or here.token
     assert other.is_alive(here.token) is False
