@@ -382,7 +382,6 @@ WITH_PRIVATE_WORDS = {
     "testing",
     "training",
     "tree",
-    "tuning",
 }
 
 
