@@ -3,82 +3,137 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import FileError
-from chainrule.files import write_atomic
-from chainrule.report import population_figures as bands
-from chainrule.report import search_figures as landscape
+from chainrule.errors import DataError, FileError
+from chainrule.files import as_path, write_atomic
+from chainrule.models import Model
+from chainrule.report import population_figures, search_figures
 from chainrule.report.components import Page
 from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
+from chainrule.report.in_memory import facts_of, recipe_in_words, record_of, run_of
 from chainrule.report.markup import escape, join
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, EVALUATION, EVALUATION_FORMAT, REPORT
 from chainrule.runs.folder import finite
-from chainrule.runs.members import read_facts, read_members
-from chainrule.runs.trials import read_trials
-from chainrule.training.record import read_folder
+from chainrule.runs.members import Members, read_facts, read_members
+from chainrule.runs.trials import Trials, read_trials
+from chainrule.training.record import Record, read_folder
+from chainrule.training.run import Run
 
 
-def write_report(folder: str | Path) -> Path:
-    """Write ``report.html`` from the other files of a run's folder, and give its path.
+def write_report(
+    source: str | Path | Run | Model, path: str | Path | None = None, data: Any = None, *, validation: Any = None,
+    test: Any = None,
+) -> Path:  # fmt: skip
+    """Write the page about a run, and give its path.
 
-    A run without ``evaluation.json`` (one of `fit`, or one that is not finished) gets a page with its curves and
-    settings only.
+    From a run's folder: from its files, as ``chainrule report`` does. A run without ``evaluation.json`` (one of `fit`,
+    or one that is not finished) gets a page with its curves and settings only. From a `Run` or a `Model`: from what is
+    in memory; with ``data``, the model is judged first, beside simple rules that are fitted on the same data.
+
+    Parameters
+    ----------
+    source
+        The folder of a run, a `Run`, or a `Model`.
+    path
+        The file to write. None: ``report.html`` in the folder of the run.
+    data
+        What the run was trained on, as `fit` takes it: (x, y), a `Dataset`, a `Table` or a stream.
+    validation, test
+        Data of the same kind that it was not trained on. It is judged on the test data; where there is none on the
+        validation data, and else on the training data, which says nothing about new rows (and the page says so). A
+        `Dataset` brings its own parts.
 
     Raises
     ------
     FileError
         The folder holds no run, a file in it is damaged, or the page cannot be written.
+    DataError
+        The data does not fit the model; data for a folder, which has its own.
 
     Example
     -------
     >>> import chainrule as cr
-    >>> from chainrule.report import write_report
-    >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, out="irises", progress=False)
-    >>> write_report("irises").name
-    'report.html'
+    >>> iris = cr.data.load("iris")
+    >>> run = cr.fit(cr.Dense(3, "softmax"), (iris.x[::2], iris.y[::2]), epochs=2, progress=False)
+    >>> cr.report.write_report(run, "irises.html", (iris.x[::2], iris.y[::2]), test=(iris.x[1::2], iris.y[1::2])).name
+    'irises.html'
     """
-    folder = Path(folder)
-    path = folder / REPORT
-    write_atomic(path, render(folder))
+    if isinstance(source, Model):
+        source = run_of(source)
+    given = any(part is not None for part in (data, validation, test))
+    if isinstance(source, Run) and (given or source.folder is None):
+        if path is None and source.folder is None:
+            raise FileError("The run has no folder: say where to write its page, as in write_report(run, 'page.html').")
+        if given and data is None:
+            raise DataError("Give the data that the run was trained on, too: simple rules are fitted on the same rows.")
+        path = as_path(source.folder / REPORT if path is None else path)  # type: ignore[operator]
+        facts = {} if data is None else facts_of(source, data, validation, test)
+        page = page_of(record_of(source, path), facts, recipe_in_words(source))
+    else:
+        if given:
+            raise DataError("The folder of a run says what it was judged on: leave out the data.")
+        folder = as_path(source.folder if isinstance(source, Run) else source)  # type: ignore[arg-type]
+        path, page = as_path(folder / REPORT if path is None else path), read_page(folder)
+    write_atomic(path, render(page))
     return path
 
 
-def render(folder: Path) -> str:
-    """Return the page as text."""
-    record = read_folder(folder)
-    facts = read_evaluation(folder)
-    try:
-        curves = Curves(record.epochs, record.kept_epoch)
-        members, trials = read_members(folder), read_trials(folder)
-        drawn = figures(facts, curves) | (bands.figures(members) if members else {})
-        drawn |= landscape.figures(trials) if trials else {}
-        if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
-            drawn |= {
-                name: drawn.pop(of)
-                for name, of in (("loss", "members-loss"), ("score", "members-score"))
-                if of in drawn
-            }
+def read_page(folder: Path) -> Page:
+    """Read all that there is to show from a run's folder."""
+    record, facts = read_folder(folder), read_evaluation(folder)
+    with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        page = Page(record, facts, curves, drawn, config, members, trials)
+        return page_of(record, facts, config, read_members(folder), read_trials(folder))
+
+
+@contextlib.contextmanager
+def naming_the_damaged(folder: Path) -> Iterator[None]:
+    """Inside, a file that lacks something is a `FileError`."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise FileError(f"A file in {folder} is damaged: {type(error).__name__}: {error}.") from None
+
+
+def page_of(
+    record: Record,
+    facts: Mapping[str, Any],
+    config: str,
+    members: Members | None = None,
+    trials: Trials | None = None,
+) -> Page:
+    """Draw the figures of a page."""
+    curves = Curves(record.epochs, record.kept_epoch)
+    drawn = figures(facts, curves) | (population_figures.figures(members) if members else {})
+    drawn |= search_figures.figures(trials) if trials else {}
+    if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
+        renamed = (("loss", "members-loss"), ("score", "members-score"))
+        drawn |= {name: drawn.pop(of) for name, of in renamed if of in drawn}
+    return Page(record, facts, curves, drawn, config, members, trials)
+
+
+def render(page: Page) -> str:
+    """Return a page as text."""
+    with naming_the_damaged(page.record.path):
         sections = all_sections(page)
         parts: dict[str, str] = {
-            "title": escape(f"{record.path.resolve().name} – chainrule"),
+            "title": escape(f"{page.record.path.resolve().name} – chainrule"),
             "header": header(page, sections),
             "main": join(html for _, _, html in sections),
             "footer": footer(page),
         }
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise FileError(f"A file in {folder} is damaged: {type(error).__name__}: {error}.") from None
     script, plotly = _file("page.js"), plotly_script()
     parts |= {
         "hashes": f"{_hash(script)} {_hash(plotly)}",
@@ -88,7 +143,7 @@ def render(folder: Path) -> str:
         "script": script,
     }
     # In one pass: what was put in is not looked at again.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _file("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _file("page.html"))
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:

@@ -51,7 +51,11 @@ def network(page: Page) -> Html | None:
 
 def configuration(page: Page) -> Html:
     """Return the settings, as they are in config.toml."""
-    folded = tag("details", tag("summary", CONFIG), scroll(tag("pre", page.config)))
+    folded = tag(
+        "details",
+        tag("summary", CONFIG if page.record.config else "Loss and optimizer"),
+        scroll(tag("pre", page.config)),
+    )
     if "data" not in page.record.config:
         return folded
     again = tag("code", f"chainrule train --config {page.record.path / CONFIG}")
@@ -115,5 +119,6 @@ def footer(page: Page) -> Html:
     version = packages.get("chainrule", "") if isinstance(packages, Mapping) else ""
     files = [CONFIG, METRICS, RESULT, EVALUATION, ENVIRONMENT]
     there = [name for name in files if (page.record.path / name).exists()]
-    text = f"Written by chainrule {version} from the files beside this page: {', '.join(there)}."
+    source = f"the files beside this page: {', '.join(there)}" if there else "a run in memory"
+    text = f"Written by chainrule {version} from {source}."
     return tag("p", f"{text} It needs no network.")
