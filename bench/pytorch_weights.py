@@ -48,10 +48,10 @@ def main() -> None:
         def __init__(self, channels: int) -> None:
             super().__init__()
             self.register_buffer("mean", torch.zeros(channels, 1, 1))
-            self.register_buffer("deviation", torch.ones(channels, 1, 1))
+            self.register_buffer("std", torch.ones(channels, 1, 1))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return (x - self.mean) / self.deviation
+            return (x - self.mean) / self.std
 
     class Net(nn.Module):
         """The same network; the attributes have the names of the layers."""

@@ -9,7 +9,18 @@ import pytest
 from scipy import stats
 
 from chainrule.errors import ChainruleError
-from chainrule.statistics import Summary, alike, holm, levels, mcnemar, mean_interval, paired, percent, summary, wilson
+from chainrule.statistics import (
+    Summary,
+    format_to_uncertainty,
+    holm,
+    levels,
+    mcnemar,
+    mean_interval,
+    paired,
+    percent,
+    summary,
+    wilson,
+)
 
 RNG = np.random.default_rng(0)
 SAMPLES = [RNG.normal(0.9, 0.01, n) for n in (2, 3, 10, 100)]
@@ -21,7 +32,7 @@ def test_a_summary_is_scipys(values: np.ndarray, confidence: float) -> None:
     found = summary(values, confidence)
     low, high = stats.t.interval(confidence, len(values) - 1, values.mean(), stats.sem(values))
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
-    assert (found.mean, found.deviation) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
+    assert (found.mean, found.std) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
     assert mean_interval(values, confidence) == pytest.approx((low, high), rel=1e-12)
     assert found.values == tuple(values)
 
@@ -36,7 +47,7 @@ def test_values_that_are_no_numbers_are_counted_apart() -> None:
     assert str(lost) == "no value (n=0, 2 failed)"
     alone = summary([0.25])
     assert alone.mean == 0.25
-    assert math.isnan(alone.deviation)
+    assert math.isnan(alone.std)
     assert math.isnan(alone.low)
     assert str(alone) == "0.25 (n=1)"
 
@@ -67,7 +78,7 @@ def test_paired_differences_are_scipys(n: int) -> None:
 
 def test_equal_values_have_no_deviation_at_all() -> None:
     found = summary([0.1064] * 20)  # their sum divided by 20 is not 0.1064 in floating point
-    assert (found.mean, found.deviation, found.low, found.high) == (0.1064, 0.0, 0.1064, 0.1064)
+    assert (found.mean, found.std, found.low, found.high) == (0.1064, 0.0, 0.1064, 0.1064)
 
 
 def test_pairs_of_which_one_failed_are_left_out() -> None:
@@ -127,9 +138,9 @@ def test_mcnemar_and_wilson_are_scipys() -> None:
 
 
 def test_figures_of_one_kind_have_the_same_decimals() -> None:
-    assert alike(0.5, 0.25, scale=0.01) == ["0.500", "0.250"]
-    assert alike(-1e-6, scale=0.01) == ["0.000"]
-    assert alike(math.nan, 1.0, scale=math.nan) == ["nan", "1.0000"]
+    assert format_to_uncertainty(0.5, 0.25, scale=0.01) == ["0.500", "0.250"]
+    assert format_to_uncertainty(-1e-6, scale=0.01) == ["0.000"]
+    assert format_to_uncertainty(math.nan, 1.0, scale=math.nan) == ["nan", "1.0000"]
     assert percent(0.95) == "95 %"
 
 

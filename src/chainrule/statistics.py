@@ -12,7 +12,7 @@ from chainrule.checks import check_fraction
 from chainrule.errors import SettingError
 from chainrule.metrics import Metric
 
-#: The share of intervals that hold the true value, and the deviations of a normal distribution that make it.
+#: The fraction of intervals that hold the true value, and the deviations of a normal distribution that make it.
 LEVEL, DEVIATIONS = 0.95, 1.959963984540054
 
 
@@ -37,7 +37,7 @@ class Summary:
     """
 
     mean: float
-    deviation: float
+    std: float
     low: float
     high: float
     values: tuple[float, ...] = field(repr=False)
@@ -59,8 +59,8 @@ class Summary:
             return f"no value (n=0{failed})"
         if self.n == 1:
             return f"{self.mean:.4g} (n=1{failed})"
-        mean, deviation, low, high = alike(self.mean, self.deviation, self.low, self.high, scale=self.deviation)
-        return f"{mean} ± {deviation} ({percent(self.confidence)}: {low} to {high}, n={self.n}{failed})"
+        mean, std, low, high = format_to_uncertainty(self.mean, self.std, self.low, self.high, scale=self.std)
+        return f"{mean} ± {std} ({percent(self.confidence)}: {low} to {high}, n={self.n}{failed})"
 
     def format(self, metric: Metric) -> str:
         """Return the mean and standard deviation of values of a metric, and the interval of the mean.
@@ -74,29 +74,29 @@ class Summary:
             return mean
         low, high = (metric.format(metric.clip(value)) for value in (self.low, self.high))
         level = f"{percent(self.confidence)} interval of the mean"
-        return f"{mean} ± {metric.format_spread(self.deviation)} ({level}: {low} to {high})"
+        return f"{mean} ± {metric.format_spread(self.std)} ({level}: {low} to {high})"
 
 
 def summary(values: Iterable[float], confidence: float = LEVEL) -> Summary:
-    """Mean, deviation and the t interval of the mean: mean ± t(n − 1) · deviation / √n (Student, 1908).
+    """Return mean, standard deviation and the t interval of the mean: mean ± t(n − 1) · std / √n (Student, 1908).
 
     Values that are not finite are kept and counted in ``failed``; the figures are those of the others.
 
     >>> from chainrule.statistics import summary
-    >>> found = summary([1.0, 2.0, 3.0])
-    >>> found.mean, found.deviation, round(found.low, 2), round(found.high, 2)
+    >>> scores = summary([1.0, 2.0, 3.0])
+    >>> scores.mean, scores.std, round(scores.low, 2), round(scores.high, 2)
     (2.0, 1.0, -0.48, 4.48)
     """
     check_confidence(confidence)
-    given = tuple(float(value) for value in values)
-    finite = np.array([value for value in given if math.isfinite(value)])
-    mean, deviation = _mean(finite), _deviation(finite)
+    numbers = tuple(float(value) for value in values)
+    finite = np.array([value for value in numbers if math.isfinite(value)])
+    mean, std = _mean(finite), _std(finite)
     low, high = mean_interval(finite, confidence) or (math.nan, math.nan)
-    return Summary(mean, deviation, low, high, given, confidence)
+    return Summary(mean, std, low, high, numbers, confidence)
 
 
 def mean_interval(values: np.ndarray | Sequence[float], confidence: float = LEVEL) -> tuple[float, float] | None:
-    """Return the interval of a mean by Student's t: mean ± t · deviation / √n; None for fewer than two values.
+    """Return the interval of a mean by Student's t: mean ± t · std / √n; None for fewer than two values.
 
     >>> import numpy as np
     >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
@@ -109,8 +109,9 @@ def mean_interval(values: np.ndarray | Sequence[float], confidence: float = LEVE
     n = len(values)
     if n < 2 or not np.isfinite(values).all():
         return None
-    mean, reach = _mean(values), float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * _deviation(values) / math.sqrt(n)
-    return mean - reach, mean + reach
+    mean, error = _mean(values), _std(values) / math.sqrt(n)
+    low, high = stats.t.interval(confidence, n - 1, mean, error) if error else (mean, mean)
+    return float(low), float(high)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -118,7 +119,7 @@ def _mean(values: np.ndarray) -> float:
     return float(np.clip(values.mean(), values.min(), values.max())) if len(values) else math.nan
 
 
-def _deviation(values: np.ndarray) -> float:
+def _std(values: np.ndarray) -> float:
     """Return the standard deviation (divided by n − 1); of equal values exactly 0, NaN for fewer than two."""
     if len(values) < 2:
         return math.nan
@@ -147,13 +148,13 @@ class Difference:
 def paired(first: Sequence[float], second: Sequence[float], confidence: float = LEVEL) -> Difference:
     """Return the paired difference first − second with its t interval and two-sided p value (Student, 1908).
 
-    t = mean(d) / (deviation(d) / √n) with d = first − second. Where all differences are the same the deviation is
+    t = mean(d) / (std(d) / √n) with d = first − second. Where all differences are the same the standard deviation is
     zero and t means nothing: p is then that of the sign test, 2 · 0.5ⁿ (1 where they are all zero).
 
     >>> from chainrule.statistics import paired
-    >>> found = paired([0.95, 0.96, 0.94, 0.97], [0.93, 0.95, 0.93, 0.94])
-    >>> round(found.mean, 4), round(found.low, 4), round(found.high, 4), round(found.p, 3)
-    (0.0175, 0.0023, 0.0327, 0.035)
+    >>> difference = paired([0.95, 0.96, 0.94, 0.97], [0.93, 0.95, 0.93, 0.94])
+    >>> [round(getattr(difference, name), 4) for name in ("mean", "low", "high", "p")]
+    [0.0175, 0.0023, 0.0327, 0.0354]
     """
     check_confidence(confidence)
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -166,19 +167,18 @@ def paired(first: Sequence[float], second: Sequence[float], confidence: float = 
     bounds = mean_interval(differences, confidence)
     if bounds is None:
         return Difference(mean, math.nan, math.nan, math.nan, n)
-    deviation = float(differences.std(ddof=1))
+    std = float(differences.std(ddof=1))
     size = float(np.abs(np.concatenate([a[both], b[both]])).max())
-    if deviation <= 1e-12 * size:  # the same in every pair, up to rounding
+    if std <= 1e-12 * size:  # the same in every pair, up to rounding
         same = abs(mean) <= 1e-12 * size
         return Difference(0.0, 0.0, 0.0, 1.0, n) if same else Difference(mean, math.nan, math.nan, 2 * 0.5**n, n)
     from scipy import stats
 
-    t = mean / (deviation / math.sqrt(n))
-    return Difference(mean, *bounds, float(2 * stats.t.sf(abs(t), n - 1)), n)
+    return Difference(mean, *bounds, float(stats.ttest_rel(a[both], b[both]).pvalue), n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values of several questions asked at once, raised so that they hold together (Holm, 1979).
+    """Raise the p values of several questions asked at once, so that they hold together (Holm, 1979).
 
     Sorted from small to large, the i-th of m (from 0) is multiplied by m − i, and none is smaller than one before
     it. Below 0.05 in any of them by chance alone happens in at most 5 % of all experiments. NaN stays NaN, and is
@@ -188,11 +188,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    asked = _asked(p_values)
+    order = _in_order(p_values)
     raised = [math.nan] * len(p_values)
     largest = 0.0
-    for before, i in enumerate(asked):
-        largest = max(largest, min(1.0, (len(asked) - before) * p_values[i]))
+    for before, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - before) * p_values[i]))
         raised[i] = largest
     return raised
 
@@ -210,23 +210,23 @@ def levels(p_values: Sequence[float], confidence: float = LEVEL) -> list[float]:
     >>> [round(level, 4) for level in levels([0.001, 0.2, 0.03])]
     [0.9833, 0.975, 0.975]
     """
-    asked, chance = _asked(p_values), 1 - confidence
-    found = [confidence] * len(p_values)
+    order, chance = _in_order(p_values), 1 - confidence
+    confidences = [confidence] * len(p_values)
     rejected = 0
-    for before, i in enumerate(asked):
-        if rejected == before and (len(asked) - before) * p_values[i] < chance:
+    for before, i in enumerate(order):
+        if rejected == before and (len(order) - before) * p_values[i] < chance:
             rejected += 1
-        found[i] = 1 - chance / (len(asked) - min(before, rejected))
-    return found
+        confidences[i] = 1 - chance / (len(order) - min(before, rejected))
+    return confidences
 
 
-def _asked(p_values: Sequence[float]) -> list[int]:
+def _in_order(p_values: Sequence[float]) -> list[int]:
     """Return positions of the p values that are numbers, from the smallest on."""
     return sorted((i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i])
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """Return the interval of a share of which ``right`` of ``n`` were seen (Wilson, 1927): sound also near 0 and 1.
+def wilson(count: int, n: int) -> tuple[float, float]:
+    """Return the interval of a fraction of which ``count`` of ``n`` were seen (Wilson, 1927): sound also near 0 and 1.
 
     (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
 
@@ -236,14 +236,14 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     """
     if n < 1:
         return 0.0, 1.0
-    share, z2 = right / n, DEVIATIONS**2
-    centre = share + z2 / (2 * n)
-    reach = DEVIATIONS * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    p, z2 = count / n, DEVIATIONS**2
+    centre = p + z2 / (2 * n)
+    reach = DEVIATIONS * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return max(0.0, (centre - reach) / (1 + z2 / n)), min(1.0, (centre + reach) / (1 + z2 / n))
 
 
 def mcnemar(first: int, second: int) -> float:
-    """Return how likely so unequal a share is by chance, of the rows on which only one of two classifiers is right.
+    """Return how likely so unequal a number is by chance, of the rows on which only one of two classifiers is right.
 
     The exact test of McNemar (1947): under chance, each such row is a fair coin.
 
@@ -257,24 +257,26 @@ def mcnemar(first: int, second: int) -> float:
 
 
 def check_confidence(confidence: float) -> None:
-    """Raise `SettingError` unless this is a share that an interval can hold: above 0 and below 1."""
+    """Raise `SettingError` unless this is a fraction that an interval can hold: above 0 and below 1."""
     check_fraction("confidence", confidence, note=", such as 0.95")
 
 
-def percent(share: float) -> str:
-    """Return a share in per cent.
+def percent(fraction: float) -> str:
+    """Return a fraction in percent, with as many digits as it has.
 
     >>> percent(0.95), percent(0.999)
     ('95 %', '99.9 %')
     """
-    return f"{100 * share:.10g} %"
+    return f"{100 * fraction:.10g} %"
 
 
-def alike(*figures: float, scale: float) -> list[str]:
+def format_to_uncertainty(*figures: float, scale: float) -> list[str]:
     """Return figures with as many decimals as show two digits of ``scale``, what they are uncertain by.
 
-    >>> alike(0.93124, 0.92801, scale=0.0041), alike(1234.5, scale=40), alike(0.5, scale=0.0)
-    (['0.9312', '0.9280'], ['1234'], ['0.5000'])
+    >>> format_to_uncertainty(0.93124, 0.92801, scale=0.0041), format_to_uncertainty(1234.5, scale=40)
+    (['0.9312', '0.9280'], ['1234'])
+    >>> format_to_uncertainty(0.5, scale=0.0)
+    ['0.5000']
     """
     if not math.isfinite(scale) or scale <= 0:
         return [f"{figure:.4f}" if 1e-3 <= abs(figure) < 1e4 or figure == 0 else f"{figure:.4g}" for figure in figures]

@@ -224,7 +224,7 @@ def test_folds_are_judged_and_the_model_is_trained_on_all_rows(chainrule: Any) -
     told = facts["summary"]["accuracy"]
     scores = np.array([member["scores"]["accuracy"] for member in facts["members"]]).reshape(3, 2)
     assert told["mean"] == pytest.approx(scores.mean())
-    assert told["deviation"] == pytest.approx(scores.mean(axis=1).std(ddof=1))
+    assert told["std"] == pytest.approx(scores.mean(axis=1).std(ddof=1))
     config = tomllib.loads(Path("a/config.toml").read_text())
     assert (config["folds"], config["seeds"], config["validation"]) == (3, 2, 0.0)
     assert "in the mean of the folds" in Path("a/report.html").read_text()

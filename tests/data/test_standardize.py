@@ -19,7 +19,7 @@ def test_training_data_gets_mean_0_and_deviation_1_per_feature(shape):
     np.testing.assert_allclose(z.std(axis=axes), 1, rtol=1e-10)
     np.testing.assert_allclose(scale.undo(z), x, rtol=1e-12)
     # The same transformation for other data, not one of their own.
-    np.testing.assert_allclose(scale(x[:1] + 1), (x[:1] + 1 - scale.mean) / scale.deviation)
+    np.testing.assert_allclose(scale(x[:1] + 1), (x[:1] + 1 - scale.mean) / scale.std)
 
 
 def test_it_agrees_with_scikit_learn():
@@ -37,7 +37,7 @@ def test_it_agrees_with_scikit_learn():
 )
 def test_constant_features_have_deviation_1(value, n, dtype):
     scale = Standardizer.fit(np.full((n, 1), value, dtype))
-    assert scale.deviation.tolist() == [1]
+    assert scale.std.tolist() == [1]
     assert np.isfinite(scale(np.full((2, 1), value, dtype))).all()
 
 
@@ -45,7 +45,7 @@ def test_float32_stays_float32_and_is_summed_in_float64():
     x = (1e4 + np.random.default_rng(2).normal(size=(100_000, 1))).astype(np.float32)
     scale = Standardizer.fit(x)
     assert scale(x).dtype == scale.mean.dtype == np.float32
-    np.testing.assert_allclose(scale.deviation, x.astype(np.float64).std(), rtol=1e-6)
+    np.testing.assert_allclose(scale.std, x.astype(np.float64).std(), rtol=1e-6)
 
 
 def test_it_works_on_jax_arrays_and_traced_values():
@@ -56,24 +56,24 @@ def test_it_works_on_jax_arrays_and_traced_values():
     scale = Standardizer.fit(np.array([[1.0, 4.0], [3.0, 8.0]], np.float32))
     x = np.array([[2.0, 2.0]], np.float32)
     np.testing.assert_allclose(jax.jit(scale)(x), scale(x))
-    np.testing.assert_allclose(value_and_grad(lambda x: scale(x).sum())(x)[1], 1 / scale.deviation[None])
+    np.testing.assert_allclose(value_and_grad(lambda x: scale(x).sum())(x)[1], 1 / scale.std[None])
 
 
 def test_saving_and_loading():
     scale = Standardizer.fit([[1.0, 2.0], [3.0, 7.0]])
     again = Standardizer.from_arrays(scale.to_arrays())
     np.testing.assert_array_equal(again.mean, scale.mean)
-    np.testing.assert_array_equal(again.deviation, scale.deviation)
+    np.testing.assert_array_equal(again.std, scale.std)
 
 
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"mean": np.ones(2)}, "missing: deviation"),
-        ({"mean": np.ones(2), "deviation": np.ones(3)}, r"\(2,\).*\(3,\)"),
-        ({"mean": np.ones(2), "deviation": np.zeros(2)}, "above 0"),
-        ({"mean": np.array([np.nan]), "deviation": np.ones(1)}, "finite"),
-        ({"mean": np.array(["a"]), "deviation": np.ones(1)}, "<U1"),
+        ({"mean": np.ones(2)}, "missing: std"),
+        ({"mean": np.ones(2), "std": np.ones(3)}, r"\(2,\).*\(3,\)"),
+        ({"mean": np.ones(2), "std": np.zeros(2)}, "above 0"),
+        ({"mean": np.array([np.nan]), "std": np.ones(1)}, "finite"),
+        ({"mean": np.array(["a"]), "std": np.ones(1)}, "<U1"),
     ],
 )
 def test_damaged_arrays(arrays, words):

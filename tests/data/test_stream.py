@@ -104,11 +104,11 @@ def test_the_standardizer_of_a_file_is_that_of_the_array(array: np.ndarray, tmp_
     x = stream(saved(tmp_path / "x.npy", array)).x
     file, memory = Standardizer.fit(x), Standardizer.fit(array)
     np.testing.assert_array_equal(file.mean, memory.mean)
-    np.testing.assert_array_equal(file.deviation, memory.deviation)
+    np.testing.assert_array_equal(file.std, memory.std)
     axes = tuple(range(array.ndim - 1))
     tolerance = 1e-6 if array.dtype == np.float32 else 1e-12
     np.testing.assert_allclose(file.mean, array.mean(axis=axes, dtype=np.float64), rtol=tolerance)
-    np.testing.assert_allclose(file.deviation, array.std(axis=axes, dtype=np.float64), rtol=tolerance)
+    np.testing.assert_allclose(file.std, array.std(axis=axes, dtype=np.float64), rtol=tolerance)
 
 
 def test_the_standardizer_merges_blocks_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_the_standardizer_merges_blocks_that_differ(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(standardize, "CHUNK", 10)  # blocks of five rows
     found = Standardizer.fit(x)
     np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-13)
-    np.testing.assert_allclose(found.deviation, x.std(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(found.std, x.std(axis=0), rtol=1e-13)
 
 
 def not_npy(path: Path) -> Path:

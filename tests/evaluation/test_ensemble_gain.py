@@ -40,7 +40,7 @@ def test_values_are_those_of_evaluating_each_model(net: Any, y: Any, settings: A
         found = ensemble_gain(members, X, y, metric)
         assert found.ensemble == pytest.approx(together.evaluate(X, y)[metric], rel=1e-5)
         if metric == "loss" and settings:  # the cost of standardized targets: by the ensemble's own numbers, not theirs
-            values = [np.square((m.predict(X) - y) / together.target.deviation[0]).mean() / 2 for m in members]
+            values = [np.square((m.predict(X) - y) / together.target.std[0]).mean() / 2 for m in members]
         else:
             values = [member.evaluate(X, y)[metric] for member in members]
         assert found.members.values == pytest.approx(values, rel=1e-5)

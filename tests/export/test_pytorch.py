@@ -98,7 +98,7 @@ def test_a_convolutional_network_with_images_in_both_orders() -> None:
     model = model_of(net, (6, 5, 2), standardizer=Standardizer.fit(images))
 
     def theirs(t: Torch, x: Any) -> Any:
-        x = (x - t["standardizer.mean"]) / t["standardizer.deviation"]
+        x = (x - t["standardizer.mean"]) / t["standardizer.std"]
         x = t.batch_norm("batch_norm_1", relu(t.conv2d("conv2d_1", x)))
         x = t.prelu("conv2d_2_prelu", t.conv2d("conv2d_2", x, "VALID", 2))
         x = t.prelu("activation_1", t.batch_norm("batch_norm_2", flat(x)))
@@ -146,7 +146,7 @@ def test_an_ensemble_of_networks_that_standardize_differently() -> None:
     together = ensemble([model_of(net, (4, 3, 2), standardizer=scale) for scale in scales])
 
     def theirs(t: Torch, x: Any) -> Any:
-        x = (x - t["standardizer.mean"]) / t["standardizer.deviation"]
+        x = (x - t["standardizer.mean"]) / t["standardizer.std"]
         total = 0.0
         for name in ("average_1.sequential_1", "average_1.sequential_2"):
             z = x * t[f"{name}.rescale_1.scale"] + t[f"{name}.rescale_1.shift"]

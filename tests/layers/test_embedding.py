@@ -178,7 +178,7 @@ def test_fit_standardizes_the_numbers_and_leaves_the_codes(net: Any) -> None:
     run = cr.fit(net, (np.column_stack([NUMBERS, CODES]), CLASSES), **SHORT)
     scale = run.model.standardizer
     np.testing.assert_allclose(scale.mean, [*NUMBERS.mean(axis=0), 0.0])
-    np.testing.assert_allclose(scale.deviation, [*NUMBERS.std(axis=0), 1.0])
+    np.testing.assert_allclose(scale.std, [*NUMBERS.std(axis=0), 1.0])
 
 
 def test_integers_that_are_all_codes_reach_the_layer_as_they_are() -> None:

@@ -127,8 +127,8 @@ def test_metrics_are_those_of_the_averaged_outputs(case: Case) -> None:
         expected = {"loss": -np.log(a[np.arange(n), codes]).mean(), "accuracy": (a.argmax(1) == codes).mean()}
     elif together.target.task == "regression":
         y = np.reshape(case.y, (n, -1))
-        deviation = np.array(together.target.deviation or 1.0)
-        cost = 0.5 * np.square((a - y) / deviation).sum(axis=1).mean()
+        std = np.array(together.target.std or 1.0)
+        cost = 0.5 * np.square((a - y) / std).sum(axis=1).mean()
         expected = {"loss": cost, "mae": np.abs(a - y).mean()}
     else:
         y = np.reshape(case.y == "yes" if classes else case.y, (n, -1)).astype(float)
@@ -235,7 +235,7 @@ def test_gradients_through_an_ensemble_equal_central_differences() -> None:
     pass_ = together.backprop(x, np.asarray(CASES[4].y[:3]))
     names = [f"average_1/sequential_{i}/sequential_1/dense_{j}" for i in (1, 2) for j in (1, 2)]
     assert list(pass_.delta) == names
-    scale, y = together.target.deviation[0], together.target.scale(np.reshape(CASES[4].y[:3], (-1, 1)))
+    scale, y = together.target.std[0], together.target.scale(np.reshape(CASES[4].y[:3], (-1, 1)))
     error = together.target.scale(together.predict_proba(x)) - y
     for i, name in enumerate(names[1::2]):  # 1/M of the error, in the member's own unit
         own = together.state["average_1"][f"sequential_{i + 1}"]["rescale_2"]["scale"]

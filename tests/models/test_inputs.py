@@ -460,8 +460,6 @@ class TestExports:
 
         model = self.trained()
         t = to_torch_state_dict(model)
-        z = (self.x - t["standardizer.mean"]) / t["standardizer.deviation"]
+        z = (self.x - t["standardizer.mean"]) / t["standardizer.std"]
         outputs = z @ t["dense_1.weight"].T + t["dense_1.bias"]
-        np.testing.assert_allclose(
-            outputs * t["target.deviation"] + t["target.mean"], model.predict_proba(self.x), rtol=1e-9
-        )
+        np.testing.assert_allclose(outputs * t["target.std"] + t["target.mean"], model.predict_proba(self.x), rtol=1e-9)

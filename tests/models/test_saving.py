@@ -143,9 +143,10 @@ class TestDamage:
         with pytest.raises(FileError, match="was not written by chainrule"):
             cr.load_model(path)
 
-    def test_a_later_format(self, path: Path) -> None:
-        self.rewrite(path, format=99)
-        with pytest.raises(FileError, match=r"newer chainrule \(format 99\)"):
+    @pytest.mark.parametrize(("version", "message"), [(99, r"newer chainrule \(format 99\)"), (2, "older chainrule")])
+    def test_another_format(self, path: Path, version: int, message: str) -> None:
+        self.rewrite(path, format=version)
+        with pytest.raises(FileError, match=message):
             cr.load_model(path)
 
     def test_wrong_shapes_and_missing_values(self, path: Path) -> None:

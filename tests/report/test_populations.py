@@ -130,7 +130,7 @@ def test_the_page_of_several_seeds_has_bands_and_leaves_out_who_diverged(run: Pa
 
 
 def test_the_page_of_folds_has_the_curves_of_the_run_beside_those_of_the_folds(run: Path) -> None:
-    summary = {"val_accuracy": {"mean": 0.3, "deviation": 0.05, "low": 0.1, "high": 1.2, "values": [0.25, 0.35]}}
+    summary = {"val_accuracy": {"mean": 0.3, "std": 0.05, "low": 0.1, "high": 1.2, "values": [0.25, 0.35]}}
     several(run, "folds", summary=summary, judged_on="held-out fold")
     parsed = page(run)
     assert {"loss", "score", "scores", "members-loss", "members-score"} <= set(parsed.figures)

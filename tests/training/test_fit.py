@@ -65,7 +65,7 @@ class TestValidation:
         rows, _ = stratified_split(y, 0.25, random.fold_in(random.key(0), SPLIT))
         scale = fit(validation=0.25).model.standardizer
         np.testing.assert_allclose(scale.mean, x[rows].mean(axis=0), rtol=1e-10)
-        np.testing.assert_allclose(scale.deviation, x[rows].std(axis=0), rtol=1e-10)
+        np.testing.assert_allclose(scale.std, x[rows].std(axis=0), rtol=1e-10)
         assert fit(normalize=False).model.standardizer is None
 
     def test_evaluate_gives_the_recorded_numbers(self) -> None:

@@ -152,7 +152,7 @@ class TestProbes:
 
         expected = {
             "dense_1/z/mean": pass_.z[0].mean(),
-            "dense_1/z/deviation": pass_.z[0].std(),
+            "dense_1/z/std": pass_.z[0].std(),
             "dense_1/a/zeros": (pass_.a[0] == 0).mean(),
             "dense_1/z/gradient": size(pass_.delta[0] / 46),
             "dense_2/weight/size": size(model.params["dense_2"]["weight"]),
@@ -236,9 +236,9 @@ class TestLayout:
         params = {"a": {"weight": np.ones((100, 10)), "bias": np.ones(10)}, "b": {"weight": np.ones((100, 90))}}
         turns = layout.narrow(params)
         assert turns == {("a", "weight"): (-2, -1)}
-        turned = layout.turn(params, turns)
+        turned = layout.transpose(params, turns)
         assert turned["a"]["weight"].shape == (10, 100)
-        same(layout.turn(turned, turns), params)
+        same(layout.transpose(turned, turns), params)
 
     @pytest.mark.parametrize("optimizer", [cr.Adam(0.05, clip_norm=0.5), cr.SGD(0.1, momentum=0.9), cr.AdamW(0.05)])
     def test_it_changes_nothing(self, monkeypatch: pytest.MonkeyPatch, optimizer: Any) -> None:

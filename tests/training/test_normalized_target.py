@@ -15,14 +15,14 @@ NET = cr.mlp([10, 8, 1], hidden="relu", output="linear")
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 def test_is_the_run_on_targets_standardized_by_hand(engine: str) -> None:
     y = DIABETES.y.astype(np.float64)
-    mean, deviation = y.mean(), y.std()
+    mean, std = y.mean(), y.std()
     settings = {"epochs": 3, "progress": False, "engine": engine, "precision": "float64"}
-    by_hand = cr.fit(NET, (DIABETES.x, (y - mean) / deviation), **settings)
+    by_hand = cr.fit(NET, (DIABETES.x, (y - mean) / std), **settings)
     run = cr.fit(NET, (DIABETES.x, y), normalize_target=True, **settings)
     np.testing.assert_allclose(run.history["loss"], by_hand.history["loss"], rtol=1e-12)
-    np.testing.assert_allclose(run.history["mae"], np.multiply(by_hand.history["mae"], deviation), rtol=1e-12)
+    np.testing.assert_allclose(run.history["mae"], np.multiply(by_hand.history["mae"], std), rtol=1e-12)
     np.testing.assert_allclose(
-        run.model.predict(DIABETES.x), by_hand.model.predict(DIABETES.x) * deviation + mean, rtol=1e-12
+        run.model.predict(DIABETES.x), by_hand.model.predict(DIABETES.x) * std + mean, rtol=1e-12
     )
     found = run.evaluate(DIABETES.x, y)
     assert found["mae"] == pytest.approx(np.abs(run.model.predict(DIABETES.x) - y).mean(), rel=1e-12)

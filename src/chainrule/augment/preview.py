@@ -66,8 +66,8 @@ def preview(
             f"A picture can be made of images (n, height, width, channels), got an array of shape {x.shape}."
         )
     augmentation.check(x.shape[1:])
-    mean, deviation = (x.mean(axis=(0, 1, 2)), x.std(axis=(0, 1, 2))) if normalize else (0.0, 1.0)
-    deviation = np.where(deviation > 0, deviation, 1).astype(x.dtype)
+    mean, std = (x.mean(axis=(0, 1, 2)), x.std(axis=(0, 1, 2))) if normalize else (0.0, 1.0)
+    std = np.where(std > 0, std, 1).astype(x.dtype)
     x = x[:rows]
     factor = max(1, -(-SIDE // max(x.shape[1:3])))
     check_memory(
@@ -76,9 +76,9 @@ def preview(
         "Ask for fewer rows or versions.",
         SettingError,
     )
-    given, key = (x - mean) / deviation, random.key(seed)
+    given, key = (x - mean) / std, random.key(seed)
     seen = [np.asarray(plain(augmentation.apply(given, random.fold_in(key, i))[0])) for i in range(versions)]
-    grid = [x, *(s * deviation + mean for s in seen)]
+    grid = [x, *(s * std + mean for s in seen)]
     picture = _grid([_bytes(column, float(x.min()), float(x.max())) for column in grid])
     if path is not None:
         from PIL import Image

@@ -25,7 +25,7 @@ COARSE = 1e-3
 MOST_NAMED = 3
 
 
-def is_coarse(largest: Any, deviation: Any) -> NDArray[np.bool_]:
+def is_coarse(largest: Any, std: Any) -> NDArray[np.bool_]:
     """Return whether float32 cannot tell values apart that differ by little: they are large beside their deviation.
 
     >>> import numpy as np
@@ -34,7 +34,7 @@ def is_coarse(largest: Any, deviation: Any) -> NDArray[np.bool_]:
     array([ True, False])
     """
     step = np.spacing(np.abs(np.asarray(largest)).astype(np.float32)).astype(np.float64)
-    return np.asarray((step > COARSE * np.asarray(deviation)) & (np.asarray(deviation) > 0))
+    return np.asarray((step > COARSE * np.asarray(std)) & (np.asarray(std) > 0))
 
 
 @dataclass(frozen=True, eq=False)

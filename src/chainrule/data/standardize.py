@@ -20,28 +20,28 @@ __all__ = ["Standardizer"]
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """x ↦ (x − mean) / deviation, with the mean and deviation of the training data.
+    """x ↦ (x − mean) / std, with the mean and deviation of the training data.
 
     Fit it on the training part only, and apply the same one to validation and test data: their own mean and
     deviation would tell the network something about them, and shift them against what it has learnt.
 
     Attributes
     ----------
-    mean, deviation
+    mean, std
         One number for each feature, shape (features,), or for each channel of images, shape (channels,).
 
     Examples
     --------
     >>> from chainrule.data import Standardizer
     >>> scale = Standardizer.fit([[1.0, 5.0], [3.0, 5.0]])
-    >>> scale.mean, scale.deviation
+    >>> scale.mean, scale.std
     (array([2., 5.]), array([1., 1.]))
     >>> scale([[4.0, 5.0]])
     array([[2., 0.]])
     """
 
     mean: NDArray[Any]
-    deviation: NDArray[Any]
+    std: NDArray[Any]
 
     @classmethod
     def fit(cls, x: Any, weight: Any = None) -> Self:
@@ -88,12 +88,12 @@ class Standardizer:
         pixels, dtype = (-1, x.shape[-1]), x.dtype
         limits = Limits(low.reshape(pixels).min(axis=0), high.reshape(pixels).max(axis=0))
         means, variances = means.reshape(pixels), (squares / count).reshape(pixels)
-        deviation = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(dtype)
+        std = np.sqrt(variances.mean(axis=0) + means.var(axis=0)).astype(dtype)
         # Rounding can leave a constant feature a tiny deviation, or a mean beside its value, so it is known by its
         # extremes.
         constant = limits.low == limits.high
         center = np.where(constant, limits.low, means.mean(axis=0)).astype(dtype)
-        return cls(center, np.where(constant | (deviation == 0), dtype.type(1), deviation)), limits
+        return cls(center, np.where(constant | (std == 0), dtype.type(1), std)), limits
 
     def without_last(self, count: int) -> Self | None:
         """Return the same for all features but the last so many, which stay as they are; None if none is left.
@@ -106,15 +106,15 @@ class Standardizer:
             return None
         codes = np.arange(len(self.mean)) >= len(self.mean) - count
         kind = self.mean.dtype.type
-        return type(self)(np.where(codes, kind(0), self.mean), np.where(codes, kind(1), self.deviation))
+        return type(self)(np.where(codes, kind(0), self.mean), np.where(codes, kind(1), self.std))
 
     def __call__(self, x: Any) -> Any:
-        """(x − mean) / deviation, for arrays of NumPy or JAX and for traced values."""
+        """(x − mean) / std, for arrays of NumPy or JAX and for traced values."""
         x = self._checked(x)
-        return (x - self.mean) / self.deviation
+        return (x - self.mean) / self.std
 
     def undo(self, x: Any) -> Any:
-        """Return the inverse: x · deviation + mean.
+        """Return the inverse: x · std + mean.
 
         >>> from chainrule.data import Standardizer
         >>> Standardizer.fit([[1.0], [3.0]]).undo([[0.0], [2.0]])
@@ -122,28 +122,26 @@ class Standardizer:
                [4.]])
         """
         x = self._checked(x)
-        return x * self.deviation + self.mean
+        return x * self.std + self.mean
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays to save: ``mean`` and ``deviation``."""
-        return {"mean": self.mean, "deviation": self.deviation}
+        """Return the arrays to save: ``mean`` and ``std``."""
+        return {"mean": self.mean, "std": self.std}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
         """Return the standardizer that `to_arrays` described; wrong arrays are a `DataError`."""
-        if missing := {"mean", "deviation"} - set(arrays):
-            raise DataError(
-                f"A standardizer needs the arrays mean and deviation; missing: {', '.join(sorted(missing))}."
-            )
-        mean, deviation = np.asarray(arrays["mean"]), np.asarray(arrays["deviation"])
-        if mean.ndim != 1 or mean.shape != deviation.shape or {mean.dtype.kind, deviation.dtype.kind} != {"f"}:
+        if missing := {"mean", "std"} - set(arrays):
+            raise DataError(f"A standardizer needs the arrays mean and std; missing: {', '.join(sorted(missing))}.")
+        mean, std = np.asarray(arrays["mean"]), np.asarray(arrays["std"])
+        if mean.ndim != 1 or mean.shape != std.shape or {mean.dtype.kind, std.dtype.kind} != {"f"}:
             raise DataError(
                 "A standardizer needs one mean and one deviation for each feature; got shapes "
-                f"{mean.shape} ({mean.dtype}) and {deviation.shape} ({deviation.dtype})."
+                f"{mean.shape} ({mean.dtype}) and {std.shape} ({std.dtype})."
             )
-        if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()):
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise DataError("A standardizer needs finite means and finite deviations above 0.")
-        return cls(mean, deviation)
+        return cls(mean, std)
 
     def __repr__(self) -> str:
         return f"Standardizer({len(self.mean)} {'feature' if len(self.mean) == 1 else 'features'})"

@@ -35,9 +35,9 @@ class Target:
         What the codes 0 … k-1 stand for. None for multilabel and regression.
     outputs
         Units of the output layer.
-    mean, deviation
+    mean, std
         For regression on standardized targets: those of the training targets, one for each output. The network then
-        learns (y − mean) / deviation, and its outputs are brought back to the target's own unit. Else empty.
+        learns (y − mean) / std, and its outputs are brought back to the target's own unit. Else empty.
     coded
         Whether a `Dataset` named the classes: then whole numbers stand for classes by their place. Else a whole number
         is a label like any other.
@@ -49,12 +49,12 @@ class Target:
     classes: tuple[Any, ...] | None
     outputs: int
     mean: tuple[float, ...] = field(default=(), repr=False)
-    deviation: tuple[float, ...] = field(default=(), repr=False)
+    std: tuple[float, ...] = field(default=(), repr=False)
     coded: bool = field(default=False, repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
     def standardized(self, y: Any, weight: Any = None) -> Self:
-        """This target, to be learnt as (y − mean) / deviation with those of the training targets ``y``, (n, outputs).
+        """This target, to be learnt as (y − mean) / std with those of the training targets ``y``, (n, outputs).
 
         >>> import numpy as np
         >>> from chainrule.data import Target
@@ -63,21 +63,21 @@ class Target:
         (array([[1.]]), array([[200.]]))
         """
         scale = Standardizer.fit(np.asarray(y, np.float64), weight)
-        return replace(self, mean=tuple(scale.mean.tolist()), deviation=tuple(scale.deviation.tolist()))
+        return replace(self, mean=tuple(scale.mean.tolist()), std=tuple(scale.std.tolist()))
 
     def centered(self, y: Any) -> Self:
         """This target, to be learnt as y − mean with the mean of the training targets ``y``, (n, outputs)."""
-        return replace(self.standardized(y), deviation=(1.0,) * self.outputs)
+        return replace(self.standardized(y), std=(1.0,) * self.outputs)
 
     def scale(self, y: Any) -> Any:
         """Return targets as the network learns them; arrays are scaled in float64, since y may be large beside y −
         mean.
         """
-        return (y - self._in(self.mean, y)) / self._in(self.deviation, y) if self.mean else y
+        return (y - self._in(self.mean, y)) / self._in(self.std, y) if self.mean else y
 
     def undo(self, a: Any) -> Any:
         """Return outputs of the network in the target's own unit, arrays in float64: the inverse of `scale`."""
-        return a * self._in(self.deviation, a) + self._in(self.mean, a) if self.mean else a
+        return a * self._in(self.std, a) + self._in(self.mean, a) if self.mean else a
 
     @staticmethod
     def _in(numbers: tuple[float, ...], like: Any) -> Array:

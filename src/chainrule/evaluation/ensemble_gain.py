@@ -15,7 +15,7 @@ from chainrule.errors import DataError
 from chainrule.metrics import columns_of, find
 from chainrule.models.averaging import averaged, usable
 from chainrule.models.predictions import Predictions
-from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
+from chainrule.statistics import LEVEL, Summary, check_confidence, format_to_uncertainty, percent, summary
 
 Array = NDArray[Any]
 
@@ -70,7 +70,7 @@ class EnsembleGain:
 
     def __str__(self) -> str:
         scale = (self.high - self.low) / 2
-        together, mean, gain, low, high = alike(
+        together, mean, gain, low, high = format_to_uncertainty(
             self.ensemble, self.mean_member, self.gain, self.low, self.high, scale=scale
         )
         if self.evident:

@@ -141,7 +141,7 @@ def write(folder: Path, found: CrossValidation, watched: bool) -> None:
     low, high = found.interval()
     told = {
         "mean": found.mean,
-        "deviation": found.std,
+        "std": found.std,
         "low": low,
         "high": high,
         "values": found.split_scores.tolist(),

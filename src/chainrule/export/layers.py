@@ -202,9 +202,9 @@ def _layer_norm(graph: Graph, layer: layers.LayerNorm, params: Any, state: Any, 
     axes = [len(x.shape)]
     centred = graph.add("Sub", x, graph.add("ReduceMean", x, axes, keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes, keepdims=1)
-    deviation = graph.add("Sqrt", graph.add("Add", variance, float(layer.eps)))
+    std = graph.add("Sqrt", graph.add("Add", variance, float(layer.eps)))
     scaled = graph.add("Mul", centred, graph.constant(params["gamma"], "gamma"))
-    return graph.add("Add", graph.add("Div", scaled, deviation), graph.constant(params["beta"], "beta"))
+    return graph.add("Add", graph.add("Div", scaled, std), graph.constant(params["beta"], "beta"))
 
 
 @converts(Embedding)

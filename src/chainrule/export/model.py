@@ -101,11 +101,11 @@ def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:
     if model.standardizer is None:
         return inputs, x
     with graph.scope("standardizer"):  # in the wider precision of the two, as `Model.prepare` does
-        mean, deviation = model.standardizer.mean, model.standardizer.deviation
+        mean, std = model.standardizer.mean, model.standardizer.std
         wide = np.result_type(mean.dtype, model.precision)
         x = x if wide == input_precision(model) else graph.cast(x, wide)
         x = graph.add("Sub", x, graph.constant(mean, "mean", wide))
-        x = graph.add("Div", x, graph.constant(deviation, "deviation", wide))
+        x = graph.add("Div", x, graph.constant(std, "std", wide))
         return inputs, x if wide == model.precision else graph.cast(x, model.precision)
 
 
@@ -114,7 +114,7 @@ def input_precision(model: Model) -> Any:
     scale, limits = model.standardizer, model.inputs.limits
     if model.preparation is not None or scale is None or limits is None:
         return np.dtype(model.precision)
-    coarse = is_coarse(np.maximum(abs(limits.low), abs(limits.high)), scale.deviation)
+    coarse = is_coarse(np.maximum(abs(limits.low), abs(limits.high)), scale.std)
     return np.result_type(scale.mean.dtype, model.precision) if coarse.any() else np.dtype(model.precision)
 
 
@@ -123,10 +123,10 @@ def _outputs(graph: Graph, model: Model, out: Value) -> list[Any]:
     target, shape = model.target, ["batch", *out.shape]
     precision = np.dtype(model.precision)
     if target.mean:  # back in the target's own unit
-        mean, deviation = np.array(target.mean), np.array(target.deviation)
-        if is_coarse(mean, deviation).any() and precision == np.float32:
+        mean, std = np.array(target.mean), np.array(target.std)
+        if is_coarse(mean, std).any() and precision == np.float32:
             out, precision = graph.cast(out, np.float64), np.dtype(np.float64)
-        out = graph.add("Mul", out, graph.constant(deviation, "target_deviation", precision))
+        out = graph.add("Mul", out, graph.constant(std, "target_std", precision))
         out = graph.add("Add", out, graph.constant(mean, "target_mean", precision))
     low, high = model.last_activation.range
     name = "probabilities" if target.task != "regression" and (low, high) == (0.0, 1.0) else "outputs"

@@ -56,7 +56,7 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
     ``Swish``           x·sigmoid(β x)                     ``beta``; of ``dense_1`` it is ``dense_1_swish.beta``
     ``Rescale``         scale · x + shift                  ``scale``, ``shift``
     ``Embedding``       one ``nn.Embedding`` per column    ``embedding_1.column_1.weight``: as here
-    standardizer        (x - mean) / deviation             ``standardizer.mean``, ``standardizer.deviation``
+    standardizer        (x - mean) / deviation             ``standardizer.mean``, ``standardizer.std``
     ==================  =================================  =========================================================
 
     Names are those of the layers, with dots: ``dense_1.weight``, ``residual_1.conv2d_2.bias``. PyTorch has images as
@@ -75,10 +75,10 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
     if model.standardizer is not None:
         wide = (-1, 1, 1) if len(model.input_shape) == 3 else (-1,)  # channels come first there
         found["standardizer.mean"] = model.standardizer.mean.reshape(wide)
-        found["standardizer.deviation"] = model.standardizer.deviation.reshape(wide)
+        found["standardizer.std"] = model.standardizer.std.reshape(wide)
     if model.target.mean:  # outputs · deviation + mean are in the target's own unit
         found["target.mean"] = np.array(model.target.mean)
-        found["target.deviation"] = np.array(model.target.deviation)
+        found["target.std"] = np.array(model.target.std)
     out = _collect(found, "", model.net, model.params, model.state, _Place(model.input_shape))
     if out.order is not None:
         raise _out_of_order("", model.net)

@@ -178,7 +178,5 @@ class L2Range:
         import pandas as pd
 
         rows = zip(self.values, self.summaries, self.differences, self.p, strict=True)
-        columns = ["l2", "mean", "deviation", "low", "high", "n", "difference", "p"]
-        return pd.DataFrame(
-            [[v, s.mean, s.deviation, s.low, s.high, s.n, d.mean, p] for v, s, d, p in rows], columns=columns
-        )
+        columns = ["l2", "mean", "std", "low", "high", "n", "difference", "p"]
+        return pd.DataFrame([[v, s.mean, s.std, s.low, s.high, s.n, d.mean, p] for v, s, d, p in rows], columns=columns)

@@ -14,7 +14,7 @@ from chainrule import tree
 from chainrule.errors import FileError
 from chainrule.files import as_path
 
-FORMAT = 2
+FORMAT = 3
 
 
 def to_bytes(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
@@ -42,9 +42,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
         raise FileError(f"{path} is not a readable safetensors file: {error}.") from None
     if not isinstance(recipe, dict) or not isinstance(recipe.get("format"), int):
         raise FileError(f"{path} is a safetensors file, but was not written by chainrule.")
-    if recipe["format"] > FORMAT:
-        raise FileError(f"{path} was written by a newer chainrule (format {recipe['format']}); update to read it.")
-    written = recipe.pop("checksum", None)  # files of older versions have none
+    if (version := recipe["format"]) > FORMAT:
+        raise FileError(f"{path} was written by a newer chainrule (format {version}); update to read it.")
+    if version < FORMAT:
+        raise FileError(f"{path} was written by an older chainrule (format {version}, expected {FORMAT}).")
+    written = recipe.pop("checksum", None)
     if written is not None and written != checksum(json.dumps(recipe), tensors):
         raise FileError(f"{path} is damaged: what it holds is not what was written.")
     return tensors, recipe

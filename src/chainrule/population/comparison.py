@@ -25,7 +25,7 @@ from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
 from chainrule.run_settings import PopulationSettings
 from chainrule.schedules import Schedule
-from chainrule.statistics import LEVEL, Summary, alike, check_confidence, percent, summary
+from chainrule.statistics import LEVEL, Summary, check_confidence, format_to_uncertainty, percent, summary
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.run import Run
 from chainrule.training.run_data import pair_of
@@ -198,13 +198,13 @@ class Comparison:
 
     def _rows(self) -> list[list[str]]:
         rows = []
-        deviations = [each.deviation for each in self.summaries.values() if each.deviation > 0]
+        deviations = [each.std for each in self.summaries.values() if each.std > 0]
         scale = min(deviations, default=math.nan)
         for name, each in self.summaries.items():
-            figures = alike(each.mean, each.deviation, each.low, each.high, scale=scale)
-            mean, deviation, low, high = (text if text != "nan" else "" for text in figures)
+            figures = format_to_uncertainty(each.mean, each.std, each.low, each.high, scale=scale)
+            mean, std, low, high = (text if text != "nan" else "" for text in figures)
             diverged = f"{each.failed} of {len(each.values)}" if each.failed else ""
-            rows.append([name, mean, deviation, f"{low} to {high}" if low else "", diverged])
+            rows.append([name, mean, std, f"{low} to {high}" if low else "", diverged])
         return rows
 
     def to_pandas(self) -> Any:

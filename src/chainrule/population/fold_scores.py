@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.display.text import Text
 from chainrule.population.folds import Fold
 from chainrule.population.population import Population
-from chainrule.statistics import LEVEL, alike, check_confidence, percent
+from chainrule.statistics import LEVEL, check_confidence, format_to_uncertainty, percent
 from chainrule.training.run import Run
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class CrossValidation:
         design += f" x {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         design += f" x {repeats} repeats" if repeats > 1 else ""
         low, high = self.interval()
-        figures = alike(self.mean, self.std, low, high, self.seed_std, scale=self.std)
+        figures = format_to_uncertainty(self.mean, self.std, low, high, self.seed_std, scale=self.std)
         between = f", ± {figures[4]} between seeds" if math.isfinite(self.seed_std) else ""
         lines = [f"{design}: {self.metric} {figures[0]} ± {figures[1]} between folds{between}"]
         if math.isfinite(low):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainrule.statistics import Difference, alike, holm, levels, mcnemar, paired, percent
+from chainrule.statistics import Difference, format_to_uncertainty, holm, levels, mcnemar, paired, percent
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _compare_means(
         by_text = f"{by:.4g}"
         details.insert(0, "the same for every seed")
     else:
-        by_text, low_text, high_text = alike(by, low, high, scale=(high - low) / 2)
+        by_text, low_text, high_text = format_to_uncertainty(by, low, high, scale=(high - low) / 2)
         details.insert(0, f"{percent(confidence)}: {low_text} to {high_text}")
     if not evidence:
         details[0] = f"difference {by_text}, {details[0]}"

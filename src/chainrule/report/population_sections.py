@@ -151,9 +151,7 @@ def _members_table(found: Members) -> Html:
         rows.append(row(bands.name_of(member), *cells, n(epochs), *reason))
     told = [found.summary(name) for name in names]
     means = [format_value(name, one.mean) for name, one in zip(names, told, strict=True)]
-    spreads = [
-        "" if one.n < 2 else find(name).format_spread(one.deviation) for name, one in zip(names, told, strict=True)
-    ]
+    spreads = ["" if one.n < 2 else find(name).format_spread(one.std) for name, one in zip(names, told, strict=True)]
     rest = [n(""), *([tag("td")] if ended else [])]
     summed = [row("mean", *map(n, means), *rest, own=True), row("deviation", *map(n, spreads), *rest)]
     head = ["network", *((label_of(name), "n") for name in names), ("epoch", "n"), *(["ended by"] if ended else [])]

@@ -85,7 +85,7 @@ class Members:
             return summary(self.values(name))
         low, high = (math.nan if told[side] is None else told[side] for side in ("low", "high"))
         values = tuple(math.nan if v is None else float(v) for v in told["values"])
-        return Summary(told["mean"], told["deviation"] or math.nan, low, high, values)
+        return Summary(told["mean"], told["std"] or math.nan, low, high, values)
 
     def band(self, column: str) -> Band:
         """Return a metric over the epochs that at least half of the members have reached; diverged ones are

@@ -181,6 +181,6 @@ def _scaler(scale: str, outliers: str, x: Array) -> Any:
     # (a column that is mostly 0), the deviation takes the place of their distance.
     scaler = preprocessing.RobustScaler(unit_variance=True).fit(x)
     q1, q3 = np.quantile(x, [0.25, 0.75], axis=0)
-    deviation = x.std(axis=0)
-    scaler.scale_ = np.where(q1 < q3, scaler.scale_, np.where(deviation > 0, deviation, 1.0))
+    std = x.std(axis=0)
+    scaler.scale_ = np.where(q1 < q3, scaler.scale_, np.where(std > 0, std, 1.0))
     return scaler

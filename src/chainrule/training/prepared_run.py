@@ -110,7 +110,7 @@ def first_step(
         epochs=settings.epochs,
         key=random.fold_in(root, STEPS),
         task=prepared.target.task,
-        units=tuple(Unit(size) for size in prepared.target.deviation),
+        units=tuple(Unit(size) for size in prepared.target.std),
         l1=float(settings.l1),
         l2=float(settings.l2),
         micro_batches=int(settings.micro_batches),

@@ -17,21 +17,21 @@ from chainrule.training.state import Recipe
 Array = Any
 
 #: Of a layer's values before (z) and after (a) its activation, or its output, on the batch.
-OF_VALUES = ("mean", "deviation", "zeros", "gradient")
+OF_VALUES = ("mean", "std", "zeros", "gradient")
 
 #: Of a parameter.
 OF_PARAMETERS = ("size", "gradient", "change")
 
 
 class Probes:
-    """Figures of every layer and parameter, on the steps that were probed: ``probes["dense_1/z/deviation"]``.
+    """Figures of every layer and parameter, on the steps that were probed: ``probes["dense_1/z/std"]``.
 
     For the values of a layer on the batch, ``dense_1/z/…`` before and ``dense_1/a/…`` after its activation
     (``…/output/…`` for layers without one):
 
     ==============  =========================================================================
     ``mean``        over samples and units
-    ``deviation``   standard deviation, likewise
+    ``std``   standard deviation, likewise
     ``zeros``       share that is exactly 0 (ReLU units that do not fire)
     ``gradient``    root of the mean square of ∂C/∂value, C the mean cost of the batch (0 where none flows)
     ==============  =========================================================================

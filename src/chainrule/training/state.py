@@ -81,7 +81,7 @@ def recipe_of(
         task=task or model.target.task,
         threshold=model.threshold if activation is None else 0.0,
         augment=augment,
-        **{"units": tuple(Unit(size) for size in model.target.deviation)} | rest,
+        **{"units": tuple(Unit(size) for size in model.target.std)} | rest,
     )
 
 

@@ -72,11 +72,11 @@ def _all_but_last(x):
 
 def _to_input(g, y, x, gamma, beta, eps, mean, variance, *weight):
     share, mu, squares = _statistics(x, *weight)
-    deviation = sqrt(squares + eps)
-    xhat = (x - mu) / deviation
+    std = sqrt(squares + eps)
+    xhat = (x - mu) / std
     axes = _all_but_last(x)
     # The mean and the variance depend on x as well: their parts are the two sums that are subtracted.
-    return (g - share * (sum(g, axis=axes) + xhat * sum(g * xhat, axis=axes))) * (gamma / deviation)
+    return (g - share * (sum(g, axis=axes) + xhat * sum(g * xhat, axis=axes))) * (gamma / std)
 
 
 def _to_gamma(g, y, x, gamma, beta, eps, mean, variance, *weight):
