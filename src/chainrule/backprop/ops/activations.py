@@ -8,11 +8,32 @@ from __future__ import annotations
 
 import math
 
-from chainrule.backprop.ops.arithmetic import clip, erf, exp, maximum, tanh, where
-from chainrule.backprop.ops.reductions import softmax
+from chainrule.backprop.ops.arithmetic import erf, exp, maximum, tanh, where
 from chainrule.backprop.ops.shaping import index, ones_like
 from chainrule.backprop.tensor import primitive, shape
 from chainrule.errors import ShapeError
+
+__all__ = [
+    "elu",
+    "gelu",
+    "gelu_sigmoid",
+    "glu",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
+    "linear",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "sign_step",
+    "silu",
+    "softplus",
+    "step",
+    "swish",
+]
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -152,28 +173,3 @@ def sign_step(xp, z, window=1.0):
 
 
 sign_step.derivatives(lambda y, z, window=1.0: (z <= window) & (z >= -window))
-
-__all__ = [
-    "clip",
-    "elu",
-    "gelu",
-    "gelu_sigmoid",
-    "glu",
-    "hard_sigmoid",
-    "hard_swish",
-    "leaky_relu",
-    "linear",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "sign_step",
-    "silu",
-    "softmax",
-    "softplus",
-    "step",
-    "swish",
-    "tanh",
-]

@@ -15,6 +15,12 @@ from chainrule.engine import convolution as geometry
 from chainrule.engine import lowering
 from chainrule.errors import ShapeError
 
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "max_pool2d",
+]
+
 # A convolution is linear in the image and in the kernels, so its three directions are each other's derivatives.
 
 

@@ -10,6 +10,13 @@ from chainrule.backprop.ops.reductions import log_softmax, softmax, sum
 from chainrule.backprop.ops.shaping import expand_dims, reshape, sum_to_shape
 from chainrule.backprop.tensor import primitive, shape
 
+__all__ = [
+    "batch_norm",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "stop_gradient",
+]
+
 
 @primitive
 def softmax_cross_entropy(xp, z, t):
@@ -109,6 +116,3 @@ def stop_gradient(xp, x):
     3.0
     """
     return x
-
-
-__all__ = ["batch_norm", "sigmoid_cross_entropy", "softmax_cross_entropy", "stop_gradient"]

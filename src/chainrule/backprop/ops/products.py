@@ -14,6 +14,14 @@ from chainrule.backprop.ops.shaping import (
 from chainrule.backprop.tensor import primitive, shape, variadic
 from chainrule.errors import GradientError, ShapeError
 
+__all__ = [
+    "dot",
+    "einsum",
+    "matmul",
+    "outer",
+    "tensordot",
+]
+
 
 @primitive
 def _matmul(xp, a, b):

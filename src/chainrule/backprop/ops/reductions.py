@@ -19,6 +19,25 @@ from chainrule.backprop.ops.shaping import (
 from chainrule.backprop.tensor import primitive, shape
 from chainrule.errors import GradientError
 
+__all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "softmax",
+    "std",
+    "sum",
+    "var",
+]
+
 
 def axes_of(axis, ndim):
     """Return the axes that ``axis`` names, as a tuple of non-negative numbers."""

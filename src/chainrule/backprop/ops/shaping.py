@@ -12,6 +12,38 @@ from chainrule.backprop.tensor import Tensor, primitive, shape, table, unwrap, v
 from chainrule.engine.namespace import namespace
 from chainrule.errors import GradientError, ShapeError
 
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "diagonal",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "gather",
+    "hstack",
+    "index",
+    "moveaxis",
+    "one_hot",
+    "ones_like",
+    "pad",
+    "ravel",
+    "repeat",
+    "reshape",
+    "roll",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tile",
+    "trace",
+    "transpose",
+    "vstack",
+    "zeros_like",
+]
+
 # --- shape --------------------------------------------------------------------------------------------------
 
 
