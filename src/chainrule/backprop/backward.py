@@ -255,5 +255,5 @@ def _lower(x: Any, level: int) -> Any:
 
 
 def _number(x: Any) -> Any:
-    """NumPy's float64 scalars as Python's floats."""
+    """Turn NumPy's float64 scalars into Python's floats."""
     return float(x) if isinstance(x, np.float64) else x

@@ -231,7 +231,7 @@ def _rms(x: Array) -> float:
 
 
 def _number(result: Any) -> float:
-    """f's value as a number of float64."""
+    """Return f's value as a number of float64."""
     result = unwrap(result)
     shape = getattr(result, "shape", ())
     if shape != ():

@@ -377,11 +377,11 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def derivatives(self, *rules: Rule | None) -> None:
-        """For an elementwise operation with broadcasting: dy/dx of each argument, from (y, *args)."""
+        """Set the rules of an elementwise operation with broadcasting: dy/dx of each argument, from (y, *args)."""
         self.rules, self.elementwise = rules, True
 
     def gradients(self, *rules: Rule | None) -> None:
-        """For any operation: the gradient of each argument from (g, y, *args), g the output's gradient.
+        """Set the rules of any operation: the gradient of each argument from (g, y, *args), g the output's gradient.
 
         An operation with any number of arguments has a single rule, made with `variadic`; it gets ``at=``, the
         argument's position.

@@ -39,7 +39,7 @@ class Cost(NamedTuple):
     value: float
 
     def seconds(self, steps: int, work: CostEstimate) -> float:
-        """Of a number of steps with so much work each."""
+        """Return the seconds of a number of steps with so much work each."""
         return self.start + steps * (self.step + work.flops * self.flop + work.values * self.value)
 
 

@@ -51,7 +51,7 @@ class Programs:
         self._lock = threading.RLock()
 
     def jit(self, f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-        """``jax.jit(f, **options)``, whose compiled forms count among those of the process."""
+        """Return ``jax.jit(f, **options)``, whose compiled forms count among those of the process."""
         import jax
 
         program = _Program()
@@ -190,7 +190,7 @@ class JaxEngine:
     def loop(
         self, body: Body, carry: Any, length: int, first: Any, last: Any, every: Every | None = None
     ) -> tuple[Any, Any]:
-        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
+        """Run ``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
 
         ``every`` is (another body, n, offset): it takes the steps whose number i + offset is a multiple of n. All of
         ``first``, ``last``, n and offset may be traced, so that one program runs any part of an epoch.
@@ -238,7 +238,7 @@ class JaxEngine:
         return functools.wraps(f)(jax.vmap(f, in_axes=tuple(axes), out_axes=out))
 
     def rows(self, values: Any, at: Any) -> Any:
-        """``values[at]`` for positions that are known to exist: without the checks of an index that may not."""
+        """Return ``values[at]`` for positions that are known to exist: without the checks of an index that may not."""
         return values.at[at].get(mode="promise_in_bounds")
 
     @property
@@ -263,7 +263,7 @@ def _put(value: Any) -> Any:
 
 
 def _write(i: Any, row: Any, value: Any) -> Any:
-    """``row[i] = value`` for a position that exists."""
+    """Set ``row[i] = value`` for a position that exists."""
     return row.at[i].set(value, mode="promise_in_bounds")
 
 

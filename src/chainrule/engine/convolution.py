@@ -95,7 +95,7 @@ def places(at: int, count: int, stride: int, dilation: int) -> slice:
 
 
 def _border(start: int, count: int, stride: int, length: int) -> tuple[int, int, int]:
-    """(before, after, between) zeros that put values at start, start + stride, ... of an axis; negative ones crop."""
+    """Return the zeros (before, after, between) that put values at start, start + stride, ...; negative ones crop."""
     used = (count - 1) * stride + 1 if count else 0
     return start, length - start - used, stride - 1
 

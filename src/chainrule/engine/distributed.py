@@ -152,7 +152,7 @@ def is_first() -> bool:
 
 
 def on_first(f: Callable[[], Any]) -> Any:
-    """``f()``, called in process 0 only: its result there, None elsewhere; an error there is an error everywhere."""
+    """Call f in process 0 only: its result there, None elsewhere; an error there is an error everywhere."""
     if rank_and_size()[1] == 1:
         return f()
     result, error = None, None
@@ -170,7 +170,7 @@ def on_first(f: Callable[[], Any]) -> Any:
 
 
 def from_first(f: Callable[[], Any]) -> Any:
-    """``f()`` of process 0, a value that JSON can hold, in every process."""
+    """Return ``f()`` of process 0, a value that JSON can hold, in every process."""
     if rank_and_size()[1] == 1:
         return f()
     value = on_first(f)
@@ -205,7 +205,7 @@ def gathered(*numbers: int) -> list[tuple[int, ...]]:
 
 @contextlib.contextmanager
 def file_of_first(path: Path | None) -> Iterator[Path]:
-    """A path to the file that process 0 has under ``path``: that path itself there, elsewhere a copy."""
+    """Give a path to the file that process 0 has under ``path``: that path itself there, elsewhere a copy."""
     if rank_and_size()[1] == 1 or is_first():
         assert path is not None
         if rank_and_size()[1] > 1:
@@ -223,7 +223,7 @@ def file_of_first(path: Path | None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def losing_a_peer() -> Iterator[None]:
-    """What JAX raises when another process is gone becomes a `PeerError`."""
+    """Turn what JAX raises when another process is gone into a `PeerError`."""
     if rank_and_size()[1] == 1:
         yield
         return

@@ -64,7 +64,7 @@ class NumpyEngine:
     def loop(
         self, body: Body, carry: Any, length: int, first: int, last: int, every: Every | None = None
     ) -> tuple[Any, Any]:
-        """``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
+        """Run ``for i in range(first, last): carry, results[i] = body(i, carry)``, with results of a fixed length.
 
         ``every`` is (another body, n, offset): it takes the steps whose number i + offset is a multiple of n.
         """
@@ -83,5 +83,5 @@ class NumpyEngine:
         raise NotImplementedError("NumPy has no programs of many members.")
 
     def rows(self, values: Any, at: Any) -> Any:
-        """``values[at]`` for positions that are known to exist."""
+        """Return ``values[at]`` for positions that are known to exist."""
         return values[at]

@@ -217,7 +217,7 @@ def _winograd_to_input(
 
 
 def _border_of_gradient(g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Padding:
-    """With which a convolution of the spread gradient has the image's size; negative where it is cut."""
+    """Return the border with which a convolution of the spread gradient has the image's size; negative where it is cut."""
     border = []
     for length, count, k, s, d, (before, _) in zip(
         image, g.shape[1:3], w.shape[:2], stride, dilation, padding, strict=True
@@ -338,7 +338,7 @@ def _blocks(x: Array, *others: Array) -> list[Array]:
 
 
 def _in_blocks(xp: ModuleType, f: Any, x: Array) -> Array:
-    """f(x), for each sample on its own."""
+    """Return f(x), for each sample on its own."""
     import jax
     from jax import lax
 
@@ -353,7 +353,7 @@ def _in_blocks(xp: ModuleType, f: Any, x: Array) -> Array:
 
 
 def _sum_over_blocks(xp: ModuleType, f: Any, x: Array, g: Array) -> Array:
-    """f(x, g), a sum over samples."""
+    """Return f(x, g), a sum over samples."""
     import jax
     from jax import lax
 
@@ -375,7 +375,7 @@ def flat(x: Array) -> Array:
 
 
 def wide(xp: ModuleType, x: Array, kw: int, stride: int, dilation: int, border: Pair) -> Array:
-    """Each pixel beside the kw - 1 to its right that the kernel sees: (n, h, w, c) to (n, h, columns, kw · c)."""
+    """Lay each pixel beside the kw - 1 to its right that the kernel sees: (n, h, w, c) to (n, h, columns, kw · c)."""
     from jax import lax
 
     none, zero = (0, 0, 0), xp.zeros((), x.dtype)
@@ -396,7 +396,7 @@ def beside(xp: ModuleType, parts: list[Array]) -> Array:
 def _each_place(
     xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Iterator[tuple[int, int, Array]]:
-    """The pixels under each place (i, j) of the kernel, over all its positions."""
+    """Return the pixels under each place (i, j) of the kernel, over all its positions."""
     x = xp.pad(x, ((0, 0), *padding, (0, 0)))
     rows = positions(x.shape[1], size[0], stride[0], dilation[0])
     columns = positions(x.shape[2], size[1], stride[1], dilation[1])

@@ -130,7 +130,7 @@ def _columns(count: int, arrows: list[tuple[int, int]], after: list[tuple[int, i
 
 
 def _routes(vertices: list[_Vertex], arrows: list[tuple[int, int]]) -> list[list[int]]:
-    """For each arrow, the vertices before its end: its source, and a lane in each column that it passes.
+    """Return for each arrow the vertices before its end: its source, and a lane in each column that it passes.
 
     Arrows from the same box share their lanes. Fills the neighbours of the vertices.
     """

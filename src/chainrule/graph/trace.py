@@ -292,7 +292,7 @@ class _Builder:
 
 
 def _local_derivative(t: Tensor, position: int) -> Any:
-    """dy/dx of an elementwise operation for one of its arguments, in the shape of y."""
+    """Return dy/dx of an elementwise operation for one of its arguments, in the shape of y."""
     assert t.primitive is not None
     rule = t.primitive.rule(position)
     if rule is None or not t.primitive.elementwise or t.size > SMALL:

@@ -67,7 +67,7 @@ class _Container(Layer):
         return self._with_layers(tuple(layer.fit_init(activation) for layer in self.layers))
 
     def next_activation(self, activation: Activation | None) -> Activation | None:
-        """That of all layers that get the same input, if it is the same one."""
+        """Return that of all layers that get the same input, if it is the same one."""
         first, *others = (layer.next_activation(activation) for layer in self.layers) if self.layers else (activation,)
         return first if all(other == first for other in others) else None
 

@@ -19,7 +19,7 @@ _context = _Context()
 
 @contextlib.contextmanager
 def counting(samples: Array | None) -> Iterator[None]:
-    """Inside, `counted` gives these: for each sample of the batch 1 if it counts and 0 if it only fills up."""
+    """Let `counted` give these inside: for each sample of the batch 1 if it counts and 0 if it only fills up."""
     outer = _context.counted
     _context.counted = samples
     try:
@@ -29,7 +29,7 @@ def counting(samples: Array | None) -> Iterator[None]:
 
 
 def counted() -> Array | None:
-    """For a layer that looks across samples, in training: which of them count, shape (batch,); None if all do.
+    """Return which samples count, for a layer that looks across them in training: shape (batch,); None if all do.
 
     >>> import numpy as np
     >>> import chainrule as cr

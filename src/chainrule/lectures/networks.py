@@ -64,7 +64,7 @@ def xor() -> Model:
 
 
 def add(a: Any, b: Any, bits: int = 8) -> np.ndarray:
-    """a + b of whole numbers, computed with nothing but NAND neurons (lecture 003's addition circuit).
+    """Compute a + b of whole numbers with nothing but NAND neurons (lecture 003's addition circuit).
 
     Parameters
     ----------

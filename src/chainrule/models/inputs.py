@@ -147,7 +147,7 @@ class Inputs:
     # --- what is learnt ---------------------------------------------------------------------------------------
 
     def learn(self, x: Any, normalize: bool, weight: Any = None, pixels: bool = False, codes: int = 0) -> Inputs:
-        """These, with the range of admitted training inputs and, if asked for, their mean and deviation.
+        """Return these, with the range of admitted training inputs and, if asked for, their mean and deviation.
 
         The last ``codes`` features stay as they are. Images from 0 to 1 are pixels that were divided by 255, unless
         they came as bytes (``pixels``).
@@ -164,7 +164,7 @@ class Inputs:
         return replace(self, standardizer=standardizer, limits=limits, byte_scale=BYTE if divided else 1)
 
     def widened(self, x: Array | Rows) -> Inputs:
-        """These, with a range that holds admitted inputs that are trained on, too."""
+        """Return these, with a range that holds admitted inputs that are trained on, too."""
         if self.limits is None or isinstance(x, Rows):
             return self
         return replace(self, limits=self.limits.merged(Limits.fit(x)))

@@ -74,5 +74,5 @@ def _inputs(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Inputs:
 
 
 def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as the tuples they were."""
+    """Turn JSON's lists into the tuples they were."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}

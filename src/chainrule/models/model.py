@@ -179,7 +179,7 @@ class Model:
         return self.outputs(self.prepare(x), engine=engine, batch_size=batch_size)
 
     def outputs(self, x: Any, *, engine: str = "auto", batch_size: int | None = None) -> np.ndarray:
-        """`predict_proba` of inputs as `prepare` gives them."""
+        """Return `predict_proba` of inputs as `prepare` gives them."""
         return self.target.undo(self.run_network(x, engine=engine, batch_size=batch_size))
 
     def run_network(
@@ -456,7 +456,7 @@ class Model:
         return Text(self)
 
     def layers(self) -> list[tuple[str, str, tuple[int, ...], int]]:
-        """For each layer its name, its recipe on one line, the shape of its output, and its number of parameters."""
+        """Return for each layer its name, recipe on one line, output shape, and number of parameters."""
         rows = []
         key, shape = random.key(0), self.input_shape
         with initializers.shapes_only():

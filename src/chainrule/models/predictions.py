@@ -254,7 +254,7 @@ def _block(task: str, threshold: float, outputs: Array, target: Array, cost: Arr
 
 
 def _binned(probability: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """Rows, sum of probabilities and sum of outcomes of each bin; a probability on an edge belongs to the bin below."""
+    """Sum up each bin: rows, probabilities and outcomes; a probability on an edge belongs to the bin below."""
     outcome = outcome[np.isfinite(probability)]
     probability = probability[np.isfinite(probability)]
     number = np.clip(np.ceil(probability * BINS).astype(int) - 1, 0, BINS - 1)

@@ -78,7 +78,7 @@ def unflatten(flat: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of everything in a file: the recipe, and names, types, shapes and values of the arrays."""
+    """Return the SHA-256 of everything in a file: the recipe, and names, types, shapes and values of the arrays."""
     digest = hashlib.sha256(text.encode())
     for at in sorted(tensors):
         values = np.ascontiguousarray(tensors[at])

@@ -53,7 +53,7 @@ class Loader(Protocol):
     shuffled: str
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Chunk]:
-        """The chunks of an epoch (from 1), in an order that follows from the run's key and the number alone.
+        """Yield the chunks of an epoch (from 1), in an order that follows from the run's key and the number alone.
 
         Those that lie within the first ``skip`` steps, which are done, are left out.
         """

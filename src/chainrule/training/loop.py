@@ -184,7 +184,7 @@ class Loop:
         )
 
     def _epoch(self, show: Show) -> str | None:
-        """Return an epoch, or what is left of it, and what comes at its end: the reason to stop, if any."""
+        """Train for an epoch, or what is left of it, and do what comes at its end: the reason to stop, if any."""
         before = time.perf_counter() - self.position.seconds
         stopped = self._run_steps(before)
         self._take_snapshot()
@@ -207,7 +207,7 @@ class Loop:
         return stopped
 
     def _run_steps(self, start: float) -> str | None:
-        """Return the steps of an epoch that are left, in calls of the program: the reason to stop within it, if any.
+        """Run the steps of an epoch that are left, in calls of the program: the reason to stop within it, if any.
 
         ``start`` is the time at which the epoch began.
         """
@@ -242,9 +242,7 @@ class Loop:
         return room
 
     def _agreed(self, room: int) -> int:
-        """Return the steps of the next call, as all processes of the run agree; if one was asked to end, all do so
-        here.
-        """
+        """Return the steps of the next call, as all processes of the run agree; end here if one was asked to."""
         agreed = gathered(room, self.stop_request.signal)
         room = agreed[0][0]
         if number := max(number for _, number in agreed):
@@ -264,7 +262,7 @@ class Loop:
         return room
 
     def _run_chunk(self, chunk: Chunk, first: int, last: int, snapshot_at: int) -> None:
-        """One call of the program: some steps of a chunk, and their metrics."""
+        """Call the program: some steps of a chunk, and their metrics."""
         before = time.perf_counter()
         with fitting_step(self.snapshot.params, self.loader.batch_size, self.recipe.micro_batches):
             result = self._train(self.state, chunk, first, last)
@@ -285,7 +283,7 @@ class Loop:
         position.lr = _plain(metrics.lr[-1])
 
     def _train(self, state: State, chunk: Chunk, first: int, last: int) -> Any:
-        """Steps of a chunk of the epoch; the state is given away."""
+        """Run steps of a chunk of the epoch; the state is given away."""
         values = (chunk.data, chunk.order, first, last)
         return self.program.train(state._replace(settings=None), state.settings, *values)
 
@@ -294,7 +292,7 @@ class Loop:
         return named_metrics(self.recipe, *sums)
 
     def _validated(self) -> dict[str, float]:
-        """Means on validation data, if there is any."""
+        """Measure the means on validation data, if there is any."""
         if self.validation is None:
             return {}
         params, model_state, settings = self.snapshot.params, self.snapshot.model_state, self.snapshot.settings
@@ -417,17 +415,17 @@ class Loop:
 
 
 def _steps(chunks: Iterator[Chunk], start: int) -> Iterator[tuple[Chunk, int]]:
-    """Every step of an epoch from its step ``start`` on, as its chunk and its number there."""
+    """Yield every step of an epoch from its step ``start`` on, as its chunk and its number there."""
     for chunk in chunks:
         for i in range(max(0, start - chunk.before), chunk.steps):
             yield chunk, i
 
 
 def _each(metrics: Metrics) -> Iterator[tuple[float, ...]]:
-    """The metrics of every step."""
+    """Yield the metrics of every step."""
     return zip(*(map(_plain, v) for v in metrics), strict=True)
 
 
 def _plain(value: Any) -> float:
-    """0.001, not the 0.0010000000474974513 that a float32 is."""
+    """Return 0.001, not the 0.0010000000474974513 that a float32 is."""
     return float(str(value))

@@ -41,7 +41,7 @@ def check_room(params: Any, networks: int = 1) -> None:
 
 @contextlib.contextmanager
 def fitting_data(x: Array) -> Iterator[None]:
-    """Inside, data is put where the engine works; if there is no room for it, the error says what to do."""
+    """Say what to do if there is no room for data that is put where the engine works."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -56,7 +56,7 @@ def fitting_data(x: Array) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fitting_step(params: Any, batch_size: int, micro_batches: int) -> Iterator[None]:
-    """Inside, steps are run; if there is no room for what they compute, the error says what to do."""
+    """Say what to do if there is no room for what the steps run inside compute."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -236,13 +236,13 @@ def _labels(y: Any, task: str) -> str:
     return "binary" if values.ndim == 1 or values.shape[1] == 1 else "multilabel"
 
 
-def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
+def _stopping(early_stopping: Any, task: str, validated: bool) -> EarlyStopping | None:
     """Return the early stopping asked for, if what it watches is measured."""
-    stopping = EarlyStopping() if given is True else given or None
+    stopping = EarlyStopping() if early_stopping is True else early_stopping or None
     if stopping is None:
         return None
     if not isinstance(stopping, EarlyStopping):
-        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {given!r}.")
+        raise SettingError(f"early_stopping is True or cr.EarlyStopping(patience=5), got {early_stopping!r}.")
     if stopping.monitor.startswith("val_") and not validated:
         raise SettingError(
             f"EarlyStopping watches {stopping.monitor!r}, but there is no validation data: give "
@@ -258,7 +258,7 @@ def _stopping(given: Any, task: str, validated: bool) -> EarlyStopping | None:
 
 
 def _check_steps(rows: int, settings: TrainingSettings) -> None:
-    """Whether the steps of a run can be counted."""
+    """Check whether the steps of a run can be counted."""
     if int(settings.epochs) * -(-rows // int(settings.batch_size)) > MOST_STEPS:
         raise SettingError(
             f"fit: epochs={settings.epochs} would be more than {MOST_STEPS:,} steps, and they are counted up to there."

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
-    """Return one step of gradient descent: forward, backward, update.
+    """Do one step of gradient descent: forward, backward, update.
 
     A pure function: it can be compiled (``jax.jit``), looped (``lax.scan``) and run for many members at once
     (``jax.vmap`` over states that differ in weights, keys and settings). `start` makes the first state.
@@ -59,7 +59,7 @@ def advance(
     view: Callable[[Any], Any] = lambda params: params,
     probe: Callable[..., Any] | None = None,
 ) -> tuple[State, Metrics, Any]:
-    """`step` for a recipe that has the state's settings in it: a driver puts them in once for many steps.
+    """Do a `step` of a recipe that has the state's settings in it: a driver puts them in once for many steps.
 
     ``view`` gives the parameters as the network takes them, of a state that keeps them otherwise (`layout`). ``probe``
     is called with what a step knows (marks, parameters, gradients, new parameters), and its result returned as well.
@@ -99,7 +99,7 @@ def advance(
 def evaluate(
     recipe: Recipe, params: Any, model_state: Any, batch: Batch, *, key: Any = None, train: bool = False
 ) -> tuple[Array, Array, Any]:
-    """Cost and score of each sample, and the layers' new state.
+    """Return cost and score of each sample, and the layers' new state.
 
     The score is 1 for a correct class and 0 for a wrong one; for regression it is the absolute error.
     """
@@ -131,7 +131,7 @@ def count(scores: Array, weight: Array) -> tuple[Array, Array]:
 
 
 def score(recipe: Recipe, out: Array, y: Array) -> Array:
-    """1 for each sample whose class is right, 0 for others; for regression the mean absolute error."""
+    """Return 1 for each sample whose class is right, 0 for others; for regression the mean absolute error."""
     xp = namespace(out)
     if recipe.task == "regression":
         error = xp.abs(out - y).reshape(len(out), -1)

@@ -54,7 +54,7 @@ def _batch_norm(xp, x, gamma, beta, eps, mean, variance, *weight):
 
 
 def _statistics(x, weight=None):
-    """Each value's share in the mean, the mean and the variance of each feature."""
+    """Return each value's share in the mean, the mean and the variance of each feature."""
     axes = _all_but_last(x)
     if weight is None:
         n = math.prod(shape(x)[:-1])

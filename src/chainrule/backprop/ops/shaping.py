@@ -268,7 +268,7 @@ def take(x, indices, axis=None):
 
 
 def take_along_axis(x, indices, axis=-1):
-    """For each place of ``indices``, the value of x at that position along the axis (NumPy's rules)."""
+    """Take for each place of ``indices`` the value of x at that position along the axis (NumPy's rules)."""
     x_shape, axis = shape(x), axis % len(shape(x))
     key = [np.arange(n).reshape(tuple(-1 if i == a else 1 for i in range(len(x_shape)))) for a, n in enumerate(x_shape)]
     key[axis] = indices
@@ -276,7 +276,7 @@ def take_along_axis(x, indices, axis=-1):
 
 
 def gather(x, indices):
-    """From each row of the last axis the value at one position: out[i] = x[i, indices[i]]."""
+    """Take from each row of the last axis the value at one position: out[i] = x[i, indices[i]]."""
     return squeeze(take_along_axis(x, expand_dims(indices, -1), axis=-1), axis=-1)
 
 
@@ -355,7 +355,7 @@ def roll(x, shift, axis=None):
 
 
 def repeat(x, repeats, axis=None):
-    """Each value ``repeats`` times in a row."""
+    """Repeat each value ``repeats`` times in a row."""
     if axis is None:
         x, axis = ravel(x), 0
     return take(x, np.repeat(np.arange(shape(x)[axis]), repeats), axis=axis)
