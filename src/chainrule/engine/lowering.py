@@ -217,7 +217,7 @@ def _winograd_to_input(
 
 
 def _border_of_gradient(g: Array, w: Array, image: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Padding:
-    """Return the border with which a convolution of the spread gradient has the image's size; negative where it is cut."""
+    """Return the border with which a convolution of the spread gradient has the image's size; negative: it is cut."""
     border = []
     for length, count, k, s, d, (before, _) in zip(
         image, g.shape[1:3], w.shape[:2], stride, dilation, padding, strict=True

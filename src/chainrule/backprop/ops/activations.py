@@ -146,7 +146,7 @@ def hard_sigmoid(z):
 
 
 def glu(z):
-    """Gate: a·σ(b), where a and b are the halves of the last axis, which the result has half as long."""
+    """a·σ(b), where a and b are the halves of the last axis, which the result has half as long."""
     half, odd = divmod(shape(z)[-1], 2)
     if odd:
         raise ShapeError(f"GLU halves the last axis, so its length must be even; got shape {shape(z)}.")

@@ -78,7 +78,7 @@ __all__ = [
 
 @primitive
 def add(xp, a, b):
-    """Add: a + b."""
+    """a + b."""
     return a + b
 
 
@@ -87,7 +87,7 @@ add.derivatives(lambda y, a, b: 1, lambda y, a, b: 1)
 
 @primitive
 def subtract(xp, a, b):
-    """Subtract: a - b."""
+    """a - b."""
     return a - b
 
 
@@ -96,7 +96,7 @@ subtract.derivatives(lambda y, a, b: 1, lambda y, a, b: -1)
 
 @primitive
 def multiply(xp, a, b):
-    """Multiply: a · b; each factor's derivative is the other factor."""
+    """a · b; each factor's derivative is the other factor."""
     return a * b
 
 
@@ -105,7 +105,7 @@ multiply.derivatives(lambda y, a, b: b, lambda y, a, b: a)
 
 @primitive
 def divide(xp, a, b):
-    """Divide: a / b; derivatives 1/b and -a/b²."""
+    """a / b; derivatives 1/b and -a/b²."""
     return xp.divide(a, b)
 
 
@@ -132,7 +132,7 @@ positive.derivatives(lambda y, x: 1)
 
 @primitive
 def power(xp, a, b):
-    """Raise a to the power b; derivatives b·a^(b-1) and a^b·ln a (0 where a ≤ 0: there is no real derivative)."""
+    """a to the power b; derivatives b·a^(b-1) and a^b·ln a (0 where a ≤ 0: there is no real derivative)."""
     return a**b if hasattr(a, "dtype") else xp.power(a, b)  # a**2 of an array has a short cut
 
 
@@ -441,7 +441,7 @@ def _chosen(y, this, other, wins):
 
 @primitive
 def where(xp, condition, a, b):
-    """Choose a where the condition holds, else b; the gradient goes to the chosen one."""
+    """a where the condition holds, else b; the gradient goes to the chosen one."""
     return xp.where(condition, a, b)
 
 
@@ -516,13 +516,13 @@ def round(xp, x, decimals=0):
 
 @primitive
 def floor_divide(xp, a, b):
-    """Divide and round down: a // b."""
+    """a // b."""
     return a // b
 
 
 @primitive
 def remainder(xp, a, b):
-    """Return a modulo b; derivatives 1 and -⌊a/b⌋."""
+    """a modulo b; derivatives 1 and -⌊a/b⌋."""
     return xp.remainder(a, b)
 
 
@@ -531,37 +531,37 @@ remainder.derivatives(lambda y, a, b: 1, lambda y, a, b: -floor(a / b))
 
 @primitive
 def greater(xp, a, b):
-    """Compare: a > b."""
+    """a > b."""
     return a > b
 
 
 @primitive
 def greater_equal(xp, a, b):
-    """Compare: a ≥ b."""
+    """a ≥ b."""
     return a >= b
 
 
 @primitive
 def less(xp, a, b):
-    """Compare: a < b."""
+    """a < b."""
     return a < b
 
 
 @primitive
 def less_equal(xp, a, b):
-    """Compare: a ≤ b."""
+    """a ≤ b."""
     return a <= b
 
 
 @primitive
 def equal(xp, a, b):
-    """Compare: a = b."""
+    """a = b."""
     return xp.equal(a, b)
 
 
 @primitive
 def not_equal(xp, a, b):
-    """Compare: a ≠ b."""
+    """a ≠ b."""
     return xp.not_equal(a, b)
 
 
