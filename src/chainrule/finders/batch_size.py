@@ -16,7 +16,7 @@ from chainrule.checks import check_whole
 from chainrule.engine import Engine, lowering
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
-from chainrule.finders.common import crew_of, engine_for, geometric_mean, increasing, placed, rounded
+from chainrule.finders.common import engine_for, geometric_mean, increasing, rounded, state_on, trainer_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
@@ -89,9 +89,9 @@ def find_batch_size(
     Source: McCandlish, Kaplan, Amodei et al. (2018), "An empirical model of large-batch training", 2.2 and A.1.
 
     >>> import chainrule as cr
-    >>> found = cr.find_batch_size(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=3, epochs=2, sizes=[16, 32],
+    >>> result = cr.find_batch_size(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=3, epochs=2, sizes=[16, 32],
     ...                            progress=False)
-    >>> found.noise.shape, found.recommended in (16, 32)
+    >>> result.noise.shape, result.recommended in (16, 32)
     ((3, 3), True)
     """
     check_confidence(confidence)
@@ -99,7 +99,7 @@ def find_batch_size(
     if sizes is not None and any(size != int(size) for size in increasing("find_batch_size", "sizes", sizes, 1)):
         raise SettingError(f"find_batch_size: sizes are whole numbers, got {sizes!r}.")
     seeds = list_seeds("find_batch_size", seeds, settings.pop("seed", 0))
-    trainer = crew_of(net, data, {**settings, "epochs": epochs})
+    trainer = trainer_of(net, data, {**settings, "epochs": epochs})
     members = trainer.add_members([{"seed": seed} for seed in seeds])
     n = len(members[0].job.prepared.train.x)
     steps = len(members) * epochs * members[0].job.steps_per_epoch
@@ -112,16 +112,16 @@ def find_batch_size(
                 noise[i, epoch] = min(noise_scale(member, batches, engine), n)
     if np.isnan(noise[:, 1:]).all():
         raise SettingError("All members diverged: try a smaller learning rate (cr.find_lr finds one).")
-    tried = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
+    sizes_to_time = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
     if sizes is None and refused_alone(members[0].job.model) is not None:
-        tried = [max(size, 2) for size in tried]
-    timed = trainer.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(tried)])
+        sizes_to_time = [max(size, 2) for size in sizes_to_time]
+    timed = trainer.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(sizes_to_time)])
     seconds = {member.job.batch_size: step_seconds(member, engine) for member in timed}
     return BatchSizes(noise, seconds, members[0].job.batch_size, n, confidence)
 
 
 class BatchSizes:
-    """What `find_batch_size` measured: ``print`` it.
+    """The result of `find_batch_size`: ``print`` it.
 
     Attributes
     ----------
@@ -146,8 +146,8 @@ class BatchSizes:
     ) -> None:
         self.noise, self.seconds, self.confidence = noise, dict(sorted(seconds.items())), confidence
         self.measured_with, self.samples = measured_with, samples
-        of_each = [np.exp(np.log(row[np.isfinite(row)]).mean()) for row in noise[:, 1:] if np.isfinite(row).any()]
-        largest, self.interval = geometric_mean(of_each, confidence)
+        means = [np.exp(np.log(row[np.isfinite(row)]).mean()) for row in noise[:, 1:] if np.isfinite(row).any()]
+        largest, self.interval = geometric_mean(means, confidence)
         assert largest is not None
         self.largest = largest
         self.recommended = self._soonest(self.largest)
@@ -164,15 +164,15 @@ class BatchSizes:
         return (1 + (self.largest if noise is None else noise) / size) * self.seconds[size]
 
     def lr_factor(self, size: int) -> float:
-        """By how much a learning rate of `SGD` that is good for the size measured with should change for this one.
+        """Return the factor by which a learning rate of `SGD` that is good for the size measured with should change.
 
         (1 + B/b₀) / (1 + B/b): in proportion to the size far below B, not at all above it. For optimizers that divide
         by the gradient's size (Adam, RMSProp) about the square root of it.
 
         >>> import numpy as np
         >>> from chainrule.finders import BatchSizes
-        >>> found = BatchSizes(np.full((2, 2), 1000.0), {32: 1e-3}, measured_with=32, samples=10_000)
-        >>> round(found.lr_factor(64), 2), round(found.lr_factor(10_000), 1)
+        >>> result = BatchSizes(np.full((2, 2), 1000.0), {32: 1e-3}, measured_with=32, samples=10_000)
+        >>> round(result.lr_factor(64), 2), round(result.lr_factor(10_000), 1)
         (1.94, 29.3)
         """
         return (1 + self.largest / self.measured_with) / (1 + self.largest / size)
@@ -193,18 +193,18 @@ class BatchSizes:
             f"{rounded(middle[0])} at the start, {rounded(middle[1])} after the first epoch and {rounded(middle[2])} "
             "after the last one."
         ]
-        sure = ""
+        interval = ""
         if self.recommended_between is not None and len(set(self.recommended_between)) > 1:
-            sure = f" ({percent(self.confidence)}: {self.recommended_between[0]} to {self.recommended_between[1]})"
-        each = 1e6 * self.seconds[self.recommended] / self.recommended
+            interval = f" ({percent(self.confidence)}: {self.recommended_between[0]} to {self.recommended_between[1]})"
+        microseconds = 1e6 * self.seconds[self.recommended] / self.recommended
         lines.append(
-            f"On this machine {self.recommended}{sure} reaches the same cost soonest, with {rounded(each)} µs for each "
-            "sample."
+            f"On this machine {self.recommended}{interval} reaches the same cost soonest, with "
+            f"{rounded(microseconds)} µs for each sample."
         )
         slowest = max(self.seconds, key=self.relative_seconds)
         if slowest != self.recommended:
-            times = self.relative_seconds(slowest) / self.relative_seconds(self.recommended)
-            lines.append(f"{slowest} would take about {times:.1f} times as long.")
+            ratio = self.relative_seconds(slowest) / self.relative_seconds(self.recommended)
+            lines.append(f"{slowest} would take about {ratio:.1f} times as long.")
         return " ".join(lines)
 
     def to_pandas(self) -> Any:
@@ -215,8 +215,8 @@ class BatchSizes:
 
         >>> import numpy as np
         >>> from chainrule.finders import BatchSizes
-        >>> found = BatchSizes(np.full((2, 2), 1000.0), {32: 1e-3, 64: 1.5e-3}, measured_with=32, samples=10_000)
-        >>> found.to_pandas()["relative_seconds"].round(2).tolist()
+        >>> result = BatchSizes(np.full((2, 2), 1000.0), {32: 1e-3, 64: 1.5e-3}, measured_with=32, samples=10_000)
+        >>> result.to_pandas()["relative_seconds"].round(2).tolist()
         [1.29, 1.0]
         """
         import pandas as pd
@@ -237,21 +237,21 @@ class BatchSizes:
 
 
 def _powers(noise: np.ndarray, n: int) -> list[int]:
-    """Batch sizes around the noise scales that were measured."""
+    """Return batch sizes around the noise scales that were measured."""
     scales = noise[:, 1:][np.isfinite(noise[:, 1:])]
     low, high = SHARE * scales.min(), min(2 * scales.max(), LARGEST, n)
     return [2**k for k in range(64) if low <= 2**k <= high] or [1]
 
 
 def noise_scale(member: Member, batches: int, engine: Engine) -> float:
-    """B = tr(Σ) / |G|² at the weights a member has; infinite where the gradient cannot be told from noise."""
+    """Return B = tr(Σ) / |G|² at the weights of a member; infinite where the gradient cannot be told from noise."""
     job, state = member.job, member.state
     train, size = job.prepared.train, min(job.batch_size, len(job.prepared.train.x))
     key = random.fold_in(job.order, 2**31 + member.epoch)  # out of the way of the epochs' orders
     drawn = np.asarray(random.uniform(key, (batches, size)))
     rows = np.minimum((drawn * len(train.x)).astype(np.int32), len(train.x) - 1)
     values = engine.put((train.x, train.y[rows], train.weight[rows], rows))
-    mean, squares = engine.fetch(_gradients(job.recipe, engine)(placed(state, engine), state.settings, *values))
+    mean, squares = engine.fetch(_gradients(job.recipe, engine)(state_on(state, engine), state.settings, *values))
     variance = (float(np.mean(squares, dtype=np.float64)) - float(mean)) * batches / (batches - 1)
     signal = float(mean) - variance / batches
     return size * variance / signal if signal > 0 else math.inf
@@ -263,7 +263,7 @@ def _gradients(recipe: Recipe, engine: Engine) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def _gradient_program(form: Recipe, engine: Engine, lowerings: Any) -> Any:
-    """(state, settings, x, y, weight, rows) -> |mean gradient|², |gradient|² of each batch."""
+    """Return a program (state, settings, x, y, weight, rows) -> |mean gradient|², |gradient|² of each batch."""
 
     def gradients(state: State, settings: Any, x: Array, y: Array, weight: Array, rows: Array) -> tuple[Array, Array]:
         recipe = filled(form, settings)
@@ -279,9 +279,9 @@ def _gradient_program(form: Recipe, engine: Engine, lowerings: Any) -> Any:
                 costs, _, _ = evaluate(recipe, params, state.model_state, batch, key=key, train=True)
                 return (costs * batch.weight).sum() / batch.weight.sum()
 
-            found = grad(cost)(state.params)
-            found = add_penalty(found, state.params, recipe.l1, recipe.l2, settings["run"]["samples"])
-            return tree.map(lambda a, b: a + b, total, found), _square(found)
+            gradient = grad(cost)(state.params)
+            gradient = add_penalty(gradient, state.params, recipe.l1, recipe.l2, settings["run"]["samples"])
+            return tree.map(lambda a, b: a + b, total, gradient), _square(gradient)
 
         total, squares = engine.loop(body, zero, len(rows), 0, len(rows))
         return _square(total) / len(rows) ** 2, squares
@@ -290,26 +290,29 @@ def _gradient_program(form: Recipe, engine: Engine, lowerings: Any) -> Any:
 
 
 def _square(values: Any) -> Array:
-    """|values|², of all leaves together."""
+    """Return |values|², of all leaves together."""
     return sum((leaf * leaf).sum() for leaf in tree.leaves(values))
 
 
 def step_seconds(member: Member, engine: Engine) -> float:
     """Return the seconds of a training step, the fastest of a few measurements; nothing of it is kept."""
     job = member.job
-    program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
-    piece = next(iter(feed.epoch(1)))
-    state = placed(job.state, engine)
+    program, loader = (
+        programs(job.recipe, engine),
+        InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine),
+    )
+    chunk = next(iter(loader.epoch(1)))
+    state = state_on(job.state, engine)
 
     def run(steps: int) -> float:
         nonlocal state
         start = time.perf_counter()
         left = steps
         while left:
-            last = min(left, piece.steps)
-            found = program.train(state, job.state.settings, piece.data, piece.order, 0, last)
-            state, left = found.state, left - last
-        engine.fetch(found.metrics)
+            last = min(left, chunk.steps)
+            result = program.train(state, job.state.settings, chunk.data, chunk.order, 0, last)
+            state, left = result.state, left - last
+        engine.fetch(result.metrics)
         return time.perf_counter() - start
 
     run(1)  # compiles

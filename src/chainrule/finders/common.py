@@ -1,4 +1,4 @@
-"""What the finders share: members of one experiment that differ in their seed, and figures in few digits."""
+"""What finders share: members of one experiment that differ in their seed, and figures in few digits."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from chainrule.statistics import mean_interval
 from chainrule.training.state import State
 
 
-def crew_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:
-    """Return the crew of these settings. Finders are done soon and show no progress."""
+def trainer_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:
+    """Return a trainer with these settings; finders are done soon and show no progress."""
     return PopulationTrainer(net, data, **{name: value for name, value in settings.items() if name != "progress"})
 
 
@@ -38,8 +38,8 @@ def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = 
     )
 
 
-def placed(state: State, engine: Engine) -> State:
-    """Return a copy of a state, without its settings, where the engine works on it."""
+def state_on(state: State, engine: Engine) -> State:
+    """Return a copy of a state on an engine, without its settings."""
     if engine.name == "numpy":
         return state._replace(settings=None, step=int(state.step))
     return engine.copy(engine.put(state._replace(settings=None, step=int(state.step))))

@@ -52,7 +52,7 @@ def find_l2(
     seeds
         How many (from ``seed``), or which; at least 2.
     metric
-        What is judged, on validation data; None: ``val_accuracy``, for regression ``val_mae``.
+        What is compared, on validation data; None: ``val_accuracy``, for regression ``val_mae``.
     confidence
         Of the intervals, and of evidence: the p values of all λ hold together (Holm, 1979).
 
@@ -69,13 +69,13 @@ def find_l2(
     Source: lecture 003 ("start with λ=0, increase it").
 
     >>> import chainrule as cr
-    >>> found = cr.find_l2(cr.Dense(3, "softmax"), cr.data.load("iris"), values=[0.1, 1000.0], seeds=3, epochs=5,
+    >>> result = cr.find_l2(cr.Dense(3, "softmax"), cr.data.load("iris"), values=[0.1, 1000.0], seeds=3, epochs=5,
     ...                    optimizer=cr.SGD(0.1), validation=0.3, progress=False)
-    >>> found.values, found.suggestion
+    >>> result.values, result.suggestion
     ((0.0, 0.1, 1000.0), 0.0)
     """
     check_confidence(confidence)
-    given = None if values is None else increasing("find_l2", "values", values, 0.0)
+    tried = None if values is None else increasing("find_l2", "values", values, 0.0)
     seeds = list_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)
     trainer = PopulationTrainer(net, data, **settings)
@@ -86,7 +86,7 @@ def find_l2(
     if not metric.startswith("val_"):
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].job.state.settings["run"]["samples"]
-    lambdas = [0.0, *(v for v in given or [float(rounded(n * share, 1)) for share in SHARES] if v > 0)]
+    lambdas = [0.0, *(v for v in tried or [float(rounded(n * share, 1)) for share in SHARES] if v > 0)]
     members += trainer.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:
         trainer.train(members, watch=watch)
@@ -95,11 +95,11 @@ def find_l2(
 
 
 class L2Range:
-    """What `find_l2` saw: ``print`` it.
+    """The result of `find_l2`: ``print`` it.
 
     Attributes
     ----------
-    metric : what was judged
+    metric : what was compared
     values : the λ that were tried, from 0 up
     seeds : the seeds
     scores : (values, seeds), the metric of each run; NaN for one that diverged
@@ -128,16 +128,18 @@ class L2Range:
         self.confidence = confidence
         self.summaries: tuple[Summary, ...] = tuple(summary(row, confidence) for row in scores)
         measure = find(metric)
-        at_best = measure.best([found.mean for found in self.summaries]) or 0
-        self.best = values[at_best]
+        best_index = measure.best([each.mean for each in self.summaries]) or 0
+        self.best = values[best_index]
         self.differences = tuple(paired(row, scores[0], confidence) for row in scores)
-        self.p = (math.nan, *holm([found.p for found in self.differences[1:]]))
+        self.p = (math.nan, *holm([difference.p for difference in self.differences[1:]]))
         chance = 1 - confidence
         better = [i for i in range(1, len(values)) if self.p[i] < chance and measure.cost(self.differences[i].mean) < 0]
         self.helps = bool(better)
-        to_best = holm([paired(row, scores[at_best]).p if i != at_best else math.nan for i, row in enumerate(scores)])
+        to_best = holm(
+            [paired(row, scores[best_index]).p if i != best_index else math.nan for i, row in enumerate(scores)]
+        )
         as_good = [i for i in better if not to_best[i] < chance]
-        self.suggestion = values[max(as_good, default=at_best) if better else 0]
+        self.suggestion = values[max(as_good, default=best_index) if better else 0]
 
     def __repr__(self) -> str:
         return f"L2Range({self.metric}, {len(self.values)} values, {len(self.seeds)} seeds: {self.suggestion:g})"
@@ -145,11 +147,13 @@ class L2Range:
     def __str__(self) -> str:
         lines = [f"{self.metric} by λ (l2), {len(self.seeds)} seeds", ""]
         width = max(len(f"{value:g}") for value in self.values)
-        lines += [f"  λ = {value:<{width}g}  {found}" for value, found in zip(self.values, self.summaries, strict=True)]
-        return "\n".join([*lines, "", self._words()])
+        lines += [
+            f"  λ = {value:<{width}g}  {summed}" for value, summed in zip(self.values, self.summaries, strict=True)
+        ]
+        return "\n".join([*lines, "", self._conclusion()])
 
-    def _words(self) -> str:
-        if all(found.n == 0 for found in self.summaries):
+    def _conclusion(self) -> str:
+        if all(each.n == 0 for each in self.summaries):
             return "All members diverged: try a smaller learning rate."
         if not self.helps:
             return (
@@ -170,9 +174,9 @@ class L2Range:
         value.
 
         >>> import chainrule as cr
-        >>> found = cr.find_l2(cr.Dense(3, "softmax"), cr.data.load("iris"), values=[1.0], seeds=2, epochs=1,
+        >>> result = cr.find_l2(cr.Dense(3, "softmax"), cr.data.load("iris"), values=[1.0], seeds=2, epochs=1,
         ...                    validation=0.3, progress=False)
-        >>> len(found.to_pandas())
+        >>> len(result.to_pandas())
         2
         """
         import pandas as pd

@@ -16,7 +16,7 @@ from chainrule.checks import check_whole
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
-from chainrule.finders.common import crew_of, engine_for, geometric_mean, placed, rounded
+from chainrule.finders.common import engine_for, geometric_mean, rounded, state_on, trainer_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
@@ -86,8 +86,8 @@ def find_lr(
     reasonable η").
 
     >>> import chainrule as cr
-    >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), optimizer="sgd", high=1000.0, progress=False)
-    >>> 0.01 < found.suggestion < 10
+    >>> result = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), optimizer="sgd", high=1000.0, progress=False)
+    >>> 0.01 < result.suggestion < 10
     True
     """
     check_confidence(confidence)
@@ -99,7 +99,7 @@ def find_lr(
     optimizer = optimizers.get(settings.pop("optimizer", "adam"))
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
     seeds = list_seeds("find_lr", seeds, settings.pop("seed", 0))
-    members = crew_of(net, data, settings).add_members([{"seed": seed} for seed in seeds])
+    members = trainer_of(net, data, settings).add_members([{"seed": seed} for seed in seeds])
     engine = engine_for(members[0], steps * len(seeds), settings.get("engine", "auto"), settings.get("devices"))
     costs = np.array([_costs(member, steps, engine) for member in members])
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
@@ -108,7 +108,7 @@ def find_lr(
 
 @dataclass(frozen=True, eq=False)
 class LrRange:
-    """What `find_lr` saw: ``print`` it.
+    """The result of `find_lr`: ``print`` it.
 
     Attributes
     ----------
@@ -125,8 +125,8 @@ class LrRange:
         it does not
 
     >>> import chainrule as cr
-    >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=3, steps=50, progress=False)
-    >>> found.costs.shape, found.interval[0] < found.suggestion < found.interval[1]
+    >>> result = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=3, steps=50, progress=False)
+    >>> result.costs.shape, result.interval[0] < result.suggestion < result.interval[1]
     ((3, 50), True)
     """
 
@@ -141,10 +141,10 @@ class LrRange:
         """The costs averaged over neighbouring steps by a normal curve, cut off at `CUT` times the first one."""
         start = self._start[:, None]
         cut = start + (CUT - 1) * np.abs(start)
-        kept = np.minimum(np.where(np.isfinite(self.costs), self.costs, cut), cut)
-        at = np.arange(len(self.rates))
-        weights = np.exp(-0.5 * ((at[:, None] - at) / (WIDTH * len(at))) ** 2)
-        return np.asarray(kept @ (weights / weights.sum(axis=0)))
+        costs = np.minimum(np.where(np.isfinite(self.costs), self.costs, cut), cut)
+        steps = np.arange(len(self.rates))
+        weights = np.exp(-0.5 * ((steps[:, None] - steps) / (WIDTH * len(steps))) ** 2)
+        return np.asarray(costs @ (weights / weights.sum(axis=0)))
 
     @property
     def _first(self) -> int:
@@ -165,13 +165,15 @@ class LrRange:
     @property
     def fell(self) -> tuple[bool, ...]:
         """For each seed whether its cost fell by more than the noise of its batches explains."""
-        lowest, found = self._lowest, []
-        for costs, smoothed, start, at in zip(self.costs, self.smoothed, self._start, lowest, strict=True):
-            noise = 1.4826 * float(np.median(np.abs(costs - smoothed)[: at + 1]))
+        falls = []
+        for costs, smoothed, start, lowest_step in zip(
+            self.costs, self.smoothed, self._start, self._lowest, strict=True
+        ):
+            noise = 1.4826 * float(np.median(np.abs(costs - smoothed)[: lowest_step + 1]))
             averaged = 2 * math.sqrt(math.pi) * WIDTH * len(costs)  # steps that a smoothed cost is the mean of
             surely = SURELY * noise * math.sqrt(1 / averaged + 1 / self._first)
-            found.append(bool(start - smoothed[at] > surely))
-        return tuple(found)
+            falls.append(bool(start - smoothed[lowest_step] > surely))
+        return tuple(falls)
 
     @property
     def suggestions(self) -> tuple[float, ...]:
@@ -195,12 +197,12 @@ class LrRange:
         The geometric mean over the seeds; where the cost did not fall, the rate from which on it is half as much again
         as it was at the start. None if that is not so for any seed.
         """
-        found = []
-        for smoothed, start, at, fell in zip(self.smoothed, self._start, self._lowest, self.fell, strict=True):
-            level = (start + smoothed[at]) / 2 if fell else start + 0.5 * abs(start)
-            above = np.flatnonzero(smoothed[at:] > level)
-            found.append(self.rates[at + above[0]] if len(above) else math.nan)
-        return geometric_mean(found, self.confidence)[0]
+        rates = []
+        for smoothed, start, lowest_step, fell in zip(self.smoothed, self._start, self._lowest, self.fell, strict=True):
+            level = (start + smoothed[lowest_step]) / 2 if fell else start + 0.5 * abs(start)
+            above = np.flatnonzero(smoothed[lowest_step:] > level)
+            rates.append(self.rates[lowest_step + above[0]] if len(above) else math.nan)
+        return geometric_mean(rates, self.confidence)[0]
 
     def __str__(self) -> str:
         tried = f"from {rounded(self.rates[0])} to {rounded(self.rates[-1])}"
@@ -232,31 +234,34 @@ class LrRange:
         in.
 
         >>> import chainrule as cr
-        >>> found = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=2, steps=30, progress=False)
-        >>> list(found.to_pandas().columns), len(found.to_pandas())
+        >>> result = cr.find_lr(cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=2, steps=30, progress=False)
+        >>> list(result.to_pandas().columns), len(result.to_pandas())
         (['lr', 'cost', 'low', 'high'], 30)
         """
         import pandas as pd
 
-        each = [summary(step, self.confidence) for step in self.smoothed.T]
-        rows = zip(self.rates, each, strict=True)
+        summaries = [summary(step, self.confidence) for step in self.smoothed.T]
+        rows = zip(self.rates, summaries, strict=True)
         return pd.DataFrame([{"lr": lr, "cost": s.mean, "low": s.low, "high": s.high} for lr, s in rows])
 
 
 def _costs(member: Member, steps: int, engine: Engine) -> np.ndarray:
-    """Return the mean cost of each of a member's first steps, while the rate goes through its whole range in them."""
+    """Return the cost of each of a member's first steps, while the rate goes through its whole range in them."""
     job = member.job
-    program, feed = programs(job.recipe, engine), InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine)
+    program, loader = (
+        programs(job.recipe, engine),
+        InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine),
+    )
     run = job.state.settings["run"]
     settings = {**job.state.settings, "run": {**run, "epochs": (steps - 1) / run["steps_per_epoch"]}}
-    state = placed(job.state, engine)
+    state = state_on(job.state, engine)
     costs: list[float] = []
     epoch = 0
     while len(costs) < steps:
         epoch += 1
-        for piece in feed.epoch(epoch):
-            last = min(piece.steps, steps - len(costs))
-            found = program.train(state, settings, piece.data, piece.order, 0, last)
-            state, metrics = found.state, engine.fetch(found.metrics)
+        for chunk in loader.epoch(epoch):
+            last = min(chunk.steps, steps - len(costs))
+            result = program.train(state, settings, chunk.data, chunk.order, 0, last)
+            state, metrics = result.state, engine.fetch(result.metrics)
             costs += (np.asarray(metrics.cost)[:last] / np.asarray(metrics.weight)[:last]).tolist()
     return np.array(costs)
