@@ -14,6 +14,7 @@ from chainrule import random, tree
 from chainrule.backprop.backward import is_floating, value_and_grad
 from chainrule.backprop.tensor import Primitive, Tensor, unwrap
 from chainrule.checks import is_number
+from chainrule.display.text_table import text_table
 from chainrule.errors import GradientError
 
 Array = Any
@@ -93,11 +94,9 @@ class GradientCheck:
             )
             for row in self.rows
         ]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines]
         verdict = "ok" if self.ok else "FAILED"
         title = f"Gradient check {verdict}: largest relative error {self.max_relative_error:.1e}"
-        return "\n".join([f"{title} (tolerance {self.tolerance:g})", *(line.rstrip() for line in table)])
+        return f"{title} (tolerance {self.tolerance:g})\n{text_table(lines, range(len(head)))}"
 
 
 def check_gradient(

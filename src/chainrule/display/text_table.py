@@ -7,20 +7,25 @@ from collections.abc import Collection, Sequence
 from chainrule.display.lines import printable
 
 
-def text_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Return rows of cells as aligned columns: those whose numbers are in ``left`` to the left, the others to the
-    right.
+def text_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,), *, drop_empty: bool = False) -> str:
+    """Return rows of cells, the heading first, as aligned columns.
 
-    >>> print(text_table([["", "loss"], ["a", "0.5"]]))
+    Parameters
+    ----------
+    rows
+        The cells; what a terminal would obey is escaped.
+    left
+        The numbers of the columns that stand to the left; the others stand to the right.
+    drop_empty
+        Leave out columns (besides the first) that have no text below their heading.
+
+    >>> print(text_table([["", "loss", "note"], ["a", "0.5", ""]], drop_empty=True))
        loss
     a   0.5
     """
     rows = [[printable(cell).replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    columns = list(zip(*rows, strict=True))
+    used = [i for i, column in enumerate(columns) if not drop_empty or i == 0 or any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    lines = ("  ".join(row[i].ljust(widths[i]) if i in left else row[i].rjust(widths[i]) for i in used) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chainrule.display.text_table import text_table
 from chainrule.graph.node import Node, expression
 from chainrule.graph.values import shorten, summary
 
@@ -34,12 +35,8 @@ def table(nodes: Sequence[Node], title: str) -> str:
         "local derivatives": [local_derivatives(n) for n in nodes],
         "layer": ["/".join(n.scope) for n in nodes],
     }
-    columns = {name: cells for name, cells in columns.items() if any(cells)}
-    widths = [max(map(len, (name, *cells))) for name, cells in columns.items()]
-    lines = [title]
-    for row in [tuple(columns), *zip(*columns.values(), strict=True)]:
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return "\n".join(lines)
+    rows = [tuple(columns), *zip(*columns.values(), strict=True)]
+    return f"{title}\n{text_table(rows, range(len(columns)), drop_empty=True)}"
 
 
 def dot(nodes: Sequence[Node], backward: bool) -> str:

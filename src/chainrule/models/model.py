@@ -22,6 +22,7 @@ from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_
 from chainrule.data.check import check_lengths
 from chainrule.data.rows import Rows
 from chainrule.display.text import Text
+from chainrule.display.text_table import text_table
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
 from chainrule.errors import DataError, unknown_name
 from chainrule.files import write_atomic
@@ -469,9 +470,7 @@ class Model:
     def __str__(self) -> str:
         rows = [("layer", "recipe", "output shape", "parameters"), ("input", "", str(self.input_shape), "")]
         rows += [(name, recipe, str(shape), f"{n:,}" if n else "") for name, recipe, shape, n in self.layers()]
-        widths = [max(len(r[i]) for r in rows) for i in range(4)]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(r[:3], widths, strict=False)) for r in rows]
-        lines = [f"{line}  {r[3]:>{widths[3]}}".rstrip() for line, r in zip(lines, rows, strict=True)]
+        lines = text_table(rows, left=(0, 1, 2)).splitlines()
         lines.insert(1, "-" * max(map(len, lines)))
         return "\n".join([*lines, f"{self.count():,} parameters, {self.precision}"])
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule import metrics
 from chainrule.augment import Augmentation
 from chainrule.checks import check_name
 from chainrule.display.text import Text
+from chainrule.display.text_table import text_table
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
 from chainrule.layers import Layer
@@ -193,8 +194,9 @@ class Comparison:
         goal = "smaller" if metrics.find(self.metric).smaller_is_better else "larger"
         on = " (on the training data)" if "_" not in self.metric else ""
         lines = [f"{self.metric}{on}, {goal} is better, {len(self.seeds)} seeds", ""]
-        lines += _table(["", "mean", "deviation", f"{percent(self.confidence)} interval", "diverged"], self._rows())
-        return "\n".join([*lines, "", *map(str, self.pairs)])
+        head = ["", "mean", "deviation", f"{percent(self.confidence)} interval", "diverged"]
+        table = text_table([head, *self._rows()], drop_empty=True)
+        return "\n".join([*lines, table, "", *map(str, self.pairs)])
 
     def _rows(self) -> list[list[str]]:
         rows = []
@@ -256,19 +258,6 @@ class Comparison:
                 mean = summary([values[epoch] for values in curves if epoch < len(values)], self.confidence)
                 rows.append([name, epoch + 1, mean.mean, mean.low, mean.high, mean.n])
         return pd.DataFrame(rows, columns=["configuration", "epoch", "mean", "low", "high", "n"])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a plain table: the first column to the left, columns without a value left out."""
-    used = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
-    lines = [[line[i] for i in used] for line in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-
-    def aligned(line: Sequence[str]) -> str:
-        sides: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * (len(line) - 1)]
-        return "  ".join(side(text, width) for side, text, width in zip(sides, line, widths, strict=True)).rstrip()
-
-    return [aligned(line) for line in lines]
 
 
 def _check_configurations(configurations: Any) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.display.text import Text
+from chainrule.display.text_table import text_table
 from chainrule.population.folds import Fold
 from chainrule.population.population import Population
 from chainrule.statistics import LEVEL, check_confidence, format_to_uncertainty, percent
@@ -217,9 +218,7 @@ class CrossValidation:
             rows.append(row)
         if (more := len(rows) - 1 - SHOWN_FOLDS) > 0:
             rows = rows[: SHOWN_FOLDS + 1]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        return lines + ([f"and {more:,} more"] if more > 0 else [])
+        return text_table(rows, left=()).splitlines() + ([f"and {more:,} more"] if more > 0 else [])
 
 
 def _finite_means(rows: Array) -> Array:
