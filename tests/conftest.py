@@ -32,12 +32,12 @@ hypothesis.settings.load_profile("chainrule")
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with real data: ``mnist/`` (IDX files) and ``tables/`` (CSV files)."""
-    given = os.environ.get("CHAINRULE_DATA")
-    if not given:
+    path = os.environ.get("CHAINRULE_DATA")
+    if not path:
         pytest.skip("needs real data: set CHAINRULE_DATA to a folder with mnist/ and tables/")
-    folder = Path(given)
+    folder = Path(path)
     if not folder.is_dir():
-        pytest.fail(f"CHAINRULE_DATA is {given!r}, which is not a folder")
+        pytest.fail(f"CHAINRULE_DATA is {path!r}, which is not a folder")
     return folder
 
 

@@ -83,9 +83,9 @@ class Faults:
     def _watch(self, kind: str, path_of: Callable[..., Any]) -> None:
         real = getattr(os, kind)
 
-        def watched(*given: Any, **words: Any) -> Any:
-            self.at_one(kind, path_of(*given, **words))
-            return real(*given, **words)
+        def watched(*arguments: Any, **words: Any) -> Any:
+            self.at_one(kind, path_of(*arguments, **words))
+            return real(*arguments, **words)
 
         self.patch.setattr(os, kind, watched)
 

@@ -62,14 +62,14 @@ def ids(cls):
 def test_gradient_equals_central_differences(cls, seed, front, units):
     f, z = cls(), draw(seed, (*front, units))
     w = random.normal(random.key(seed + 1), f(z).shape, np.float64)
-    found = cr.grad(lambda t: (f(t) * w).sum())(z)
+    gradient = cr.grad(lambda t: (f(t) * w).sum())(z)
     h, numeric = 1e-5, np.zeros_like(z)
     for i in np.ndindex(z.shape):
         up, down = z.copy(), z.copy()
         up[i] += h
         down[i] -= h
         numeric[i] = ((f(up) - f(down)) * w).sum() / (2 * h)
-    np.testing.assert_allclose(found, numeric, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("cls", [cls for cls in SMOOTH if cls.elementwise], ids=ids)
@@ -93,9 +93,9 @@ def test_values_and_gradients_equal_an_independent_formula(cls, x64):
     if cls.name in SURROGATE:
         return
     w = random.normal(random.key(5), f(z).shape, np.float64)
-    found = cr.grad(lambda t: (f(t) * w).sum())(z)
+    gradient = cr.grad(lambda t: (f(t) * w).sum())(z)
     expected = jax.grad(lambda t: (witness(t) * w).sum())(jnp.asarray(z))
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("cls", MEMBERS, ids=ids)
@@ -221,8 +221,8 @@ def test_learned_parameters_one_per_unit(f, name, formula):
     params = {name: np.array([0.1, 0.5, 2.0])}
     per_unit = [f(z[:, i], {name: params[name][i]}) for i in range(3)]
     np.testing.assert_allclose(f(z, params), np.stack(per_unit, axis=1))
-    found = cr.grad(lambda p: f(z, p).sum())(params)[name]
-    np.testing.assert_allclose(found, formula(z, params[name]).sum(axis=0), rtol=1e-10)
+    gradient = cr.grad(lambda p: f(z, p).sum())(params)[name]
+    np.testing.assert_allclose(gradient, formula(z, params[name]).sum(axis=0), rtol=1e-10)
     numeric = (f(z + 1e-5, params) - f(z - 1e-5, params)) / 2e-5
     np.testing.assert_allclose(f.derivative(z, params), numeric, rtol=1e-6, atol=1e-9)
 

@@ -26,61 +26,61 @@ def shows(check: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 @shows
-def descent(found: Any) -> None:
-    rates = found["rates"]
+def descent(result: Any) -> None:
+    rates = result["rates"]
     assert [float(w) for w in rates[0.125].points[:4]] == [2.0, 1.5, 1.125, 0.84375]  # lecture 000's picture
     assert abs(float(rates[0.125].end)) < 1e-6
     assert not rates[1.0].diverged
     assert float(rates[1.0].end) == 2.0
     assert rates[1.1].diverged
-    assert max(abs(end) for end in found["convex"].values()) < 1e-3
-    plain = [ends[0] for ends in found["valleys"].values()]
+    assert max(abs(end) for end in result["convex"].values()) < 1e-3
+    plain = [ends[0] for ends in result["valleys"].values()]
     assert min(plain) == pytest.approx(-2.3517, abs=1e-3)
     assert max(plain) == pytest.approx(2.0994, abs=1e-3)  # stuck in the other valley
-    assert found["valleys"][4.0][1] == pytest.approx(-2.3517, abs=1e-3)  # momentum carries it out
+    assert result["valleys"][4.0][1] == pytest.approx(-2.3517, abs=1e-3)  # momentum carries it out
 
 
 @shows
-def optimizer_paths(found: Any) -> None:
-    on_bowl = found["steps"]["bowl"]
+def optimizer_paths(result: Any) -> None:
+    on_bowl = result["steps"]["bowl"]
     assert on_bowl["SGD"] is None
     assert on_bowl["Nesterov 0.9"] < on_bowl["momentum 0.9"] < 100
-    assert all(steps is not None for steps in found["steps"]["saddle"].values())
-    assert found["apart"]["constant η"] < 1e-12
-    assert found["apart"]["decaying η"] > 0.1
+    assert all(steps is not None for steps in result["steps"]["saddle"].values())
+    assert result["apart"]["constant η"] < 1e-12
+    assert result["apart"]["decaying η"] > 0.1
 
 
 @shows
-def slow_learning(found: Any) -> None:
-    quadratic, entropy = found[2.0, "quadratic"], found[2.0, "binary_cross_entropy"]
+def slow_learning(result: Any) -> None:
+    quadratic, entropy = result[2.0, "quadratic"], result[2.0, "binary_cross_entropy"]
     a = 1 / (1 + np.exp(-4.0))
     assert entropy["delta"] == pytest.approx(a, rel=1e-5)  # a - y
     assert quadratic["delta"] == pytest.approx(a * a * (1 - a), rel=1e-4)  # (a - y) σ'(z)
     assert quadratic["half"] > 10 * entropy["half"]
-    assert quadratic["half"] > 5 * found[0.6, "quadratic"]["half"]  # saturated against not
+    assert quadratic["half"] > 5 * result[0.6, "quadratic"]["half"]  # saturated against not
     assert quadratic["end"] == pytest.approx(0.20, abs=0.01)  # Nielsen, chapter 3
-    assert found[0.6, "quadratic"]["end"] == pytest.approx(0.09, abs=0.01)
+    assert result[0.6, "quadratic"]["end"] == pytest.approx(0.09, abs=0.01)
 
 
 @shows
-def initialization(found: Any) -> None:
-    assert found["all 0"] == [1, 1, 1]  # one effective neuron per layer
-    assert found["all 0.1"][:2] == [1, 1]
-    assert found["He"] == [20, 20, 10]
-    assert found["He", "accuracy"] > 0.9 > 0.3 > found["all 0.1", "accuracy"]
+def initialization(result: Any) -> None:
+    assert result["all 0"] == [1, 1, 1]  # one effective neuron per layer
+    assert result["all 0.1"][:2] == [1, 1]
+    assert result["He"] == [20, 20, 10]
+    assert result["He", "accuracy"] > 0.9 > 0.3 > result["all 0.1", "accuracy"]
 
-    def kept(hidden: str, start: str, of: str) -> float:
+    def ratio(hidden: str, start: str, of: str) -> float:
         """The last layer's deviation over the first one's."""
-        (stds,) = [s for key, s in found.items() if key[0] == hidden and key[1].startswith(start)]
+        (stds,) = [s for key, s in result.items() if key[0] == hidden and key[1].startswith(start)]
         return stds[of][-1] / stds[of][0]
 
     for hidden in ("tanh", "relu"):
-        assert kept(hidden, "N(0, 0.01²)", "a") < 1e-5  # vanish on the way up ...
-        assert kept(hidden, "N(0, 0.01²)", "delta") > 1e5  # ... and on the way down
-        assert 0.5 < kept(hidden, "He", "a") < 2
-        assert 0.5 < kept(hidden, "He", "delta") < 2
-    assert kept("relu", "N(0, 1)", "a") > 1e3
-    assert kept("tanh", "Xavier", "a") > 0.3
+        assert ratio(hidden, "N(0, 0.01²)", "a") < 1e-5  # vanish on the way up ...
+        assert ratio(hidden, "N(0, 0.01²)", "delta") > 1e5  # ... and on the way down
+        assert 0.5 < ratio(hidden, "He", "a") < 2
+        assert 0.5 < ratio(hidden, "He", "delta") < 2
+    assert ratio("relu", "N(0, 1)", "a") > 1e3
+    assert ratio("tanh", "Xavier", "a") > 0.3
 
 
 @shows
@@ -91,51 +91,51 @@ def universal_approximation(errors: Any) -> None:
 
 
 @shows
-def overfitting(found: Any) -> None:
-    few, many = sorted({n for n, _ in found})
+def overfitting(result: Any) -> None:
+    few, many = sorted({n for n, _ in result})
 
     def gap(n: int, words: str) -> float:
-        return found[n, words]["training"] - found[n, words]["validation"]
+        return result[n, words]["training"] - result[n, words]["validation"]
 
-    assert found[few, "nothing"]["training"] > 0.98
+    assert result[few, "nothing"]["training"] > 0.98
     assert gap(few, "nothing") > 0.1 > 0.05 > gap(many, "nothing")
-    assert found[many, "nothing"]["validation"] > found[few, "nothing"]["validation"] + 0.05
+    assert result[many, "nothing"]["validation"] > result[few, "nothing"]["validation"] + 0.05
     assert gap(many, "dropout 0.5") < gap(many, "nothing")
 
 
 @shows
-def gates(found: Any) -> None:
-    assert found["neurons"]["AND"].separable
-    assert found["neurons"]["OR"].separable
-    assert found["neurons"]["XOR"].separable is False
+def gates(result: Any) -> None:
+    assert result["neurons"]["AND"].separable
+    assert result["neurons"]["OR"].separable
+    assert result["neurons"]["XOR"].separable is False
     expected = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "nor": [1, 0, 0, 0], "nand": [1, 1, 1, 0]}
     expected |= {"not": [1, 0], "xor": [0, 1, 1, 0], "xnor": [1, 0, 0, 1]}
-    assert found["tables"] == expected
-    assert found["sums"].tolist() == [0, 2, 42, 155, 510]
-    np.testing.assert_allclose(found["learnt"], [0, 1, 1, 0], atol=0.05)
+    assert result["tables"] == expected
+    assert result["sums"].tolist() == [0, 2, 42, 155, 510]
+    np.testing.assert_allclose(result["learnt"], [0, 1, 1, 0], atol=0.05)
 
 
 @shows
-def why_normalize(found: Any) -> None:
-    assert found["normalized", 0.1] < 20
-    assert [found["as they are", rate] for rate in (1e-5, 1e-3, 0.1)] == [None] * 3  # never
-    prepared, bare = found["test"]
+def why_normalize(result: Any) -> None:
+    assert result["normalized", 0.1] < 20
+    assert [result["as they are", rate] for rate in (1e-5, 1e-3, 0.1)] == [None] * 3  # never
+    prepared, bare = result["test"]
     assert prepared > 0.9 > 0.6 > bare
-    without, with_batch_normalization = found["batch", 1.0]
+    without, with_batch_normalization = result["batch", 1.0]
     assert without is None
     assert with_batch_normalization <= 3
 
 
 @shows
-def own_parts(found: Any) -> None:
-    assert {name: check.ok for name, check in found["checks"].items()} == {
+def own_parts(result: Any) -> None:
+    assert {name: check.ok for name, check in result["checks"].items()} == {
         "softsign": True,
         "wrong": False,
         "Gain": True,
         "Focal": True,
     }
-    np.testing.assert_allclose(found["losses"]["numpy"], found["losses"]["jax"], rtol=1e-5)
-    assert found["losses"]["numpy"][-1] < found["losses"]["numpy"][0]
+    np.testing.assert_allclose(result["losses"]["numpy"], result["losses"]["jax"], rtol=1e-5)
+    assert result["losses"]["numpy"][-1] < result["losses"]["numpy"][0]
 
 
 @shows
@@ -145,36 +145,36 @@ def logistic_regression(apart: Any) -> None:
 
 
 @shows
-def see_backprop(found: Any) -> None:
+def see_backprop(result: Any) -> None:
     a = 1 / (1 + np.exp(-4.0))
-    w, b, x, y = found["graph"].gradients
+    w, b, x, y = result["graph"].gradients
     assert w == pytest.approx(a * a * (1 - a))
     assert b == pytest.approx(w)
     assert x == pytest.approx(2 * w)
     assert y == pytest.approx(-a)
-    assert max(found["apart"]) < 1e-12
-    assert found["check"].ok
-    assert found["seconds"]["numerical"] > 3 * found["seconds"]["backpropagation"]  # extremely slow
+    assert max(result["apart"]) < 1e-12
+    assert result["check"].ok
+    assert result["seconds"]["numerical"] > 3 * result["seconds"]["backpropagation"]  # extremely slow
 
 
 @shows
-def several_networks(found: Any) -> None:
-    few, many = found["gains"].values()
+def several_networks(result: Any) -> None:
+    few, many = result["gains"].values()
     assert many.evident
     assert min(few.gain, many.gain) > 0.01
-    together, (x, y) = found["together"], found["test"]
+    together, (x, y) = result["together"], result["test"]
     assert (together.predict(x) == y).mean() == pytest.approx(many.ensemble)
 
 
 @shows
-def honest_comparison(found: Any) -> None:
-    (slow,) = found["slow"].pairs
+def honest_comparison(result: Any) -> None:
+    (slow,) = result["slow"].pairs
     assert slow.better == "cross-entropy"
     assert abs(slow.difference.mean) > 0.1
-    better = {(pair.first, pair.second): pair.better for pair in found["starts"].pairs}
+    better = {(pair.first, pair.second): pair.better for pair in result["starts"].pairs}
     assert better["N(0, 0.01²)", "Glorot"] == "Glorot"
     assert better["Glorot", "He"] is None
-    assert len(found["optimizers"].pairs) == 3
+    assert len(result["optimizers"].pairs) == 3
 
 
 @pytest.fixture
@@ -200,13 +200,13 @@ def test_example(
     monkeypatch.setitem(sys.modules, spec.name, module)  # where dataclasses look for it
     monkeypatch.chdir(tmp_path)
     spec.loader.exec_module(module)
-    found = module.main(["--quick"])
+    result = module.main(["--quick"])
     shown = capsys.readouterr()
     assert shown.out.strip()
     assert max(map(len, shown.out.splitlines())) <= 120  # fits on a screen
     assert not list(tmp_path.iterdir())  # nothing is left behind
     if name in CHECKS:
-        CHECKS[name](found)
+        CHECKS[name](result)
 
 
 def test_every_check_has_its_example() -> None:

@@ -33,11 +33,11 @@ class Block(NamedTuple):
 
 def blocks(text: str) -> list[Block]:
     """The Python blocks of a Markdown text that are to be run."""
-    found = [
+    all_blocks = [
         Block(textwrap.dedent(match["code"]), text.count("\n", 0, match.start("code")) + 1)
         for match in FENCE.finditer(text)
     ]
-    return [block for block in found if not NOT_RUN.match(block.code)]
+    return [block for block in all_blocks if not NOT_RUN.match(block.code)]
 
 
 def run(block: Block, page: str, module: ModuleType) -> None:
@@ -89,9 +89,9 @@ raise SystemExit
 
 
 def test_blocks_share_a_namespace_and_know_their_line(module: ModuleType) -> None:
-    found = blocks(SAMPLE)
-    assert [block.line for block in found] == [3, 14]
-    for block in found:
+    sample = blocks(SAMPLE)
+    assert [block.line for block in sample] == [3, 14]
+    for block in sample:
         run(block, "sample", module)
     assert module.x == 1
 

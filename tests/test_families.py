@@ -71,8 +71,8 @@ def of_numpy(value):
 
 @pytest.mark.parametrize("recipe", [*MEMBERS, *OTHERS], ids=str)
 def test_takes_numbers_and_texts_of_numpy_as_pythons_own(recipe):
-    given = {f.name: of_numpy(getattr(recipe, f.name)) for f in fields(recipe)}
-    made = type(recipe)(**given)
+    settings = {f.name: of_numpy(getattr(recipe, f.name)) for f in fields(recipe)}
+    made = type(recipe)(**settings)
     for field in fields(recipe):
         value, wanted = getattr(made, field.name), getattr(recipe, field.name)
         assert type(value) is type(wanted)

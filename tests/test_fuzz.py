@@ -42,29 +42,29 @@ LIMIT = 10.0  # seconds; far more than any small file takes, for a machine that 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
     """Some bytes of a file cut off, changed, swapped, put in, taken out or repeated; half of the time at its start."""
-    found = bytearray(data)
+    content = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
-        end = len(found) if rng.random() < 0.5 else min(len(found), 160)
+        end = len(content) if rng.random() < 0.5 else min(len(content), 160)
         at = rng.randrange(end) if end else 0
         how = rng.randrange(9)
-        if how <= 2 and found:
-            found[at] ^= 1 << rng.randrange(8)
+        if how <= 2 and content:
+            content[at] ^= 1 << rng.randrange(8)
         elif how == 3:
-            del found[at:]
-        elif how == 4 and found:
-            other = rng.randrange(len(found))
-            found[at], found[other] = found[other], found[at]
+            del content[at:]
+        elif how == 4 and content:
+            other = rng.randrange(len(content))
+            content[at], content[other] = content[other], content[at]
         elif how == 5:
-            found[at:at] = rng.randbytes(rng.randint(1, 9))
+            content[at:at] = rng.randbytes(rng.randint(1, 9))
         elif how == 6:
-            del found[at : at + rng.randint(1, 20)]
+            del content[at : at + rng.randint(1, 20)]
         elif how == 7:
-            found[at : at + 4] = rng.choice(
+            content[at : at + 4] = rng.choice(
                 [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"9999", b"\0\0\0\1"]
             )
         else:
-            found[at:at] = found[at : at + rng.randint(1, 40)]
-    return bytes(found)
+            content[at:at] = content[at : at + rng.randint(1, 40)]
+    return bytes(content)
 
 
 def typed(text: str, rng: random.Random) -> str:
@@ -95,18 +95,18 @@ def typed(text: str, rng: random.Random) -> str:
 
 def read_or_refused(read: Callable[[], Any], case: Any) -> Any:
     """What a call returns; None where it refuses with a message. It may neither warn nor take long."""
-    start, found, message = time.monotonic(), None, None
+    start, result, message = time.monotonic(), None, None
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            found = read()
+            result = read()
         except ChainruleError as error:
             message = str(error)
     assert not warned, (case, [str(warning.message) for warning in warned])
     assert time.monotonic() - start < LIMIT, case
     if message is not None:
         assert 20 < len(message) < 20_000, (case, message)
-    return found
+    return result
 
 
 # Archives of NumPy: a checksum guards every array, so what is read is what was written.
@@ -116,7 +116,7 @@ NAMES = np.array(["cat", "dog"] * 7)
 
 
 def archives() -> list[bytes]:
-    found = []
+    contents = []
     for write in (np.savez, np.savez_compressed):
         for parts in (
             {"x": PIXELS, "y": NAMES},
@@ -124,8 +124,8 @@ def archives() -> list[bytes]:
         ):
             file = io.BytesIO()
             write(file, **parts)
-            found.append(file.getvalue())
-    return found
+            contents.append(file.getvalue())
+    return contents
 
 
 def test_damaged_npz_files(tmp_path: Path) -> None:
@@ -134,12 +134,12 @@ def test_damaged_npz_files(tmp_path: Path) -> None:
     for seed in range(400):
         rng = random.Random(seed)
         path.write_bytes(damaged(rng.choice(whole), rng))
-        found = read_or_refused(lambda: read_npz(path), seed)
-        refused += found is None
-        if found is not None:
-            np.testing.assert_array_equal(found.x, PIXELS)
-            assert found.classes == ("cat", "dog")
-            assert found.y.tolist() == [0, 1] * 7
+        result = read_or_refused(lambda: read_npz(path), seed)
+        refused += result is None
+        if result is not None:
+            np.testing.assert_array_equal(result.x, PIXELS)
+            assert result.classes == ("cat", "dog")
+            assert result.y.tolist() == [0, 1] * 7
         features = read_or_refused(lambda: read_npz_features(path), seed)
         if features is not None:
             np.testing.assert_array_equal(features[0], PIXELS[: len(features[0])])
@@ -179,10 +179,10 @@ def test_damaged_idx_files(tmp_path: Path) -> None:
         rng = random.Random(seed)
         data = damaged(rng.choice(whole), rng)
         path.write_bytes(data)
-        found = read_or_refused(lambda: read_idx(path), seed)
-        refused += found is None
-        if found is not None and data[:2] != b"\x1f\x8b":
-            np.testing.assert_array_equal(found, as_said(data))
+        result = read_or_refused(lambda: read_idx(path), seed)
+        refused += result is None
+        if result is not None and data[:2] != b"\x1f\x8b":
+            np.testing.assert_array_equal(result, as_said(data))
     assert 50 < refused < 250
 
 
@@ -191,10 +191,10 @@ def test_damaged_idx_files_that_are_compressed(tmp_path: Path) -> None:
     path, refused = tmp_path / "images-idx3-ubyte.gz", 0
     for seed in range(150):
         path.write_bytes(damaged(gzip.compress(idx(pictures, 8), mtime=0), random.Random(seed)))
-        found = read_or_refused(lambda: read_idx(path), seed)
-        refused += found is None
-        if found is not None:
-            np.testing.assert_array_equal(found, pictures)
+        result = read_or_refused(lambda: read_idx(path), seed)
+        refused += result is None
+        if result is not None:
+            np.testing.assert_array_equal(result, pictures)
     assert 80 < refused < 150
 
 
@@ -215,11 +215,11 @@ def test_damaged_folders_of_idx_files(tmp_path: Path) -> None:
         broken = rng.choice(sorted(whole))
         for name, data in whole.items():
             (tmp_path / name).write_bytes(damaged(data, rng) if name == broken else data)
-        found = read_or_refused(lambda: read_idx_folder(tmp_path), seed)
-        if found is not None:
-            assert len(found.x) == len(found.y) == 6
-            assert found.x.ndim == 4
-            assert np.isfinite(found.x).all()
+        result = read_or_refused(lambda: read_idx_folder(tmp_path), seed)
+        if result is not None:
+            assert len(result.x) == len(result.y) == 6
+            assert result.x.ndim == 4
+            assert np.isfinite(result.x).all()
 
 
 # Models.
@@ -261,12 +261,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, Any, A
     inputs = len(preparation.feature_names)
     net = cr.Sequential(cr.Embedding(tuple(count for _, count in preparation.embedded)), cr.Dense(2, "softmax"))
     prepared = cr.Model(net, (inputs,), preparation=preparation, target=Target("classification", ("no", "yes"), 2))
-    found = []
+    files = []
     for model, rows in ((plain, pictures), (prepared, table())):
         path = folder / "model.safetensors"
         model.save(path)
-        found.append((path.read_bytes(), rows, model.predict_proba(rows)))
-    return found
+        files.append((path.read_bytes(), rows, model.predict_proba(rows)))
+    return files
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["images", "table"])
@@ -308,8 +308,8 @@ def test_models_with_another_recipe_or_other_arrays(models: list[Any], which: in
         refused += model is None
         if model is not None:
             with np.errstate(all="ignore"):
-                found = read_or_refused(partial(model.predict_proba, rows), seed)
-            assert found is None or len(found) == len(expected)
+                result = read_or_refused(partial(model.predict_proba, rows), seed)
+            assert result is None or len(result) == len(expected)
     assert refused > 50
 
 
@@ -369,11 +369,11 @@ def test_damaged_checkpoints(begun: tuple[Path, Any], tmp_path: Path) -> None:
     path, refused = tmp_path / "step-00000004.safetensors", 0
     for seed in range(150):
         path.write_bytes(damaged(whole, random.Random(seed)))
-        found = read_or_refused(lambda: checkpoint.read(path), seed)
-        refused += found is None
-        if found is not None:
-            assert found[1] == recipe
-            assert {name: array.tobytes() for name, array in found[0].items()} == {
+        result = read_or_refused(lambda: checkpoint.read(path), seed)
+        refused += result is None
+        if result is not None:
+            assert result[1] == recipe
+            assert {name: array.tobytes() for name, array in result[0].items()} == {
                 name: array.tobytes() for name, array in expected.items()
             }
     assert refused > 100
@@ -388,10 +388,10 @@ def test_runs_go_on_in_spite_of_damaged_checkpoints(how_many: int, begun: tuple[
         shutil.copytree(run, folder)
         for _, path in checkpoint.files(folder)[:how_many]:
             path.write_bytes(damaged(path.read_bytes(), rng))
-        found = read_or_refused(partial(train, folder, 3, resume=True), seed)
-        assert (found is None) <= (how_many == 2)
-        if found is not None:
-            for one, other in zip(tree.leaves(found.model.params), tree.leaves(expected), strict=True):
+        result = read_or_refused(partial(train, folder, 3, resume=True), seed)
+        assert (result is None) <= (how_many == 2)
+        if result is not None:
+            for one, other in zip(tree.leaves(result.model.params), tree.leaves(expected), strict=True):
                 assert np.array_equal(one, other)
 
 
@@ -404,10 +404,10 @@ def test_damaged_records_of_a_run(begun: tuple[Path, Any], tmp_path: Path) -> No
         name = rng.choice(["config.toml", "metrics.jsonl", "environment.json"])
         data = (run / name).read_bytes()
         (folder / name).write_bytes(damaged(data, rng) if rng.random() < 0.5 else typed(data.decode(), rng).encode())
-        found = read_or_refused(lambda: read_folder(folder), seed)
-        if found is not None:
-            assert isinstance(found.config, dict)
-            assert all(isinstance(record, dict) for record in found.epochs)
+        result = read_or_refused(lambda: read_folder(folder), seed)
+        if result is not None:
+            assert isinstance(result.config, dict)
+            assert all(isinstance(record, dict) for record in result.epochs)
         (folder / name).write_bytes(data)
 
 
@@ -450,9 +450,9 @@ def test_damaged_settings(tmp_path: Path) -> None:
         rng = random.Random(seed)
         text = damaged(CONFIG.encode(), rng) if seed % 2 else typed(CONFIG, rng).encode()
         path.write_bytes(text)
-        found = read_or_refused(read, (seed, text))
-        refused += found is None
-        assert found is None or all(type(units) is int and units > 0 for units in found.hidden or ())
+        result = read_or_refused(read, (seed, text))
+        refused += result is None
+        assert result is None or all(type(units) is int and units > 0 for units in result.hidden or ())
     assert 100 < refused < 200
 
 
@@ -490,11 +490,11 @@ def test_damaged_pictures(tmp_path: Path) -> None:
         ending, data = rng.choice(whole)
         path = tmp_path / "a" / f"picture.{ending}"
         path.write_bytes(damaged(data, rng))
-        found = read_or_refused(lambda: read_image_folder(tmp_path), seed)
+        result = read_or_refused(lambda: read_image_folder(tmp_path), seed)
         path.unlink()
-        refused += found is None
-        if found is not None:
-            assert found.x.ndim == 4
-            assert 0 <= found.x.min() <= found.x.max() <= 1
-            assert ending != "png" or found.x.shape[1:3] == (9, 7)
+        refused += result is None
+        if result is not None:
+            assert result.x.ndim == 4
+            assert 0 <= result.x.min() <= result.x.max() <= 1
+            assert ending != "png" or result.x.shape[1:3] == (9, 7)
     assert 50 < refused < 150

@@ -58,14 +58,14 @@ def draw(cls, seed, batch=5, k=3):
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4))
 def test_gradient_equals_central_differences(cls, seed, batch, k):
     loss, (a, y) = cls(), draw(cls, seed, batch, k)
-    found = cr.grad(lambda a: loss(a, y).sum())(a)
+    actual = cr.grad(lambda a: loss(a, y).sum())(a)
     h, numeric = 1e-6, np.zeros_like(a)
     for i in np.ndindex(a.shape):
         up, down = a.copy(), a.copy()
         up[i] += h
         down[i] -= h
         numeric[i] = (loss(up, y).sum() - loss(down, y).sum()) / (2 * h)
-    np.testing.assert_allclose(found, numeric, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(actual, numeric, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("cls", MEMBERS, ids=ids)
@@ -75,9 +75,9 @@ def test_cost_and_gradient_equal_an_independent_formula(cls, x64):
     costs = loss(a, y)
     assert costs.shape == (5,)
     np.testing.assert_allclose(costs, witness(jnp.asarray(a), y), rtol=1e-10)
-    found = cr.grad(lambda a: loss(a, y).mean())(a)
+    actual = cr.grad(lambda a: loss(a, y).mean())(a)
     expected = jax.grad(lambda a: witness(a, y).mean())(jnp.asarray(a))
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-14)
 
 
 def test_means_equal_scikit_learn():
@@ -304,8 +304,8 @@ def test_a_plain_function_is_a_loss():
     a, y = draw(losses.Quadratic, 1)
     per_sample = losses.get(lambda a, y: np.sum(np.abs(a - y) ** 3, axis=1))
     np.testing.assert_allclose(per_sample(a, y), (np.abs(a - y) ** 3).sum(axis=1))
-    found = cr.grad(lambda a: per_sample(a, y).sum())(a)
-    np.testing.assert_allclose(found, 3 * (a - y) ** 2 * np.sign(a - y), rtol=1e-10)
+    actual = cr.grad(lambda a: per_sample(a, y).sum())(a)
+    np.testing.assert_allclose(actual, 3 * (a - y) ** 2 * np.sign(a - y), rtol=1e-10)
 
     squares = losses.get(lambda a, y: ((a - y) ** 2).sum(axis=1))  # labels reach it as rows with a single 1
     np.testing.assert_array_equal(squares(a, np.arange(5) % 3), ((a - np.eye(3)[np.arange(5) % 3]) ** 2).sum(axis=1))

@@ -200,8 +200,8 @@ def test_float32_parameters_stay_float32_beside_float64_scalars(optimizer, x64):
     moments = optimizer.init(params)
     update = jax.jit(lambda v, g, lr, step: with_values(optimizer, v).update(g, moments, params, lr=lr, step=step))
     scalars = jax.tree.map(jnp.asarray, values(optimizer))
-    found = jax.eval_shape(update, scalars, gradient(params, 1), jnp.asarray(LR), jnp.asarray(1))
-    assert {leaf.dtype for leaf in tree.leaves(found)} == {np.dtype(np.float32)}
+    updated = jax.eval_shape(update, scalars, gradient(params, 1), jnp.asarray(LR), jnp.asarray(1))
+    assert {leaf.dtype for leaf in tree.leaves(updated)} == {np.dtype(np.float32)}
 
 
 @every_member
@@ -227,16 +227,16 @@ def test_forms_of_momentum_are_those_of_the_lectures():
         w1 = w1 + rate(step) * v
         delta = 0.9 * delta - rate(step) * 2 * w2
         w2 = w2 + delta
-    found = {}
+    weights = {}
     for form in ("velocity", "step"):
         sgd = optimizers.SGD(momentum=0.9, form=form)
         params = {"w": np.array([1.0])}
         moments = sgd.init(params)
         for step in range(1, 11):
             params, moments = sgd.update({"w": 2 * params["w"]}, moments, params, lr=rate(step), step=step)
-        found[form] = params["w"][0]
-    assert found["velocity"] == pytest.approx(w1, rel=1e-12)
-    assert found["step"] == pytest.approx(w2, rel=1e-12)
+        weights[form] = params["w"][0]
+    assert weights["velocity"] == pytest.approx(w1, rel=1e-12)
+    assert weights["step"] == pytest.approx(w2, rel=1e-12)
     assert abs(w1 - w2) > 0.01  # so the form matters when the rate changes
 
 

@@ -17,8 +17,8 @@ def images(size: int, n: int = 40, channels: int = 1) -> Dataset:
     return Dataset.from_arrays("images", pixels, np.arange(n) % 4)
 
 
-def built(data: Dataset, **given: Any) -> tuple[TrainSettings, cr.Model]:
-    settings = complete(TrainSettings(**given), data)
+def built(data: Dataset, **changes: Any) -> tuple[TrainSettings, cr.Model]:
+    settings = complete(TrainSettings(**changes), data)
     return settings, cr.Model(network(settings, data), data.x.shape[1:])
 
 

@@ -61,16 +61,16 @@ def test_both_engines_draw_the_same_bits(x64: None) -> None:
     compiled = jax.jit(draw_all)
     for seed in SEEDS:
         key = random.key(seed)
-        found = compiled(key)
+        numbers = compiled(key)
         for name, expected in draw_all(key).items():
-            assert found[name].dtype == expected.dtype, name
-            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+            assert numbers[name].dtype == expected.dtype, name
+            np.testing.assert_array_equal(numbers[name], expected, err_msg=name)
 
 
 def test_arrays_of_jax_need_no_jit() -> None:
-    found = random.uniform(jnp.asarray(random.key(3)), (4,))
-    assert isinstance(found, jax.Array)
-    np.testing.assert_array_equal(found, random.uniform(random.key(3), (4,)))
+    numbers = random.uniform(jnp.asarray(random.key(3)), (4,))
+    assert isinstance(numbers, jax.Array)
+    np.testing.assert_array_equal(numbers, random.uniform(random.key(3), (4,)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -78,9 +78,9 @@ def test_normal_numbers_are_the_same_on_both_engines(dtype: Any, x64: None) -> N
     """To rounding: the engines' logarithm and cosine may differ in the last digit."""
     key = random.key(5)
     expected = random.normal(key, (1000,), dtype)
-    found = jax.jit(lambda k: random.normal(k, (1000,), dtype))(key)
-    assert found.dtype == expected.dtype == dtype
-    np.testing.assert_allclose(found, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+    numbers = jax.jit(lambda k: random.normal(k, (1000,), dtype))(key)
+    assert numbers.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(numbers, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
 
 
 def test_vmap_draws_what_each_key_draws_alone(x64: None) -> None:

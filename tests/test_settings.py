@@ -31,14 +31,14 @@ RECIPE = Recipe(net=NET, loss=losses.get("huber"), optimizer=cr.Adam(cr.schedule
 
 class TestValues:
     def test_continuous_settings_come_out_by_path(self) -> None:
-        found = values(RECIPE)
-        assert found["l2"] == 5.0
-        assert isinstance(found["l2"], float)
-        assert found["optimizer"]["lr"]["lr"] == 0.3
-        assert found["loss"] == {"delta": 1.0}
-        assert found["net"]["layers"]["1"] == {"rate": 0.4}
-        assert found["net"]["layers"]["0"] == {"activation": {"slope": 0.2}}
-        assert found["net"]["layers"]["2"] == {"layers": {"0": {"rate": 0.1}}}
+        taken = values(RECIPE)
+        assert taken["l2"] == 5.0
+        assert isinstance(taken["l2"], float)
+        assert taken["optimizer"]["lr"]["lr"] == 0.3
+        assert taken["loss"] == {"delta": 1.0}
+        assert taken["net"]["layers"]["1"] == {"rate": 0.4}
+        assert taken["net"]["layers"]["0"] == {"activation": {"slope": 0.2}}
+        assert taken["net"]["layers"]["2"] == {"layers": {"0": {"rate": 0.1}}}
 
     def test_counts_and_names_are_no_continuous_settings(self) -> None:
         assert values(cr.Dense(3, "relu")) == {}

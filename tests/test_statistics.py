@@ -29,19 +29,19 @@ SAMPLES = [RNG.normal(0.9, 0.01, n) for n in (2, 3, 10, 100)]
 @pytest.mark.parametrize("values", SAMPLES, ids=len)
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
 def test_a_summary_is_scipys(values: np.ndarray, confidence: float) -> None:
-    found = summary(values, confidence)
+    result = summary(values, confidence)
     low, high = stats.t.interval(confidence, len(values) - 1, values.mean(), stats.sem(values))
-    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
-    assert (found.mean, found.std) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
+    assert (result.low, result.high) == pytest.approx((low, high), rel=1e-12)
+    assert (result.mean, result.std) == pytest.approx((values.mean(), values.std(ddof=1)), rel=1e-12)
     assert mean_interval(values, confidence) == pytest.approx((low, high), rel=1e-12)
-    assert found.values == tuple(values)
+    assert result.values == tuple(values)
 
 
 def test_values_that_are_no_numbers_are_counted_apart() -> None:
-    found = summary([0.5, math.nan, 0.7, math.inf])
-    assert (found.n, found.failed, found.mean) == (2, 2, pytest.approx(0.6))
-    assert math.isnan(found.values[1])
-    assert str(found).endswith("n=2, 2 failed)")
+    result = summary([0.5, math.nan, 0.7, math.inf])
+    assert (result.n, result.failed, result.mean) == (2, 2, pytest.approx(0.6))
+    assert math.isnan(result.values[1])
+    assert str(result).endswith("n=2, 2 failed)")
     lost = summary([math.nan, math.nan])
     assert math.isnan(lost.mean)
     assert str(lost) == "no value (n=0, 2 failed)"
@@ -53,7 +53,7 @@ def test_values_that_are_no_numbers_are_counted_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "text"),
+    ("result", "text"),
     [
         (Summary(0.93124, 0.00412, 0.92801, 0.93444, (1.0,) * 8), "0.9312 ± 0.0041 (95 %: 0.9280 to 0.9344, n=8)"),
         (summary([5.0, 5.0, 5.0]), "5.0000 ± 0.0000 (95 %: 5.0000 to 5.0000, n=3)"),
@@ -62,23 +62,23 @@ def test_values_that_are_no_numbers_are_counted_apart() -> None:
         (summary([1e-9, 3e-9]), "2e-09 ± 1.41e-09 (95 %: -1.07e-08 to 1.47e-08, n=2)"),
     ],
 )
-def test_a_summary_shows_as_many_digits_as_it_has(found: Summary, text: str) -> None:
-    assert str(found) == text
+def test_a_summary_shows_as_many_digits_as_it_has(result: Summary, text: str) -> None:
+    assert str(result) == text
 
 
 @pytest.mark.parametrize("n", [2, 5, 50])
 def test_paired_differences_are_scipys(n: int) -> None:
     a, b = RNG.normal(0.9, 0.02, n), RNG.normal(0.91, 0.02, n)
-    found, theirs = paired(a, b), stats.ttest_rel(a, b)
+    result, theirs = paired(a, b), stats.ttest_rel(a, b)
     interval = theirs.confidence_interval(0.95)
-    assert found.p == pytest.approx(theirs.pvalue, rel=1e-10)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-10)
-    assert (found.mean, found.n) == (pytest.approx((a - b).mean(), rel=1e-10), n)
+    assert result.p == pytest.approx(theirs.pvalue, rel=1e-10)
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high), rel=1e-10)
+    assert (result.mean, result.n) == (pytest.approx((a - b).mean(), rel=1e-10), n)
 
 
 def test_equal_values_have_no_deviation_at_all() -> None:
-    found = summary([0.1064] * 20)  # their sum divided by 20 is not 0.1064 in floating point
-    assert (found.mean, found.std, found.low, found.high) == (0.1064, 0.0, 0.1064, 0.1064)
+    result = summary([0.1064] * 20)  # their sum divided by 20 is not 0.1064 in floating point
+    assert (result.mean, result.std, result.low, result.high) == (0.1064, 0.0, 0.1064, 0.1064)
 
 
 def test_pairs_of_which_one_failed_are_left_out() -> None:
@@ -105,15 +105,15 @@ def test_differences_without_variance() -> None:
 @pytest.mark.parametrize("p", [[0.01, 0.04, 0.03], [0.5, 0.001], [0.2], [0.9, 0.9, 0.9], [0.04] * 5])
 def test_holm_is_the_definition(p: list[float]) -> None:
     """Holm's adjusted p is the largest Bonferroni p over the nested sets of the hypotheses that are left."""
-    expected = [max(min(1.0, sum(r >= q for r in p) * q) for q in p if q <= own) for own in p]
+    expected = [max(min(1.0, sum(r >= q for r in p) * q) for q in p if q <= p_value) for p_value in p]
     tied = len(set(p)) < len(p)
     assert holm(p) == pytest.approx([min(1.0, len(p) * q) for q in p] if tied else expected)
 
 
 def test_holm_leaves_out_what_was_not_asked() -> None:
-    found = holm([math.nan, 0.02, 0.03])
-    assert math.isnan(found[0])
-    assert found[1:] == [0.04, 0.04]
+    result = holm([math.nan, 0.02, 0.03])
+    assert math.isnan(result[0])
+    assert result[1:] == [0.04, 0.04]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -125,8 +125,8 @@ def test_intervals_leave_zero_out_exactly_where_holm_rejects(seed: int) -> None:
     rejected = [raised < 0.05 for raised in holm(p)]
     outside = []
     for sample, level in zip(samples, levels(p), strict=True):
-        found = paired(sample, zero, level)
-        outside.append(not found.low <= 0 <= found.high)
+        result = paired(sample, zero, level)
+        outside.append(not result.low <= 0 <= result.high)
     assert outside == rejected
 
 

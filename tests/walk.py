@@ -113,8 +113,8 @@ def survives(scenario: Scenario, at: int, fault: str, whole: dict[str, Any], aga
     """
     out = Path("run")
     shutil.rmtree(out, ignore_errors=True)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+    messages = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(messages):
         for act, place in ((scenario.start, at), *([] if again is None else [(scenario.go_on, again)])):
             try:
                 with Faults(out, place, fault):
@@ -125,8 +125,8 @@ def survives(scenario: Scenario, at: int, fault: str, whole: dict[str, Any], aga
                 return f"the error is {error!r}"
         try:
             scenario.go_on(out)
-            if (found := outcome(out)) != whole:
-                names = sorted(name for name in {*found, *whole} if found.get(name) != whole.get(name))
+            if (left := outcome(out)) != whole:
+                names = sorted(name for name in {*left, *whole} if left.get(name) != whole.get(name))
                 return f"other than without the fault: {', '.join(names)}"
             before = state(out)
             scenario.go_on(out)
@@ -134,25 +134,25 @@ def survives(scenario: Scenario, at: int, fault: str, whole: dict[str, Any], aga
             return f"it does not go on: {error}"
         if state(out) != before:
             return "going on with the complete run changes it"
-    if scenario.name.startswith("train") and "is complete" not in said.getvalue():
+    if scenario.name.startswith("train") and "is complete" not in messages.getvalue():
         return "that the run is complete is not said"
     return ""
 
 
 def outcome(run: Path) -> dict[str, Any]:
     """Everything in a run's folder, as far as two runs must have the same; each file is read, and seen to be whole."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for path in (path for path in run.rglob("*") if path.is_file()):
         name = str(path.relative_to(run))
         if path.name.startswith("step-"):
             checkpoint.read(path)
         elif path.name in NOT_COMPARED:
-            found[name] = path.stat().st_size > 0
+            contents[name] = path.stat().st_size > 0
         elif path.name == "metrics.jsonl":
-            found[name] = [timeless(json.loads(line)) for line in path.read_text().splitlines()]
+            contents[name] = [timeless(json.loads(line)) for line in path.read_text().splitlines()]
         else:
-            found[name] = timeless(json.loads(path.read_text())) if path.suffix == ".json" else path.read_bytes()
-    return found
+            contents[name] = timeless(json.loads(path.read_text())) if path.suffix == ".json" else path.read_bytes()
+    return contents
 
 
 def timeless(value: Any) -> Any:
@@ -170,11 +170,11 @@ def state(run: Path) -> dict[str, Any]:
 def walk(scenario: Scenario, points: Callable[[Sequence[Operation]], Sequence[tuple[Any, ...]]]) -> dict[str, str]:
     """What is wrong at some operations (their numbers, each with a fault, and see `survives`): {} if nothing is."""
     seen, whole = operations(scenario)
-    found = {}
+    faults = {}
     for at, fault, *again in points(seen):
         if wrong := survives(scenario, at, fault, whole, *again):
-            found[f"{fault} at operation {at}, {seen[at].kind} of {seen[at].file}, again {again}"] = wrong
-    return found
+            faults[f"{fault} at operation {at}, {seen[at].kind} of {seen[at].file}, again {again}"] = wrong
+    return faults
 
 
 def everywhere(seen: Sequence[Operation]) -> list[tuple[int, str]]:

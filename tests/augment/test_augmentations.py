@@ -46,11 +46,11 @@ def test_each_sample_has_its_own_numbers_and_each_key_others(name: str) -> None:
     x = rng.normal(size=(40, 10, 7, 2))
     x[1::2] = x[0]  # equal images, but partners that differ
     made = augment.get(name)
-    found = made(x, KEY)
-    assert found.shape == x.shape
-    assert len(np.unique(found[1::2], axis=0)) > 1
-    assert not np.array_equal(found, made(x, random.key(4)))
-    assert np.array_equal(found, made(x, KEY))
+    augmented = made(x, KEY)
+    assert augmented.shape == x.shape
+    assert len(np.unique(augmented[1::2], axis=0)) > 1
+    assert not np.array_equal(augmented, made(x, random.key(4)))
+    assert np.array_equal(augmented, made(x, KEY))
 
 
 @every
@@ -60,10 +60,10 @@ def test_both_engines_draw_and_compute_the_same(name: str, dtype: str) -> None:
 
     with jax.enable_x64(dtype == "float64"):
         x, made = images.astype(dtype), augment.get(name)
-        found = jax.jit(made)(x, KEY)
-        assert found.dtype == dtype
+        augmented = jax.jit(made)(x, KEY)
+        assert augmented.dtype == dtype
         tolerance = {"float32": 2e-5, "float64": 1e-10}[dtype]
-        np.testing.assert_allclose(found, made(x, KEY), rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(augmented, made(x, KEY), rtol=tolerance, atol=tolerance)
 
 
 @every
@@ -91,9 +91,9 @@ class Kept(augment.Augmentation, name="kept_of_test_augmentations"):
     seen: Any
 
     def __call__(self, x: Any, key: Any) -> Any:
-        found = self.inner(x, key)
-        self.seen.append(np.array(found))
-        return found
+        augmented = self.inner(x, key)
+        self.seen.append(np.array(augmented))
+        return augmented
 
 
 del augment.Augmentation.registry[Kept.name]  # it is known to these tests only
@@ -219,7 +219,7 @@ def test_names_and_strengths(spelled: Any, made: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelled", "error", "said"),
+    ("spelled", "error", "message"),
     [
         ("shfit", UnknownNameError, "did you mean 'shift'"),
         ("shift:2,rotatoin:3", UnknownNameError, "did you mean 'rotation'"),
@@ -244,8 +244,8 @@ def test_names_and_strengths(spelled: Any, made: Any) -> None:
         ({"type": "function", "function": "f"}, UnknownNameError, "function"),
     ],
 )
-def test_bad_input(spelled: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+def test_bad_input(spelled: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         augment.get(spelled)
 
 

@@ -25,16 +25,16 @@ PRESENT = np.array([1, 1, 0, 1, 1, 1, 1, 0, 0.0])
 
 @pytest.mark.parametrize("seed", range(20))
 def test_partners_are_others_that_are_present(seed: int) -> None:
-    found = partners(random.key(seed), 9, PRESENT)
+    partner = partners(random.key(seed), 9, PRESENT)
     there = np.flatnonzero(PRESENT)
-    assert sorted(found[there]) == there.tolist()  # each once
-    assert (found[there] != there).all()
-    assert np.array_equal(found[PRESENT == 0], np.flatnonzero(PRESENT == 0))
+    assert sorted(partner[there]) == there.tolist()  # each once
+    assert (partner[there] != there).all()
+    assert np.array_equal(partner[PRESENT == 0], np.flatnonzero(PRESENT == 0))
 
 
 def test_every_other_sample_is_as_likely() -> None:
-    found = np.array([partners(random.key(seed), 5)[0] for seed in range(2000)])
-    assert stats.chisquare(np.bincount(found, minlength=5)[1:]).pvalue > 0.01
+    partner = np.array([partners(random.key(seed), 5)[0] for seed in range(2000)])
+    assert stats.chisquare(np.bincount(partner, minlength=5)[1:]).pvalue > 0.01
 
 
 def test_a_single_sample_is_its_own_partner() -> None:
@@ -52,11 +52,11 @@ def test_the_share_follows_the_beta_distribution(alpha: float, dtype: str) -> No
 
 
 def test_mixup_blends_inputs_with_a_partner() -> None:
-    found, blend = augment.Mixup(1.0).apply(x, KEY, PRESENT)
+    mixed, blend = augment.Mixup(1.0).apply(x, KEY, PRESENT)
     assert blend is not None
     share = blend.share[:, None]
-    np.testing.assert_allclose(found, share * x + (1 - share) * x[blend.partner], rtol=1e-12)
-    assert np.array_equal(found[PRESENT == 0], x[PRESENT == 0])  # samples that only fill up: untouched, and in nobody
+    np.testing.assert_allclose(mixed, share * x + (1 - share) * x[blend.partner], rtol=1e-12)
+    assert np.array_equal(mixed[PRESENT == 0], x[PRESENT == 0])  # samples that only fill up: untouched, and in nobody
     assert ((blend.share >= 0.5) & (blend.share <= 1)).all()
 
 
@@ -69,8 +69,8 @@ def cost_of(loss: Any, y: np.ndarray, output: str, units: int, weight: np.ndarra
     task = "classification" if y.ndim == 1 else "regression"
     made = recipe_of(model, loss, task=task, augment=augment.Mixup(1.0))
     mixed, _, _ = evaluate(made, model.params, model.state, Batch(x, y, weight), key=KEY, train=True)
-    own = random.fold_in(KEY, 1)
-    inputs, blend = augment.Mixup(1.0).apply(x, own, (weight > 0).astype(float))
+    key = random.fold_in(KEY, 1)
+    inputs, blend = augment.Mixup(1.0).apply(x, key, (weight > 0).astype(float))
     return np.asarray(unwrap(mixed)), model.predict_proba(inputs), blend
 
 
@@ -96,8 +96,8 @@ def test_the_cost_is_that_of_the_blended_target_where_the_loss_is_linear_in_it()
 def test_the_cost_is_both_costs_with_the_weight_of_each(loss: Any, output: str, y: np.ndarray) -> None:
     costs, a, blend = cost_of(loss, y, output, 3, WEIGHT)
     function = losses.get(loss)
-    own, other = function(a, y) * WEIGHT, function(a, y[blend.partner]) * WEIGHT[blend.partner]
-    np.testing.assert_allclose(costs * WEIGHT, blend.share * own + (1 - blend.share) * other, rtol=1e-10)
+    cost, other = function(a, y) * WEIGHT, function(a, y[blend.partner]) * WEIGHT[blend.partner]
+    np.testing.assert_allclose(costs * WEIGHT, blend.share * cost + (1 - blend.share) * other, rtol=1e-10)
     np.testing.assert_allclose(costs[WEIGHT == 0], function(a, y)[WEIGHT == 0], rtol=1e-10)
 
 
@@ -118,23 +118,23 @@ def test_targets_can_be_blended_once() -> None:
 def test_mixup_goes_with_others_in_any_order() -> None:
     images = rng.normal(size=(6, 8, 8, 1))
     for spelled in ("mixup,shift:1,noise", "shift:1,mixup,noise"):
-        found, blend = augment.get(spelled).apply(images, KEY)
-        assert found.shape == images.shape
+        mixed, blend = augment.get(spelled).apply(images, KEY)
+        assert mixed.shape == images.shape
         assert blend is not None
 
 
 def test_swap_takes_features_from_other_rows() -> None:
     many = np.arange(4000.0).reshape(1000, 4)
-    found = augment.Swap(0.3)(many, KEY)
-    changed = found != many
+    mixed = augment.Swap(0.3)(many, KEY)
+    changed = mixed != many
     assert 0.27 < changed.mean() < 0.33
-    assert np.array_equal(found % 4, many % 4)  # each number stays in its column
-    rows, partner = found // 4, partners(random.split(KEY)[1], 1000)
+    assert np.array_equal(mixed % 4, many % 4)  # each number stays in its column
+    rows, partner = mixed // 4, partners(random.split(KEY)[1], 1000)
     assert np.array_equal(rows[changed], np.broadcast_to(partner[:, None], rows.shape)[changed])
 
 
 def test_swap_never_takes_from_a_sample_that_only_fills_up() -> None:
-    found, _ = augment.Swap(1.0).apply(x, KEY, PRESENT)
+    mixed, _ = augment.Swap(1.0).apply(x, KEY, PRESENT)
     there = PRESENT > 0
-    assert np.array_equal(np.unique(found[there], axis=0), np.unique(x[there], axis=0))
-    assert np.array_equal(found[~there], x[~there])
+    assert np.array_equal(np.unique(mixed[there], axis=0), np.unique(x[there], axis=0))
+    assert np.array_equal(mixed[~there], x[~there])

@@ -41,12 +41,12 @@ def test_noise_is_normal(shape: tuple[int, ...]) -> None:
 def test_blur_is_scipys_gaussian(monkeypatch: pytest.MonkeyPatch) -> None:
     """With σ drawn as 0.4, 1.5 and 2.0 pixels. At the edge what lies inside is scaled to a sum of 1."""
     monkeypatch.setattr(pixels, "signed", lambda key, n, like: np.array([0.4, 1.5, 2.0]) - 1)
-    found = augment.Blur(2.0)(images, KEY)
+    augmented = augment.Blur(2.0)(images, KEY)
     for i, sigma in enumerate([0.4, 1.5, 2.0]):
         blur = lambda a, sigma=sigma: ndimage.gaussian_filter(a, sigma, mode="constant", truncate=30)
         for c in range(2):
             wanted = blur(images[i, ..., c]) / blur(np.ones(images.shape[1:3]))
-            np.testing.assert_allclose(found[i, ..., c], wanted, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(augmented[i, ..., c], wanted, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 4, 5])
@@ -62,9 +62,9 @@ def test_cutout_hides_a_square_with_the_mean(size: int) -> None:
         assert len(columns) == size or columns[0] == 0 or columns[-1] == 8
         middles.add((rows[0], columns[0]))
     assert len(middles) > 50
-    found = augment.Cutout(size)(many, KEY)
+    augmented = augment.Cutout(size)(many, KEY)
     wanted = np.broadcast_to(many.mean(axis=(1, 2), keepdims=True), many.shape)
-    np.testing.assert_allclose(found[hidden], wanted[hidden], rtol=1e-12)
+    np.testing.assert_allclose(augmented[hidden], wanted[hidden], rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

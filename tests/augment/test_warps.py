@@ -33,11 +33,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def each(change: Callable[..., Any], *draws: Any, x: np.ndarray = images) -> np.ndarray:
     """``change(image of one channel, its draws)`` for each image and channel."""
-    found = np.empty_like(x)
+    warped = np.empty_like(x)
     for i in range(len(x)):
         for c in range(x.shape[3]):
-            found[i, ..., c] = change(x[i, ..., c], *(d[i] for d in draws))
-    return found
+            warped[i, ..., c] = change(x[i, ..., c], *(d[i] for d in draws))
+    return warped
 
 
 DOWN, RIGHT = [-0.9, 0.05, 0.4, 0.8], [0.3, -0.7, 0.0, 0.95]
@@ -45,9 +45,9 @@ DOWN, RIGHT = [-0.9, 0.05, 0.4, 0.8], [0.3, -0.7, 0.0, 0.95]
 
 def test_shift_between_pixels(drawn: Any) -> None:
     drawn(DOWN, RIGHT)
-    found = augment.Shift(3.7, whole=False)(images, KEY)
+    warped = augment.Shift(3.7, whole=False)(images, KEY)
     wanted = each(lambda a, d, r: ndimage.shift(a, (3.7 * d, 3.7 * r), order=1, mode="nearest"), DOWN, RIGHT)
-    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(warped, wanted, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("made", [augment.Shift(2), augment.Shift(2.9), augment.Crop(2)])
@@ -64,9 +64,9 @@ def test_whole_shifts_move_pixels_and_reach_every_distance_equally_often(made: A
 
 def test_rotation(drawn: Any) -> None:
     drawn(DOWN)
-    found = augment.Rotation(40)(images, KEY)
+    warped = augment.Rotation(40)(images, KEY)
     wanted = each(lambda a, d: ndimage.rotate(a, 40 * d, reshape=False, order=1, mode="nearest"), DOWN)
-    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(warped, wanted, rtol=1e-9, atol=1e-9)
 
 
 def affine(matrix: Any, image: np.ndarray, mode: str = "nearest") -> np.ndarray:
@@ -77,23 +77,23 @@ def affine(matrix: Any, image: np.ndarray, mode: str = "nearest") -> np.ndarray:
 
 def test_zoom(drawn: Any) -> None:
     drawn(DOWN)
-    found = augment.Zoom(0.5)(images, KEY)
-    np.testing.assert_allclose(found, each(lambda a, d: affine(np.eye(2) / 1.5**d, a), DOWN), rtol=1e-9, atol=1e-9)
+    warped = augment.Zoom(0.5)(images, KEY)
+    np.testing.assert_allclose(warped, each(lambda a, d: affine(np.eye(2) / 1.5**d, a), DOWN), rtol=1e-9, atol=1e-9)
 
 
 def test_shear(drawn: Any) -> None:
     drawn(DOWN)
-    found = augment.Shear(30)(images, KEY)
+    warped = augment.Shear(30)(images, KEY)
     slanted = lambda a, d: affine(np.array([[1, 0], [np.tan(np.radians(30 * d)), 1]]), a)
-    np.testing.assert_allclose(found, each(slanted, DOWN), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(warped, each(slanted, DOWN), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("made", "axis"), [(augment.HorizontalFlip(), 2), (augment.VerticalFlip(), 1)])
 def test_flips_turn_about_half_of_the_images(made: Any, axis: int) -> None:
     many = np.repeat(images[:1], 400, axis=0)
-    found, flipped = made(many, KEY), np.flip(many, axis)
-    turned = np.array([np.array_equal(a, b) for a, b in zip(found, flipped, strict=True)])
-    same = np.array([np.array_equal(a, b) for a, b in zip(found, many, strict=True)])
+    warped, flipped = made(many, KEY), np.flip(many, axis)
+    turned = np.array([np.array_equal(a, b) for a, b in zip(warped, flipped, strict=True)])
+    same = np.array([np.array_equal(a, b) for a, b in zip(warped, many, strict=True)])
     assert np.array_equal(turned, ~same)
     assert 150 < turned.sum() < 250
 
@@ -111,12 +111,12 @@ class TestElastic:
         field = self.noise(KEY, (2, 3, 37, 30)) / 3**0.5
         smooth = lambda a: alpha * ndimage.gaussian_filter(a, sigma, mode="constant", truncate=12)
         rows, columns = np.indices((37, 30)).astype(float)
-        found = augment.Elastic(strength, sigma)(self.x, KEY)
+        warped = augment.Elastic(strength, sigma)(self.x, KEY)
         for i in range(3):
             at = [rows + smooth(field[0, i]), columns + smooth(field[1, i])]
             wanted = ndimage.map_coordinates(self.x[i, ..., 0], at, order=1, mode="nearest")
             inner = (slice(12, -12), slice(12, -12))
-            np.testing.assert_allclose(found[i, ..., 0][inner], wanted[inner], rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(warped[i, ..., 0][inner], wanted[inner], rtol=1e-6, atol=1e-6)
 
     def test_alpha_34_and_sigma_4_are_a_strength_of_1_4(self) -> None:
         assert 34 / (np.sqrt(12) * np.sqrt(np.pi) * 4) == pytest.approx(1.4, abs=0.02)
@@ -136,7 +136,7 @@ def test_warps_in_a_row_are_one_interpolation(drawn: Any) -> None:
     drawn(
         DOWN, RIGHT, [0.2, -0.6, 0.5, 0.1], [0.4, 0.3, -0.9, 0.6]
     )  # the last warp is asked first: shift, zoom, rotation
-    found = augment.get("rotation:30,zoom:0.4,shift:2:whole=false")(images, KEY)
+    warped = augment.get("rotation:30,zoom:0.4,shift:2:whole=false")(images, KEY)
 
     def wanted(a: np.ndarray, down: float, right: float, larger: float, angle: float) -> np.ndarray:
         t, middle = np.radians(30 * angle), (np.array(a.shape) - 1) / 2
@@ -146,14 +146,14 @@ def test_warps_in_a_row_are_one_interpolation(drawn: Any) -> None:
         return ndimage.affine_transform(a, matrix, offset, order=1, mode="nearest")
 
     draws = (DOWN, RIGHT, [0.2, -0.6, 0.5, 0.1], [0.4, 0.3, -0.9, 0.6])
-    np.testing.assert_allclose(found, each(wanted, *draws), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(warped, each(wanted, *draws), rtol=1e-9, atol=1e-9)
 
 
 def test_reflection_mirrors_the_image(drawn: Any) -> None:
     drawn(DOWN, RIGHT)
-    found = augment.Shift(9.5, whole=False, border="reflect")(images, KEY)
+    warped = augment.Shift(9.5, whole=False, border="reflect")(images, KEY)
     wanted = each(lambda a, d, r: ndimage.shift(a, (9.5 * d, 9.5 * r), order=1, mode="mirror"), DOWN, RIGHT)
-    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(warped, wanted, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["shift:3", "crop:3", "rotation:45", "zoom:0.8", "shear:40", "elastic:2"])
@@ -161,10 +161,10 @@ def test_the_background_of_normalized_images_stays_the_background(name: str) -> 
     """Standardized digits have a negative background: nothing else may come in from outside."""
     digit = np.full((20, 14, 14, 1), -0.42)
     digit[:, 5:9, 5:9] = 2.8
-    found = augment.get(name)(digit, KEY)
-    assert found.min() >= -0.42 - 1e-12
-    assert np.allclose(found[:, 0, 0], -0.42)
-    assert not np.array_equal(found, digit)
+    warped = augment.get(name)(digit, KEY)
+    assert warped.min() >= -0.42 - 1e-12
+    assert np.allclose(warped[:, 0, 0], -0.42)
+    assert not np.array_equal(warped, digit)
 
 
 def test_a_warp_of_ones_own_is_joined_with_the_others() -> None:

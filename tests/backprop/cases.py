@@ -606,9 +606,9 @@ def _joined(m: Maker, none: bool = True) -> Made:
     axis = m.axis(len(shape), none=none, several=False)
     arrays = []
     for _ in range(m.integer(1, 3)):
-        own = list(shape)
-        own[axis or 0] = m.side()
-        arrays.append(m.array(tuple(own)))
+        sizes = list(shape)
+        sizes[axis or 0] = m.side()
+        arrays.append(m.array(tuple(sizes)))
     return arrays, {"axis": axis}
 
 

@@ -30,10 +30,10 @@ def by_hand(xp: Any, x: Any, gamma: Any, beta: Any, weight: Any) -> Any:
 @pytest.mark.parametrize("shape", [(4, 3), (4, 2, 3, 2)])
 def test_weights_enter_the_statistics_and_the_gradients(shape: tuple[int, ...]) -> None:
     x, gamma, beta, v = example(shape)
-    for found, want in zip(
+    for gradient, want in zip(
         cr.ops.batch_norm(x, gamma, beta, weight=WEIGHTS), by_hand(np, x, gamma, beta, WEIGHTS), strict=True
     ):
-        np.testing.assert_allclose(found, want, rtol=1e-12)
+        np.testing.assert_allclose(gradient, want, rtol=1e-12)
 
     def cost(x: Any, gamma: Any, beta: Any) -> Any:
         return (cr.ops.batch_norm(x, gamma, beta, weight=WEIGHTS)[0] * v).sum()
@@ -41,8 +41,8 @@ def test_weights_enter_the_statistics_and_the_gradients(shape: tuple[int, ...]) 
     with jax.enable_x64(True):
         witness = jax.grad(lambda *a: (by_hand(jnp, *a, jnp.asarray(WEIGHTS))[0] * v).sum(), argnums=(0, 1, 2))
         want = witness(jnp.asarray(x), jnp.asarray(gamma), jnp.asarray(beta))
-    for found, exact in zip(cr.grad(cost, argnums=(0, 1, 2))(x, gamma, beta), want, strict=True):
-        np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-12)
+    for gradient, exact in zip(cr.grad(cost, argnums=(0, 1, 2))(x, gamma, beta), want, strict=True):
+        np.testing.assert_allclose(gradient, exact, rtol=1e-10, atol=1e-12)
 
     def of_gradient(x: Any) -> Any:
         return (cr.grad(cost)(x, gamma, beta) ** 3).sum()
@@ -60,9 +60,9 @@ def test_samples_of_weight_zero_are_as_good_as_absent() -> None:
         return (cr.ops.batch_norm(x, gamma, beta, weight=weight)[0] * v).sum()
 
     padded = np.where(here[:, None, None, None] > 0, v, 0.0)
-    found, want = cr.grad(cost)(x, padded, here), cr.grad(cost)(x[:3], v[:3])
-    np.testing.assert_allclose(found[:3], want, rtol=1e-10)
-    np.testing.assert_array_equal(found[3], 0.0)
+    gradient, want = cr.grad(cost)(x, padded, here), cr.grad(cost)(x[:3], v[:3])
+    np.testing.assert_allclose(gradient[:3], want, rtol=1e-10)
+    np.testing.assert_array_equal(gradient[3], 0.0)
 
 
 def test_a_batch_without_weight_gives_finite_values() -> None:

@@ -331,14 +331,14 @@ class TestInPlace:
 
     def test_plain_arrays_take_in_no_traced_value(self) -> None:
         def number(x: Any) -> Any:
-            found = np.zeros(3)
-            found[0] = x[0]
-            return found.sum()
+            total = np.zeros(3)
+            total[0] = x[0]
+            return total.sum()
 
         def array(x: Any) -> Any:
-            found = np.zeros(3)
-            found += x
-            return found.sum()
+            total = np.zeros(3)
+            total += x
+            return total.sum()
 
         for f in (number, array):
             with pytest.raises(GradientError, match="cannot be written into a plain array"):

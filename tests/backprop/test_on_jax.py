@@ -62,10 +62,10 @@ def test_vmap_over_members(x64: None) -> None:
     params, x, t = make()
     scale = np.array([0.5, 1.0, 2.0])
     members = jax.tree.map(lambda w: np.stack([w * s for s in scale]), params)
-    found = jax.jit(jax.vmap(cr.value_and_grad(cost), in_axes=(0, None, None)))(members, x, t)
+    gradients = jax.jit(jax.vmap(cr.value_and_grad(cost), in_axes=(0, None, None)))(members, x, t)
     for i, s in enumerate(scale):
         alone = cr.value_and_grad(cost)(jax.tree.map(lambda w, s=s: w * s, params), x, t)
-        assert_trees_close(jax.tree.map(lambda w, i=i: w[i], found), alone, 1e-10)
+        assert_trees_close(jax.tree.map(lambda w, i=i: w[i], gradients), alone, 1e-10)
 
 
 def test_scan_over_steps(x64: None) -> None:
@@ -121,8 +121,8 @@ def test_mixed_arrays_become_jaxs() -> None:
     assert gradient.dtype == np.float32
 
 
-@pytest.mark.parametrize("given", ["positional", "named", "nested"])
-def test_numpys_functions_take_what_is_not_differentiated(given: str) -> None:
+@pytest.mark.parametrize("name", ["positional", "named", "nested"])
+def test_numpys_functions_take_what_is_not_differentiated(name: str) -> None:
     """Data and targets are arrays of JAX too, and inside jit NumPy could not read them."""
     f = lambda w, data: np.sum(w * np.exp(data["x"][0])) + np.mean(np.log(data["x"][0]))
     x = jnp.array([0.5, 1.5])
@@ -130,7 +130,7 @@ def test_numpys_functions_take_what_is_not_differentiated(given: str) -> None:
         "positional": lambda w, x: cr.grad(lambda w, x: f(w, {"x": [x]}))(w, x),
         "named": lambda w, x: cr.grad(lambda w, *, x: f(w, {"x": [x]}))(w, x=x),
         "nested": lambda w, x: cr.grad(f)(w, {"x": [x]}),
-    }[given]
+    }[name]
     np.testing.assert_allclose(jax.jit(call)(jnp.ones(2), x), np.exp(x), rtol=1e-6)
 
 

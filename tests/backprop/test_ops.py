@@ -58,9 +58,9 @@ def relative(a: Any, b: Any) -> float:
     return float(np.linalg.norm(a - b) / max(np.linalg.norm(a) + np.linalg.norm(b), 1e-3))
 
 
-def assert_close(found: Any, expected: Any, tolerance: float) -> None:
-    assert len(parts(found)) == len(parts(expected))
-    for a, b in zip(parts(found), parts(expected), strict=True):
+def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
+    assert len(parts(actual)) == len(parts(expected))
+    for a, b in zip(parts(actual), parts(expected), strict=True):
         assert relative(a, b) <= tolerance
 
 
@@ -73,8 +73,8 @@ def test_every_operation_has_a_case() -> None:
 @given(data=st.data())
 def test_value_is_numpys(case: Case, data: st.DataObject) -> None:
     arrays, options = case.make(Maker(data.draw))
-    found, expected = case.call(*arrays, **options), case.numpy(*arrays, **options)
-    for a, b in zip(parts(found), parts(expected), strict=True):
+    actual, expected = case.call(*arrays, **options), case.numpy(*arrays, **options)
+    for a, b in zip(parts(actual), parts(expected), strict=True):
         assert np.shape(a) == np.shape(b)
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
 

@@ -29,17 +29,17 @@ def start(port: int, index: int, *words: Any) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_two_processes_train_to_the_weights_of_one(port: int, chainrule: Any) -> None:
     both = [start(port, index, "--epochs", 3, "--out", "two") for index in (0, 1)]
-    said = [process.communicate(timeout=120)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert "2 processes have met." in said[0]
-    assert "epoch" not in said[1]
+    messages = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], messages
+    assert "2 processes have met." in messages[0]
+    assert "epoch" not in messages[1]
     chainrule(*TRAIN, "--epochs", 3, "--out", "one")
     one, two = (cr.load_model(f"{name}/model.safetensors") for name in ("one", "two"))
     for a, b in zip(tree.leaves(one.params), tree.leaves(two.params), strict=True):
@@ -56,11 +56,11 @@ def test_a_process_that_is_killed_ends_the_other_with_a_message(port: int, victi
         time.sleep(0.05)
     both[victim].kill()
     before = time.monotonic()
-    said = both[1 - victim].communicate(timeout=60)[1]
+    message = both[1 - victim].communicate(timeout=60)[1]
     assert time.monotonic() - before < 15
     both[victim].communicate()
     assert both[1 - victim].returncode == 1
-    assert "error: Another process of this run has ended or cannot be reached." in said
+    assert "error: Another process of this run has ended or cannot be reached." in message
     done = len(metrics.read_text().splitlines())
     resumed = chainrule("train", "--resume", "run", "--epochs", done + 1)  # the checkpoint is whole
     assert f"Going on with run after epoch {done}" in resumed.output
@@ -74,18 +74,18 @@ def test_a_process_that_is_not_heard_of_ends_the_other_with_a_message(port: int)
         assert all(process.poll() is None for process in both)
         time.sleep(0.05)
     both[1].send_signal(signal.SIGSTOP)
-    said = both[0].communicate(timeout=60)[1]
+    message = both[0].communicate(timeout=60)[1]
     both[1].kill()
     both[1].communicate()
     assert both[0].returncode == 1
-    assert "error: Another process of this run has ended or cannot be reached." in said
+    assert "error: Another process of this run has ended or cannot be reached." in message
 
 
 def test_a_process_that_never_arrives_is_waited_for_only_so_long(port: int) -> None:
     alone = start(port, 0, "--start-timeout", 2, "--out", "run")
-    said = alone.communicate(timeout=60)[1]
+    message = alone.communicate(timeout=60)[1]
     assert alone.returncode == 1
-    assert f"Not all processes arrived at 127.0.0.1:{port} within 2 seconds" in said
+    assert f"Not all processes arrived at 127.0.0.1:{port} within 2 seconds" in message
     assert not Path("run").exists()
 
 
@@ -93,9 +93,9 @@ def test_an_error_of_the_first_process_ends_both(port: int) -> None:
     Path("taken").mkdir()
     Path("taken/config.toml").touch()
     both = [start(port, index, "--out", "taken") for index in (0, 1)]
-    said = [process.communicate(timeout=60)[1] for process in both]
+    messages = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [2, 2]
-    assert all("taken already holds a run" in text for text in said)
+    assert all("taken already holds a run" in text for text in messages)
 
 
 def test_meeting_needs_the_flag(chainrule: Any) -> None:

@@ -21,18 +21,18 @@ runtime = pytest.mark.skipif(
 def test_a_run_becomes_an_onnx_file_that_is_checked(chainrule: Any, trained: Path) -> None:
     from chainrule.export.check import run_onnx
 
-    said = chainrule("export", trained).stderr
-    assert "trained/model.onnx" in said
-    assert [line.split() for line in said.splitlines() if line.startswith(("input", "output"))] == [
+    message = chainrule("export", trained).stderr
+    assert "trained/model.onnx" in message
+    assert [line.split() for line in message.splitlines() if line.startswith(("input", "output"))] == [
         ["input", "x", "float", "(batch,", "4)"],
         ["output", "probabilities", "float", "(batch,", "3)"],
         ["output", "label", "string", "(batch)"],
     ]
-    assert "onnxruntime on 64 random rows" in said
+    assert "onnxruntime on 64 random rows" in message
     iris = cr.data.load("iris")
-    found = run_onnx(trained / "model.onnx", {"x": iris.x.astype(np.float32)})
+    outputs = run_onnx(trained / "model.onnx", {"x": iris.x.astype(np.float32)})
     model = cr.load_model(trained / "model.safetensors")
-    assert found["label"].tolist() == model.predict(iris.x).tolist()
+    assert outputs["label"].tolist() == model.predict(iris.x).tolist()
 
 
 @runtime
@@ -41,13 +41,13 @@ def test_a_table_goes_in_by_its_columns(chainrule: Any) -> None:
     rows = [f"{rng.normal():.3f},{rng.choice(['red', 'blue', ''])},{rng.choice(['cat', 'dog'])}" for _ in range(80)]
     Path("pets.csv").write_text("\n".join(["size,colour,pet", *rows]))
     chainrule("train", "pets.csv", "--target", "pet", "--epochs", 1, "--out", "pets")
-    said = chainrule("export", "pets", "--out", "exported/pets.onnx", "--check", "pets.csv").stderr
+    message = chainrule("export", "pets", "--out", "exported/pets.onnx", "--check", "pets.csv").stderr
     assert Path("exported/pets.onnx").is_file()
-    assert [line.split()[1:3] for line in said.splitlines() if line.startswith("input")] == [
+    assert [line.split()[1:3] for line in message.splitlines() if line.startswith("input")] == [
         ["size", "double"],
         ["colour", "string"],
     ]
-    assert "on 80 rows of pets.csv" in said
+    assert "on 80 rows of pets.csv" in message
 
 
 @runtime
@@ -64,10 +64,10 @@ def test_a_file_that_predicts_something_else_is_an_error(
 ) -> None:
     from chainrule.export import OnnxCheck
 
-    monkeypatch.setattr("chainrule.cli.export.check_onnx", lambda *given: OnnxCheck(False, 0.5, 64, True))
-    said = chainrule("export", trained, code=1).stderr
-    assert "differ by up to 0.5" in said
-    assert "Do not use it" in said
+    monkeypatch.setattr("chainrule.cli.export.check_onnx", lambda *arguments: OnnxCheck(False, 0.5, 64, True))
+    message = chainrule("export", trained, code=1).stderr
+    assert "differ by up to 0.5" in message
+    assert "Do not use it" in message
 
 
 def test_without_onnxruntime_nothing_is_checked_and_that_is_said(

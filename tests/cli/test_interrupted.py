@@ -40,10 +40,10 @@ def signal_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
         home = importlib.import_module(module)
         real = getattr(home, name)
 
-        def interrupting(*given: Any, **words: Any) -> Any:
+        def interrupting(*arguments: Any, **words: Any) -> Any:
             monkeypatch.setattr(home, name, real)
             signal.raise_signal(number)
-            return real(*given, **words)
+            return real(*arguments, **words)
 
         monkeypatch.setattr(home, name, interrupting)
 
@@ -98,19 +98,19 @@ def test_before_anything_is_saved_it_says_to_start_again(
 ) -> None:
     words = ("train", *WORDS, "--engine", "numpy", "--out", "a")
     signal_in(place, number)
-    said = chainrule(*words, code=CODES[number]).stderr
-    assert "Interrupted" in said
-    assert "--resume" not in said
+    message = chainrule(*words, code=CODES[number]).stderr
+    assert "Interrupted" in message
+    assert "--resume" not in message
     chainrule(*words)
 
 
 def catches_signals(pid: int) -> bool:
     """Whether a process has a handler for SIGTERM, as Linux says it."""
     try:
-        found = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        match = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     except OSError:
         return False
-    return found is not None and bool(int(found[1], 16) & 1 << signal.SIGTERM - 1)
+    return match is not None and bool(int(match[1], 16) & 1 << signal.SIGTERM - 1)
 
 
 @pytest.mark.slow
@@ -141,11 +141,11 @@ def test_signals_at_random_moments_of_a_process(kind: str, engine: str) -> None:
                 time.sleep(random.random() * lasts)
                 number = int(random.choice([*CODES]))
                 running.send_signal(number)
-                said, code = running.communicate()[1], running.returncode
-            assert code in (0, CODES[number]), said
-            assert "Traceback" not in said
-            assert "ignored" not in said
+                message, code = running.communicate()[1], running.returncode
+            assert code in (0, CODES[number]), message
+            assert "Traceback" not in message
+            assert "ignored" not in message
             if code:
-                assert "Interrupted" in said
+                assert "Interrupted" in message
         assert outcome(out) == outcome(Path("whole"))
         assert (out / "report.html").exists()

@@ -61,8 +61,8 @@ def test_export_does_not_write_over_the_model_or_its_checkpoints(chainrule: Any,
 def test_a_preview_is_not_written_over_the_images(chainrule: Any) -> None:
     np.savez("images.npz", x=np.zeros((4, 8, 8), np.uint8), y=np.arange(4) % 2)
     before = contents()
-    said = chainrule("augment", "images.npz", "--augment", "shift:1", "--out", "images.npz", code=2).output
-    assert "is read here" in said
+    output = chainrule("augment", "images.npz", "--augment", "shift:1", "--out", "images.npz", code=2).output
+    assert "is read here" in output
     assert contents() == before
 
 

@@ -34,9 +34,9 @@ def test_features_without_targets_can_be_predicted(chainrule: Any, trained: Path
     np.savez("new.npz", x=x)
     rows = table(chainrule("predict", trained, "new.npz", "--probabilities").stdout)
     assert [row["index"] for row in rows] == ["0", "1", "2", "3", "4"]
-    said = np.array([[float(row[f"probability_{c}"]) for c in cr.data.load("iris").classes or ()] for row in rows])
+    predicted = np.array([[float(row[f"probability_{c}"]) for c in cr.data.load("iris").classes or ()] for row in rows])
     expected = cr.load_model(trained / "model.safetensors").predict_proba(x)
-    assert np.array_equal(said.astype(np.float32), expected)
+    assert np.array_equal(predicted.astype(np.float32), expected)
 
 
 def test_predictions_go_to_a_file(chainrule: Any, trained: Path) -> None:
@@ -61,15 +61,15 @@ def test_numbers_are_predicted_as_numbers(chainrule: Any) -> None:
     rows = table(chainrule("predict", "d", "diabetes").stdout)
     assert rows[0].keys() == {"index", "prediction"}
     assert np.isfinite([float(row["prediction"]) for row in rows]).all()
-    found = json.loads(chainrule("evaluate", "d", "diabetes", "--json").stdout)
-    assert {"loss", "mae", "rmse", "r2"} <= found.keys()
+    evaluation = json.loads(chainrule("evaluate", "d", "diabetes", "--json").stdout)
+    assert {"loss", "mae", "rmse", "r2"} <= evaluation.keys()
 
 
 def test_a_run_is_judged_on_what_it_was_not_trained_on(chainrule: Any, trained: Path) -> None:
-    found = json.loads(chainrule("evaluate", trained, "iris", "--json").stdout)
+    evaluation = json.loads(chainrule("evaluate", trained, "iris", "--json").stdout)
     known = json.loads((trained / "result.json").read_text())["test"]
-    assert found["rows"] == 30
-    assert (found["loss"], found["accuracy"]) == pytest.approx((known["loss"], known["accuracy"]))
+    assert evaluation["rows"] == 30
+    assert (evaluation["loss"], evaluation["accuracy"]) == pytest.approx((known["loss"], known["accuracy"]))
 
 
 def test_data_that_was_trained_on_is_called_so(chainrule: Any, flowers: Path) -> None:
@@ -83,16 +83,16 @@ def test_each_class_is_judged_as_scikit_learn_does(chainrule: Any, trained: Path
 
     iris = cr.data.load("iris")
     np.savez("all.npz", x=iris.x, y=iris.labels(iris.y))
-    found = json.loads(chainrule("evaluate", trained, "all.npz", "--json").stdout)
-    said = cr.load_model(trained / "model.safetensors").predict(iris.x)
-    report = classification_report(iris.labels(iris.y), said, output_dict=True, zero_division=0.0)
-    for row in found["classes"]:
+    evaluation = json.loads(chainrule("evaluate", trained, "all.npz", "--json").stdout)
+    predicted = cr.load_model(trained / "model.safetensors").predict(iris.x)
+    report = classification_report(iris.labels(iris.y), predicted, output_dict=True, zero_division=0.0)
+    for row in evaluation["classes"]:
         expected = report[row["class"]]
         assert row["precision"] == pytest.approx(expected["precision"])
         assert row["recall"] == pytest.approx(expected["recall"])
         assert row["f1"] == pytest.approx(expected["f1-score"])
         assert row["support"] == expected["support"] == 50
-    assert found["confusion"] == confusion_matrix(iris.labels(iris.y), said).tolist()
+    assert evaluation["confusion"] == confusion_matrix(iris.labels(iris.y), predicted).tolist()
 
 
 def test_the_tables_for_people_have_a_row_for_each_class(chainrule: Any, trained: Path) -> None:

@@ -89,11 +89,11 @@ def test_after_an_interrupt_the_run_goes_on_from_its_last_step(number: int, code
         while not Path("long/metrics.jsonl").exists() and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in message
     done = len(Path("long/metrics.jsonl").read_text().splitlines())
-    assert "To go on: chainrule train --resume long" in said
+    assert "To go on: chainrule train --resume long" in message
     assert "unfinished" in run("runs", ".").stdout
     resumed = run("train", "--resume", "long", "--epochs", done + 2, "--checkpoint-every", 3, "--keep", 1)
     assert resumed.returncode == 0

@@ -37,13 +37,13 @@ def run(folder: Path, chainrule: Any) -> Path:
 
 
 def test_the_rows_of_the_run_are_told_from_others_by_their_content(run: Path, folder: Path, chainrule: Any) -> None:
-    rows, told = judged(chainrule, run, "t.csv")
+    rows, message = judged(chainrule, run, "t.csv")
     assert rows == 20
-    assert "held out before anything was learnt" in told
+    assert "held out before anything was learnt" in message
     write(folder / "t.csv", 1)
-    rows, told = judged(chainrule, run, "t.csv")
+    rows, message = judged(chainrule, run, "t.csv")
     assert rows == 100
-    assert "none counts as held out" in told
+    assert "none counts as held out" in message
 
 
 @pytest.mark.parametrize("change", ["one value", "one row less", "another order", "another class"])
@@ -61,9 +61,9 @@ def test_any_change_of_the_training_rows_is_seen(change: str, run: Path, folder:
     if change == "another class" and any("maybe" in line for line in lines):
         assert "maybe" in chainrule("evaluate", run, "t.csv", code=2).stderr
         return
-    rows, told = judged(chainrule, run, "t.csv")
+    rows, message = judged(chainrule, run, "t.csv")
     assert rows == len(lines)
-    assert "held out before" not in told
+    assert "held out before" not in message
 
 
 def test_a_file_of_the_same_name_elsewhere_is_another(
@@ -72,9 +72,9 @@ def test_a_file_of_the_same_name_elsewhere_is_another(
     write(folder / "elsewhere" / "t.csv", 0)
     monkeypatch.chdir(folder / "elsewhere")
     assert judged(chainrule, run, "t.csv")[0] == 100
-    rows, told = judged(chainrule, run, "../t.csv")
+    rows, message = judged(chainrule, run, "../t.csv")
     assert rows == 20
-    assert "held out" in told
+    assert "held out" in message
 
 
 def test_arrays_are_told_by_their_content_too(folder: Path, chainrule: Any) -> None:
@@ -84,9 +84,9 @@ def test_arrays_are_told_by_their_content_too(folder: Path, chainrule: Any) -> N
     chainrule("train", "d.npz", "--test", 0.25, "--out", "run", *QUICK)
     assert judged(chainrule, "run", "d.npz")[0] == 20
     np.savez("d.npz", x=x + 1e-3, y=y)
-    rows, told = judged(chainrule, "run", "d.npz")
+    rows, message = judged(chainrule, "run", "d.npz")
     assert rows == 80
-    assert "none counts as held out" in told
+    assert "none counts as held out" in message
     np.savez("d.npz", x=x[:3], y=y[:3])  # too few to be split
     assert judged(chainrule, "run", "d.npz")[0] == 3
 
@@ -123,10 +123,10 @@ def test_pixels_as_bytes_and_as_numbers_are_judged_alike(folder: Path, chainrule
 def test_inputs_far_outside_are_told_once_for_the_whole_file(run: Path, folder: Path, chainrule: Any) -> None:
     far = folder / "far.csv"
     far.write_text("a\n" + "0.5\n" * 50_000 + "5000\n" * 60_000)
-    told = chainrule("predict", run, far, "--out", "p.csv").stderr
-    assert told.count("far outside") == 2  # one sentence
-    assert "'a' goes from" in told
-    assert "60,000 of 110,000 rows" in told
+    message = chainrule("predict", run, far, "--out", "p.csv").stderr
+    assert message.count("far outside") == 2  # one sentence
+    assert "'a' goes from" in message
+    assert "60,000 of 110,000 rows" in message
 
 
 def test_a_network_of_arrays_takes_a_table_of_numbers(folder: Path, chainrule: Any) -> None:
@@ -136,8 +136,8 @@ def test_a_network_of_arrays_takes_a_table_of_numbers(folder: Path, chainrule: A
     model = cr.fit(cr.Dense(2, "softmax"), (frame, y), epochs=5, engine="numpy", progress=False).model
     model.save("m.safetensors")
     frame[["charge", "mass"]].assign(y=y).to_csv("t.csv", index=False)
-    found = json.loads(chainrule("evaluate", "m.safetensors", "t.csv", "--target", "y", "--json").stdout)
-    assert found["accuracy"] == pytest.approx(float(np.mean(model.predict(frame) == y)))
+    evaluation = json.loads(chainrule("evaluate", "m.safetensors", "t.csv", "--target", "y", "--json").stdout)
+    assert evaluation["accuracy"] == pytest.approx(float(np.mean(model.predict(frame) == y)))
     predicted = pd.read_csv(StringIO(chainrule("predict", "m.safetensors", "t.csv").stdout)).prediction
     assert predicted.tolist() == model.predict(frame).tolist()
     assert "'mass'" in chainrule("predict", "m.safetensors", write(folder / "other.csv", 0), code=2).stderr

@@ -42,11 +42,11 @@ NOISY = ("--epochs", 12, "--hidden", 32, "--lr", 0.1, "--schedule", "constant", 
 def test_one_network(chainrule: Any, more: tuple[Any, ...]) -> None:
     done = chainrule("train", "digits", *NOISY, "--validation", 0.3, *more, "--out", "runs/a")
     epochs = [json.loads(line) for line in Path("runs/a/metrics.jsonl").read_text().splitlines()]
-    kept, score = result("runs/a")["best_epoch"], right("runs/a")
-    assert kept == (min(epochs, key=lambda epoch: epoch["val_loss"])["epoch"] if "--early-stopping" in more else 12)
+    best, score = result("runs/a")["best_epoch"], right("runs/a")
+    assert best == (min(epochs, key=lambda epoch: epoch["val_loss"])["epoch"] if "--early-stopping" in more else 12)
     assert score < max(epoch["val_accuracy"] for epoch in epochs)  # another epoch would look better
-    assert result("runs/a")["metrics"]["val_accuracy"] == epochs[kept - 1]["val_accuracy"] == pytest.approx(score)
-    assert f"Validation accuracy {percent(score)} after epoch {kept}" in done.stderr
+    assert result("runs/a")["metrics"]["val_accuracy"] == epochs[best - 1]["val_accuracy"] == pytest.approx(score)
+    assert f"Validation accuracy {percent(score)} after epoch {best}" in done.stderr
     assert percent(score) in chainrule("runs").stdout
     assert float(page(Path("runs/a")).keys["kept.val_accuracy"][0]) == pytest.approx(score)
 

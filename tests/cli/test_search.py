@@ -30,8 +30,8 @@ def config(run: str) -> dict[str, Any]:
 
 
 def trials(run: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((Path(run) / "search.json").read_text())["trials"]
-    return found
+    records: list[dict[str, Any]] = json.loads((Path(run) / "search.json").read_text())["trials"]
+    return records
 
 
 def metrics(run: str) -> list[list[float]]:
@@ -259,10 +259,10 @@ def test_after_an_interrupt_a_search_goes_on() -> None:
         while not (journal.exists() and '"intermediate_value"' in journal.read_text()) and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "To go on: chainrule search --resume long" in said
-    assert "Traceback" not in said
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 130, message
+    assert "To go on: chainrule search --resume long" in message
+    assert "Traceback" not in message
     done = subprocess.run([*command, "--resume", "long"], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert sum(trial["state"] == "complete" for trial in trials("long")) == 6

@@ -21,13 +21,13 @@ SHORT = ("--epochs", 3, "--hidden", 8, "--engine", "numpy")
 
 
 def lines(path: Path | str) -> list[dict[str, float]]:
-    found = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in found]
+    records = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
 
 
 def read(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path(path).read_text())
-    return found
+    content: dict[str, Any] = json.loads(Path(path).read_text())
+    return content
 
 
 def close(one: list[dict[str, float]], other: list[dict[str, float]]) -> None:
@@ -145,9 +145,9 @@ def test_each_seed_stops_early_by_itself(chainrule: Any) -> None:
     assert len({member["epochs"] for member in members}) > 1
     assert read("a/result.json")["reason"] == f"{stopped} of 3 networks"
     for i, member in enumerate(members):
-        kept = lines(f"a/members/{i:02d}/metrics.jsonl")
-        assert member["epochs"] == len(kept)
-        assert member["scores"]["val_loss"] == min(record["val_loss"] for record in kept)
+        records = lines(f"a/members/{i:02d}/metrics.jsonl")
+        assert member["epochs"] == len(records)
+        assert member["scores"]["val_loss"] == min(record["val_loss"] for record in records)
 
 
 def test_a_table_gives_all_seeds_the_same_rows(chainrule: Any, houses: Path) -> None:
@@ -221,10 +221,10 @@ def test_folds_are_judged_and_the_model_is_trained_on_all_rows(chainrule: Any) -
     assert [(member["fold"], member["seed"]) for member in facts["members"]] == [
         (fold, seed) for fold in (1, 2, 3) for seed in (0, 1)
     ]
-    told = facts["summary"]["accuracy"]
+    accuracy = facts["summary"]["accuracy"]
     scores = np.array([member["scores"]["accuracy"] for member in facts["members"]]).reshape(3, 2)
-    assert told["mean"] == pytest.approx(scores.mean())
-    assert told["std"] == pytest.approx(scores.mean(axis=1).std(ddof=1))
+    assert accuracy["mean"] == pytest.approx(scores.mean())
+    assert accuracy["std"] == pytest.approx(scores.mean(axis=1).std(ddof=1))
     config = tomllib.loads(Path("a/config.toml").read_text())
     assert (config["folds"], config["seeds"], config["validation"]) == (3, 2, 0.0)
     assert "in the mean of the folds" in Path("a/report.html").read_text()

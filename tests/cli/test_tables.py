@@ -45,11 +45,13 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 
 def test_a_table_needs_nothing_but_its_target(pets: Path, chainrule: Any) -> None:
-    told = chainrule("train", pets, "--target", "pet", "--out", "run").stderr
+    message = chainrule("train", pets, "--target", "pet", "--out", "run").stderr
     for words in ("identifier", "left out", "one-hot", "standardize", "missing → the median"):
-        assert words in told
-    assert told.index("what happens") < told.index("epoch")  # shown before anything is trained
-    assert told.count("note: Left out: id (called an id, and most values differ; no association with the target") == 1
+        assert words in message
+    assert message.index("what happens") < message.index("epoch")  # shown before anything is trained
+    assert (
+        message.count("note: Left out: id (called an id, and most values differ; no association with the target") == 1
+    )
     result = json.loads(Path("run/result.json").read_text())
     assert result["test"]["accuracy"] > 0.9
     assert result["test_rows"] == 40
@@ -67,9 +69,9 @@ def test_a_score_too_good_to_be_true_is_said_with_what_to_look_at(folder: Path, 
     rows = [f"{a:.3f},{b:.3f},{c:.3f},{a + b:.3f}" for a, b, c in pairs]
     Path("bikes.csv").write_text("casual,registered,wind,total\n" + "\n".join(rows) + "\n")
     words = ("--preset", "linear", "--epochs", "40", "--engine", "numpy", "--lr", "0.05")
-    told = chainrule("train", "bikes.csv", "--target", "total", "--out", "run", *words).stderr
-    assert "note: The target is a sum of columns: casual + registered" in told
-    (warning,) = (line for line in told.splitlines() if line.startswith("warning: too good to be true? R² is 0.99"))
+    message = chainrule("train", "bikes.csv", "--target", "total", "--out", "run", *words).stderr
+    assert "note: The target is a sum of columns: casual + registered" in message
+    (warning,) = (line for line in message.splitlines() if line.startswith("warning: too good to be true? R² is 0.99"))
     assert "registered (" in warning
     assert "Too good to be true?" in Path("run/report.html").read_text()
 
@@ -99,12 +101,12 @@ def test_predictions_are_the_same_however_the_columns_lie(pets: Path, chainrule:
     assert len(rows) == 200
     assert set(rows[0]) == {"index", "prediction", "probability_cat", "probability_dog"}
     with pets.open() as file:
-        given = list(csv.DictReader(file))
+        records = list(csv.DictReader(file))
     names = ["town", "weight", "born", "extra", "indoors"]
     with Path("other.tsv").open("w", newline="") as file:
         writer = csv.DictWriter(file, names, extrasaction="ignore", delimiter="\t")
         writer.writeheader()
-        writer.writerows(row | {"extra": "x"} for row in given)
+        writer.writerows(row | {"extra": "x"} for row in records)
     assert rows_of(chainrule("predict", "run", "other.tsv", "--probabilities").stdout) == rows
 
 
@@ -114,8 +116,8 @@ def test_predictions_as_parquet(pets: Path, chainrule: Any) -> None:
     chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
     chainrule("predict", "run", pets, "--out", "p.parquet")
     text = rows_of(chainrule("predict", "run", pets).stdout)
-    found = pd.read_parquet("p.parquet")
-    assert found["prediction"].tolist() == [row["prediction"] for row in text]
+    frame = pd.read_parquet("p.parquet")
+    assert frame["prediction"].tolist() == [row["prediction"] for row in text]
 
 
 def test_a_large_table_is_predicted_in_stretches(pets: Path, chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +132,9 @@ def test_a_large_table_is_predicted_in_stretches(pets: Path, chainrule: Any, mon
 def test_evaluate_takes_the_rows_that_were_held_out(pets: Path, chainrule: Any) -> None:
     chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
     result = json.loads(Path("run/result.json").read_text())
-    found = json.loads(chainrule("evaluate", "run", pets, "--json").stdout)
-    assert found["rows"] == 40
-    assert found["accuracy"] == result["test"]["accuracy"]
+    evaluation = json.loads(chainrule("evaluate", "run", pets, "--json").stdout)
+    assert evaluation["rows"] == 40
+    assert evaluation["accuracy"] == result["test"]["accuracy"]
     other = pets.rename(pets.with_name("others.csv"))
     assert json.loads(chainrule("evaluate", "run", other, "--json").stdout)["rows"] == 200
 
@@ -152,8 +154,8 @@ def test_numbers_to_predict_come_in_their_own_unit(folder: Path, chainrule: Any)
 def test_a_given_split_is_used(folder: Path, chainrule: Any) -> None:
     rows = [f"{i % 7},{'ab'[i % 7 > 3]},{'test' if i % 4 == 0 else 'train'}" for i in range(200)]
     Path("t.csv").write_text("x,y,split\n" + "\n".join(rows) + "\n")
-    told = chainrule("train", "t.csv", "--target", "y", "--out", "run", *QUICK).stderr
-    assert "'split' names the parts" in told
+    message = chainrule("train", "t.csv", "--target", "y", "--out", "run", *QUICK).stderr
+    assert "'split' names the parts" in message
     assert json.loads(Path("run/result.json").read_text())["test_rows"] == 50
 
 

@@ -29,8 +29,8 @@ def config(run: Path | str) -> dict[str, Any]:
 
 
 def result(run: Path | str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((Path(run) / "result.json").read_text())
-    return found
+    content: dict[str, Any] = json.loads((Path(run) / "result.json").read_text())
+    return content
 
 
 def weights(run: Path | str) -> list[np.ndarray]:
@@ -190,9 +190,9 @@ def test_a_run_that_goes_on_is_the_run_that_was_not_interrupted(chainrule: Any) 
 
 def test_a_complete_run_says_so_and_stays_as_it_is(chainrule: Any, trained: Path) -> None:
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in trained.rglob("*") if path.is_file()}
-    said = chainrule("train", "--resume", trained).stderr
-    assert "trained is complete: it has done 2 epochs already" in said
-    assert "--epochs 4" in said
+    message = chainrule("train", "--resume", trained).stderr
+    assert "trained is complete: it has done 2 epochs already" in message
+    assert "--epochs 4" in message
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
 
 

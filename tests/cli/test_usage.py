@@ -210,9 +210,9 @@ def test_no_normalize_leaves_the_columns_of_a_table_as_they_are(chainrule: Any) 
     rows = "".join(f"{a:.2f},{b:.2f},{'pq'[int(a > 5000)]}\n" for a, b in rng.normal((5000, -20), (1000, 3), (200, 2)))
     Path("t.csv").write_text(f"a,b,y\n{rows}")
     words = ("t.csv", "--target", "y", "--column", "b=number", *QUICK)
-    said = chainrule("train", *words, "--no-normalize", "--out", "raw").stderr
-    assert "as it is" in said
-    assert "standardize" not in said
+    message = chainrule("train", *words, "--no-normalize", "--out", "raw").stderr
+    assert "as it is" in message
+    assert "standardize" not in message
     model = cr.load_model("raw/model.safetensors")
     assert model.prepare(_frame(1234.5, -7.25)).tolist() == [[1234.5, -7.25]]
     chainrule("train", *words, "--out", "scaled")

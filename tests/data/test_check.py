@@ -21,10 +21,10 @@ from chainrule.errors import DataError
     ],
 )
 def test_dtypes(given_dtype, expected):
-    found = check_features(np.ones((2, 3), given_dtype))
-    assert found.dtype == np.dtype(expected)
-    assert found.dtype.isnative
-    assert (found == 1).all()
+    features = check_features(np.ones((2, 3), given_dtype))
+    assert features.dtype == np.dtype(expected)
+    assert features.dtype.isnative
+    assert (features == 1).all()
 
 
 @given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=4), elements=st.floats(-1e30, 1e30)))

@@ -21,18 +21,18 @@ MAGIC = bytes([0, 0, 8, 1])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "float32", "float64"])
 def test_reads_every_kind_of_number(tmp_path, write_idx, dtype, suffix):
     array = np.array([[[0, 1, -2], [100, -100, 7]]]).astype(dtype)
-    found = read_idx(write_idx(tmp_path / f"some{suffix}", array))
-    assert found.dtype == np.dtype(dtype)  # and in the byte order of this machine
-    assert found.dtype.isnative
-    np.testing.assert_array_equal(found, array)
+    read = read_idx(write_idx(tmp_path / f"some{suffix}", array))
+    assert read.dtype == np.dtype(dtype)  # and in the byte order of this machine
+    assert read.dtype.isnative
+    np.testing.assert_array_equal(read, array)
 
 
 @HERE
 @given(shape=st.lists(st.integers(0, 4), min_size=1, max_size=4), packed=st.booleans())
 def test_reads_every_shape(tmp_path, write_idx, shape, packed):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
-    found = read_idx(write_idx(tmp_path / ("some.gz" if packed else "some"), array))
-    np.testing.assert_array_equal(found, array, strict=True)
+    read = read_idx(write_idx(tmp_path / ("some.gz" if packed else "some"), array))
+    np.testing.assert_array_equal(read, array, strict=True)
 
 
 def test_compression_is_told_by_the_contents_not_the_name(tmp_path):

@@ -41,12 +41,12 @@ def test_classes_keep_their_shares(counts, fraction, seed):
     # Room for one of each class in both parts; singles stay in the training part.
     assume(n > 1 and max(1, several.sum()) <= size <= (counts - 1).sum())
     _, validation = stratified_split(y, fraction, random.key(seed))
-    found = np.bincount(y[validation], minlength=len(counts))
-    assert (found[several] >= 1).all()
-    assert (found[several] <= counts[several] - 1).all()
-    assert (found[~several] == 0).all()
+    drawn = np.bincount(y[validation], minlength=len(counts))
+    assert (drawn[several] >= 1).all()
+    assert (drawn[several] <= counts[several] - 1).all()
+    assert (drawn[~several] == 0).all()
     if (counts * size / n >= 1).all() and (counts * (1 - size / n) >= 1).all():
-        assert (abs(found - counts * size / n) < 1).all()
+        assert (abs(drawn - counts * size / n) < 1).all()
 
 
 def test_shares_are_exact_where_they_can_be():
@@ -59,8 +59,8 @@ def test_shares_are_exact_where_they_can_be():
 def test_every_form_of_a_target_gives_the_same_split(encode):
     y = np.arange(30) % 3
     expected = stratified_split(y, 0.3, KEY)
-    found = stratified_split(encode(y), 0.3, KEY)
-    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+    parts = stratified_split(encode(y), 0.3, KEY)
+    assert [part.tolist() for part in parts] == [part.tolist() for part in expected]
 
 
 def test_the_key_decides_on_every_engine():

@@ -59,10 +59,10 @@ def test_any_rows_equal_those_of_the_array(array: np.ndarray, how: str, tmp_path
     usual = cr.data.check_features(np.array(array))
     assert (x.shape, x.dtype) == (usual.shape, usual.dtype)
     for start, stop in ((0, len(array)), (0, 1), (3, 17), (len(array) - 1, len(array)), (5, 5)):
-        found = x.read(start, stop)
-        assert type(found) is np.ndarray
-        assert found.dtype == usual.dtype
-        np.testing.assert_array_equal(found, usual[start:stop])
+        rows = x.read(start, stop)
+        assert type(rows) is np.ndarray
+        assert rows.dtype == usual.dtype
+        np.testing.assert_array_equal(rows, usual[start:stop])
 
 
 def test_what_was_written_to_a_copy_on_write_map_is_read(tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_the_standardizer_merges_blocks_that_differ(monkeypatch: pytest.MonkeyPa
 
     x = np.concatenate([rng.normal(-1e3, 1, (40, 2)), rng.normal(5e3, 20, (27, 2))])
     monkeypatch.setattr(standardize, "CHUNK", 10)  # blocks of five rows
-    found = Standardizer.fit(x)
-    np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-13)
-    np.testing.assert_allclose(found.std, x.std(axis=0), rtol=1e-13)
+    standardizer = Standardizer.fit(x)
+    np.testing.assert_allclose(standardizer.mean, x.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(standardizer.std, x.std(axis=0), rtol=1e-13)
 
 
 def not_npy(path: Path) -> Path:

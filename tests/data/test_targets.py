@@ -35,11 +35,11 @@ def classification(*classes):
     ],
 )
 def test_one_class_of_several(y, units, activation, codes, target):
-    encoded, found = encode_target(y, units, activation)
-    assert found == target
+    encoded, actual = encode_target(y, units, activation)
+    assert actual == target
     assert encoded.tolist() == codes
     assert encoded.dtype == np.int32
-    assert decode(encoded, found.classes).tolist() == [target.classes[c] for c in codes]
+    assert decode(encoded, actual.classes).tolist() == [target.classes[c] for c in codes]
 
 
 @pytest.mark.parametrize("units", [1, None])
@@ -57,9 +57,9 @@ def test_one_class_of_several(y, units, activation, codes, target):
     ],
 )
 def test_yes_or_no(units, y, encoded, classes):
-    found, target = encode_target(y, units, "sigmoid")
+    actual, target = encode_target(y, units, "sigmoid")
     assert target == Target("binary", classes, 1)
-    assert (found.tolist(), found.dtype) == (encoded, np.float32)
+    assert (actual.tolist(), actual.dtype) == (encoded, np.float32)
 
 
 @pytest.mark.parametrize(

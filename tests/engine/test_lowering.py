@@ -58,15 +58,15 @@ def agrees(direction: str, name: str, case: tuple[Any, ...]) -> None:
     with jax.enable_x64(True):
         jx, jw, jg = jnp.asarray(x), jnp.asarray(w), jnp.asarray(g)
         if direction == "forward":
-            want, found = y, jax.jit(lambda x, w: function(jnp, x, w, *how))(jx, jw)
+            want, actual = y, jax.jit(lambda x, w: function(jnp, x, w, *how))(jx, jw)
         elif direction == "input":
             want = convolution.input_gradient(np, g, w, x.shape[1:3], *how)
-            found = jax.jit(lambda g, w: function(jnp, g, w, x.shape[1:3], *how))(jg, jw)
+            actual = jax.jit(lambda g, w: function(jnp, g, w, x.shape[1:3], *how))(jg, jw)
         else:
             want = convolution.weight_gradient(np, x, g, w.shape[:2], *how)
-            found = jax.jit(lambda x, g: function(jnp, x, g, w.shape[:2], *how))(jx, jg)
-        assert found.shape == want.shape
-        np.testing.assert_allclose(found, want, rtol=1e-10, atol=1e-10)
+            actual = jax.jit(lambda x, g: function(jnp, x, g, w.shape[:2], *how))(jx, jg)
+        assert actual.shape == want.shape
+        np.testing.assert_allclose(actual, want, rtol=1e-10, atol=1e-10)
 
 
 def test_winograd_in_float32_is_nearly_as_exact_as_a_sum_of_products() -> None:
@@ -80,11 +80,11 @@ def test_winograd_in_float32_is_nearly_as_exact_as_a_sum_of_products() -> None:
         convolution.weight_gradient(np, x, g, (3, 3), *how),
     )
     jx, jw, jg = (jnp.asarray(a, jnp.float32) for a in (x, w, g))
-    found = [lowering.LOWERINGS[direction]["winograd"] for direction in lowering.DIRECTIONS]
+    winograd = [lowering.LOWERINGS[direction]["winograd"] for direction in lowering.DIRECTIONS]
     for want, have in [
-        (y, found[0](jnp, jx, jw, *how)),
-        (to_input, found[1](jnp, jg, jw, (12, 12), *how)),
-        (to_weight, found[2](jnp, jx, jg, (3, 3), *how)),
+        (y, winograd[0](jnp, jx, jw, *how)),
+        (to_input, winograd[1](jnp, jg, jw, (12, 12), *how)),
+        (to_weight, winograd[2](jnp, jx, jg, (3, 3), *how)),
     ]:
         assert have.dtype == np.float32
         assert np.abs(have - want).max() < 1e-5 * np.abs(want).max()
@@ -131,14 +131,14 @@ def test_the_rule_follows_the_platform_that_the_engine_runs_on(monkeypatch: pyte
 
     def lowered_on(platform: str) -> str:
         monkeypatch.setattr(JaxEngine, "platform", platform)
-        found = []
+        programs = []
 
         def f(x: Any, w: Any) -> Any:
-            found.append(text(lambda x, w: cr.ops.conv2d(x, w), x, w))
+            programs.append(text(lambda x, w: cr.ops.conv2d(x, w), x, w))
             return x
 
         JaxEngine().compile(f)(x, w)
-        return found[0]
+        return programs[0]
 
     assert "conv_general_dilated" in lowered_on("gpu")
     assert "conv_general_dilated" not in lowered_on("cpu")
@@ -180,8 +180,8 @@ def test_second_derivatives_agree(forward: str, weight: str, to_input: str) -> N
 
     want = cr.grad(of_gradient, argnums=(0, 1))(w, x)
     with jax.enable_x64(True), lowering.lowering(forward, to_input, weight):
-        found = cr.grad(of_gradient, argnums=(0, 1))(jnp.asarray(w), jnp.asarray(x))
-    for a, b in zip(found, want, strict=True):
+        actual = cr.grad(of_gradient, argnums=(0, 1))(jnp.asarray(w), jnp.asarray(x))
+    for a, b in zip(actual, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 

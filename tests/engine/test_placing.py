@@ -14,12 +14,12 @@ def test_changing_what_was_placed_changes_nothing(size: int) -> None:
     engine = choose("jax")
     room = np.zeros(size + 16, np.float32)
     start = (-room.ctypes.data // 4) % 16  # where JAX would use the memory as it is: at a multiple of 64 bytes
-    given = room[start : start + size]
-    placed = engine.put({"x": given, "n": np.float32(0)})
-    given[:] = 1.0
-    found = engine.fetch(placed)
-    assert not found["x"].any()
-    assert (found["x"].dtype, found["n"].dtype, found["n"].shape) == (np.float32, np.float32, ())
+    array = room[start : start + size]
+    placed = engine.put({"x": array, "n": np.float32(0)})
+    array[:] = 1.0
+    fetched = engine.fetch(placed)
+    assert not fetched["x"].any()
+    assert (fetched["x"].dtype, fetched["n"].dtype, fetched["n"].shape) == (np.float32, np.float32, ())
 
 
 def test_precision_is_that_of_the_engine() -> None:

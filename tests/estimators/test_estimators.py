@@ -102,14 +102,14 @@ def test_random_state_stands_for_the_seed() -> None:
 
 
 def test_precision_is_that_of_the_data_unless_it_is_asked_for() -> None:
-    for data, asked, found in [
+    for data, asked, precision in [
         (X, "auto", "float64"),
         (X.astype("float32"), "auto", "float32"),
         (X, "float32", "float32"),
     ]:
         clf = NetClassifier(hidden=(4,), epochs=1, precision=asked).fit(data, Y)
-        assert clf.model_.precision == found
-        assert clf.predict_proba(data).dtype == found
+        assert clf.model_.precision == precision
+        assert clf.predict_proba(data).dtype == precision
     with pytest.raises(cr.ChainruleError, match=r"Unknown precision 'float23'.*auto"):
         NetClassifier(precision="float23").fit(X, Y)
 
@@ -425,8 +425,8 @@ def test_early_stopping_holds_out_a_tenth_in_proportion_to_the_classes() -> None
     assert clf.n_iter_ < 300
     assert clf.run_.stopped is not None
     assert "val_loss" in clf.run_.history.records[0]
-    given = NetClassifier(**SMALL, early_stopping=cr.EarlyStopping(monitor="loss")).fit(X, Y)
-    assert "val_loss" not in given.run_.history.records[0], "who watches training data needs no other"
+    model = NetClassifier(**SMALL, early_stopping=cr.EarlyStopping(monitor="loss")).fit(X, Y)
+    assert "val_loss" not in model.run_.history.records[0], "who watches training data needs no other"
 
 
 # Among scikit-learn's tools

@@ -26,20 +26,20 @@ def test_classes_are_judged_as_scikit_learn_judges_them(finish: Any, made: Any) 
     x, y = made()
     facts = finish(cr.Dense(3, "softmax"), x, np.array(["ant", "bee", "cow"])[y])
     model, (x, y) = facts["run"].model, facts["judged"]
-    a, said = model.predict_proba(x).astype(float), model.predict(x)
-    assert facts["confusion"] == metrics.confusion_matrix(y, said).tolist()
-    table = metrics.precision_recall_fscore_support(y, said, zero_division=0.0)
+    a, predicted = model.predict_proba(x).astype(float), model.predict(x)
+    assert facts["confusion"] == metrics.confusion_matrix(y, predicted).tolist()
+    table = metrics.precision_recall_fscore_support(y, predicted, zero_division=0.0)
     for name, column in zip(("precision", "recall", "f1", "support"), table, strict=True):
         assert [row[name] for row in facts["per_class"]] == pytest.approx(column.tolist())
     assert [row["class"] for row in facts["per_class"]] == ["ant", "bee", "cow"]
-    assert facts["metrics"]["accuracy"] == metrics.accuracy_score(y, said)
+    assert facts["metrics"]["accuracy"] == metrics.accuracy_score(y, predicted)
     assert facts["metrics"]["loss"] == pytest.approx(metrics.log_loss(y, a / a.sum(axis=1, keepdims=True)), rel=1e-5)
-    share, sure = calibration_curve(said == y, a.max(axis=1), n_bins=BINS)
-    found = facts["calibration"]
-    assert [b["share"] for b in found["bins"]] == pytest.approx(share.tolist())
-    assert [b["probability"] for b in found["bins"]] == pytest.approx(sure.tolist())
-    counts = np.array([b["rows"] for b in found["bins"]])
-    assert found["ece"] == pytest.approx((counts * abs(share - sure)).sum() / len(y))
+    share, sure = calibration_curve(predicted == y, a.max(axis=1), n_bins=BINS)
+    calibration = facts["calibration"]
+    assert [b["share"] for b in calibration["bins"]] == pytest.approx(share.tolist())
+    assert [b["probability"] for b in calibration["bins"]] == pytest.approx(sure.tolist())
+    counts = np.array([b["rows"] for b in calibration["bins"]])
+    assert calibration["ece"] == pytest.approx((counts * abs(share - sure)).sum() / len(y))
 
 
 def test_one_unit_is_calibrated_for_its_class(finish: Any, made: Any) -> None:
@@ -75,17 +75,17 @@ def test_numbers_are_judged_as_scikit_learn_judges_them(finish: Any) -> None:
     data = cr.data.load("diabetes")
     facts = finish(cr.Dense(1), data.x, data.y, epochs=20)
     model, (x, y), (x_test, y_test) = facts["run"].model, facts["train"], facts["judged"]
-    said = model.predict(x_test).astype(float)
-    found = facts["outputs"][0]
-    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(y_test, said))
-    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(y_test, said))
-    assert found["r2"] == pytest.approx(metrics.r2_score(y_test, said))
-    assert found["quantiles"]["25"] == pytest.approx(np.quantile(said - y_test, 0.25))
-    assert sum(found["errors"]["counts"]) == len(y_test)
+    predicted = model.predict(x_test).astype(float)
+    outputs = facts["outputs"][0]
+    assert outputs["mae"] == pytest.approx(metrics.mean_absolute_error(y_test, predicted))
+    assert outputs["rmse"] == pytest.approx(metrics.root_mean_squared_error(y_test, predicted))
+    assert outputs["r2"] == pytest.approx(metrics.r2_score(y_test, predicted))
+    assert outputs["quantiles"]["25"] == pytest.approx(np.quantile(predicted - y_test, 0.25))
+    assert sum(outputs["errors"]["counts"]) == len(y_test)
     ridge = Ridge().fit(model.prepare(x), y).predict(model.prepare(x_test))
     assert facts["baselines"][1]["value"] == pytest.approx(metrics.mean_absolute_error(y_test, ridge), rel=1e-4)
     assert facts["baselines"][0]["value"] == pytest.approx(np.abs(y_test - y.mean()).mean(), rel=1e-5)
-    errors = np.abs(said - y_test)
+    errors = np.abs(predicted - y_test)
     low, high = stats.t.interval(0.95, len(errors) - 1, errors.mean(), stats.sem(errors))
     assert (facts["interval"]["low"], facts["interval"]["high"]) == pytest.approx((low, high))
 
@@ -102,10 +102,10 @@ def test_labels_at_once_are_judged_one_by_one(finish: Any, made: Any) -> None:
     y[:, 2] = 0  # never
     facts = finish(cr.Dense(3, "sigmoid"), x, y)
     x, y = facts["judged"]
-    said = facts["run"].model.predict(x)
-    table = metrics.precision_recall_fscore_support(y, said, zero_division=0.0)
+    predicted = facts["run"].model.predict(x)
+    table = metrics.precision_recall_fscore_support(y, predicted, zero_division=0.0)
     assert [row["f1"] for row in facts["per_class"]] == pytest.approx(table[2].tolist())
-    assert facts["metrics"]["accuracy"] == pytest.approx(metrics.accuracy_score(y, said))
+    assert facts["metrics"]["accuracy"] == pytest.approx(metrics.accuracy_score(y, predicted))
     assert facts["confusion"] is None
     assert [rule["name"] for rule in facts["baselines"]] == ["always the same labels", "logistic regression"]
 
@@ -114,10 +114,10 @@ def test_several_numbers_at_once(finish: Any, made: Any) -> None:
     x, _ = made()
     y = x @ np.random.default_rng(1).normal(size=(4, 8)).astype("float32")
     facts = finish(cr.Dense(8), x, y)
-    said, true = facts["run"].model.predict(facts["judged"][0]), facts["judged"][1]
+    predicted, true = facts["run"].model.predict(facts["judged"][0]), facts["judged"][1]
     assert facts["outputs_in_all"] == 8
-    assert [found["mae"] for found in facts["outputs"]] == pytest.approx(
-        abs(said - true).mean(axis=0)[:6].tolist(), rel=1e-5
+    assert [output["mae"] for output in facts["outputs"]] == pytest.approx(
+        abs(predicted - true).mean(axis=0)[:6].tolist(), rel=1e-5
     )
 
 
@@ -158,7 +158,7 @@ def test_streamed_rows_give_the_same_facts(tmp_path: Path, made: Any) -> None:
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=2, progress=False)
     np.save(tmp_path / "x.npy", x)
     stream = cr.data.stream(tmp_path / "x.npy", y)
-    plain, streamed = (gather(run, train=(given, y), judged=(given, y)) for given in (x, stream))
+    plain, streamed = (gather(run, train=(rows, y), judged=(rows, y)) for rows in (x, stream))
     for facts in (plain, streamed):
         for rule in facts["baselines"]:
             del rule["seconds"]

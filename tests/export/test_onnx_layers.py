@@ -87,9 +87,9 @@ def check(model: cr.Model, opset: int = 18, sizes: tuple[int, ...] = (1, 7)) -> 
     none = run_onnx(file, {"x": samples(model, 0)})
     assert next(iter(none.values())).shape == (0, *model.output_shape)
     for n in sizes:
-        found = check_onnx(model, file, samples(model, n))
-        assert found.ok
-        assert found.max_difference < LIMITS[model.precision]
+        result = check_onnx(model, file, samples(model, n))
+        assert result.ok
+        assert result.max_difference < LIMITS[model.precision]
 
 
 @PRECISIONS
@@ -184,7 +184,7 @@ def test_images_are_turned_once_before_the_convolutions_and_once_after_them() ->
 
 
 @pytest.fixture
-def own() -> Iterator[Any]:
+def custom() -> Iterator[Any]:
     """A layer and an activation of a user, who has not said how they are written."""
 
     @dataclass(frozen=True)
@@ -203,23 +203,23 @@ def own() -> Iterator[Any]:
         CONVERTERS.pop(kind, None)
 
 
-def test_layers_and_activations_of_ones_own_can_be_registered(own: Any) -> None:
-    @converts(own.Halved)
+def test_layers_and_activations_of_ones_own_can_be_registered(custom: Any) -> None:
+    @converts(custom.Halved)
     def halved(graph: Any, layer: Any, params: Any, state: Any, x: Any) -> Any:
         return graph.add("Div", x, 2.0)
 
-    @converts(own.Cubed)
+    @converts(custom.Cubed)
     def cubed(graph: Any, activation: Any, params: Any, z: Any) -> Any:
         return graph.add("Pow", z, 3.0)
 
-    check(model_of(cr.Sequential(cr.Conv2D(2, 3), own.Halved(), cr.Activation(own.Cubed())), (4, 5, 1)))
+    check(model_of(cr.Sequential(cr.Conv2D(2, 3), custom.Halved(), cr.Activation(custom.Cubed())), (4, 5, 1)))
 
 
-def test_what_cannot_be_written_is_named_with_what_to_do(own: Any) -> None:
+def test_what_cannot_be_written_is_named_with_what_to_do(custom: Any) -> None:
     cases = [
-        (cr.Sequential(cr.Dense(2), own.Halved()), ["halved_1", "Halved", "converts(Halved)"]),
-        (cr.Sequential(cr.Residual(own.Halved())), ["residual_1/halved_1"]),
-        (cr.Dense(2, own.Cubed()), ["dense_1", "Cubed", "converts(Cubed)"]),
+        (cr.Sequential(cr.Dense(2), custom.Halved()), ["halved_1", "Halved", "converts(Halved)"]),
+        (cr.Sequential(cr.Residual(custom.Halved())), ["residual_1/halved_1"]),
+        (cr.Dense(2, custom.Cubed()), ["dense_1", "Cubed", "converts(Cubed)"]),
         (cr.Dense(2, lambda z: z * z), ["dense_1", "plain function", "frozen dataclass"]),
     ]
     for net, words in cases:
@@ -255,10 +255,10 @@ def test_an_opset_that_cannot_be_written_is_refused(opset: Any) -> None:
 def test_a_wrong_file_does_not_pass_the_check() -> None:
     model = model_of(cr.Dense(3, "softmax"), (4,))
     other = cr.Model(cr.Dense(3, "softmax"), input_shape=(4,), seed=5)
-    found = check_onnx(model, to_onnx(other))
-    assert isinstance(found, OnnxCheck)
-    assert not found.ok
-    assert found.max_difference > 1e-2
+    result = check_onnx(model, to_onnx(other))
+    assert isinstance(result, OnnxCheck)
+    assert not result.ok
+    assert result.max_difference > 1e-2
 
 
 def test_names_in_the_file_are_those_of_the_layers() -> None:

@@ -50,11 +50,11 @@ def outputs_of(model: cr.Model, x: np.ndarray = X) -> dict[str, np.ndarray]:
 )
 def test_outputs_and_labels_are_those_of_the_model(units: int, activation: str, target: Any, output: str) -> None:
     model = model_of(units, activation, target)
-    found = outputs_of(model)
-    assert list(found) == [output, "label"]
+    outputs = outputs_of(model)
+    assert list(outputs) == [output, "label"]
     expected = model.predict(X)
-    assert found["label"].shape == expected.shape
-    assert found["label"].tolist() == expected.tolist()
+    assert outputs["label"].shape == expected.shape
+    assert outputs["label"].tolist() == expected.tolist()
     assert len({str(label) for label in expected.tolist()}) > 1
 
 
@@ -62,17 +62,17 @@ def test_outputs_and_labels_are_those_of_the_model(units: int, activation: str, 
 def test_numbers_come_in_their_own_unit(precision: str) -> None:
     target = Target("regression", None, 2).standardized(np.array([[1e5, 1.0], [3e5, 2.0], [2e5, 7.0]]))
     model = model_of(2, None, target, precision=precision)
-    found = outputs_of(model, X.astype(precision))
-    assert list(found) == ["outputs"]
-    assert found["outputs"].dtype == precision
-    assert found["outputs"][:, 0].mean() > 1e4
-    np.testing.assert_allclose(found["outputs"], model.predict(X), rtol=1e-5)
+    outputs = outputs_of(model, X.astype(precision))
+    assert list(outputs) == ["outputs"]
+    assert outputs["outputs"].dtype == precision
+    assert outputs["outputs"][:, 0].mean() > 1e4
+    np.testing.assert_allclose(outputs["outputs"], model.predict(X), rtol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("kept", ["float32", "float64"])
-def test_standardizing_is_part_of_the_file(precision: str, kept: str) -> None:
-    years = (2000.0 + 10 * X).astype(kept)  # far from 0: a difference of large numbers
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_standardizing_is_part_of_the_file(precision: str, dtype: str) -> None:
+    years = (2000.0 + 10 * X).astype(dtype)  # far from 0: a difference of large numbers
     model = model_of(3, "softmax", standardizer=Standardizer.fit(years), precision=precision)
     assert check_onnx(model, to_onnx(model), years).ok
     assert check_onnx(model, to_onnx(model)).ok
@@ -108,9 +108,9 @@ def test_a_trained_model_goes_through_a_file_on_the_disk(tmp_path: Path) -> None
     path = tmp_path / "folder" / "iris.onnx"
     to_onnx(run.model, path)
     again = cr.load_model(save(run.model, tmp_path))
-    found = check_onnx(again, path, cr.data.load("iris").x)
-    assert found.ok
-    assert found.rows == 150
+    result = check_onnx(again, path, cr.data.load("iris").x)
+    assert result.ok
+    assert result.rows == 150
 
 
 def save(model: cr.Model, folder: Path) -> Path:

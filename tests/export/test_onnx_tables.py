@@ -69,9 +69,9 @@ def plan(**changes: Any) -> tuple[Column, ...]:
 def check(model: cr.Model, frame: Any) -> None:
     file = to_onnx(model)
     for rows in (frame, frame.iloc[:1], None):
-        found = check_onnx(model, file, rows)
-        assert found.ok, found
-        assert found.max_difference < 1e-6
+        result = check_onnx(model, file, rows)
+        assert result.ok, result
+        assert result.max_difference < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -139,17 +139,17 @@ def test_cells_that_are_missing_new_or_odd() -> None:
 def test_raw_strings_are_found_as_programs_write_them() -> None:
     model = mirror(Preprocessor.fit(table(), (Column("city", "category"),)))
     written = [["Rome"], ["3"], ["3.0"], ["True"], ["true"], [""], ["NA"], ["?"], ["never seen"]]
-    found = run_onnx(to_onnx(model), {"city": np.array(written, object)})["outputs"]
+    outputs = run_onnx(to_onnx(model), {"city": np.array(written, object)})["outputs"]
     read = pd.DataFrame({"city": ["Rome", 3, 3.0, True, True, None, None, None, "never seen"]}, dtype=object)
-    assert np.array_equal(found, model.predict(read))
-    assert len(np.unique(found, axis=0)) == 5
+    assert np.array_equal(outputs, model.predict(read))
+    assert len(np.unique(outputs, axis=0)) == 5
 
 
 def test_inputs_are_the_columns_by_name() -> None:
     session = open_session(to_onnx(mirror(Preprocessor.fit(table(), plan()))))
-    found = {value.name: (value.type, value.shape) for value in session.get_inputs()}
+    inputs = {value.name: (value.type, value.shape) for value in session.get_inputs()}
     double, text = ("tensor(double)", ["batch", 1]), ("tensor(string)", ["batch", 1])
-    assert found == {
+    assert inputs == {
         "number": double,
         "skewed": double,
         "steps": double,
@@ -194,8 +194,8 @@ def test_a_whole_pipeline_with_labels(precision: str) -> None:
     shape = (len(preparation.feature_names),)
     model = cr.Model(net, shape, precision=precision, preparation=preparation, target=target, seed=1)
     check(model, table())
-    found = run_onnx(to_onnx(model), onnx_inputs(model, table()))
-    assert found["label"].tolist() == model.predict(table()).tolist()
+    outputs = run_onnx(to_onnx(model), onnx_inputs(model, table()))
+    assert outputs["label"].tolist() == model.predict(table()).tolist()
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,9 @@ def test_the_real_tables(name: str, target: str, data_dir: Path) -> None:
     )
     model = cr.Model(cr.Sequential(*layers), data.x.shape[1:], preparation=preparation, target=meaning, seed=1)
     file = to_onnx(model)
-    found = check_onnx(model, file, prepared.features)
-    assert found.ok, found
-    assert found.rows == len(prepared.features) > 300
+    result = check_onnx(model, file, prepared.features)
+    assert result.ok, result
+    assert result.rows == len(prepared.features) > 300
     assert check_onnx(model, file).ok
 
 

@@ -184,9 +184,9 @@ def test_a_layer_of_ones_own_keeps_its_values_as_they_are() -> None:
         def apply(self, params: Any, state: Any, x: Any, *, key: Any, train: bool) -> Any:
             return x * params["scale"], state
 
-    found = to_torch_state_dict(cr.Model(cr.Sequential(Scaled(), cr.Dense(1)), input_shape=(3,)))
+    arrays = to_torch_state_dict(cr.Model(cr.Sequential(Scaled(), cr.Dense(1)), input_shape=(3,)))
     cr.Layer.registry.pop(Scaled.name)
-    assert set(found) == {"scaled_1.scale", "scaled_1.seen", "dense_1.weight", "dense_1.bias"}
+    assert set(arrays) == {"scaled_1.scale", "scaled_1.seen", "dense_1.weight", "dense_1.bias"}
 
 
 def test_a_file_of_weights_is_read_by_safetensors(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_the_noise_scale_is_that_of_the_single_samples(engine: str, l2: float) -
 
 def test_noise_grows_and_layers_that_draw_numbers_add_to_it() -> None:
     settings: dict[str, Any] = {"epochs": 6, "sizes": [8], "optimizer": cr.SGD(0.05), "seeds": 4}
-    found = find_batch_size(cr.Dense(1), (X, Y), **settings)
-    assert found.noise.shape == (4, 7)
-    after = np.median(found.noise, axis=0)
+    result = find_batch_size(cr.Dense(1), (X, Y), **settings)
+    assert result.noise.shape == (4, 7)
+    after = np.median(result.noise, axis=0)
     assert after[-1] > 3 * after[0]
     members = [
         PopulationTrainer(net, (X, Y)).add_members([{"seed": 1}])[0]
@@ -53,50 +53,50 @@ def made(noise: Any, seconds: dict[int, float], **rest: Any) -> BatchSizes:
 def test_the_recommended_size_reaches_the_same_cost_soonest() -> None:
     noise = [[10.0, 200.0, 800.0], [10.0, 100.0, 400.0]]  # geometric means after the start: 400, 200
     seconds = {size: 1e-4 + size * 1e-6 for size in (16, 64, 256, 1024)}
-    found = made(noise, seconds)
-    assert found.largest == pytest.approx(math.sqrt(400 * 200))
-    scale = found.largest
+    result = made(noise, seconds)
+    assert result.largest == pytest.approx(math.sqrt(400 * 200))
+    scale = result.largest
     expected = min((16, 64, 256), key=lambda size: (1 + scale / size) * seconds[size])
-    assert found.recommended == expected
-    assert found.relative_seconds(64) == pytest.approx((1 + scale / 64) * seconds[64])
-    frame = found.to_pandas().set_index("batch_size")
+    assert result.recommended == expected
+    assert result.relative_seconds(64) == pytest.approx((1 + scale / 64) * seconds[64])
+    frame = result.to_pandas().set_index("batch_size")
     assert frame["relative_seconds"].min() == frame.loc[expected, "relative_seconds"] == 1.0
     assert frame.loc[16, "seconds_per_sample"] == pytest.approx(seconds[16] / 16)
-    assert f"{expected} " in str(found)
+    assert f"{expected} " in str(result)
 
 
 def test_a_size_above_the_largest_useful_one_is_not_recommended() -> None:
     free = {16: 1e-4, 64: 1e-4, 256: 1e-4}  # seconds that do not depend on the size
-    found = made([[1.0, 100.0], [1.0, 100.0]], free)
-    assert found.recommended == 64
+    result = made([[1.0, 100.0], [1.0, 100.0]], free)
+    assert result.recommended == 64
     assert made([[1.0, 4.0], [1.0, 4.0]], free).recommended == 16  # the smallest that was timed
 
 
 def test_the_uncertainty_over_the_seeds_goes_into_the_recommendation() -> None:
     seconds = {16: 1e-4, 64: 1.01e-4, 256: 1.02e-4, 1024: 1.03e-4}
-    found = made([[5.0, 100.0], [5.0, 200.0], [5.0, 400.0]], seconds)
-    assert found.interval is not None
-    assert found.interval[0] < 100
-    assert found.interval[1] > 400
-    assert found.recommended == 64
-    assert found.recommended_between == (16, 1024)
-    assert "(95 %: 16 to 1024)" in str(found)
+    result = made([[5.0, 100.0], [5.0, 200.0], [5.0, 400.0]], seconds)
+    assert result.interval is not None
+    assert result.interval[0] < 100
+    assert result.interval[1] > 400
+    assert result.recommended == 64
+    assert result.recommended_between == (16, 1024)
+    assert "(95 %: 16 to 1024)" in str(result)
     lost = made([[5.0, 100.0], [5.0, math.nan], [5.0, 400.0]], seconds)
     assert lost.largest == pytest.approx(200.0)
 
 
 def test_the_rate_grows_with_the_size_up_to_the_noise_scale() -> None:
-    found = made([[1.0, 1000.0], [1.0, 1000.0]], {32: 1.0})
-    assert found.lr_factor(32) == 1
-    assert found.lr_factor(64) == pytest.approx(2, rel=0.05)
-    assert found.lr_factor(10**9) == pytest.approx(1 + 1000 / 32, rel=1e-4)
+    result = made([[1.0, 1000.0], [1.0, 1000.0]], {32: 1.0})
+    assert result.lr_factor(32) == 1
+    assert result.lr_factor(64) == pytest.approx(2, rel=0.05)
+    assert result.lr_factor(10**9) == pytest.approx(1 + 1000 / 32, rel=1e-4)
 
 
 def test_the_sizes_are_timed() -> None:
-    found = find_batch_size(cr.mlp([3, 64, 1], output="linear"), (X, Y), seeds=2, epochs=1, sizes=[100, 1, 500])
-    assert list(found.seconds) == [1, 100, 200]  # not more than there are samples
-    assert found.seconds[1] > 0
-    assert found.seconds[200] > found.seconds[1] / 2
+    result = find_batch_size(cr.mlp([3, 64, 1], output="linear"), (X, Y), seeds=2, epochs=1, sizes=[100, 1, 500])
+    assert list(result.seconds) == [1, 100, 200]  # not more than there are samples
+    assert result.seconds[1] > 0
+    assert result.seconds[200] > result.seconds[1] / 2
     chosen = find_batch_size(cr.Dense(1), (X, Y), seeds=2, epochs=1)
     assert all(size & (size - 1) == 0 for size in chosen.seconds)
 

@@ -20,16 +20,16 @@ Y = (X @ [[2.0], [-1.0], [0.5]] + 1).astype("float32")
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
 def test_the_costs_are_those_of_fit_with_a_rate_that_grows(engine: str) -> None:
     net, steps = cr.Sequential(cr.Dense(8, "tanh"), cr.Dropout(0.2), cr.Dense(1)), 24
-    found = find_lr(net, (X, Y), seeds=[3, 4], low=1e-4, high=0.1, steps=steps, batch_size=16, engine=engine)
-    assert found.rates[[0, -1]] == pytest.approx([1e-4, 0.1])
+    result = find_lr(net, (X, Y), seeds=[3, 4], low=1e-4, high=0.1, steps=steps, batch_size=16, engine=engine)
+    assert result.rates[[0, -1]] == pytest.approx([1e-4, 0.1])
     # fit gives its last step a rate a little below the ramp's highest one
     ramp = cr.schedules.Ramp(1e-4, 1e-4 * 1000 ** (steps / (steps - 1)))
-    for seed, costs in zip((3, 4), found.costs, strict=True):
+    for seed, costs in zip((3, 4), result.costs, strict=True):
         run = cr.fit(
             net, (X, Y), optimizer=cr.Adam(ramp), epochs=4, batch_size=16, seed=seed, record_steps=True,
             engine=engine, progress=False,
         )  # fmt: skip
-        assert run.history.steps["lr"] == pytest.approx(list(found.rates), rel=1e-4)
+        assert run.history.steps["lr"] == pytest.approx(list(result.rates), rel=1e-4)
         assert run.history.steps["loss"] == pytest.approx(list(costs), rel=1e-4)
 
 
@@ -37,17 +37,17 @@ def test_the_suggestion_is_below_the_largest_rate_that_converges() -> None:
     """Gradient descent on a quadratic cost converges for rates below 2 / (its largest curvature)."""
     ones = np.hstack([X, np.ones((len(X), 1))])
     curvature = np.linalg.eigvalsh(ones.T @ ones / len(X)).max()
-    found = find_lr(
+    result = find_lr(
         cr.Dense(1), (X, Y), loss="quadratic", optimizer="sgd", batch_size=len(X), normalize=False,
         low=1e-3, high=100.0, steps=400,
     )  # fmt: skip
-    assert found.suggestion is not None
-    assert found.diverges_from is not None
-    assert found.interval is not None
-    assert found.suggestion < found.interval[1] < 2 / curvature < found.diverges_from < 20 / curvature
-    assert found.suggestion > 0.05 / curvature
-    assert f"Start with a learning rate of {found.suggestion:.2g} (95 %: " in str(found)
-    assert not np.isfinite(found.costs[:, -1]).all() or found.costs[:, -1].min() > found.costs[:, 0].max()
+    assert result.suggestion is not None
+    assert result.diverges_from is not None
+    assert result.interval is not None
+    assert result.suggestion < result.interval[1] < 2 / curvature < result.diverges_from < 20 / curvature
+    assert result.suggestion > 0.05 / curvature
+    assert f"Start with a learning rate of {result.suggestion:.2g} (95 %: " in str(result)
+    assert not np.isfinite(result.costs[:, -1]).all() or result.costs[:, -1].min() > result.costs[:, 0].max()
 
 
 def ranged(costs: Any, **rest: Any) -> LrRange:
@@ -62,25 +62,25 @@ def valley(lowest: float, steps: int = 200) -> np.ndarray:
 
 
 def test_the_suggestion_is_the_geometric_mean_over_the_seeds_with_its_interval() -> None:
-    found = ranged([valley(0.01), valley(0.04)])
-    assert found.suggestions == pytest.approx((0.0025, 0.01), rel=0.05)
-    assert found.suggestion == pytest.approx(0.005, rel=0.05)
-    low, high = found.interval  # type: ignore[misc]
-    assert math.sqrt(low * high) == pytest.approx(found.suggestion)
-    assert low < min(found.suggestions) < max(found.suggestions) < high
-    frame = found.to_pandas()
-    assert frame["lr"].tolist() == pytest.approx(found.rates.tolist())
-    assert frame["cost"].to_numpy() == pytest.approx(found.smoothed.mean(axis=0))
+    result = ranged([valley(0.01), valley(0.04)])
+    assert result.suggestions == pytest.approx((0.0025, 0.01), rel=0.05)
+    assert result.suggestion == pytest.approx(0.005, rel=0.05)
+    low, high = result.interval  # type: ignore[misc]
+    assert math.sqrt(low * high) == pytest.approx(result.suggestion)
+    assert low < min(result.suggestions) < max(result.suggestions) < high
+    frame = result.to_pandas()
+    assert frame["lr"].tolist() == pytest.approx(result.rates.tolist())
+    assert frame["cost"].to_numpy() == pytest.approx(result.smoothed.mean(axis=0))
     assert (frame["low"] <= frame["cost"]).all()
 
 
 def test_a_run_that_diverges_does_not_reach_back() -> None:
     wild = valley(0.01)
     wild[150:160], wild[160:] = 1e30, math.nan
-    found = ranged([wild, wild * 1.01])
-    assert found.suggestion == pytest.approx(0.0025, rel=0.05)
-    assert found.diverges_from is not None
-    assert found.diverges_from == pytest.approx(found.rates[150], rel=0.6)
+    result = ranged([wild, wild * 1.01])
+    assert result.suggestion == pytest.approx(0.0025, rel=0.05)
+    assert result.diverges_from is not None
+    assert result.diverges_from == pytest.approx(result.rates[150], rel=0.6)
 
 
 def test_costs_that_do_not_fall_suggest_nothing() -> None:
@@ -99,10 +99,10 @@ def test_costs_that_do_not_fall_suggest_nothing() -> None:
 
 def test_a_seed_whose_cost_did_not_clearly_fall_is_left_out_and_said() -> None:
     noise = 0.02 * RNG.normal(size=(3, 200))
-    found = ranged([valley(0.01) + noise[0], 1 + noise[1], valley(0.04) + noise[2]])
-    assert found.fell == (True, False, True)
-    assert found.suggestion == pytest.approx(0.005, rel=0.4)
-    assert "3 seeds, for 1 of which the cost did not clearly fall" in str(found)
+    result = ranged([valley(0.01) + noise[0], 1 + noise[1], valley(0.04) + noise[2]])
+    assert result.fell == (True, False, True)
+    assert result.suggestion == pytest.approx(0.005, rel=0.4)
+    assert "3 seeds, for 1 of which the cost did not clearly fall" in str(result)
 
 
 def test_costs_that_still_fall_at_the_end_ask_for_a_larger_range() -> None:

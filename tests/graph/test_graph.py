@@ -44,9 +44,9 @@ def mlp() -> tuple[list[dict[str, np.ndarray]], np.ndarray, np.ndarray]:
 
 def svg(graph: Graph) -> ET.Element:
     """The picture, parsed as XML."""
-    found = re.findall(r"<svg.*</svg>", graph.to_html(), flags=re.DOTALL)
-    assert len(found) == 1
-    return ET.fromstring(found[0])
+    pictures = re.findall(r"<svg.*</svg>", graph.to_html(), flags=re.DOTALL)
+    assert len(pictures) == 1
+    return ET.fromstring(pictures[0])
 
 
 def texts(graph: Graph, kind: str) -> list[str]:

@@ -196,10 +196,10 @@ def test_output_has_the_declared_shape_and_stays_float32(case: Case, train: bool
         x = samples(case, n, "float32")
         out, new = run(case, params, state, x, train)
         traced = jax.eval_shape(lambda p, s, v: run(case, p, s, v, train), params, state, x)
-        for found in (out, new), traced:
-            assert found[0].shape == (n, *shape)
-            assert all(leaf.dtype == np.float32 for leaf in tree.leaves(list(found)))
-            assert tree.map(np.shape, found[1]) == tree.map(np.shape, state)
+        for result in (out, new), traced:
+            assert result[0].shape == (n, *shape)
+            assert all(leaf.dtype == np.float32 for leaf in tree.leaves(list(result)))
+            assert tree.map(np.shape, result[1]) == tree.map(np.shape, state)
 
 
 def cost_of(case: Case, state: Any, like: np.ndarray) -> tuple[Callable[[Any, Any], Any], np.ndarray]:

@@ -85,8 +85,8 @@ class TestDropout:
         share = np.mean(out == 0)
         spread = np.sqrt(rate * (1 - rate) / out.size)
         assert abs(share - rate) < 4 * spread
-        kept = out[out != 0]
-        np.testing.assert_allclose(kept, 3.0 / (1 - rate), rtol=1e-6)  # inverted scaling
+        remaining = out[out != 0]
+        np.testing.assert_allclose(remaining, 3.0 / (1 - rate), rtol=1e-6)  # inverted scaling
         assert abs(out.mean() - 3.0) < 4 * 3.0 * spread / (1 - rate)
 
     def test_the_mask_follows_from_the_key_and_is_the_same_on_both_engines(self) -> None:
@@ -210,9 +210,9 @@ class TestInitialization:
         inside = weights_of(cr.Residual(cr.Conv2D(4, 3), cr.BatchNorm(), cr.Activation("relu")))
         assert len(inside) == 1
         block = cr.Sequential(cr.Residual(*body, shortcut=cr.Conv2D(64, 1)), cr.Activation("relu"))
-        found = weights_of(block)
-        assert len(found) == 3
-        for w in [*inside.values(), *found.values()]:
+        weights = weights_of(block)
+        assert len(weights) == 3
+        for w in [*inside.values(), *weights.values()]:
             fan_in = np.prod(w.shape[:-1])
             assert w.var() * fan_in == pytest.approx(2.0, rel=0.25)
         (alone, *_) = weights_of(cr.Residual(*body[:3], cr.Conv2D(4, 3), cr.BatchNorm())).values()
@@ -257,23 +257,23 @@ class TestSplitOutput:
     @pytest.mark.parametrize("name", ["softmax", "sigmoid"])
     def test_takes_the_activation_of_the_last_layer(self, name: str) -> None:
         net = cr.Sequential(cr.Dense(3, "relu"), cr.Dense(2, name))
-        body, found = split_output(net)
+        body, activation = split_output(net)
         assert body == cr.Sequential(cr.Dense(3, "relu"), cr.Dense(2, "linear"))
-        assert found == cr.activations.get(name)
+        assert activation == cr.activations.get(name)
         assert body.names == net.names
 
     def test_reaches_into_nested_networks_and_activation_layers(self) -> None:
         net = cr.Sequential(cr.Dense(3), cr.Sequential(cr.Dense(2), cr.Activation("softmax")))
-        body, found = split_output(net)
-        assert found.name == "softmax"
+        body, activation = split_output(net)
+        assert activation.name == "softmax"
         assert body == cr.Sequential(cr.Dense(3), cr.Sequential(cr.Dense(2), cr.Activation("linear")))
 
     @pytest.mark.parametrize("name", [None, "relu", "tanh"])
     def test_leaves_the_others(self, name: str | None) -> None:
         net = cr.Sequential(cr.Dense(2, name))
-        body, found = split_output(net)
+        body, activation = split_output(net)
         assert body is net
-        assert found.name == "linear"
+        assert activation.name == "linear"
 
     def test_the_split_network_computes_the_same(self) -> None:
         net = cr.Sequential(cr.Dense(3, "relu"), cr.Dense(2, "softmax"))

@@ -83,32 +83,32 @@ PAIRS = [
 def test_everything_equals_the_four_equations_by_hand(output: str, loss: str, y: np.ndarray) -> None:
     net = cr.mlp([4, 5, 6, 3], hidden="sigmoid", output=output, bias_init="normal")
     model = cr.Model(net, (4,), seed=3, precision="float64")
-    found = model.backprop(x, y, loss=loss)
+    result = model.backprop(x, y, loss=loss)
     rows = one_hot if y.ndim == 1 else y
     expected = by_hand(model.params, x, rows, output, loss)
-    assert found.loss == pytest.approx(expected["loss"], rel=1e-12)
+    assert result.loss == pytest.approx(expected["loss"], rel=1e-12)
     for i, name in enumerate(NAMES):
         for kind in ("z", "a", "delta"):
-            np.testing.assert_allclose(getattr(found, kind)[name], expected[kind][i], rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(getattr(result, kind)[name], expected[kind][i], rtol=1e-12, atol=1e-14)
         for kind in ("weight", "bias"):
-            np.testing.assert_allclose(found.grads[name][kind], expected[kind][i], rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(result.grads[name][kind], expected[kind][i], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("output", "loss", "y"), [p for p in PAIRS if p[:2] != ("sigmoid", "quadratic")])
 def test_the_three_pairs_give_a_minus_y(output: str, loss: str, y: np.ndarray) -> None:
     model = cr.Model(cr.mlp([4, 3], output=output), (4,), precision="float64")
-    found = model.backprop(x, y, loss=loss)
+    result = model.backprop(x, y, loss=loss)
     rows = one_hot if y.ndim == 1 else y
-    np.testing.assert_allclose(found.delta[-1], found.a[-1] - rows, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(result.delta[-1], result.a[-1] - rows, rtol=1e-12, atol=1e-15)
 
 
 def test_other_pairs_follow_the_plain_chain_rule() -> None:
     """Quadratic cost on softmax: δ_i = Σ_j (a_j - y_j) a_j (δ_ij - a_i)."""
     model = cr.Model(cr.Dense(3, "softmax"), (4,), precision="float64")
-    found = model.backprop(x, one_hot, loss="quadratic")
-    a = found.a[0]
+    result = model.backprop(x, one_hot, loss="quadratic")
+    a = result.a[0]
     jacobian = a[:, :, None] * (np.eye(3) - a[:, None, :])
-    np.testing.assert_allclose(found.delta[0], np.einsum("nj,nji->ni", a - one_hot, jacobian), rtol=1e-11, atol=1e-15)
+    np.testing.assert_allclose(result.delta[0], np.einsum("nj,nji->ni", a - one_hot, jacobian), rtol=1e-11, atol=1e-15)
 
 
 def test_a_saturated_wrong_neuron_learns_slowly_by_quadratic_cost_only() -> None:
@@ -121,13 +121,13 @@ def test_a_saturated_wrong_neuron_learns_slowly_by_quadratic_cost_only() -> None
 
 def test_layers_are_found_by_name_and_by_number() -> None:
     model = cr.Model(cr.mlp([4, 5, 3]), (4,))
-    found = model.backprop(x, labels)
-    assert list(found.delta) == list(found.z) == list(found.a) == ["dense_1", "dense_2"]
-    assert found.delta["dense_2"] is found.delta[1]
-    assert found.delta[-1] is found.delta[1]
-    assert found.delta["dense_1"].shape == (7, 5)
+    result = model.backprop(x, labels)
+    assert list(result.delta) == list(result.z) == list(result.a) == ["dense_1", "dense_2"]
+    assert result.delta["dense_2"] is result.delta[1]
+    assert result.delta[-1] is result.delta[1]
+    assert result.delta["dense_1"].shape == (7, 5)
     with pytest.raises(UnknownNameError, match="Unknown layer 'dense_9'; did you mean 'dense_"):
-        found.delta["dense_9"]
+        result.delta["dense_9"]
 
 
 def test_the_standardizer_comes_first() -> None:
@@ -159,7 +159,7 @@ def test_a_convolutional_network_against_jax(x64: None) -> None:
     )
     model = cr.Model(net, (6, 4, 1), precision="float64")
     images = rng.normal(size=(7, 6, 4, 1))
-    found = model.backprop(images, labels)
+    result = model.backprop(images, labels)
 
     def parts(params: Any) -> tuple[Any, Any]:
         c, n, d = params["conv2d_1"], params["batch_norm_1"], params["dense_1"]
@@ -175,12 +175,12 @@ def test_a_convolutional_network_against_jax(x64: None) -> None:
 
     value, gradients = jax.jit(jax.value_and_grad(cost))(model.params)
     z, logits = jax.jit(parts)(model.params)
-    assert found.loss == pytest.approx(float(value), rel=1e-12)
-    np.testing.assert_allclose(found.z["conv2d_1"], z, rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(found.z["dense_1"], logits, rtol=1e-11, atol=1e-13)
-    assert found.delta["conv2d_1"].shape == (7, 6, 4, 3)
+    assert result.loss == pytest.approx(float(value), rel=1e-12)
+    np.testing.assert_allclose(result.z["conv2d_1"], z, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(result.z["dense_1"], logits, rtol=1e-11, atol=1e-13)
+    assert result.delta["conv2d_1"].shape == (7, 6, 4, 3)
     for path, expected in tree.leaves_with_path(gradients):
-        got = dict(tree.leaves_with_path(found.grads))[path]
+        got = dict(tree.leaves_with_path(result.grads))[path]
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -188,11 +188,11 @@ def test_names_inside_nested_networks() -> None:
     net = cr.Sequential(
         cr.Residual(cr.Dense(4, "tanh")), cr.Sequential(cr.Dense(5, "relu"), cr.Sequential(cr.Dense(3, "softmax")))
     )
-    found = cr.Model(net, (4,), precision="float64").backprop(x, labels)
+    result = cr.Model(net, (4,), precision="float64").backprop(x, labels)
     last = "sequential_1/sequential_1/dense_1"
-    assert list(found.z) == list(found.a) == ["residual_1/dense_1", "sequential_1/dense_1", last]
-    np.testing.assert_allclose(found.a[last].sum(axis=1), 1.0)
-    np.testing.assert_allclose(found.delta[last], found.a[last] - one_hot, atol=1e-15)
+    assert list(result.z) == list(result.a) == ["residual_1/dense_1", "sequential_1/dense_1", last]
+    np.testing.assert_allclose(result.a[last].sum(axis=1), 1.0)
+    np.testing.assert_allclose(result.delta[last], result.a[last] - one_hot, atol=1e-15)
 
 
 def test_labels_and_losses_that_do_not_fit() -> None:

@@ -37,8 +37,8 @@ class Case:
         return self.name
 
     def members(self, n: int = 3, **settings: Any) -> list[Model]:
-        given = {"epochs": 2, "batch_size": 16, "engine": "numpy", "progress": False} | (self.settings or {}) | settings
-        return [cr.fit(self.net, (self.x, self.y), seed=seed, **given).model for seed in range(n)]
+        fixed = {"epochs": 2, "batch_size": 16, "engine": "numpy", "progress": False} | (self.settings or {}) | settings
+        return [cr.fit(self.net, (self.x, self.y), seed=seed, **fixed).model for seed in range(n)]
 
 
 NUMBERS = rng.normal(size=(90, 4)) * [1.0, 10.0, 0.1, 3.0] + [0.0, 500.0, -1.0, 7.0]
@@ -73,9 +73,9 @@ def plain(members: list[Model], x: Any) -> np.ndarray:
     return np.mean([member.predict_proba(x).astype(np.float64) for member in members], axis=0)
 
 
-def close(found: Any, expected: np.ndarray, tolerance: float = 1e-6) -> bool:
+def close(values: Any, expected: np.ndarray, tolerance: float = 1e-6) -> bool:
     """Within a share of the largest value."""
-    return bool(np.abs(found - expected).max() <= tolerance * max(1.0, np.abs(expected).max()))
+    return bool(np.abs(values - expected).max() <= tolerance * max(1.0, np.abs(expected).max()))
 
 
 @each_case
@@ -86,8 +86,8 @@ def test_outputs_are_the_averages_of_the_members(case: Case) -> None:
     for engine in ("numpy", "jax"):
         assert close(together.predict_proba(case.x, engine=engine), expected)
     assert close(together(np.asarray(case.x, np.float32)), expected, 1e-5)  # the sample itself rounded to float32
-    said, labels = together.predict(case.x), members[0].labels(expected)
-    assert np.array_equal(said, labels) if together.target.task != "regression" else close(said, labels)
+    predicted, labels = together.predict(case.x), members[0].labels(expected)
+    assert np.array_equal(predicted, labels) if together.target.task != "regression" else close(predicted, labels)
     kinds = {type(layer) for branch in together.net[0] for layer in getattr(branch, "layers", ())}
     assert (cr.layers.Rescale in kinds) == case.rescaled
     assert together.target_is_known
@@ -111,16 +111,16 @@ def test_a_saved_ensemble_comes_back_bit_by_bit(case: Case, tmp_path: Path) -> N
 def test_an_onnx_file_gives_the_same(case: Case, precision: str) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     together = ensemble(case.members(2, precision=precision))
-    found = cr.export.check_onnx(together, cr.export.to_onnx(together), case.x)
-    assert found.ok
-    assert found.max_difference < {"float32": 1e-5, "float64": 1e-12}[precision]
+    check = cr.export.check_onnx(together, cr.export.to_onnx(together), case.x)
+    assert check.ok
+    assert check.max_difference < {"float32": 1e-5, "float64": 1e-12}[precision]
 
 
 @each_case
 def test_metrics_are_those_of_the_averaged_outputs(case: Case) -> None:
     members = case.members()
     together, a, n = ensemble(members), plain(members, case.x), len(case.x)
-    found = Predictions(together, case.x, case.y).scores
+    scores = Predictions(together, case.x, case.y).scores
     classes = together.target.classes
     if together.target.task == "classification":
         codes = np.searchsorted(np.asarray(classes), case.y)
@@ -134,11 +134,11 @@ def test_metrics_are_those_of_the_averaged_outputs(case: Case) -> None:
         y = np.reshape(case.y == "yes" if classes else case.y, (n, -1)).astype(float)
         cost = -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1).mean()
         expected = {"loss": cost, "accuracy": ((a > 0.5) == (y > 0.5)).all(axis=1).mean()}
-    assert found == pytest.approx(expected, rel=2e-5)
+    assert scores == pytest.approx(expected, rel=2e-5)
     judged = evaluate(together, case.x, case.y)
-    assert judged.metrics == together.evaluate(case.x, case.y) == found | judged.metrics
+    assert judged.metrics == together.evaluate(case.x, case.y) == scores | judged.metrics
     if judged.confusion is not None:
-        assert np.trace(judged.confusion) == round(found["accuracy"] * n)
+        assert np.trace(judged.confusion) == round(scores["accuracy"] * n)
 
 
 def test_members_trained_on_one_preparation_of_a_table_share_it(tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ def test_members_stay_as_they_were_when_the_ensemble_is_trained_on() -> None:
     together = ensemble(members)
     run = cr.fit(together, (case.x, case.y), epochs=5, optimizer=cr.Adam(0.01), batch_size=16, progress=False)
     assert run.history["loss"][-1] < run.history["loss"][0]
-    kept, new = (dict(tree.leaves_with_path(model.state)) for model in (together, run.model))
-    assert any(path[-2] == "rescale_1" for path in kept)
-    assert all(np.array_equal(kept[path], new[path]) for path in kept)
+    old, new = (dict(tree.leaves_with_path(model.state)) for model in (together, run.model))
+    assert any(path[-2] == "rescale_1" for path in old)
+    assert all(np.array_equal(old[path], new[path]) for path in old)
     trained = tree.map(lambda a, b: not np.array_equal(a, b), together.params, run.model.params)
     assert all(tree.leaves(trained))
     assert all(np.array_equal(a, member.predict_proba(case.x)) for a, member in zip(before, members, strict=True))
@@ -230,16 +230,16 @@ def test_gradients_through_an_ensemble_equal_central_differences() -> None:
     together = ensemble(CASES[4].members(2, precision="float64"))
     assert isinstance(together.standardizer, Standardizer)
     x = np.asarray(CASES[4].x[:3])
-    found = cr.check_gradient(lambda x: (together(x) * 1e-4).sum(), x)
-    assert found, str(found)
+    check = cr.check_gradient(lambda x: (together(x) * 1e-4).sum(), x)
+    assert check, str(check)
     pass_ = together.backprop(x, np.asarray(CASES[4].y[:3]))
     names = [f"average_1/sequential_{i}/sequential_1/dense_{j}" for i in (1, 2) for j in (1, 2)]
     assert list(pass_.delta) == names
     scale, y = together.target.std[0], together.target.scale(np.reshape(CASES[4].y[:3], (-1, 1)))
     error = together.target.scale(together.predict_proba(x)) - y
     for i, name in enumerate(names[1::2]):  # 1/M of the error, in the member's own unit
-        own = together.state["average_1"][f"sequential_{i + 1}"]["rescale_2"]["scale"]
-        np.testing.assert_allclose(pass_.delta[name], error * own / 2, rtol=1e-9)
+        factor = together.state["average_1"][f"sequential_{i + 1}"]["rescale_2"]["scale"]
+        np.testing.assert_allclose(pass_.delta[name], error * factor / 2, rtol=1e-9)
     assert scale > 1e3
 
 
@@ -251,9 +251,9 @@ def test_diverged_members_are_left_out_with_a_warning() -> None:
     runs = [SimpleNamespace(model=member, outcome=Outcome()) for member in members]
     runs[1].outcome = Outcome.at_divergence(7, 1)
     message = r"Left out .*: member 1 \(diverged at step 7 \(epoch 1\)\), 3 \(its weights are not finite\)\."
-    with pytest.warns(UserWarning, match=message) as told:
+    with pytest.warns(UserWarning, match=message) as warned:
         together = ensemble([*runs, broken])
-    assert told[0].filename == __file__
+    assert warned[0].filename == __file__
     assert close(together.predict_proba(case.x), plain([members[0], members[2]], case.x))
     with pytest.raises(SettingError, match=r"all members have diverged: 0 \(diverged at step 7 .*smaller learning"):
         ensemble([runs[1]])
@@ -269,7 +269,7 @@ def softmax(n: int = 3, **settings: Any) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "match"),
+    ("members", "error", "match"),
     [
         ([], SettingError, "at least one"),
         (softmax(), SettingError, r"takes several .*ensemble\(\[first, second\]\)"),
@@ -300,9 +300,9 @@ def softmax(n: int = 3, **settings: Any) -> Model:
         ),
     ],
 )
-def test_what_cannot_be_averaged_is_told(given: Any, error: Any, match: str) -> None:
+def test_what_cannot_be_averaged_is_told(members: Any, error: Any, match: str) -> None:
     with pytest.raises(error, match=match):
-        ensemble(given)
+        ensemble(members)
 
 
 def test_members_of_regression_may_end_in_different_activations() -> None:

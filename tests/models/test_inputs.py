@@ -385,8 +385,8 @@ class TestLabels:
         predicted = run.model.predict(frame)
         assert np.issubdtype(predicted.dtype, kind)
         assert predicted.tolist() == frame.y.tolist()
-        for given in (frame.y, frame.y.tolist(), frame.y.astype(str)):
-            assert run.evaluate(frame, given)["accuracy"] == 1.0
+        for y in (frame.y, frame.y.tolist(), frame.y.astype(str)):
+            assert run.evaluate(frame, y)["accuracy"] == 1.0
 
     def test_columns_of_a_target_are_found_by_name(self, tmp_path: Path) -> None:
         k = np.random.default_rng(0).integers(0, 3, 150)
@@ -451,8 +451,8 @@ class TestExports:
         pytest.importorskip("onnxruntime")
         case = TestPixels()
         model = case.trained(cr.Dataset.from_arrays("pixels", case.pixels, case.y)).model
-        given = export.onnx_inputs(model, case.pixels)["x"]
-        assert (given.shape, given.dtype, given.max() <= 1) == ((120, 6, 6, 1), np.float32, True)
+        pixels = export.onnx_inputs(model, case.pixels)["x"]
+        assert (pixels.shape, pixels.dtype, pixels.max() <= 1) == ((120, 6, 6, 1), np.float32, True)
         assert export.check_onnx(model, export.to_onnx(model), case.pixels).ok
 
     def test_the_weights_for_pytorch_come_with_the_scale_of_the_target(self) -> None:

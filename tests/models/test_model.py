@@ -65,9 +65,9 @@ class TestPredictions:
     def test_integers_lists_and_other_precisions_are_taken(self) -> None:
         model = cr.Model(cr.Dense(2), (2,))
         expected = model.predict(np.array([[1.0, 2.0]], np.float32))
-        for given in ([[1, 2]], np.array([[1, 2]], np.uint8), np.array([[1.0, 2.0]])):
-            assert np.array_equal(model.predict(given), expected)
-            assert model.predict(given).dtype == np.float32
+        for inputs in ([[1, 2]], np.array([[1, 2]], np.uint8), np.array([[1.0, 2.0]])):
+            assert np.array_equal(model.predict(inputs), expected)
+            assert model.predict(inputs).dtype == np.float32
 
     def test_blocks_and_engines_give_the_same(self) -> None:
         model = cr.Model(cr.mlp([4, 8, 3]), (4,))

@@ -54,9 +54,9 @@ def test_what_becomes_of_the_rate_when_more_epochs_follow_a_schedule_is_told_onc
     train(tmp_path / "a", epochs=2, **settings)
     assert capsys.readouterr().err == ""
     train(tmp_path / "a", epochs=4, resume=True, **settings)
-    said = capsys.readouterr().err
-    assert said.count("over 4 epochs now, not 2: after epoch 2 it is 0.2, where it had come to 0.") == 1
-    assert said.startswith("Network 0: ")
+    message = capsys.readouterr().err
+    assert message.count("over 4 epochs now, not 2: after epoch 2 it is 0.2, where it had come to 0.") == 1
+    assert message.startswith("Network 0: ")
 
 
 def raising(number: int, at: int = 2) -> Callable[[cr.Event], None]:
@@ -74,8 +74,8 @@ def raising(number: int, at: int = 2) -> Callable[[cr.Event], None]:
 def test_members_go_on_after_a_signal(engine: str, number: int, error: Any, tmp_path: Path) -> None:
     with pytest.raises(error, match=r"3 networks are kept in .*, up to epoch .*same call with resume=True"):
         train(tmp_path / "a", engine=engine, callbacks=raising(number))
-    kept = [checkpoint.read(checkpoint.files(tmp_path / "a" / f"0{i}")[0][1])[1]["position"]["epoch"] for i in (0, 1)]
-    assert 3 <= max(kept) < 7  # two epochs are done and the third comes, not many more
+    epochs = [checkpoint.read(checkpoint.files(tmp_path / "a" / f"0{i}")[0][1])[1]["position"]["epoch"] for i in (0, 1)]
+    assert 3 <= max(epochs) < 7  # two epochs are done and the third comes, not many more
     same(train(engine=engine), train(tmp_path / "a", engine=engine, resume=True), tolerance=1e-6)
 
 
@@ -173,7 +173,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before(tmp_path: Path, capsys:
 def test_a_full_disk_is_told_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*given: Any) -> None:
+    def full(*arguments: Any) -> None:
         raise FileError("Could not write it: no space left on device.")
 
     monkeypatch.setattr(checkpoint, "save", full)
@@ -265,11 +265,11 @@ def test_a_kill_while_the_folders_are_made_blocks_nothing(
 
     write, seen = folder.write_config, []
 
-    def dying(*given: Any) -> None:
-        seen.append(given)
+    def dying(*arguments: Any) -> None:
+        seen.append(arguments)
         if len(seen) == at:
             raise SystemExit  # as good as a kill: nothing that comes after it is done
-        write(*given)
+        write(*arguments)
 
     monkeypatch.setattr(folder, "write_config", dying)
     with pytest.raises(SystemExit):

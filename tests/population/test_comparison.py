@@ -30,55 +30,57 @@ def judged(metric: str = "val_accuracy", confidence: float = 0.95, **values: Any
 
 def test_every_configuration_gets_the_runs_that_fit_gives(iris: Any) -> None:
     common = {"epochs": 3, "validation": 0.3, "l2": 0.1, "engine": "numpy", "progress": False}
-    found = compare({"a": cr.SGD(0.1), "b": {"optimizer.lr": 0.5}}, NET, iris, seeds=3, optimizer="sgd", **common)
+    comparison = compare({"a": cr.SGD(0.1), "b": {"optimizer.lr": 0.5}}, NET, iris, seeds=3, optimizer="sgd", **common)
     for name, rate in (("a", 0.1), ("b", 0.5)):
         for seed in range(3):
             alone = cr.fit(NET, iris, optimizer=cr.SGD(rate), seed=seed, **common)
-            assert found.values[name][seed] == pytest.approx(alone.history["val_accuracy"][-1], rel=1e-5)
-            assert found.runs[name][seed].history["loss"] == pytest.approx(alone.history["loss"], rel=1e-5)
+            assert comparison.values[name][seed] == pytest.approx(alone.history["val_accuracy"][-1], rel=1e-5)
+            assert comparison.runs[name][seed].history["loss"] == pytest.approx(alone.history["loss"], rel=1e-5)
 
 
 def test_differences_are_those_of_paired_t_tests_with_holms_correction(iris: Any) -> None:
     rates = {"slow": cr.SGD(0.003), "middle": cr.SGD(0.1), "fast": cr.SGD(0.5)}
-    found = compare(rates, NET, iris, seeds=6, epochs=4, validation=0.3, metric="val_loss", progress=False)
-    expected = [stats.ttest_rel(found.values[p.first], found.values[p.second]).pvalue for p in found.pairs]
+    comparison = compare(rates, NET, iris, seeds=6, epochs=4, validation=0.3, metric="val_loss", progress=False)
+    expected = [
+        stats.ttest_rel(comparison.values[p.first], comparison.values[p.second]).pvalue for p in comparison.pairs
+    ]
     order = np.argsort(expected)
     raised = np.maximum.accumulate(np.minimum(1, np.array(expected)[order] * [3, 2, 1]))
-    assert [found.pairs[i].p for i in order] == pytest.approx(list(raised), rel=1e-9)
-    slow, fast = found.values["slow"], found.values["fast"]
+    assert [comparison.pairs[i].p for i in order] == pytest.approx(list(raised), rel=1e-9)
+    slow, fast = comparison.values["slow"], comparison.values["fast"]
     assert np.mean(fast) < np.mean(slow)  # a cost: smaller is better
-    assert found.pair("fast", "slow").better == "fast"
-    assert found.pair("slow", "fast") is found.pair("fast", "slow")
-    assert found.best_configuration == min(found.values, key=lambda name: np.mean(found.values[name]))
-    for pair in found.pairs:
+    assert comparison.pair("fast", "slow").better == "fast"
+    assert comparison.pair("slow", "fast") is comparison.pair("fast", "slow")
+    assert comparison.best_configuration == min(comparison.values, key=lambda name: np.mean(comparison.values[name]))
+    for pair in comparison.pairs:
         excluded = not pair.difference.low <= 0 <= pair.difference.high
         assert excluded == (pair.p < 0.05) == (pair.better is not None)
 
 
 def test_it_says_which_is_better_and_by_how_much() -> None:
-    found = judged(a=[0.95, 0.96, 0.94, 0.972], b=[0.93, 0.95, 0.93, 0.94])
-    assert str(found.pairs[0]) == "a is better than b by 0.018 (95 %: 0.001 to 0.035, p = 0.041, 4 seeds)"
+    comparison = judged(a=[0.95, 0.96, 0.94, 0.972], b=[0.93, 0.95, 0.93, 0.94])
+    assert str(comparison.pairs[0]) == "a is better than b by 0.018 (95 %: 0.001 to 0.035, p = 0.041, 4 seeds)"
     turned = judged("val_mae", a=[0.95, 0.96, 0.94, 0.972], b=[0.93, 0.95, 0.93, 0.94])
     assert str(turned.pairs[0]) == "b is better than a by 0.018 (95 %: 0.001 to 0.035, p = 0.041, 4 seeds)"
     certain = judged(confidence=0.99, a=[0.95, 0.96, 0.94, 0.972], b=[0.93, 0.95, 0.93, 0.94])
     assert str(certain.pairs[0]) == (
         "no evidence of a difference between a and b (difference 0.018, 99 %: -0.013 to 0.049, 4 seeds)"
     )
-    assert str(found).splitlines() == [
+    assert str(comparison).splitlines() == [
         "val_accuracy, larger is better, 4 seeds",
         "",
         "     mean  deviation     95 % interval",
         "a  0.9555     0.0137  0.9337 to 0.9773",
         "b  0.9375     0.0096  0.9223 to 0.9527",
         "",
-        str(found.pairs[0]),
+        str(comparison.pairs[0]),
     ]
 
 
 def test_configurations_that_do_the_same_are_the_same(iris: Any) -> None:
-    found = compare({"a": {"l2": 0.0}, "b": {}}, NET, iris, seeds=3, epochs=2, validation=0.3, progress=False)
-    assert found.pairs[0].better is None
-    assert str(found.pairs[0]) == "a and b are the same for all 3 seeds"
+    comparison = compare({"a": {"l2": 0.0}, "b": {}}, NET, iris, seeds=3, epochs=2, validation=0.3, progress=False)
+    assert comparison.pairs[0].better is None
+    assert str(comparison.pairs[0]) == "a and b are the same for all 3 seeds"
 
 
 def test_a_difference_that_is_the_same_for_every_seed_is_no_certainty_with_few_of_them() -> None:
@@ -94,15 +96,15 @@ def test_a_difference_that_is_the_same_for_every_seed_is_no_certainty_with_few_o
 
 def test_members_that_diverge_are_counted_and_left_out_of_their_pairs() -> None:
     a, b = [0.9, 0.91, NAN, 0.92, 0.9], [0.8, 0.82, 0.81, 0.83, 0.82]
-    found = judged(a=a, b=b)
-    pair = found.pairs[0]
+    comparison = judged(a=a, b=b)
+    pair = comparison.pairs[0]
     both = [0, 1, 3, 4]
     assert pair.difference.n == 4
     assert pair.p == pytest.approx(stats.ttest_rel([a[i] for i in both], [b[i] for i in both]).pvalue)
     assert pair.better == "a"
     assert str(pair).endswith("4 seeds, 1 of a diverged)")
-    assert found.summaries["a"].failed == 1
-    assert "1 of 5" in str(found)
+    assert comparison.summaries["a"].failed == 1
+    assert "1 of 5" in str(comparison)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,12 @@ def test_diverging_is_worse_than_any_value(a: list[float], b: list[float], bette
 
 def test_a_configuration_that_diverges_for_every_seed_does_no_harm_to_the_others(iris: Any) -> None:
     rates = {"good": cr.SGD(0.5), "mad": cr.SGD(1e12)}
-    found = compare(rates, cr.mlp([4, 8, 3], hidden="relu"), iris, seeds=2, epochs=3, progress=False)
-    assert [run.outcome.diverged for run in found.runs["mad"]] == [True] * 2
-    assert found.pairs[0].better == found.best_configuration == "good"
-    assert "2 of 2" in str(found)
-    assert found.to_pandas()["accuracy"].isna().tolist() == [False, False, True, True]
-    assert (found.curves("loss").query("configuration == 'good'")["n"] == 2).all()
+    comparison = compare(rates, cr.mlp([4, 8, 3], hidden="relu"), iris, seeds=2, epochs=3, progress=False)
+    assert [run.outcome.diverged for run in comparison.runs["mad"]] == [True] * 2
+    assert comparison.pairs[0].better == comparison.best_configuration == "good"
+    assert "2 of 2" in str(comparison)
+    assert comparison.to_pandas()["accuracy"].isna().tolist() == [False, False, True, True]
+    assert (comparison.curves("loss").query("configuration == 'good'")["n"] == 2).all()
 
 
 def test_an_object_alone_says_which_setting_it_is(iris: Any) -> None:
@@ -145,39 +147,39 @@ def test_an_object_alone_says_which_setting_it_is(iris: Any) -> None:
         "augmentation": cr.augment.Noise(0.5),
         "many": {"optimizer": "sgd", "optimizer.lr": 0.2, "batch_size": 16},
     }
-    found = compare(objects, NET, iris, seeds=2, epochs=2, validation=0.3, progress=False)
-    recipes = {name: runs[0].recipe for name, runs in found.runs.items()}
+    comparison = compare(objects, NET, iris, seeds=2, epochs=2, validation=0.3, progress=False)
+    recipes = {name: runs[0].recipe for name, runs in comparison.runs.items()}
     assert recipes["optimizer"].optimizer == cr.Adam(0.05)
     assert recipes["schedule"].optimizer == cr.Adam(lr=cr.schedules.Cosine(0.2))
-    assert found.runs["net"][0].model.params["dense_1"]["weight"].shape == (4, 5)
+    assert comparison.runs["net"][0].model.params["dense_1"]["weight"].shape == (4, 5)
     assert recipes["augmentation"].augment == cr.augment.Noise(0.5)
     assert recipes["many"].optimizer == cr.SGD(0.2)
-    assert len(found.pairs) == 21
+    assert len(comparison.pairs) == 21
 
 
 def test_the_metric_of_test_data_is_that_of_the_trained_models(iris: Any) -> None:
     test = (iris.x[::3], iris.y[::3])
     train = (np.delete(iris.x, np.s_[::3], 0), np.delete(iris.y, np.s_[::3], 0))
     rates = {"a": cr.SGD(0.1), "b": cr.SGD(0.5)}
-    found = compare(rates, NET, train, seeds=2, epochs=2, validation=0.2, test=test, progress=False)
-    assert found.metric == "test_accuracy"
-    for name, runs in found.runs.items():
+    comparison = compare(rates, NET, train, seeds=2, epochs=2, validation=0.2, test=test, progress=False)
+    assert comparison.metric == "test_accuracy"
+    for name, runs in comparison.runs.items():
         expected = [np.mean(run.model.predict(test[0]) == test[1]) for run in runs]
-        assert found.values[name] == pytest.approx(expected)
-    assert list(found.curves().columns) == ["configuration", "epoch", "mean", "low", "high", "n"]
-    mean = np.mean([run.history["val_accuracy"][1] for run in found.runs["b"]])
-    assert found.curves().iloc[3]["mean"] == pytest.approx(mean)
+        assert comparison.values[name] == pytest.approx(expected)
+    assert list(comparison.curves().columns) == ["configuration", "epoch", "mean", "low", "high", "n"]
+    mean = np.mean([run.history["val_accuracy"][1] for run in comparison.runs["b"]])
+    assert comparison.curves().iloc[3]["mean"] == pytest.approx(mean)
 
 
 def test_numbers_are_compared_by_their_mean_absolute_error() -> None:
     x = np.linspace(-1, 1, 40, dtype="float32")[:, None]
     rates = {"slow": cr.SGD(0.001), "fast": cr.SGD(0.1)}
-    found = compare(
+    comparison = compare(
         rates, cr.Dense(1), (x, 3 * x), seeds=[5, 6, 7, 9, 1, 2, 3, 4], epochs=20, validation=0.25, progress=False
     )
-    assert found.metric == "val_mae"
-    assert found.seeds == (5, 6, 7, 9, 1, 2, 3, 4)
-    assert found.pairs[0].better == "fast"
+    assert comparison.metric == "val_mae"
+    assert comparison.seeds == (5, 6, 7, 9, 1, 2, 3, 4)
+    assert comparison.pairs[0].better == "fast"
     trained = compare(rates, cr.Dense(1), (x, 3 * x), seeds=2, epochs=2, progress=False)
     assert trained.metric == "mae"
     assert str(trained).startswith("mae (on the training data), smaller is better, 2 seeds")
@@ -221,10 +223,10 @@ def test_bad_input_is_told_before_anything_is_trained(
 
 
 def test_names_that_were_not_compared_are_unknown() -> None:
-    found = judged(adam=[0.1, 0.2], sgd=[0.2, 0.3])
+    comparison = judged(adam=[0.1, 0.2], sgd=[0.2, 0.3])
     with pytest.raises(ChainruleError, match="Unknown configuration 'adm'; did you mean 'adam'"):
-        found.pair("adm", "sgd")
+        comparison.pair("adm", "sgd")
     with pytest.raises(ChainruleError, match="two configurations, got 'sgd' twice"):
-        found.pair("sgd", "sgd")
+        comparison.pair("sgd", "sgd")
     with pytest.raises(ChainruleError, match="Unknown metric 'los'"):
-        found.curves("los")
+        comparison.curves("los")

@@ -77,8 +77,8 @@ class TestFolds:
     def test_groups_are_held_out_together_also_from_early_stopping(self) -> None:
         groups = np.arange(63) // 3
         result = validate(groups=groups, validation=0.25, early_stopping=True)
-        for fold, given in zip(result.folds, result.population.members, strict=True):
-            parts = [set(groups[rows]) for rows in (fold.held_out, given["rows"], given["held_out"])]
+        for fold, member in zip(result.folds, result.population.members, strict=True):
+            parts = [set(groups[rows]) for rows in (fold.held_out, member["rows"], member["held_out"])]
             assert sum(map(len, parts)) == len(set.union(*parts)) == 21
 
 
@@ -190,16 +190,16 @@ class TestEqualsFit:
         stopping = cr.EarlyStopping(patience=1)
         result = validate(validation=0.25, early_stopping=stopping, epochs=8, optimizer=cr.Adam(lr=0.3))
         assert any(run.stopped for run in result.runs)
-        for fold, given, run in zip(result.folds, result.population.members, result.runs, strict=True):
-            assert sorted([*given["rows"], *given["held_out"]]) == fold.train.tolist()
-            watched = (x[given["held_out"]], y[given["held_out"]])
+        for fold, member, run in zip(result.folds, result.population.members, result.runs, strict=True):
+            assert sorted([*member["rows"], *member["held_out"]]) == fold.train.tolist()
+            watched = (x[member["held_out"]], y[member["held_out"]])
             alone = cr.fit(
-                NET, (x[given["rows"]], y[given["rows"]]), validation=watched, early_stopping=stopping, epochs=8,
+                NET, (x[member["rows"]], y[member["rows"]]), validation=watched, early_stopping=stopping, epochs=8,
                 batch_size=16, optimizer=cr.Adam(lr=0.3), engine="numpy", precision="float64", progress=False,
             )  # fmt: skip
             assert run.best_epoch == alone.best_epoch
             same(run.model.params, alone.model.params, rtol=1e-5)
-            share = [np.mean(y[rows]) for rows in (given["rows"], given["held_out"])]
+            share = [np.mean(y[rows]) for rows in (member["rows"], member["held_out"])]
             assert abs(share[0] - share[1]) < 0.1
 
 
@@ -358,7 +358,7 @@ TEXT = np.array(["a"] * 30 + ["b"] * 31 + ["c"] * 2)
 
 
 @pytest.mark.parametrize(
-    ("error", "words", "given"),
+    ("error", "words", "settings"),
     [
         (SettingError, "folds must be a whole number of at least 2", {"folds": 1}),
         (DataError, "more folds", {"folds": 64, "stratify": False}),
@@ -385,9 +385,9 @@ TEXT = np.array(["a"] * 30 + ["b"] * 31 + ["c"] * 2)
         (DataError, "needs the data in memory", {"data": cr.data.stream(x, y)}),
     ],
 )  # fmt: skip
-def test_errors(error: type[ChainruleError], words: str, given: dict[str, Any]) -> None:
+def test_errors(error: type[ChainruleError], words: str, settings: dict[str, Any]) -> None:
     with pytest.raises(error, match=words):
-        validate(**given)
+        validate(**settings)
 
 
 def test_errors_of_tables(tmp_path: Path) -> None:

@@ -153,8 +153,8 @@ def test_a_member_is_the_run_that_it_would_be_alone(name: str) -> None:
     common, members, each = DIFFERENCES[name]
     settings = SHARED | {"net": small()} | common
     population = cr.fit_population(settings.pop("net"), (X, Y), members, **settings)
-    for run, own in zip(population, each, strict=True):
-        arguments = SHARED | {"net": small()} | common | own
+    for run, changes in zip(population, each, strict=True):
+        arguments = SHARED | {"net": small()} | common | changes
         same_run(run, cr.fit(arguments.pop("net"), (X, Y), **arguments))
 
 
@@ -169,9 +169,9 @@ def test_members_with_samples_of_their_own(engine: str) -> None:
     members.append({"rows": rows[0], "held_out": folds[0], "seed": 7})
     common = SHARED | {"engine": engine, "validation": None}
     population = cr.fit_population(small(), (X, Y), members, **common)
-    for run, given in zip(population, members, strict=True):
-        r, h = given["rows"], given["held_out"]
-        settings = common | {"validation": (X[h], Y[h]), "seed": given.get("seed", 0)}
+    for run, member in zip(population, members, strict=True):
+        r, h = member["rows"], member["held_out"]
+        settings = common | {"validation": (X[h], Y[h]), "seed": member.get("seed", 0)}
         solo = cr.fit(small(), (X[r], Y[r]), **settings)
         same_run(run, solo)
         assert np.array_equal(run.model.standardizer.mean, solo.model.standardizer.mean)
@@ -197,8 +197,8 @@ def test_numbers_to_predict_in_double_precision() -> None:
     common = SHARED | {"normalize_target": True, "precision": "float64", "loss": cr.losses.Huber(1.0)}
     members = [{"loss.delta": 0.5}, {"seed": 3}, {"seed": 4}]
     population = cr.fit_population(regression(5), (x, y), members, **common)
-    for run, own in zip(population, ({"loss": cr.losses.Huber(0.5)}, {"seed": 3}, {"seed": 4}), strict=True):
-        same_run(run, cr.fit(regression(5), (x, y), **(common | own)), 1e-11)
+    for run, settings in zip(population, ({"loss": cr.losses.Huber(0.5)}, {"seed": 3}, {"seed": 4}), strict=True):
+        same_run(run, cr.fit(regression(5), (x, y), **(common | settings)), 1e-11)
     assert population.statistics().mean < 100
 
 
@@ -206,8 +206,8 @@ def test_numbers_to_predict_in_double_precision() -> None:
 def test_how_members_are_put_together_changes_nothing(strategy: str | int) -> None:
     members = [{"seed": s % 3, "optimizer.lr": 0.01 * (s + 1)} for s in range(7)]
     population = cr.fit_population(small(), (X, Y), members, strategy=strategy, **SHARED)
-    for run, given in zip(population, members, strict=True):
-        solo = cr.fit(small(), (X, Y), optimizer=cr.Adam(given["optimizer.lr"]), seed=given["seed"], **SHARED)
+    for run, member in zip(population, members, strict=True):
+        solo = cr.fit(small(), (X, Y), optimizer=cr.Adam(member["optimizer.lr"]), seed=member["seed"], **SHARED)
         same_run(run, solo)
 
 
@@ -223,9 +223,9 @@ def test_a_member_that_diverges_ends_and_harms_no_one(engine: str) -> None:
         if lr < 1:
             same_run(run, cr.fit(net, data, **settings))
             continue
-        with pytest.raises(cr.errors.DivergedError) as told:
+        with pytest.raises(cr.errors.DivergedError) as error:
             cr.fit(net, data, **settings)
-        assert run.stopped == f"diverged at step {told.value.step} (epoch 1)"
+        assert run.stopped == f"diverged at step {error.value.step} (epoch 1)"
         assert all(np.isfinite(w).all() for w in tree.leaves(run.model.params))
     assert np.isnan(population.scores()).tolist() == [lr > 1 for lr in rates]
     assert population.best is population[int(np.nanargmin(population.scores()))]
@@ -266,11 +266,11 @@ def test_callbacks_change_settings_of_their_member_alone() -> None:
     common = SHARED | {"optimizer": cr.SGD(0.1)}
     population = cr.fit_population(small(), (X, Y), 3, callbacks=halve, **common)
     assert [run.history["lr"] for run in population] == [[0.1] * 3, [0.1, 0.001, 0.001], [0.1] * 3]
-    own = cr.fit(
+    alone = cr.fit(
         small(), (X, Y), seed=1, **common,
         callbacks=lambda e: cr.Decision(settings={"optimizer.lr": 0.001}) if e.epoch == 1 else None,
     )  # fmt: skip
-    same_run(population[1], own)
+    same_run(population[1], alone)
 
 
 def test_members_go_on_from_where_they_are() -> None:
@@ -310,7 +310,7 @@ def test_weights_of_zero_stay_where_they_never_have_a_gradient(kind: Any) -> Non
     optimizer = kind(0.1, weight_decay=0.1, clip_norm=0.5, **({"momentum": 0.9} if kind is cr.SGD else {}))
     weights = {"weight": np.array([0.0, 1.0], np.float32)}
     zero = tree.map(np.zeros_like, optimizer.init(weights))  # what fills up moments
-    moments = tree.map(lambda filled, own: np.array([filled[0], own[1]]), zero, optimizer.init(weights))
+    moments = tree.map(lambda filled, settings: np.array([filled[0], settings[1]]), zero, optimizer.init(weights))
     for step in range(1, 6):
         grads = {"weight": np.array([0.0, 0.3], np.float32)}
         weights, moments = optimizer.update(grads, moments, weights, lr=np.float32(0.1), step=step)
@@ -331,10 +331,10 @@ def test_more_or_fewer_inputs_are_one_program() -> None:
         PopulationTrainer(cr.mlp([width, 7, 3]), (WIDE[:, :width], Y), seed=seed, **asked)
         for seed, width in enumerate(widths)
     ]
-    found = [member for trainer in trainers for member in trainer.add_members([{}])]
-    assert len({member.program for member in found}) == 1
-    trainers[0].train(found)
-    for seed, (width, member) in enumerate(zip(widths, found, strict=True)):
+    members = [member for trainer in trainers for member in trainer.add_members([{}])]
+    assert len({member.program for member in members}) == 1
+    trainers[0].train(members)
+    for seed, (width, member) in enumerate(zip(widths, members, strict=True)):
         run = member.run()
         assert run.model.input_shape == (width,)
         alone = settings | {"engine": "numpy"}  # which has no program to compile for each width
@@ -468,7 +468,7 @@ def test_members_stay_whole_where_someone_ends_the_training() -> None:
 def test_data_that_no_member_needs_any_more_is_forgotten() -> None:
     """Blocks of members with rows of their own are put together anew as members end; what they shared goes, too."""
     rows = [np.arange(i, 150, 3) for i in range(3)] * 2
-    ends = [{"rows": own, "epochs": 1 + i, "seed": i} for i, own in enumerate(rows)]
+    ends = [{"rows": part, "epochs": 1 + i, "seed": i} for i, part in enumerate(rows)]
     trainer = cr.PopulationTrainer(small(), (X, Y), batch_size=25, engine="jax", strategy=3)
     members = trainer.add_members(ends)
     most = 0

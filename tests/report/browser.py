@@ -28,7 +28,7 @@ SECONDS = 60.0
 
 def find_chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return next((found for name in names if (found := shutil.which(name))), None)
+    return next((program for name in names if (program := shutil.which(name))), None)
 
 
 class Browser:
@@ -119,16 +119,16 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Console errors and warnings, exceptions, and entries of the browser's own log."""
-        found = []
+        complaints = []
         for event in self.events:
             params = event.get("params", {})
             if event["method"] == "Runtime.exceptionThrown":
-                found.append(str(params["exceptionDetails"]))
+                complaints.append(str(params["exceptionDetails"]))
             elif event["method"] == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
-                found.append(str(params["args"]))
+                complaints.append(str(params["args"]))
             elif event["method"] == "Log.entryAdded":
-                found.append(str(params["entry"]))
-        return found
+                complaints.append(str(params["entry"]))
+        return complaints
 
     def requests(self) -> list[str]:
         """All addresses asked for, besides the page itself."""

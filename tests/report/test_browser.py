@@ -21,8 +21,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = find_chromium()
     if program is None:
         pytest.skip("needs Chromium: none was found by its name in PATH")
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
-        yield found
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @pytest.fixture

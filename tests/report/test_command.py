@@ -68,7 +68,7 @@ def test_a_table_shows_its_columns_and_its_worst_rows() -> None:
 
 
 def test_a_report_that_fails_does_not_lose_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*given: Any, **named: Any) -> None:
+    def broken(*arguments: Any, **named: Any) -> None:
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr("chainrule.experiments.evaluate.gather", broken)

@@ -43,8 +43,8 @@ FALLING = [1 / (i + 1) for i in range(10)]
 FLAT = [1.0, 0.5, *[0.4] * 8]
 
 
-def said(found: list[Any]) -> str:
-    return "\n".join(f"{one.lead} {one.text}" for one in found)
+def text_of(results: list[Any]) -> str:
+    return "\n".join(f"{one.lead} {one.text}" for one in results)
 
 
 def test_the_headline_counts_the_judged_rows() -> None:
@@ -59,27 +59,27 @@ def test_the_headline_counts_the_judged_rows() -> None:
     [(True, "Better than", "good"), (False, "Worse than", "bad"), (None, "Undecided against", None)],
 )
 def test_the_comparison_follows_the_test(better: bool | None, lead: str, sign: str | None) -> None:
-    found = findings(facts(baselines=[rule(better, 30, 10, 0.002)]), record(FLAT, FLAT))
-    assert found[0].lead == f"{lead} logistic regression,"
-    assert found[0].sign == sign
-    assert "the network has 30 and this rule 10 (McNemar p = 0.002)" in found[0].text
+    results = findings(facts(baselines=[rule(better, 30, 10, 0.002)]), record(FLAT, FLAT))
+    assert results[0].lead == f"{lead} logistic regression,"
+    assert results[0].sign == sign
+    assert "the network has 30 and this rule 10 (McNemar p = 0.002)" in results[0].text
 
 
 def test_rising_validation_loss_is_overfitting_and_the_kept_epoch_is_named() -> None:
     rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
-    text = said(findings(facts(), record(rising, FALLING)))
+    text = text_of(findings(facts(), record(rising, FALLING)))
     assert "Overfitting: after epoch 3 the validation loss rose by 100" in text
     assert "early stopping would keep those of epoch 3" in text
-    kept = said(findings(facts(), record(rising, FALLING, best_epoch=3)))
-    assert "The model has the weights of that epoch." in kept
-    assert "Overfitting" not in said(findings(facts(), record(rising, rising)))  # training got worse, too
+    restored = text_of(findings(facts(), record(rising, FALLING, best_epoch=3)))
+    assert "The model has the weights of that epoch." in restored
+    assert "Overfitting" not in text_of(findings(facts(), record(rising, rising)))  # training got worse, too
 
 
 def test_a_gap_counts_only_where_chance_does_not_make_it() -> None:
     def of(training: float, validation: float, rows: int) -> str:
         run = record(FLAT, FLAT)
         run.epochs[-1].update(accuracy=training, val_accuracy=validation)
-        return said(findings(facts(parts={"training": 8 * rows, "validation": rows}), run))
+        return text_of(findings(facts(parts={"training": 8 * rows, "validation": rows}), run))
 
     assert "Overfitting is likely" in of(0.99, 0.90, 500)
     assert "No sign of overfitting" in of(0.92, 0.90, 500)
@@ -92,23 +92,23 @@ def test_for_numbers_a_gap_is_no_proof() -> None:
         epoch.update(mae=1.0, val_mae=1.5)
         del epoch["accuracy"], epoch["val_accuracy"]
     numbers = facts(task="regression", score="mae", metrics={"mae": 1.5, "loss": 1.0})
-    assert "Overfitting is possible: validation is worse" in said(findings(numbers, run))
+    assert "Overfitting is possible: validation is worse" in text_of(findings(numbers, run))
     for epoch in run.epochs:
         epoch.update(val_mae=1.1)
-    assert "No sign of overfitting" in said(findings(numbers, run))
+    assert "No sign of overfitting" in text_of(findings(numbers, run))
 
 
 def test_more_epochs_are_advised_only_while_the_loss_falls() -> None:
-    assert "More epochs are worth a try: the validation loss" in said(findings(facts(), record(FALLING, FALLING)))
-    assert "the training loss" in said(findings(facts(), record(None, FALLING)))
-    assert "More epochs" not in said(findings(facts(), record(FLAT, FLAT)))
-    assert "More epochs" not in said(findings(facts(), record(FALLING, FALLING, state="stopped early", reason="x")))
-    assert "More epochs" not in said(findings(facts(), record(FALLING[:3], FALLING[:3])))
+    assert "More epochs are worth a try: the validation loss" in text_of(findings(facts(), record(FALLING, FALLING)))
+    assert "the training loss" in text_of(findings(facts(), record(None, FALLING)))
+    assert "More epochs" not in text_of(findings(facts(), record(FLAT, FLAT)))
+    assert "More epochs" not in text_of(findings(facts(), record(FALLING, FALLING, state="stopped early", reason="x")))
+    assert "More epochs" not in text_of(findings(facts(), record(FALLING[:3], FALLING[:3])))
 
 
 def test_a_network_of_all_rows_is_judged_by_the_curves_of_the_folds() -> None:
-    def of(val_loss: list[float] | None, loss: list[float], own: list[float] | None = None) -> str:
-        return said(findings(facts(), record(own, FALLING), Curves(record(val_loss, loss).epochs)))
+    def of(val_loss: list[float] | None, loss: list[float], whole: list[float] | None = None) -> str:
+        return text_of(findings(facts(), record(whole, FALLING), Curves(record(val_loss, loss).epochs)))
 
     rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
     text = of(rising, FALLING).replace("\u00a0", " ")
@@ -123,12 +123,12 @@ def test_a_network_of_all_rows_is_judged_by_the_curves_of_the_folds() -> None:
         rising[:5], FALLING[:5]
     )  # the run has gone on since: no longer the same length
     assert "training and test agree" in of(None, FALLING)  # folds that were not watched say nothing
-    assert "folds" not in of(rising, FALLING, own=FALLING)  # rows of its own say more
+    assert "folds" not in of(rising, FALLING, whole=FALLING)  # rows of its own say more
 
 
 def test_probabilities_are_too_high_only_beyond_the_interval() -> None:
     def of(mean: float) -> str:
-        return said(findings(facts(calibration={"share": 0.9, "mean_probability": mean}), record(FLAT, FLAT)))
+        return text_of(findings(facts(calibration={"share": 0.9, "mean_probability": mean}), record(FLAT, FLAT)))
 
     assert "Surer than it should be" in of(0.98)
     assert "Less sure" in of(0.8)
@@ -138,7 +138,7 @@ def test_probabilities_are_too_high_only_beyond_the_interval() -> None:
 def test_a_class_is_weak_only_beyond_its_interval() -> None:
     def of(recall: float, support: int) -> str:
         row = {"class": "cow", "recall": recall, "support": support, "f1": recall, "precision": 1.0}
-        return said(findings(facts(per_class=[row]), record(FLAT, FLAT)))
+        return text_of(findings(facts(per_class=[row]), record(FLAT, FLAT)))
 
     assert "Found less often than the others: “cow”" in of(0.6, 100)
     assert "cow" not in of(0.8, 10)
@@ -146,9 +146,9 @@ def test_a_class_is_weak_only_beyond_its_interval() -> None:
 
 
 def test_it_says_what_the_rows_cannot_show() -> None:
-    assert "they say nothing about new ones" in said(findings(facts(part="training"), record(FLAT, FLAT)))
-    assert "may have chosen the epoch" in said(findings(facts(part="validation"), record(FLAT, FLAT)))
-    assert "30 rows are few" in said(findings(facts(judged_rows=30), record(FLAT, FLAT)))
-    assert "cannot be seen" in said(findings(facts(part="training"), record(None, FLAT)))
-    worse = said(findings(facts(metrics={"accuracy": 0.8, "loss": 0.5}), record(None, FLAT)))
+    assert "they say nothing about new ones" in text_of(findings(facts(part="training"), record(FLAT, FLAT)))
+    assert "may have chosen the epoch" in text_of(findings(facts(part="validation"), record(FLAT, FLAT)))
+    assert "30 rows are few" in text_of(findings(facts(judged_rows=30), record(FLAT, FLAT)))
+    assert "cannot be seen" in text_of(findings(facts(part="training"), record(None, FLAT)))
+    worse = text_of(findings(facts(metrics={"accuracy": 0.8, "loss": 0.5}), record(None, FLAT)))
     assert "Overfitting is likely: training is better than test" in worse

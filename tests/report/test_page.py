@@ -43,9 +43,9 @@ class Parsed(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.attributes += [(tag, name, value) for name, value in attributes]
-        found = dict(attributes)
-        self.ids += [found["id"]] if found.get("id") else []
-        self.cell = (found["data-key"], found.get("data-value")) if found.get("data-key") else None
+        values = dict(attributes)
+        self.ids += [values["id"]] if values.get("id") else []
+        self.cell = (values["data-key"], values.get("data-value")) if values.get("data-key") else None
         if tag not in self.VOID:
             self.open.append(tag)
         if tag == "script":
@@ -84,7 +84,7 @@ def page(folder: Path) -> Parsed:
     return parsed
 
 
-def said(parsed: Parsed) -> str:
+def text_of(parsed: Parsed) -> str:
     return " ".join(" ".join(parsed.text).split())
 
 
@@ -124,7 +124,7 @@ def test_every_text_of_the_data_is_escaped(finish: Any, made: Any) -> None:
     rows = pd.DataFrame({f"<b>{i}": x[cut:, i] for i in range(3)} | {EVIL: [EVIL] * (len(x) - cut)})
     facts = finish(cr.Dense(3, "softmax"), x, labels, rows=rows, notes=[EVIL])
     parsed = page(facts["folder"])
-    text = said(parsed)
+    text = text_of(parsed)
     assert text.count(EVIL) > 20
     assert "{{plotly}} </script> %{x} �" in text
     assert len(parsed.scripts) == 3
@@ -142,8 +142,8 @@ def test_the_policy_allows_this_pages_scripts_and_nothing_from_outside(finish: A
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-eval" not in policy
     assert "http" not in policy
-    own = base64.b64encode(hashlib.sha256(parsed.scripts[2].encode()).digest()).decode()
-    assert f"'sha256-{own}'" in policy
+    digest = base64.b64encode(hashlib.sha256(parsed.scripts[2].encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -154,7 +154,7 @@ def test_a_short_run(finish: Any, made: Any, epochs: int) -> None:
 
 def test_no_validation_part(finish: Any, made: Any) -> None:
     parsed = page(finish(cr.Dense(3, "softmax"), *made(), validation=0.0)["folder"])
-    assert "training and test agree" in said(parsed)  # no rows were set apart: the test rows say it
+    assert "training and test agree" in text_of(parsed)  # no rows were set apart: the test rows say it
     assert [trace["name"] for trace in parsed.figures["loss"]["data"]] == ["training"]
 
 
@@ -163,14 +163,14 @@ def test_labels_at_once_one_unit_and_several_numbers(finish: Any, made: Any, tmp
     one = page(finish(cr.Dense(1, "sigmoid"), x, y, out=tmp_path / "one")["folder"])
     assert "calibration" in one.figures
     several = page(finish(cr.Dense(3, "sigmoid"), x, (x[:, :3] > 0).astype(int), out=tmp_path / "several")["folder"])
-    assert "with all labels right" in said(several)
+    assert "with all labels right" in text_of(several)
     numbers = page(finish(cr.Dense(2), x, x[:, :2] * 3, out=tmp_path / "numbers")["folder"])
     assert {"predicted-0", "errors-0", "predicted-1", "errors-1"} <= set(numbers.figures)
 
 
 def test_a_thousand_classes_show_the_weakest_and_the_most_confused(finish: Any, made: Any) -> None:
     folder = finish(cr.Dense(1000, "softmax"), *made(n=4000, classes=1000), epochs=1)["folder"]
-    text = said(page(folder))
+    text = text_of(page(folder))
     assert "The pairs that were confused most often, of 1,000 classes" in text
     assert "The 15 classes with the lowest F1" in text
     assert (folder / "report.html").stat().st_size < 3_000_000
@@ -198,7 +198,7 @@ def test_a_run_that_diverged(tmp_path: Path, made: Any) -> None:
     write_result(tmp_path, {"state": "diverged", "reason": "diverged", "test": None})
     write_report(tmp_path)
     assert caught.value.run is not None
-    assert "The run diverged" in said(page(tmp_path))
+    assert "The run diverged" in text_of(page(tmp_path))
 
 
 def test_a_run_of_fit_has_curves_and_settings(tmp_path: Path, made: Any) -> None:
@@ -206,8 +206,8 @@ def test_a_run_of_fit_has_curves_and_settings(tmp_path: Path, made: Any) -> None
     assert write_report(tmp_path) == tmp_path / "report.html"
     parsed = page(tmp_path)
     assert set(parsed.figures) == {"loss", "score"}
-    assert "After 3 epochs, validation accuracy is" in said(parsed)
-    assert "learning_rate" in said(parsed) or "lr =" in said(parsed)
+    assert "After 3 epochs, validation accuracy is" in text_of(parsed)
+    assert "learning_rate" in text_of(parsed) or "lr =" in text_of(parsed)
 
 
 def test_many_epochs_are_thinned_and_extremes_stay(tmp_path: Path, made: Any) -> None:

@@ -19,7 +19,7 @@ from chainrule.report.search_figures import MOST_LINES, scale
 from chainrule.runs.members import band, mean_records, read_members, write_members
 from chainrule.runs.trials import Axis, Trials, at_the_edge, read_trials, write_trials
 from report.browser import Browser, find_chromium
-from report.test_page import EVIL, page, said
+from report.test_page import EVIL, page, text_of
 
 LOOKS = ((390, True), (1280, False))
 
@@ -49,11 +49,11 @@ def run(tmp_path: Path) -> Path:
 
 def several(folder: Path, kind: str = "seeds", **more: Any) -> None:
     members: list[dict[str, Any]] = []
-    for i, found in enumerate(EPOCHS):
-        scores = {"val_accuracy": found[-1]["val_accuracy"], "val_loss": found[-1]["val_loss"]} if i < 3 else {}
+    for i, records in enumerate(EPOCHS):
+        scores = {"val_accuracy": records[-1]["val_accuracy"], "val_loss": records[-1]["val_loss"]} if i < 3 else {}
         place = {"seed": i} if kind == "seeds" else {"fold": i // 2 + 1, "seed": i % 2}
         ended = Outcome.at_divergence(7, 1) if i == 3 else Outcome()
-        members.append(place | {"epochs": len(found), "best_epoch": 1, "scores": scores} | ended.to_dict())
+        members.append(place | {"epochs": len(records), "best_epoch": 1, "scores": scores} | ended.to_dict())
     facts = {"kind": kind, "metric": "val_accuracy", "members": members, "model": f"the ensemble {EVIL}"}
     write_members(folder, facts | more, EPOCHS)
     write_report(folder)
@@ -99,19 +99,19 @@ def searched(folder: Path, count: int = 40, *, smaller: bool = False, high: floa
 
 
 def test_a_band_goes_from_the_lowest_to_the_highest_and_needs_half_of_the_members() -> None:
-    found = band(EPOCHS[:3], "loss")
-    assert found.epochs == [1, 2, 3]
-    assert found.mean == pytest.approx([4.0, 3.0, 1.0])
-    assert (found.low, found.high) == ([3.0, 2.0, 1.0], [5.0, 5.0, 1.0])
-    assert found.members == [3, 3, 2]
+    curve = band(EPOCHS[:3], "loss")
+    assert curve.epochs == [1, 2, 3]
+    assert curve.mean == pytest.approx([4.0, 3.0, 1.0])
+    assert (curve.low, curve.high) == ([3.0, 2.0, 1.0], [5.0, 5.0, 1.0])
+    assert curve.members == [3, 3, 2]
     assert band([], "loss").epochs == []
 
 
 def test_the_average_member_has_the_means_of_all_columns() -> None:
-    found = mean_records(EPOCHS[:3])
-    assert [record["epoch"] for record in found] == [1, 2, 3]
-    assert found[0]["val_accuracy"] == pytest.approx(0.15)
-    assert found[2]["loss"] == pytest.approx(1.0)
+    records = mean_records(EPOCHS[:3])
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert records[0]["val_accuracy"] == pytest.approx(0.15)
+    assert records[2]["loss"] == pytest.approx(1.0)
 
 
 def test_the_page_of_several_seeds_has_bands_and_leaves_out_who_diverged(run: Path) -> None:
@@ -122,7 +122,7 @@ def test_the_page_of_several_seeds_has_bands_and_leaves_out_who_diverged(run: Pa
     edges = [trace["y"] for trace in parsed.figures["loss"]["data"][:2]]
     assert edges == [[5.0, 5.0, 1.0], [3.0, 2.0, 1.0]]
     assert parsed.figures["scores"]["data"][0]["y"] == [0.4, 0.4, 0.25, None]
-    text = said(parsed)
+    text = text_of(parsed)
     assert "Over 4 seeds: validation accuracy 35.00 % ± 8.66 %" in text.replace("\u00a0", " ")
     assert "Diverged: 1 network of 4 became infinite or undefined." in text
     assert f"the ensemble {EVIL}" in text
@@ -140,15 +140,15 @@ def test_the_page_of_folds_has_the_curves_of_the_run_beside_those_of_the_folds(r
     rectangle, line = parsed.figures["scores"]["layout"]["shapes"]
     assert (rectangle["y0"], rectangle["y1"], line["y0"]) == (0.1, 1.0, 0.3)  # an accuracy ends at 1
     assert parsed.figures["scores"]["layout"]["xaxis"]["ticktext"] == ["1", "2"]
-    assert "2-fold cross-validation" in said(parsed)
+    assert "2-fold cross-validation" in text_of(parsed)
 
 
 def test_members_are_read_as_they_were_written_and_damage_is_told(run: Path) -> None:
     assert read_members(run) is None
     several(run)
-    found = read_members(run)
-    assert found is not None
-    assert [len(member) for member in found.epochs] == [4, 3, 2, 2]
+    result = read_members(run)
+    assert result is not None
+    assert [len(member) for member in result.epochs] == [4, 3, 2, 2]
     (run / "members" / "01" / "metrics.jsonl").write_text("{")
     with pytest.raises(FileError, match=r"metrics\.jsonl is damaged"):
         write_report(run)
@@ -186,7 +186,7 @@ def test_the_page_of_a_search_shows_every_setting(run: Path) -> None:
     assert parsed.figures["against-0"]["layout"]["xaxis"]["type"] == "log"
     assert "type" not in parsed.figures["against-1"]["layout"]["xaxis"]
     assert sum(len(trace["x"]) for trace in parsed.figures["against-3"]["data"]) == 20  # half were not asked for it
-    text = said(parsed)
+    text = text_of(parsed)
     best = max((trial for trial in scored if trial["state"] == "complete"), key=lambda trial: trial["score"])
     assert f"Best of 40 trials: trial {best['number']}, validation accuracy" in text
     assert "Validation and test: accuracy 97 % on the validation part" in text
@@ -237,15 +237,15 @@ def test_what_lies_far_away_stands_at_the_edge() -> None:
 
 
 def test_the_best_at_the_end_of_a_range_are_told() -> None:
-    def told(best: float) -> list[str]:
+    def advice(best: float) -> list[str]:
         trials = [
             {"number": i, "rank": i + 1, "params": {"lr": best if i < 8 else 1e-3}, "score": -i, "state": "complete"}
             for i in range(60)
         ]
         return at_the_edge(Trials({"metric": "val_accuracy", "space": space()[:1], "trials": trials}))
 
-    assert told(0.099) == ["most of the best trials are at the upper end of lr (0.1); widen its range."]
-    assert told(0.01) == []
+    assert advice(0.099) == ["most of the best trials are at the upper end of lr (0.1); widen its range."]
+    assert advice(0.01) == []
 
 
 def test_ticks_of_a_logarithmic_axis_are_powers_of_ten() -> None:
@@ -267,7 +267,7 @@ def test_a_search_without_a_success_has_a_page(run: Path) -> None:
     }
     write_trials(run, {"metric": "val_accuracy", "space": space(), "trials": [trial], "how": "1 trial", "notes": []})
     write_report(run)
-    assert "No trial succeeded." in said(page(run))
+    assert "No trial succeeded." in text_of(page(run))
 
 
 # In a browser
@@ -278,8 +278,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = find_chromium()
     if program is None:
         pytest.skip("needs Chromium: none was found by its name in PATH")
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
-        yield found
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
@@ -315,8 +315,8 @@ def test_a_band_may_have_a_logarithmic_scale(browser: Browser, run: Path) -> Non
 def test_a_search_reads_back_what_it_wrote(run: Path) -> None:
     assert read_trials(run) is None
     searched(run, count=3)
-    kept = json.loads((run / "search.json").read_text())
-    assert [trial["number"] for trial in kept["trials"]] == [0, 1, 2]
+    search = json.loads((run / "search.json").read_text())
+    assert [trial["number"] for trial in search["trials"]] == [0, 1, 2]
     (run / "search.json").write_text("[]")
     with pytest.raises(FileError, match=r"search\.json is damaged"):
         write_report(run)

@@ -75,8 +75,8 @@ RNG = np.random.default_rng(0)
     ],
 )
 def test_kinds(cells: list[Any], kind: str, use: bool) -> None:
-    found = column(cells)
-    assert (found.kind, found.use) == (kind, use), found
+    plan = column(cells)
+    assert (plan.kind, plan.use) == (kind, use), plan
     as_text = column([None if cell is None else str(cell) for cell in cells])
     if not isinstance(cells[0], list):
         assert (as_text.kind, as_text.use) == (kind, use), as_text
@@ -90,7 +90,7 @@ def test_numbers_that_are_called_an_id(name: str) -> None:
         assert column(RNG.permutation(10**6)[:60], other).kind == "number"
 
 
-def told(values: Any, target: Any, name: str = "week") -> Column:
+def planned(values: Any, target: Any, name: str = "week") -> Column:
     return infer_columns(pd.DataFrame({name: values}), target_values=target)[0]
 
 
@@ -109,7 +109,7 @@ def told(values: Any, target: Any, name: str = "week") -> Column:
 )
 def test_numbers_that_count_the_rows_are_used_where_the_target_goes_with_them(name: str, target: Any) -> None:
     x = np.arange(1, 121)
-    column = told(x, target(x, np.random.default_rng(0).normal(size=120)), name)
+    column = planned(x, target(x, np.random.default_rng(0).normal(size=120)), name)
     assert (column.kind, column.use) == ("number", True)
     assert "the target goes with it" in column.reason
 
@@ -118,22 +118,28 @@ def test_numbers_that_count_the_rows_are_used_where_the_target_goes_with_them(na
 def test_numbers_that_carry_nothing_are_left_out_if_they_count_the_rows_or_are_called_an_id(kind: str) -> None:
     rng = np.random.default_rng(3)
     y = rng.choice(["a", "b", "c"], 200) if kind == "classes" else rng.lognormal(size=200)
-    for column in (told(np.arange(200), y), told(np.arange(200) * 2, y), told(rng.permutation(10**6)[:200], y, "id")):
+    for column in (
+        planned(np.arange(200), y),
+        planned(np.arange(200) * 2, y),
+        planned(rng.permutation(10**6)[:200], y, "id"),
+    ):
         assert (column.kind, column.use) == ("identifier", False)
         assert "no association with the target (p = " in column.reason
-    assert told(rng.permutation(200), y).use  # a size may be anything; only the order of the rows is an order of rows
-    assert told(np.arange(200) * 3, y).use
-    assert told(np.arange(200) / 2, y).use
+    assert planned(
+        rng.permutation(200), y
+    ).use  # a size may be anything; only the order of the rows is an order of rows
+    assert planned(np.arange(200) * 3, y).use
+    assert planned(np.arange(200) / 2, y).use
 
 
 def test_texts_in_whose_order_the_target_goes_are_left_out_with_a_hint() -> None:
     x, noise = np.arange(100), np.random.default_rng(0).normal(size=100)
     for names in ([f"W{i}" for i in x], [f"{i:04d}" for i in x]):
         names[7] = None
-        column = told(pd.Series(names, dtype=object), x + 20 * noise)
+        column = planned(pd.Series(names, dtype=object), x + 20 * noise)
         assert (column.kind, column.use) == ("identifier", False)
         assert "make a number or a date of them" in column.reason
-        assert told(pd.Series(names, dtype=object), noise).reason == "every value differs"
+        assert planned(pd.Series(names, dtype=object), noise).reason == "every value differs"
     assert infer_columns(pd.DataFrame({"week": names}), overrides={"week": "number"}, target_values=x)[0].use
 
 
@@ -147,12 +153,12 @@ def test_the_test_of_association_has_the_false_alarms_that_it_states() -> None:
 
 
 def test_cells_of_another_kind_are_counted_and_said() -> None:
-    found = column([*map(str, range(0, 1000, 5)), "unknown", "unknown", "inf", "1e400", "", "None"])
-    assert (found.kind, found.missing) == ("number", 6)
-    assert found.reason == "2 cells are no numbers ('unknown'), taken for missing; 2 infinite, taken for missing"
-    assert found.indicator
-    found = column([1.5, 2.5, np.inf, np.nan, *range(0, 1000, 5)])
-    assert (found.missing, found.reason) == (2, "1 infinite, taken for missing")
+    plan = column([*map(str, range(0, 1000, 5)), "unknown", "unknown", "inf", "1e400", "", "None"])
+    assert (plan.kind, plan.missing) == ("number", 6)
+    assert plan.reason == "2 cells are no numbers ('unknown'), taken for missing; 2 infinite, taken for missing"
+    assert plan.indicator
+    plan = column([1.5, 2.5, np.inf, np.nan, *range(0, 1000, 5)])
+    assert (plan.missing, plan.reason) == (2, "1 infinite, taken for missing")
     mixed = column(repeat(["1", "2", "3", "many"]))
     assert (mixed.kind, mixed.reason) == ("category", "4 different values; only 75% of the cells are numbers")
 
@@ -185,8 +191,8 @@ def test_a_semicolon_file_with_decimal_commas(tmp_path: Path) -> None:
 
 
 def test_signs_beside_numbers() -> None:
-    found = column(repeat(["12 %", "5.5%", "3%"]))
-    assert (found.kind, found.unit, found.reason) == ("number", "%", "without the sign '%'")
+    plan = column(repeat(["12 %", "5.5%", "3%"]))
+    assert (plan.kind, plan.unit, plan.reason) == ("number", "%", "without the sign '%'")
     assert column(repeat(["$1,000", "$2.50"])).unit == "$"
     assert column(repeat(["$1", "€2", "£3"])).kind == "category"
 
@@ -278,8 +284,8 @@ def test_overrides_of_columns_that_are_not_there_or_empty() -> None:
 
 
 def test_plans_survive_being_written() -> None:
-    for found in infer_columns(pd.DataFrame({"d": pd.date_range("2020", periods=30), "x": range(30)})):
-        assert Column.from_dict(found.to_dict()) == found
+    for column in infer_columns(pd.DataFrame({"d": pd.date_range("2020", periods=30), "x": range(30)})):
+        assert Column.from_dict(column.to_dict()) == column
 
 
 def test_names_of_many_columns_are_not_all_listed() -> None:

@@ -88,13 +88,13 @@ def same(one: PreparedTable, other: PreparedTable) -> None:
 
 @pytest.mark.parametrize("how", [{}, {"group": "owner"}, {"time": "born"}, {"split": "split"}])
 def test_in_pieces_or_at_once_is_the_same(pets: Path, how: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {"validation": 0.1, "test": 0.2, "key": KEY} | how
-    pieces = Table.read(pets, "pet").prepare(**given)
+    settings: dict[str, Any] = {"validation": 0.1, "test": 0.2, "key": KEY} | how
+    pieces = Table.read(pets, "pet").prepare(**settings)
     assert isinstance(pieces.data.x, np.memmap)
     assert isinstance(pieces.data.x_test, np.memmap)
     assert pieces.features is None
     monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
-    whole = Table.read(pets, "pet").prepare(**given)
+    whole = Table.read(pets, "pet").prepare(**settings)
     assert whole.features is not None
     same(pieces, whole)
     assert pieces.notes[1:] == whole.notes
@@ -108,11 +108,11 @@ def test_parquet_and_numbers_to_predict(folder: Path, monkeypatch: pytest.Monkey
     frame = pd.DataFrame({"size": size, "rooms": rng.integers(1, 6, N), "new": rng.random(N) < 0.5, "price": 3 * size})
     frame["rooms"] = frame["rooms"].astype("Int64").mask(rng.random(N) < 0.01)  # some pieces have none missing
     frame.to_parquet("flats.parquet")
-    given: dict[str, Any] = {"validation": 0.1, "key": KEY}
-    pieces = Table.read("flats.parquet", "price").prepare(**given)
+    settings: dict[str, Any] = {"validation": 0.1, "key": KEY}
+    pieces = Table.read("flats.parquet", "price").prepare(**settings)
     assert pieces.data.x_test is None
     monkeypatch.setattr(large, "LARGE_FRACTION", 1.0)
-    same(pieces, Table.read("flats.parquet", "price").prepare(**given))
+    same(pieces, Table.read("flats.parquet", "price").prepare(**settings))
 
 
 def test_encoding_and_separator_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +199,8 @@ def test_fit_streams_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match="not known"):
         len(table)
     net = cr.Sequential(cr.Dense(8, "relu"), cr.Dense(2, "softmax"))
-    given: dict[str, Any] = {"optimizer": cr.Adam(lr=0.02), "epochs": 20, "engine": "numpy", "progress": False}
-    run = cr.fit(net, table, validation=0.2, **given)
+    settings: dict[str, Any] = {"optimizer": cr.Adam(lr=0.02), "epochs": 20, "engine": "numpy", "progress": False}
+    run = cr.fit(net, table, validation=0.2, **settings)
     assert run.history["val_accuracy"][-1] > 0.9
     assert run.model.predict(pd.DataFrame(table.head.iloc[:3])).shape == (3,)
 
@@ -231,19 +231,19 @@ class TestCommandLine:
     QUICK = ("--epochs", "2", "--engine", "numpy", "--early-stopping", "0", "--schedule", "constant")
 
     def test_a_run_its_report_and_going_on(self, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        told = train(pets, "--target", "pet", "--out", "run", *self.QUICK)
-        assert "read in pieces" in told.stderr
-        assert "warning" not in told.stderr
+        trained = train(pets, "--target", "pet", "--out", "run", *self.QUICK)
+        assert "read in pieces" in trained.stderr
+        assert "warning" not in trained.stderr
         assert Path("run/report.html").exists()
         assert json.loads(Path("run/evaluation.json").read_text())["part"] == "test"
         train("--resume", "run", "--epochs", 4)
         train(pets, "--target", "pet", "--out", "whole", *self.QUICK[2:], "--epochs", 4)
         one, other = (Path(run, "model.safetensors").read_bytes() for run in ("run", "whole"))
         assert one == other
-        found = CliRunner().invoke(app, ["evaluate", "run", str(pets), "--json"])
-        assert found.exit_code == 0
+        evaluation = CliRunner().invoke(app, ["evaluate", "run", str(pets), "--json"])
+        assert evaluation.exit_code == 0
         result = json.loads(Path("run/result.json").read_text())
-        assert json.loads(found.stdout)["accuracy"] == result["test"]["accuracy"]
+        assert json.loads(evaluation.stdout)["accuracy"] == result["test"]["accuracy"]
         assert not files_left()
 
     def test_nothing_is_left_of_a_run_that_fails(self, pets: Path) -> None:

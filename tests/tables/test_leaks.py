@@ -82,8 +82,8 @@ def test_honest_features_are_not_suspected(name: str) -> None:
 )
 def test_real_tables_are_not_suspected(data_dir: Path, name: str, target: str) -> None:
     frame = read_table(data_dir / "tables" / f"{name}.csv", nrows=5_000)
-    told, _ = learn_target(frame[target])
-    assert suspected(frame.drop(columns=target), told.read(frame[target]), told.task) == []
+    labels, _ = learn_target(frame[target])
+    assert suspected(frame.drop(columns=target), labels.read(frame[target]), labels.task) == []
 
 
 def test_duplicates_across_the_split() -> None:

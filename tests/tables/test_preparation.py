@@ -338,10 +338,10 @@ def test_notes_name_what_is_unusual() -> None:
     train = pd.DataFrame({"a": ["1", "2", "3"], "c": ["x", "y", "x"]})
     preparation = Preprocessor.fit(train, [Column("a", "number"), Column("c", "category")])
     assert inspect_table(preparation, train).notes() == ()
-    found = inspect_table(
+    notes = inspect_table(
         preparation, pd.DataFrame({"a": [1.0, None, np.inf], "c": ["x", "z", "q"], "d": [1, 2, 3]})
     ).notes()
-    assert found == (
+    assert notes == (
         "Columns that the network was not trained on are ignored: d.",
         "a: 1 cell counted as missing, being no finite number; the first is in row 2: inf.",
         "a: 1 cell without a value; in the training rows all had one.",

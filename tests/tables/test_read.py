@@ -220,10 +220,10 @@ def test_parquet_keeps_types_and_drops_the_index_of_pandas(tmp_path: Path) -> No
     frame = pd.DataFrame({"n": [1, 2], "t": ["a", None], "b": [True, False]}, index=[7, 9])
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)
-    found = read_table(path)
-    assert list(found.columns) == ["n", "t", "b"]
-    assert [kind.kind for kind in found.dtypes] == ["i", "O", "b"]
-    assert list(found.index) == [0, 1]
+    written = read_table(path)
+    assert list(written.columns) == ["n", "t", "b"]
+    assert [kind.kind for kind in written.dtypes] == ["i", "O", "b"]
+    assert list(written.index) == [0, 1]
 
 
 def test_damaged_parquet_files(tmp_path: Path) -> None:

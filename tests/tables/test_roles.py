@@ -116,6 +116,6 @@ def test_numbers_of_a_data_frame_stay_as_they_are_in_an_estimator() -> None:
     frame = plain_frame()
     x = frame[["size", "age"]]
     for normalize in (False, True):
-        found = cr.NetClassifier(epochs=1, engine="numpy", normalize=normalize).fit(x, frame["y"])
-        largest = float(abs(np.asarray(found.model_.prepare(x))).max())
+        model = cr.NetClassifier(epochs=1, engine="numpy", normalize=normalize).fit(x, frame["y"])
+        largest = float(abs(np.asarray(model.model_.prepare(x))).max())
         assert largest > 5000 if not normalize else largest < 10

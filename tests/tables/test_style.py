@@ -105,12 +105,12 @@ def test_another_file_is_converted_refused_or_told(
     except ChainruleError:
         return
     wrong = ~np.isclose(read, new, rtol=1e-12)
-    told = [note for note in inspect_table(preparation, file).notes() if note.startswith("x:")]
-    assert not wrong.any() or told or columns[0].note, (file["x"].tolist()[:5], read[:5], columns[0])
+    notes = [note for note in inspect_table(preparation, file).notes() if note.startswith("x:")]
+    assert not wrong.any() or notes or columns[0].note, (file["x"].tolist()[:5], read[:5], columns[0])
 
 
 @pytest.mark.parametrize(
-    ("texts", "separator", "decimal", "told"),
+    ("texts", "separator", "decimal", "certain"),
     [
         (["1.163.022", "950.000"], ",", ",", False),  # two points can only separate thousands
         (["3,877E-01", "1,200E+00"], ";", ",", False),  # what stands before an exponent are decimals
@@ -130,11 +130,13 @@ def test_another_file_is_converted_refused_or_told(
         (["12", "7"], ",", ".", False),
     ],
 )
-def test_the_decimal_mark_is_told_on_all_evidence(texts: list[str], separator: str, decimal: str, told: bool) -> None:
+def test_the_decimal_mark_is_told_on_all_evidence(
+    texts: list[str], separator: str, decimal: str, certain: bool
+) -> None:
     evidence = Evidence()
     evidence.add_texts(dict.fromkeys(texts, 3))
     style = tell_style(evidence, {}, separator)
-    assert (style.decimal, bool(style.doubt)) == (decimal, told)
+    assert (style.decimal, bool(style.doubt)) == (decimal, certain)
 
 
 def test_sure_cells_of_other_columns_decide_for_groups_of_three(tmp_path: Path) -> None:
@@ -153,8 +155,8 @@ def test_a_doubt_is_always_shown_and_can_be_overruled(tmp_path: Path) -> None:
     ready = cr.Table.read(path, "y", task="regression").prepare(key=KEY)
     assert any("'y'" in note and "could be" in note for note in ready.notes)
     assert any(note.startswith("a: 2.571 is read as 2571") for note in ready.notes)
-    said = {"a": {"decimal": "."}, "y": {"decimal": ","}}
-    ready = cr.Table.read(path, "y", task="regression", columns=said).prepare(validation=0, key=KEY)
+    choices = {"a": {"decimal": "."}, "y": {"decimal": ","}}
+    ready = cr.Table.read(path, "y", task="regression", columns=choices).prepare(validation=0, key=KEY)
     assert not any("could be" in note for note in ready.notes)
     assert ready.data.y.min() == 1250
     assert ready.columns[0].high == 850

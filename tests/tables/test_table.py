@@ -77,8 +77,8 @@ def test_noise_in_the_test_rows_changes_nothing_that_is_learnt(engine: str, rows
     noisy.loc[test, "town"] = [f"nowhere {i}" for i in test]
     noisy.loc[test, "y"] = rng.choice(["good", "bad"], len(test))
     runs = []
-    for given in (clean, noisy):
-        table = Table.read(given, "y").prepare(split="part", key=KEY)
+    for source in (clean, noisy):
+        table = Table.read(source, "y").prepare(split="part", key=KEY)
         data = table.data
         runs.append((data.preparation.to_parts(), fit(net(), data, epochs=3, engine=engine, progress=False)))
     (parts, run), (other_parts, other) = runs
@@ -116,14 +116,14 @@ def test_a_table_whose_texts_are_told_apart_once_gives_the_same(part: str, monke
     monkeypatch.setattr("chainrule.tables.cells.MANY_ROWS", 1)
     coded = table.coded()
     assert isinstance(coded.frame["town"].dtype, pd.CategoricalDtype)
-    for found in (as_text, coded.prepare_rows(rows, np.arange(390, 400))):
-        assert found.columns == expected.columns
-        assert found.notes == expected.notes
-        assert found.data.feature_names == expected.data.feature_names
-        assert found.data.classes == expected.data.classes
+    for prepared in (as_text, coded.prepare_rows(rows, np.arange(390, 400))):
+        assert prepared.columns == expected.columns
+        assert prepared.notes == expected.notes
+        assert prepared.data.feature_names == expected.data.feature_names
+        assert prepared.data.classes == expected.data.classes
         for name in ("x", "y", "x_validation", "y_validation"):
-            np.testing.assert_array_equal(getattr(found.data, name), getattr(expected.data, name))
-        parts, others = found.data.preparation.to_parts(), expected.data.preparation.to_parts()
+            np.testing.assert_array_equal(getattr(prepared.data, name), getattr(expected.data, name))
+        parts, others = prepared.data.preparation.to_parts(), expected.data.preparation.to_parts()
         assert parts[0] == others[0]
         for name, values in parts[1].items():
             np.testing.assert_array_equal(values, others[1][name])
@@ -161,8 +161,8 @@ def test_training_goes_on_with_the_first_preparation() -> None:
 def test_many_categories_are_embedded() -> None:
     rng = np.random.default_rng(0)
     shop = rng.integers(0, 60, 1500)
-    given = pd.DataFrame({"shop": [f"shop {i}" for i in shop], "x": rng.normal(size=1500), "y": np.sin(shop) + 2})
-    data = Table.read(given, "y").prepare(key=KEY).data
+    rows = pd.DataFrame({"shop": [f"shop {i}" for i in shop], "x": rng.normal(size=1500), "y": np.sin(shop) + 2})
+    data = Table.read(rows, "y").prepare(key=KEY).data
     ((name, count),) = data.preparation.embedded
     assert name == "shop"
     layers = cr.Sequential(cr.Embedding((count,)), cr.Dense(32, "relu"), cr.Dense(1))
@@ -176,15 +176,15 @@ def test_the_flats_of_the_readme_keep_their_size() -> None:
     layers = cr.Sequential(cr.Dense(32, "relu"), cr.Dense(1))
     words = {"epochs": 50, "optimizer": cr.Adam(lr=0.01), "normalize_target": True, "validation": 0.2}
     run = fit(layers, Table.read(flats, target="price"), **words, progress=False, engine="numpy")
-    found = run.model.predict(pd.DataFrame({"town": ["Rome"] * 3, "size": [30, 70, 120]}))
-    np.testing.assert_allclose(found, [94_605, 211_080, 360_289], rtol=0.01)
+    prices = run.model.predict(pd.DataFrame({"town": ["Rome"] * 3, "size": [30, 70, 120]}))
+    np.testing.assert_allclose(prices, [94_605, 211_080, 360_289], rtol=0.01)
     assert any(note.startswith("size: ") for note in run.notes)
 
 
 def test_what_is_left_out_is_noted_printed_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
-    given = frame().assign(id=rng.permutation(10**6)[:120], ticket=[f"t{i}" for i in range(120)])
-    table = Table.read(given, "y")
+    rows = frame().assign(id=rng.permutation(10**6)[:120], ticket=[f"t{i}" for i in range(120)])
+    table = Table.read(rows, "y")
     run = fit(net(), table, epochs=1, validation=0.2, engine="numpy")
     printed = capsys.readouterr().err
     assert run.notes == table.prepare(validation=0.2, key=random.fold_in(random.key(0), SPLIT)).data.notes
@@ -207,8 +207,8 @@ def test_what_is_left_out_is_noted_printed_and_kept(capsys: pytest.CaptureFixtur
 def test_numbers_that_the_rules_left_out_can_be_had() -> None:
     rng = np.random.default_rng(1)
     ids = rng.permutation(10**6)[:120]
-    given = frame().assign(id=[f"{i:,}" for i in ids], user_id=ids[::-1], ticket=[f"t{i}" for i in range(120)])
-    table = Table.read(given, "y", columns={"user_id": False}).prepare(validation=0.2, key=KEY)
+    rows = frame().assign(id=[f"{i:,}" for i in ids], user_id=ids[::-1], ticket=[f"t{i}" for i in range(120)])
+    table = Table.read(rows, "y", columns={"user_id": False}).prepare(validation=0.2, key=KEY)
     numbers = table.numbers_left_out()
     assert numbers is not None
     training = ids[table.rows.train]
@@ -217,23 +217,23 @@ def test_numbers_that_the_rules_left_out_can_be_had() -> None:
 
 
 def test_rows_without_a_target_are_left_out() -> None:
-    given = frame()
-    given.loc[:9, "y"] = None
-    table = Table.read(given, "y").prepare(validation=0.0, key=KEY)
+    rows = frame()
+    rows.loc[:9, "y"] = None
+    table = Table.read(rows, "y").prepare(validation=0.0, key=KEY)
     assert len(table.data.x) == 110
     assert any("10 rows" in note for note in table.notes)
 
 
 def test_a_copy_of_the_target_is_suspected() -> None:
-    given = frame()
-    given["copy"] = np.where(given["y"] == "good", 1.5, 7.25)
-    assert any("copy" in note for note in Table.read(given, "y").prepare(key=KEY).notes)
+    rows = frame()
+    rows["copy"] = np.where(rows["y"] == "good", 1.5, 7.25)
+    assert any("copy" in note for note in Table.read(rows, "y").prepare(key=KEY).notes)
     assert not any("town" in note for note in Table.read(frame(), "y").prepare(key=KEY).notes)
 
 
 def test_rows_that_stand_in_two_parts_are_counted() -> None:
-    given = frame(60)
-    notes = Table.read(pd.concat([given, given]), "y").prepare(test=0.2, key=KEY).notes
+    pets = frame(60)
+    notes = Table.read(pd.concat([pets, pets]), "y").prepare(test=0.2, key=KEY).notes
     assert any("stand in the training rows, too" in note for note in notes)
 
 
@@ -244,7 +244,7 @@ def test_an_arrow_table_is_read_like_a_frame() -> None:
 
 
 def test_a_class_that_only_the_test_has_is_refused() -> None:
-    given = frame()
-    given.loc[given["part"] == "test", "y"] = "ugly"
+    rows = frame()
+    rows.loc[rows["part"] == "test", "y"] = "ugly"
     with pytest.raises(DataError, match="ugly"):
-        Table.read(given, "y").prepare(split="part", key=KEY)
+        Table.read(rows, "y").prepare(split="part", key=KEY)

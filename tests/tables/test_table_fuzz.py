@@ -103,9 +103,9 @@ def looked_at(frame: pd.DataFrame) -> None:
 
     refused(plan)
     for name in frame.columns[:3]:
-        found = refused(lambda name=name: learn_target(frame[name]))
-        if found is not None:
-            target, _ = found
+        learnt = refused(lambda name=name: learn_target(frame[name]))
+        if learnt is not None:
+            target, _ = learnt
             values = target.read(frame[name])
             assert len(values) == len(frame)
             assert target.task == "classification" or not np.isinf(values).any()
@@ -173,31 +173,31 @@ def test_a_table_is_read_as_it_was_written_or_refused(block: int, tmp_path: Path
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    found = bytearray(data)
+    content = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 5])):
-        at = rng.randrange(len(found)) if found else 0
+        at = rng.randrange(len(content)) if content else 0
         how = rng.randrange(9)
-        if how == 0 and found:
-            found[at] ^= 1 << rng.randrange(8)
+        if how == 0 and content:
+            content[at] ^= 1 << rng.randrange(8)
         elif how == 1:
-            del found[at:]
+            del content[at:]
         elif how == 2:
-            del found[at : at + rng.randint(1, 20)]
+            del content[at : at + rng.randint(1, 20)]
         elif how == 3:
-            found[at:at] = bytes(rng.randrange(256) for _ in range(rng.randint(1, 5)))
+            content[at:at] = bytes(rng.randrange(256) for _ in range(rng.randint(1, 5)))
         elif how == 4:
-            found[at:at] = rng.choice(
+            content[at:at] = rng.choice(
                 [b'"', b'""', b",", b";", b"\t", b"\n", b"\r", b"\r\n\r\n", b"\0", b"\xff\xfe", b"\xef\xbb\xbf"]
             )
         elif how == 5:
-            found[at:at] = found[at : at + rng.randint(1, 60)]
+            content[at:at] = content[at : at + rng.randint(1, 60)]
         elif how == 6:
-            found[:] = found.replace(b'"', b"")
+            content[:] = content.replace(b'"', b"")
         elif how == 7:
-            found[:] = found[:at] + rng.choice([b"inf", b"1e999", b"9" * 400, b"-", b"NaN", b"\xe9"]) + found[at:]
+            content[:] = content[:at] + rng.choice([b"inf", b"1e999", b"9" * 400, b"-", b"NaN", b"\xe9"]) + content[at:]
         else:
-            found[:] = found.replace(b",", b";", rng.randint(1, 3))
-    return bytes(found)
+            content[:] = content.replace(b",", b";", rng.randint(1, 3))
+    return bytes(content)
 
 
 def by_the_csv_module(path: Path, separator: str) -> list[list[str]]:
@@ -322,10 +322,10 @@ def test_a_damaged_parquet_file_is_refused_or_read_as_it_was(block: int, tmp_pat
         broken.write_bytes(bytes(data))
         expected = read_table(whole)
         looked_at(expected)
-        found = refused(lambda broken=broken: read_table(broken))
-        if found is not None and list(found.columns) == list(expected.columns):
-            looked_at(found)
-            assert found.astype(str).equals(expected.astype(str)), seed
+        table = refused(lambda broken=broken: read_table(broken))
+        if table is not None and list(table.columns) == list(expected.columns):
+            looked_at(table)
+            assert table.astype(str).equals(expected.astype(str)), seed
 
 
 # Frames with anything in them, and the same table with and without types.
@@ -353,9 +353,9 @@ def test_a_frame_of_anything_is_looked_at_or_refused(block: int) -> None:
         frame.columns = pd.Index(names, dtype=object)
         if rng.random() < 0.5:
             frame = frame.infer_objects()
-        found = refused(lambda frame=frame: read_table(frame))
-        if found is not None:
-            looked_at(found)
+        table = refused(lambda frame=frame: read_table(frame))
+        if table is not None:
+            looked_at(table)
 
 
 def random_series(rng: random.Random, n: int) -> pd.Series:
@@ -390,8 +390,8 @@ def test_a_table_means_the_same_with_and_without_types(ending: str, tmp_path: Pa
         frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path, index=False)
         from_file, typed = read_table(path), read_table(frame)
         columns = infer_columns(typed)
-        found = infer_columns(from_file)
-        for j, (column, other) in enumerate(zip(columns, found, strict=True)):
+        untyped = infer_columns(from_file)
+        for j, (column, other) in enumerate(zip(columns, untyped, strict=True)):
             assert (column.kind, column.use, column.missing, column.distinct) == (
                 other.kind, other.use, other.missing, other.distinct), (seed, column, other)  # fmt: skip
             one, two = values_of(typed.iloc[:, j], column), values_of(from_file.iloc[:, j], other)

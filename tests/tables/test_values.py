@@ -83,8 +83,8 @@ def test_numbers_of_every_type_of_series(as_type: str) -> None:
 
 
 def test_truth_values() -> None:
-    given = ["yes", "NO", " T ", "f", 1, 0, 1.0, "0", True, np.False_, "2", None, "None"]
-    np.testing.assert_array_equal(booleans(given), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, NAN, NAN, NAN])
+    values = ["yes", "NO", " T ", "f", 1, 0, 1.0, "0", True, np.False_, "2", None, "None"]
+    np.testing.assert_array_equal(booleans(values), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0, NAN, NAN, NAN])
     np.testing.assert_array_equal(booleans(pd.Series([True, None], dtype="boolean")), [1, NAN])
 
 
@@ -120,8 +120,8 @@ def test_a_category(cell: Any, text: str | None) -> None:
 
 
 def test_categories_of_many_typed_numbers() -> None:
-    given = np.tile([1.0, 2.5, NAN], 100)
-    assert categories(pd.Series(given)).tolist() == ["1", "2.5", None] * 100
+    values = np.tile([1.0, 2.5, NAN], 100)
+    assert categories(pd.Series(values)).tolist() == ["1", "2.5", None] * 100
     assert categories(pd.Series([1, 2, None], dtype="Int64")).tolist() == ["1", "2", None]
 
 
@@ -171,9 +171,9 @@ def test_typed_dates() -> None:
 
 
 def test_cells_are_not_changed_in_place() -> None:
-    given = np.array([" a ", None, "?"], object)
-    assert cells(given).tolist() == ["a", None, None]
-    assert given.tolist() == [" a ", None, "?"]
+    values = np.array([" a ", None, "?"], object)
+    assert cells(values).tolist() == ["a", None, None]
+    assert values.tolist() == [" a ", None, "?"]
 
 
 def test_values_by_the_plan() -> None:

@@ -62,8 +62,8 @@ def child(out: Path, **settings: Any) -> int:
     if pid == 0:
         code = 1
         try:
-            with open(folder / "said.txt", "a") as said:
-                os.dup2(said.fileno(), 2)
+            with open(folder / "errors.txt", "a") as log:
+                os.dup2(log.fileno(), 2)
             train(out, **settings)
             code = 0
         except BaseException:
@@ -77,8 +77,8 @@ def child(out: Path, **settings: Any) -> int:
 
 def ended(pid: int) -> int | None:
     """The exit code of a child, if it has ended."""
-    found, status = os.waitpid(pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if found else None
+    ended_pid, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended_pid else None
 
 
 def check(out: Path) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def kill_once(out: Path) -> tuple[bool, dict[str, Any]]:
 warnings.simplefilter("ignore")
 folder.mkdir(exist_ok=True)
 whole = child(folder / "whole")
-assert os.waitstatus_to_exitcode(os.waitpid(whole, 0)[1]) == 0, (folder / "said.txt").read_text()
+assert os.waitstatus_to_exitcode(os.waitpid(whole, 0)[1]) == 0, (folder / "errors.txt").read_text()
 
 lives: list[list[dict[str, Any]]] = []
 done = 0
@@ -139,13 +139,13 @@ while done < kills:
     out, chain = folder / f"run-{len(lives)}", []
     lives.append(chain)
     while done < kills:
-        over, found = kill_once(out)
+        over, left = kill_once(out)
         if over:
-            assert found["code"] == 0, (folder / "said.txt").read_text()
+            assert left["code"] == 0, (folder / "errors.txt").read_text()
             break
-        chain.append(found)
+        chain.append(left)
         done += 1
     last = child(out)
-    assert os.waitstatus_to_exitcode(os.waitpid(last, 0)[1]) == 0, (folder / "said.txt").read_text()
+    assert os.waitstatus_to_exitcode(os.waitpid(last, 0)[1]) == 0, (folder / "errors.txt").read_text()
     assert check(out)["parts"] == 0
 print(json.dumps(lives))

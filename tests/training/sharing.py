@@ -90,7 +90,7 @@ def keep(name: str, run: cr.Run) -> None:
 
 
 def diverge(**settings: Any) -> str:
-    """What is said when the cost becomes infinite."""
+    """The step and layer at which the cost becomes infinite."""
     try:
         train(cr.Dense(1), (rows, rows[:, 0]), {"optimizer": cr.SGD(1e6)} | settings)
     except cr.errors.DivergedError as error:
@@ -105,13 +105,13 @@ if where == ["one"]:
     for name, run in RUNS.items():
         for devices in (None, 2, 4) if name == "convolution" else (None, 4):
             keep(f"{name}-{devices}", run(devices=devices))
-    said = {"1": diverge(), "4": diverge(devices=4)}
+    report = {"1": diverge(), "4": diverge(devices=4)}
     for wrong in (3, 5, 0, "gpu", "cpu:9", "cuda"):
         try:
             dense(devices=wrong)
         except cr.ChainruleError as error:
-            said[str(wrong)] = str(error)
-    (folder / "said.json").write_text(json.dumps(said))
+            report[str(wrong)] = str(error)
+    (folder / "report.json").write_text(json.dumps(report))
 else:
     port, index = where
     cr.distributed.start(f"127.0.0.1:{port}", 2, int(index), start_timeout=60)
@@ -121,15 +121,15 @@ else:
     for name, run in RUNS.items():
         read.clear()
         keep(f"{name}-process-{index}", run())
-    said = {"read": sum(read), "diverged": diverge()}
+    report = {"read": sum(read), "diverged": diverge()}
     done = folder / f"run-of-{index}"
     convolution(out=done, callbacks=lambda event: cr.Decision(stop="enough") if event.epoch == 2 else None)
     keep(f"resumed-process-{index}", convolution(out=done if index == "0" else None, resume=True))
-    said["folder"] = sorted(path.name for path in done.glob("*"))
+    report["folder"] = sorted(path.name for path in done.glob("*"))
     try:
         dense(batch_size=8 if index == "0" else 4)
     except cr.errors.SettingError as error:
-        said["different"] = str(error)
+        report["different"] = str(error)
     finally:
-        (folder / f"said-{index}.json").write_text(json.dumps(said))
+        (folder / f"report-{index}.json").write_text(json.dumps(report))
     raise RuntimeError("an error of the user's, in one process")

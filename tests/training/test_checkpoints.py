@@ -64,8 +64,8 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
     """The run ends as if killed after so many checkpoints."""
     save, left = checkpoint.save, [saves]
 
-    def counting(*given: Any) -> Path:
-        path = save(*given)
+    def counting(*arguments: Any) -> Path:
+        path = save(*arguments)
         left[0] -= 1
         if left[0] == 0:
             raise Crash
@@ -137,7 +137,7 @@ def test_optax_goes_on(tmp_path: Path) -> None:
     optax = pytest.importorskip("optax")
     settings = {"engine": "jax", "optimizer": optax.adam(0.01), "epochs": 3}
     with pytest.MonkeyPatch.context() as patch:  # a transformation made of functions has no name in config.toml
-        patch.setattr(sys.modules["chainrule.training.fit"], "describe", lambda *given: {})
+        patch.setattr(sys.modules["chainrule.training.fit"], "describe", lambda *arguments: {})
         same(fit(**settings), in_pieces(tmp_path, 3, checkpoint_every=3, **settings))
 
 
@@ -166,12 +166,12 @@ def test_the_end_of_an_epoch_is_the_same_without_its_beginning(engine: str, feed
     made = feed(data, 8, cr.random.key(0), choose(engine), **words)
 
     def samples(skip: int) -> list[Any]:
-        found = []
+        rows = []
         for piece in made.epoch(3, skip):
             assert piece.before + piece.steps > skip
             for i in range(max(0, skip - piece.before), piece.steps):
-                found.append((piece.before + i, np.asarray(piece.data.y[i]).tolist()))
-        return found
+                rows.append((piece.before + i, np.asarray(piece.data.y[i]).tolist()))
+        return rows
 
     whole = samples(0)
     assert [at for at, _ in whole] == list(range(6))
@@ -184,7 +184,9 @@ def test_where_an_epoch_is_cut_into_calls_changes_nothing(engine: str, monkeypat
     settings: dict[str, Any] = {"engine": engine, "validation": 0.2, "record_steps": True, "probe_every": 2}
     calls: list[int] = []
     train = loop.Loop._train
-    monkeypatch.setattr(loop.Loop, "_train", lambda *given: calls.append(given[4] - given[3]) or train(*given))
+    monkeypatch.setattr(
+        loop.Loop, "_train", lambda *arguments: calls.append(arguments[4] - arguments[3]) or train(*arguments)
+    )
     monkeypatch.setattr(chunk_size, "SECONDS", 1e-9)
     one_by_one = fit(**settings)
     assert set(calls) == {1}
@@ -265,7 +267,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(tmp_path: Path, capsys: Any) -> None:
-    def crash(*given: Any) -> None:
+    def crash(*arguments: Any) -> None:
         raise Crash
 
     with pytest.MonkeyPatch.context() as patch:
@@ -308,13 +310,13 @@ def test_the_one_before_a_damaged_one_is_taken(damage: str, run: Path, capsys: A
         if damage == "gone":
             path.unlink()
     same(fit(validation=0.2, epochs=6), fit(run, resume=True, validation=0.2, epochs=6))
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     damaged = sorted(path.name for path in (run / "checkpoints").glob("*.damaged"))
     if damage == "gone":
-        assert said == ""
+        assert message == ""
         assert damaged == []
     else:
-        assert said.count("Going on from the one before it.") == 2
+        assert message.count("Going on from the one before it.") == 2
         assert damaged == ["step-00000024.safetensors.damaged", "step-00000025.safetensors.damaged"]
 
 
@@ -332,7 +334,7 @@ def test_every_flipped_bit_and_every_cut_is_found(run: Path, tmp_path: Path) -> 
     header = int.from_bytes(content[:8], "little") + 8
     random = np.random.default_rng(1)
     places = [*range(8), *random.integers(8, header, 150).tolist(), *random.integers(header, len(content), 50).tolist()]
-    found, path = 0, tmp_path / "step-00000001.safetensors"
+    detected, path = 0, tmp_path / "step-00000001.safetensors"
     for place in places:
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(random.integers(8))
@@ -340,10 +342,10 @@ def test_every_flipped_bit_and_every_cut_is_found(run: Path, tmp_path: Path) -> 
         try:
             tensors, recipe = checkpoint.read(path)
         except FileError:
-            found += 1
+            detected += 1
         else:  # of what fills up, such as a space in the header
             assert checkpoint.checksum(json.dumps(recipe), tensors) in content.decode("latin-1")
-    assert found > 0.95 * len(places)
+    assert detected > 0.95 * len(places)
     for end in random.integers(0, len(content), 50):
         path.write_bytes(content[:end])
         with pytest.raises(FileError):
@@ -376,9 +378,9 @@ def test_a_full_disk_does_not_end_the_training(tmp_path: Path, full: Any, capsys
         full["names"] = ("step-",) if event.epoch >= 2 else ()
 
     same(fit(), fit(run, checkpoint_every=2, callbacks=fill_up, call_every=1))
-    said = capsys.readouterr().err
-    assert said.count("No space left on device") == 1
-    assert "Training goes on, and what was saved before stays" in said
+    message = capsys.readouterr().err
+    assert message.count("No space left on device") == 1
+    assert "Training goes on, and what was saved before stays" in message
     assert steps(run)[0] == 6
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 5
     assert (run / "model.safetensors").exists()
@@ -391,8 +393,8 @@ def test_room_that_is_made_is_used(tmp_path: Path, full: Any, capsys: Any, monke
     monkeypatch.setattr(keeper, "RETRY", 0.0)
     full["names"], full["tries"] = ("step-",), 3
     fit(tmp_path, checkpoint_every=2)
-    said = capsys.readouterr().err
-    assert (said.count("No space left"), said.count("The run is saved again.")) == (1, 1)
+    message = capsys.readouterr().err
+    assert (message.count("No space left"), message.count("The run is saved again.")) == (1, 1)
     assert steps(tmp_path) == [30, 28, 26]
 
 
@@ -436,7 +438,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     path = tmp_path / "file"
     write_atomic(path, "before")
 
-    def fail(*given: Any) -> None:
+    def fail(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     for name in ("fsync", "replace"):
@@ -458,7 +460,7 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
     changed[17, 3] = np.nextafter(changed[17, 3], 9)
     swapped[[3, 4]] = swapped[[4, 3]]
     others = np.where(np.arange(46) == 5, np.where(y == "a", "b", "a"), y)
-    given: dict[str, Any] = {"data": (x, y), "sample_weight": weight, "validation": (x[:9], y[:9])}
+    settings: dict[str, Any] = {"data": (x, y), "sample_weight": weight, "validation": (x[:9], y[:9])}
     for what, change in (
         ("x", {"data": (changed, y)}),
         ("x", {"data": (swapped, y)}),
@@ -467,8 +469,8 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
         ("x of the validation", {"validation": (x[1:10], y[:9])}),
     ):
         with pytest.raises(SettingError, match=f"was started on other data: {what} was .* Resume with the same data"):
-            fit(tmp_path / "run", resume=True, epochs=6, **(given | change))
-    fit(tmp_path / "run", resume=True, epochs=6, **given)
+            fit(tmp_path / "run", resume=True, epochs=6, **(settings | change))
+    fit(tmp_path / "run", resume=True, epochs=6, **settings)
 
 
 def test_other_data_in_a_file_is_refused(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def start(folder: Path, *where: Any) -> subprocess.Popen[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def processes(results: Path) -> list[tuple[int, str]]:
     """How the two processes ended (they write beside the results of the one), and what they said."""
     port = free_port()
     both = [start(results, port, index) for index in (0, 1)]
-    said = [process.communicate(timeout=240)[1] for process in both]
-    return [(process.returncode, errors) for process, errors in zip(both, said, strict=True)]
+    outputs = [process.communicate(timeout=240)[1] for process in both]
+    return [(process.returncode, errors) for process, errors in zip(both, outputs, strict=True)]
 
 
 def difference(folder: Path, one: str, other: str) -> float:
@@ -74,13 +74,13 @@ def test_two_processes_give_the_same_weights(results: Path, processes: Any, run:
 
 
 def test_all_devices_find_the_step_where_the_cost_became_infinite(results: Path, processes: Any) -> None:
-    said = json.loads((results / "said.json").read_text())
-    assert said["1"] == said["4"] != "finite"
-    assert [json.loads((results / f"said-{i}.json").read_text())["diverged"] for i in (0, 1)] == [said["1"]] * 2
+    steps = json.loads((results / "report.json").read_text())
+    assert steps["1"] == steps["4"] != "finite"
+    assert [json.loads((results / f"report-{i}.json").read_text())["diverged"] for i in (0, 1)] == [steps["1"]] * 2
 
 
 def test_each_process_reads_its_share_and_the_first_one_writes(results: Path, processes: Any) -> None:
-    first, second = (json.loads((results / f"said-{i}.json").read_text()) for i in (0, 1))
+    first, second = (json.loads((results / f"report-{i}.json").read_text()) for i in (0, 1))
     # 3 epochs of 11 batches, of which each process reads half; the 2 samples left over are read by both. Before, some
     # stretches are read that tell the data apart: of so small a file everything.
     assert first["read"] == second["read"] == 90 + 3 * (88 // 2 + 2)
@@ -97,14 +97,14 @@ def test_a_run_of_two_processes_goes_on_from_what_the_first_one_wrote(
 
 def test_different_settings_and_an_error_in_one_process_end_both(results: Path, processes: Any) -> None:
     (first, errors), (second, _) = processes
-    said = json.loads((results / "said-1.json").read_text())["different"]
-    assert "batch_size = 4, and process 0 8" in said
+    message = json.loads((results / "report-1.json").read_text())["different"]
+    assert "batch_size = 4, and process 0 8" in message
     assert (first, second) == (1, 1)
     assert "PeerError: Another process of this run has ended" in errors
 
 
 @pytest.mark.parametrize(
-    ("devices", "said"),
+    ("devices", "message"),
     [
         ("3", "cannot share a batch of 8 samples equally: use batch_size=6 or 9"),
         ("5", "devices=5: there are cpu (4 devices)"),
@@ -114,8 +114,8 @@ def test_different_settings_and_an_error_in_one_process_end_both(results: Path, 
         ("cuda", "Unknown device 'cuda'"),
     ],
 )
-def test_wrong_devices_are_errors_that_say_what_there_is(results: Path, devices: str, said: str) -> None:
-    assert said in json.loads((results / "said.json").read_text())[devices]
+def test_wrong_devices_are_errors_that_say_what_there_is(results: Path, devices: str, message: str) -> None:
+    assert message in json.loads((results / "report.json").read_text())[devices]
 
 
 def test_numpy_knows_no_devices() -> None:
@@ -148,7 +148,7 @@ def test_blocks_have_the_order_of_resident_data_and_only_their_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ({"coordinator": "nowhere"}, 'coordinator is "host:port"'),
         ({"coordinator": "127.0.0.1:9", "processes": 0}, "processes is at least 1"),
@@ -156,6 +156,6 @@ def test_blocks_have_the_order_of_resident_data_and_only_their_share() -> None:
         ({"start_timeout": 0}, "Timeouts are seconds above 0"),
     ],
 )
-def test_wrong_places_to_meet_are_errors(words: dict[str, Any], said: str) -> None:
-    with pytest.raises(cr.errors.SettingError, match=said):
+def test_wrong_places_to_meet_are_errors(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(cr.errors.SettingError, match=message):
         cr.distributed.start(**words)

@@ -71,9 +71,9 @@ class TestValidation:
     def test_evaluate_gives_the_recorded_numbers(self) -> None:
         xv, yv = x[:20] + 0.1, y[:20]
         run = fit(validation=(xv, yv))
-        found = run.evaluate(xv, yv)
-        assert found["loss"] == pytest.approx(run.history["val_loss"][-1], rel=1e-12)
-        assert found["accuracy"] == run.history["val_accuracy"][-1] == np.mean(run.model.predict(xv) == yv)
+        scores = run.evaluate(xv, yv)
+        assert scores["loss"] == pytest.approx(run.history["val_loss"][-1], rel=1e-12)
+        assert scores["accuracy"] == run.history["val_accuracy"][-1] == np.mean(run.model.predict(xv) == yv)
 
 
 class TestHistory:
@@ -106,9 +106,9 @@ class TestHistory:
     def test_training_metrics_are_means_over_the_epoch(self) -> None:
         """With a learning rate of 0 they are those of the model itself, the short last batch included."""
         run = fit(optimizer=cr.SGD(0.0))
-        found = run.evaluate(x, y)
-        assert run.history["loss"] == pytest.approx([found["loss"]] * 3, rel=1e-12)
-        assert run.history["accuracy"] == pytest.approx([found["accuracy"]] * 3)
+        scores = run.evaluate(x, y)
+        assert run.history["loss"] == pytest.approx([scores["loss"]] * 3, rel=1e-12)
+        assert run.history["accuracy"] == pytest.approx([scores["accuracy"]] * 3)
 
     def test_the_learning_rate_of_the_last_step_is_recorded(self) -> None:
         schedule = cr.schedules.Cosine(0.4)
@@ -376,18 +376,18 @@ class TestTargets:
 
     @pytest.mark.parametrize("labels", [(0, 1), ("no", "yes"), (False, True)])
     def test_binary(self, labels: tuple[Any, Any]) -> None:
-        given = np.array(labels)[y]
-        run = fit(cr.Dense(1, "sigmoid"), (x, given), epochs=20, optimizer=cr.Adam(0.1))
+        targets = np.array(labels)[y]
+        run = fit(cr.Dense(1, "sigmoid"), (x, targets), epochs=20, optimizer=cr.Adam(0.1))
         assert run.history["accuracy"][-1] > 0.8
-        assert run.evaluate(x, given)["accuracy"] == np.mean(run.model.predict(x) == given)
+        assert run.evaluate(x, targets)["accuracy"] == np.mean(run.model.predict(x) == targets)
 
     def test_multilabel(self) -> None:
         both = np.column_stack([x[:, 0] > 0, x[:, 1] > 10]).astype(int)
         run = fit(cr.Dense(2, "sigmoid"), (x, both), epochs=60, optimizer=cr.Adam(0.1))
         assert run.model.target.task == "multilabel"
         assert run.model.predict(x).shape == (60, 2)
-        found = run.evaluate(x, both)["accuracy"]
-        assert found == np.mean((run.model.predict(x) == both).all(axis=1)) > 0.85
+        scores = run.evaluate(x, both)["accuracy"]
+        assert scores == np.mean((run.model.predict(x) == both).all(axis=1)) > 0.85
 
     def test_one_hot_rows_are_labels(self) -> None:
         first, second = fit(), fit(data=(x, np.eye(2)[y]))

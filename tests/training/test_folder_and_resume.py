@@ -112,8 +112,8 @@ def test_what_becomes_of_the_rate_when_more_epochs_follow_a_schedule_is_told(
     fit(tmp_path / "run", **cosine, resume=True)
     assert capsys.readouterr().err == ""
     resumed = fit(tmp_path / "run", **cosine | {"epochs": 8}, resume=True)
-    said = capsys.readouterr().err
-    assert "Cosine(0.4) over 8 epochs now, not 4: after epoch 4 it is 0.2, where it had come to 0." in said
+    message = capsys.readouterr().err
+    assert "Cosine(0.4) over 8 epochs now, not 4: after epoch 4 it is 0.2, where it had come to 0." in message
     assert resumed.history["lr"][3] < 0.1 < resumed.history["lr"][4]
     # A schedule that knows no end has nothing to tell.
     steps = {"optimizer": cr.SGD(cr.schedules.StepDecay(0.4, 0.5, 2)), "epochs": 4}

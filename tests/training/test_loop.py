@@ -34,8 +34,8 @@ def fit(engine: str, net: Any = None, **settings: Any) -> cr.Run:
 
 
 def same(one: Any, other: Any, tolerance: float = 0.0) -> None:
-    found, expected = (sorted(tree.leaves_with_path(v), key=lambda leaf: leaf[0]) for v in (one, other))
-    for (path, a), (_, b) in zip(found, expected, strict=True):
+    actual, expected = (sorted(tree.leaves_with_path(v), key=lambda leaf: leaf[0]) for v in (one, other))
+    for (path, a), (_, b) in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg="/".join(path))
 
 

@@ -24,9 +24,9 @@ def test_is_the_run_on_targets_standardized_by_hand(engine: str) -> None:
     np.testing.assert_allclose(
         run.model.predict(DIABETES.x), by_hand.model.predict(DIABETES.x) * std + mean, rtol=1e-12
     )
-    found = run.evaluate(DIABETES.x, y)
-    assert found["mae"] == pytest.approx(np.abs(run.model.predict(DIABETES.x) - y).mean(), rel=1e-12)
-    assert found["r2"] == pytest.approx(1 - np.mean((run.model.predict(DIABETES.x) - y) ** 2) / y.var(), rel=1e-9)
+    scores = run.evaluate(DIABETES.x, y)
+    assert scores["mae"] == pytest.approx(np.abs(run.model.predict(DIABETES.x) - y).mean(), rel=1e-12)
+    assert scores["r2"] == pytest.approx(1 - np.mean((run.model.predict(DIABETES.x) - y) ** 2) / y.var(), rel=1e-9)
 
 
 def test_each_output_has_its_own_unit_and_validation_does_not_set_it() -> None:

@@ -113,7 +113,7 @@ def test_after_the_last_step_the_run_is_finished_first(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*given: Any) -> None:
+    def fail(*arguments: Any) -> None:
         raise cr.errors.FileError("no room.")
 
     monkeypatch.setattr(checkpoint, "save", fail)
@@ -264,12 +264,12 @@ def test_a_long_epoch_does_not_keep_it_waiting(engine: str, number: int, code: i
             assert process.poll() is None
         process.send_signal(number)
         before = time.monotonic()
-        _, said = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
         took = time.monotonic() - before
     assert took < 10 * chunk_size.SECONDS
     if number == signal.SIGINT:
         assert process.returncode in (code, 130, -signal.SIGINT)  # an uncaught KeyboardInterrupt
-        assert "keeps it. To go on: the same call of fit with resume=True" in said
+        assert "keeps it. To go on: the same call of fit with resume=True" in message
     else:
         assert process.returncode == code
     (step, path), *_ = checkpoint.files(tmp_path / "run")

@@ -82,10 +82,10 @@ def test_penalties_are_those_of_the_lecture_and_for_weights_only() -> None:
         "batch_norm_1": {"gamma": np.array([7.0]), "beta": np.array([7.0])},
     }
     zero = tree.map(np.zeros_like, params)
-    found = add_penalty(zero, params, l1=0.4, l2=0.6, samples=10.0)
-    np.testing.assert_allclose(found["dense_1"]["weight"], [[0.04 + 0.12, -0.04 - 0.18]], rtol=1e-12)
-    assert found["dense_1"]["bias"] == 0.0
-    assert found["batch_norm_1"] == zero["batch_norm_1"]
+    gradient = add_penalty(zero, params, l1=0.4, l2=0.6, samples=10.0)
+    np.testing.assert_allclose(gradient["dense_1"]["weight"], [[0.04 + 0.12, -0.04 - 0.18]], rtol=1e-12)
+    assert gradient["dense_1"]["bias"] == 0.0
+    assert gradient["batch_norm_1"] == zero["batch_norm_1"]
     assert add_penalty(zero, params, 0.0, 0.0, 10.0) is zero
 
 

@@ -47,9 +47,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cls.__init__, "__defaults__", defaults)
 
 
-def fit(given: Any, **settings: Any) -> Any:
+def fit(data: Any, **settings: Any) -> Any:
     fixed: dict[str, Any] = {"epochs": 3, "batch_size": 8, "optimizer": cr.SGD(0.1, momentum=0.9)}
-    return cr.fit(NET, given, **(fixed | {"engine": "numpy", "progress": False} | settings))
+    return cr.fit(NET, data, **(fixed | {"engine": "numpy", "progress": False} | settings))
 
 
 def feed(n: int, batch_size: int, engine: str = "numpy", **words: Any) -> StreamingLoader:
@@ -79,13 +79,13 @@ def test_every_sample_comes_once_in_an_epoch(n: int, engine: str) -> None:
     for epoch in (1, 2, 1):
         seen, steps, shapes = [], 0, set()
         for piece in streamed.epoch(epoch):
-            found = Batch(*(np.asarray(a)[: piece.steps] for a in piece.data))
-            counts = found.weight > 0
-            np.testing.assert_array_equal(found.x[..., 0], found.y)
-            np.testing.assert_array_equal(found.weight, (found.y + 1) * counts)
+            batches = Batch(*(np.asarray(a)[: piece.steps] for a in piece.data))
+            counts = batches.weight > 0
+            np.testing.assert_array_equal(batches.x[..., 0], batches.y)
+            np.testing.assert_array_equal(batches.weight, (batches.y + 1) * counts)
             assert counts[:-1].all()  # full batches first, then one short one at most
             assert counts[-1].any()
-            seen += found.y[counts].tolist()
+            seen += batches.y[counts].tolist()
             steps += piece.steps
             shapes.add(tuple(a.shape for a in piece.data))
         assert sorted(seen) == list(range(n))
@@ -142,8 +142,8 @@ def test_it_equals_a_loop_over_the_same_batches_in_memory(engine: str, data: cr.
         for piece in order.epoch(epoch):
             for at, counts in zip(piece.data.y[: piece.steps], piece.data.weight > 0, strict=False):
                 batch = Batch(*(a[at] for a in ready.train))
-                state, found = cr.training.step(recipe, state, batch._replace(weight=batch.weight * counts))
-                total, weight = total + found.cost, weight + found.weight
+                state, metrics = cr.training.step(recipe, state, batch._replace(weight=batch.weight * counts))
+                total, weight = total + metrics.cost, weight + metrics.weight
         costs.append(total / weight)
     np.testing.assert_allclose(run.history["loss"], costs, rtol=1e-5)
     for a, b in zip(tree.leaves(run.model.params), tree.leaves(state.params), strict=True):
@@ -180,12 +180,12 @@ def test_all_kinds_of_sources_train_the_same(data: cr.data.Stream, tmp_path: Pat
 def test_evaluation_and_prediction_read_in_parts(engine: str, data: cr.data.Stream, tmp_path: Path) -> None:
     run = fit(data, engine=engine, validation=data)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    found = run.evaluate(x, y)
-    for given in ((data,), (mapped, y), (data, y)):
-        assert run.evaluate(*given) == pytest.approx(found, rel=1e-5)
-    assert run.history["val_accuracy"][-1] == pytest.approx(found["accuracy"])
-    for given in (data, mapped):
-        np.testing.assert_allclose(run.model.predict_proba(given, batch_size=4), run.model.predict_proba(x), rtol=1e-5)
+    scores = run.evaluate(x, y)
+    for rows in ((data,), (mapped, y), (data, y)):
+        assert run.evaluate(*rows) == pytest.approx(scores, rel=1e-5)
+    assert run.history["val_accuracy"][-1] == pytest.approx(scores["accuracy"])
+    for rows in (data, mapped):
+        np.testing.assert_allclose(run.model.predict_proba(rows, batch_size=4), run.model.predict_proba(x), rtol=1e-5)
     assert run.model.predict(data).tolist() == run.model.predict(x).tolist()
 
 

@@ -20,11 +20,11 @@ from chainrule.tuning import SearchResult, log_uniform, search, uniform
 TRIALS = 16
 
 
-def hunt(study: Any, sampler: str = "random", **given: Any) -> SearchResult:
+def hunt(study: Any, sampler: str = "random", **settings: Any) -> SearchResult:
     space = {"optimizer.lr": log_uniform(1e-3, 1.0), "l2": uniform(0.0, 1.0)}
     return search(
         cr.mlp([4, 8, 3]), cr.data.load("iris"), space, trials=TRIALS, epochs=3, batch=4, sampler=sampler, study=study,
-        engine="numpy", progress=False, **given,
+        engine="numpy", progress=False, **settings,
     )  # fmt: skip
 
 

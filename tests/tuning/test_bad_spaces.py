@@ -94,7 +94,7 @@ def test_an_argument_of_the_function_must_not_be_called_like_a_setting(flowers: 
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"trials": 0}, "trials must be a whole number of at least 1"),
         ({"trials": 2.5}, "trials must be a whole number"),
@@ -120,6 +120,6 @@ def test_an_argument_of_the_function_must_not_be_called_like_a_setting(flowers: 
         ({"space": {"epochs": integer(1, 3)}, "stages": "halving"}, "'epochs' is shared out by stages"),
     ],
 )
-def test_a_search_that_cannot_be(given: dict[str, Any], message: str, flowers: dict[str, Any]) -> None:
+def test_a_search_that_cannot_be(settings: dict[str, Any], message: str, flowers: dict[str, Any]) -> None:
     with pytest.raises(ChainruleError, match=message):
-        search(**flowers | {"space": {"l2": uniform(0, 1)}, "callbacks": never} | given)
+        search(**flowers | {"space": {"l2": uniform(0, 1)}, "callbacks": never} | settings)

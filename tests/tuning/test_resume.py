@@ -50,33 +50,33 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(done) == 6  # a batch of four, and two of the next that are done before the others
     assert len(under_way) == 2
 
-    found = hunt(path)
+    result = hunt(path)
     whole = hunt(None)
-    complete = [trial for trial in found.study.trials if trial.state == TrialState.COMPLETE]
+    complete = [trial for trial in result.study.trials if trial.state == TrialState.COMPLETE]
     # No point is lost, and none is trained twice; the values are those of a search that was never interrupted.
     assert Counter(map(point, complete)) == Counter(map(point, whole.study.trials))
     assert {trial.number: point(trial) for trial in complete if trial.number in done} == done
     values = {point(trial): trial.value for trial in whole.study.trials}
     assert {point(trial): trial.value for trial in complete} == values
     # What was under way failed, and was trained again: the same values at the same position of the search.
-    failed = [trial for trial in found.study.trials if trial.state == TrialState.FAIL]
+    failed = [trial for trial in result.study.trials if trial.state == TrialState.FAIL]
     assert {point(trial) for trial in failed} == under_way
     again = {trial.user_attrs["claim"]["position"]: point(trial) for trial in complete}
     assert {trial.user_attrs["claim"]["position"]: point(trial) for trial in failed}.items() <= again.items()
-    assert len(found.leaderboard) == TRIALS
-    assert found.settings == whole.settings
-    assert found.best.history["val_accuracy"][-1] == found.score  # its weights are made again if need be
+    assert len(result.leaderboard) == TRIALS
+    assert result.settings == whole.settings
+    assert result.best.history["val_accuracy"][-1] == result.score  # its weights are made again if need be
 
 
 @pytest.mark.parametrize(("stages", "epoch"), [("halving", 11), ("coarse_to_fine", 6), ("coarse_to_fine", 20)])
 def test_a_killed_search_with_stages_goes_on_as_if_nothing_had_been(stages: str, epoch: int, tmp_path: Path) -> None:
     path = tmp_path / "search.journal"
-    given: dict[str, Any] = {"stages": stages}
+    settings: dict[str, Any] = {"stages": stages}
     assert finish(start(path, "random", "--kill-after", epoch, "--stages", stages)) == -signal.SIGKILL
-    found, whole = hunt(path, **given), hunt(None, **given)
-    ends = [Counter((tuple(t.settings.items()), t.state, t.epochs) for t in each.trials) for each in (found, whole)]
+    result, whole = hunt(path, **settings), hunt(None, **settings)
+    ends = [Counter((tuple(t.settings.items()), t.state, t.epochs) for t in each.trials) for each in (result, whole)]
     assert ends[0] == ends[1]
-    assert found.settings == whole.settings
+    assert result.settings == whole.settings
 
 
 def test_a_finished_search_trains_nothing_again(tmp_path: Path) -> None:

@@ -56,12 +56,12 @@ def test_conditions_decide_what_is_asked_for() -> None:
             "optimizer": choice("sgd", "adam", "rmsprop"),
         }
     )
-    found = [space.point(np.random.default_rng(i).random(4).tolist()) for i in range(100)]
-    for values in found:
+    points = [space.point(np.random.default_rng(i).random(4).tolist()) for i in range(100)]
+    for values in points:
         assert ("momentum" in values) == (values["optimizer"] == "sgd")
         assert ("nesterov" in values) == (values.get("momentum") == 0.9)
         assert (values["lr"] >= 1.0) == (values["optimizer"] == "sgd")
-    assert {values["optimizer"] for values in found} == {"sgd", "adam", "rmsprop"}
+    assert {values["optimizer"] for values in points} == {"sgd", "adam", "rmsprop"}
 
 
 def test_probes_reach_every_end_of_every_range() -> None:
@@ -133,7 +133,7 @@ def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("space", "message"),
     [
         ({}, "space is a mapping"),
         ([("lr", 1)], "space is a mapping"),
@@ -148,6 +148,6 @@ def test_a_range_that_is_none_is_refused(make: Any, message: str) -> None:
         ({"a": choice(1, 2).when("b", 1), "b": choice(1, 2).when("a", 1)}, "in a circle"),
     ],
 )
-def test_a_space_that_is_none_is_refused(given: Any, message: str) -> None:
+def test_a_space_that_is_none_is_refused(space: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
-        Space(given)
+        Space(space)

@@ -49,7 +49,7 @@ def test_coarse_to_fine_has_all_trials_and_ends_with_all_epochs(trials: int, epo
 
 
 @pytest.mark.parametrize(
-    ("given", "trials", "epochs", "message"),
+    ("stages", "trials", "epochs", "message"),
     [
         ("coarse_to_fin", 10, 10, "did you mean 'coarse_to_fine'"),
         ("coarse_to_fine", 3, 10, "at least 4 trials"),
@@ -62,9 +62,9 @@ def test_coarse_to_fine_has_all_trials_and_ends_with_all_epochs(trials: int, epo
         ([4], 4, 3, "a list of chainrule.tuning.Stage"),
     ],
 )
-def test_stages_that_cannot_be(given: Any, trials: int, epochs: int, message: str) -> None:
+def test_stages_that_cannot_be(stages: Any, trials: int, epochs: int, message: str) -> None:
     with pytest.raises(ChainruleError, match=message):
-        plan(given, trials, epochs)
+        plan(stages, trials, epochs)
 
 
 @pytest.mark.parametrize(

@@ -23,19 +23,19 @@ def stored(path: Path) -> optuna.Study:
 def test_a_search_may_be_made_longer(tmp_path: Path, line: dict[str, Any]) -> None:
     space, path = {"optimizer.lr": log_uniform(0.01, 1.0)}, tmp_path / "search.journal"
     search(**line, space=space, trials=3, epochs=1, study=path)
-    found = search(**line, space=space, trials=7, epochs=1, study=path)
-    assert [t.settings for t in found.trials] == [
+    result = search(**line, space=space, trials=7, epochs=1, study=path)
+    assert [t.settings for t in result.trials] == [
         t.settings for t in search(**line, space=space, trials=7, epochs=1).trials
     ]
 
 
 def test_what_was_trained_before_counts_for_the_budget(tmp_path: Path, line: dict[str, Any]) -> None:
-    given = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 20, "epochs": 2, "batch": 2}
-    search(**given, study=tmp_path / "search.journal", max_epochs=8)
+    settings = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 20, "epochs": 2, "batch": 2}
+    search(**settings, study=tmp_path / "search.journal", max_epochs=8)
     events: list[Any] = []
-    found = search(**given, study=tmp_path / "search.journal", max_epochs=8, callbacks=events.append)
-    assert (len(found.trials), events) == (4, [])
-    assert len(search(**given, study=tmp_path / "search.journal", max_epochs=12).trials) == 6
+    result = search(**settings, study=tmp_path / "search.journal", max_epochs=8, callbacks=events.append)
+    assert (len(result.trials), events) == (4, [])
+    assert len(search(**settings, study=tmp_path / "search.journal", max_epochs=12).trials) == 6
 
 
 def test_databases_and_studies_of_optuna_do_as_well(tmp_path: Path, line: dict[str, Any]) -> None:
@@ -45,23 +45,23 @@ def test_databases_and_studies_of_optuna_do_as_well(tmp_path: Path, line: dict[s
     assert [t.settings for t in more.trials][:2] == [t.settings for t in first.trials]
     other = search(**line, space=space, trials=1, epochs=2, study=url, name="two")  # another experiment beside it
     assert len(other.trials) == 1
-    own = optuna.create_study(direction="minimize")
-    assert search(**line, space=space, trials=2, epochs=1, study=own).study is own
+    study = optuna.create_study(direction="minimize")
+    assert search(**line, space=space, trials=2, epochs=1, study=study).study is study
     with pytest.raises(SettingError, match="The metric of this search is to minimize"):
         search(**line, space=space, trials=2, epochs=1, study=optuna.create_study(direction="maximize"))
 
 
 def test_only_plain_objects_of_optuna_are_stored(tmp_path: Path, line: dict[str, Any]) -> None:
     space = {"optimizer": choice(cr.SGD(0.5), cr.SGD(0.1, momentum=0.5)), "l2": log_uniform(1e-6, 1e-3)}
-    given = {name: value for name, value in line.items() if name != "optimizer"}
-    search(**given, space=space, trials=3, epochs=1, study=tmp_path / "search.journal")
+    settings = {name: value for name, value in line.items() if name != "optimizer"}
+    search(**settings, space=space, trials=3, epochs=1, study=tmp_path / "search.journal")
     table = stored(tmp_path / "search.journal").trials_dataframe()
     assert set(table["params_optimizer"]) <= {"SGD(0.5)", "SGD(0.1, 0.5)", "SGD(0.1, momentum=0.5)"}
     assert table["state"].tolist() == ["COMPLETE"] * 3
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "difference"),
     [
         ({"epochs": 2}, "epochs: 1 there, 2 now"),
         ({"space": {"optimizer.lr": log_uniform(0.01, 2.0)}}, r"space: optimizer.lr: log_uniform\(0.01, 1.0\) there"),
@@ -73,12 +73,12 @@ def test_only_plain_objects_of_optuna_are_stored(tmp_path: Path, line: dict[str,
     ],
 )
 def test_a_study_of_another_experiment_is_refused(
-    change: dict[str, Any], told: str, tmp_path: Path, line: dict[str, Any]
+    change: dict[str, Any], difference: str, tmp_path: Path, line: dict[str, Any]
 ) -> None:
-    given = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 2, "epochs": 1}
-    search(**given, study=tmp_path / "search.journal")
-    with pytest.raises(SettingError, match=rf"holds a study 'chainrule' of another experiment:[\s\S]*{told}"):
-        search(**given | change, study=tmp_path / "search.journal")
+    settings = line | {"space": {"optimizer.lr": log_uniform(0.01, 1.0)}, "trials": 2, "epochs": 1}
+    search(**settings, study=tmp_path / "search.journal")
+    with pytest.raises(SettingError, match=rf"holds a study 'chainrule' of another experiment:[\s\S]*{difference}"):
+        search(**settings | change, study=tmp_path / "search.journal")
 
 
 def test_other_data_is_another_experiment(tmp_path: Path, line: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def test_a_study_that_something_else_made_is_refused(line: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("url", "message"),
     [
         ("{folder}", "is a folder; give the path of a file in it"),
         ("{folder}/text/search.journal", "cannot be reached: File exists"),
@@ -107,11 +107,11 @@ def test_a_study_that_something_else_made_is_refused(line: dict[str, Any]) -> No
         ("redis://localhost", "cannot be reached"),
     ],
 )
-def test_a_storage_that_cannot_be_reached(given: str, message: str, tmp_path: Path, line: dict[str, Any]) -> None:
+def test_a_storage_that_cannot_be_reached(url: str, message: str, tmp_path: Path, line: dict[str, Any]) -> None:
     (tmp_path / "text").write_text("lr,score\n0.1,0.9\n")
-    with pytest.raises(FileError, match=message) as found:
-        search(**line, space={"optimizer.lr": log_uniform(0.01, 1.0)}, study=given.format(folder=tmp_path))
-    assert "secret" not in str(found.value)
+    with pytest.raises(FileError, match=message) as error:
+        search(**line, space={"optimizer.lr": log_uniform(0.01, 1.0)}, study=url.format(folder=tmp_path))
+    assert "secret" not in str(error.value)
 
 
 def test_what_is_no_storage_is_refused(line: dict[str, Any]) -> None:
