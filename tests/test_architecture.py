@@ -23,7 +23,6 @@ import chainrule
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "chainrule"
 FILES = sorted(SOURCE.rglob("*.py"))
-TESTS = {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "tests").rglob("*.py"))}
 
 parse = functools.cache(ast.parse)  # several rules read each file
 
@@ -376,10 +375,6 @@ WITH_PRIVATE_WORDS = {
 }
 
 
-#: The same in tests/: folders and files.
-TESTS_WITH_PRIVATE_WORDS = {"training"}  # `Position.own` is implemented there
-
-
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """(line, name) of every variable, parameter, attribute, function and class."""
     for node in ast.walk(tree):
@@ -398,7 +393,7 @@ def private_names(code: str) -> list[tuple[int, str]]:
 
 def test_names_say_what_a_thing_is() -> None:
     files = {path_of(file): file for file in FILES if room_of_file(file) not in WITH_PRIVATE_WORDS}
-    files |= {path: file for path, file in TESTS.items() if path.split("/")[1] not in TESTS_WITH_PRIVATE_WORDS}
+    files |= {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "tests").rglob("*.py"))}
     names = [(path, *name) for path, file in files.items() for name in private_names(file.read_text())]
     assert [f"{path}:{line}: {name}" for path, line, name in names] == []
 

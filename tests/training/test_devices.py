@@ -126,7 +126,7 @@ def test_numpy_knows_no_devices() -> None:
 class Second(NumpyEngine):
     """The second of two processes."""
 
-    def own(self, batch_size: int) -> slice:
+    def local(self, batch_size: int) -> slice:
         return slice(batch_size // 2, batch_size)
 
 
