@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.experiments.data import training_table
+from chainrule.experiments.commands import run
+from chainrule.experiments.data import prepare_table, read_named_table
+from chainrule.experiments.listener import QUIET
 from chainrule.experiments.presets import TrainSettings
-from chainrule.experiments.single import train_run
 
 RESULT = Path(__file__).parent / "results" / "tables.md"
 
@@ -53,11 +54,12 @@ def ours(settings: TrainSettings) -> tuple[float, float]:
     """Score and seconds of what the command line does."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        trained = train_run(settings, out=Path(folder, "run"), progress=False)
+        trained = run(settings, out=Path(folder, "run"), listener=QUIET)
         seconds = time.perf_counter() - start
-    assert trained.test is not None
-    predicted = trained.run.model.predict(trained.test.x)
-    return score(predicted, trained.test.y, trained.data.task == "regression"), seconds
+    test = trained.plan.test
+    assert test is not None
+    predicted = trained.model.predict(test.x)
+    return score(predicted, test.y, trained.data.task == "regression"), seconds
 
 
 def score(predicted: np.ndarray, true: np.ndarray, regression: bool) -> float:
@@ -76,7 +78,7 @@ def peers(settings: TrainSettings) -> dict[str, tuple[float, float]]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    table = training_table(settings)
+    table = prepare_table(read_named_table(settings), settings)
     data, rows = table.data, table.rows
     used = [column for column in table.columns if column.use]
     frame = table.features[[column.name for column in used]].copy()

@@ -29,8 +29,7 @@ from chainrule import tree
 from chainrule.data import Target, read_idx, read_idx_folder, read_image_folder, read_npz
 from chainrule.data.npz import read_npz_features
 from chainrule.errors import ChainruleError
-from chainrule.experiments.plan import early_stopping, find_loss
-from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.presets import TrainSettings, complete, early_stopping, find_loss, network, optimizer
 from chainrule.experiments.settings import read_settings
 from chainrule.tables.columns import Column
 from chainrule.tables.preprocessor import Preprocessor

@@ -5,6 +5,7 @@ from . import augment as augment
 from . import data as data
 from . import errors as errors
 from . import evaluation as evaluation
+from . import experiments as experiments
 from . import export as export
 from . import graph as graph
 from . import initializers as initializers
@@ -31,6 +32,7 @@ from .estimators import NetClassifier as NetClassifier
 from .estimators import NetRegressor as NetRegressor
 from .evaluation.ensemble_gain import EnsembleGain as EnsembleGain
 from .evaluation.ensemble_gain import ensemble_gain as ensemble_gain
+from .experiments import train as train
 from .finders import find_batch_size as find_batch_size
 from .finders import find_l2 as find_l2
 from .finders import find_lr as find_lr

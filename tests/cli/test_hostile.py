@@ -132,7 +132,7 @@ def test_memory_that_runs_out_is_said(chainrule: Any, monkeypatch: pytest.Monkey
         def full(*_: Any, error: Exception = error, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr("chainrule.experiments.single.find_task", full)
+        monkeypatch.setattr("chainrule.experiments.commands.make_plan", full)
         assert "more memory than there is" in chainrule("train", "iris", code=2).stderr
 
 

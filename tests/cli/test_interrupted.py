@@ -58,8 +58,8 @@ def outcome(run: Path) -> Any:
 
 
 AT_THE_END = (
-    "chainrule.experiments.evaluate.judge",
-    "chainrule.experiments.evaluate.write_evaluation",
+    "chainrule.experiments.evaluation.evaluate_run",
+    "chainrule.experiments.evaluation.write_evaluation",
     "chainrule.report.page.render",
 )
 
@@ -69,7 +69,7 @@ AT_THE_END = (
     ("kind", "place"),
     [
         ("train", "chainrule.training.decisions.is_best"),
-        ("train", "chainrule.experiments.single.write_result"),
+        ("train", "chainrule.experiments.single.save_result"),
         *((kind, place) for kind in KINDS for place in AT_THE_END[:: 1 if kind == "train" else 2]),
         ("seeds", "chainrule.experiments.seeds.ensemble_gain"),
         ("seeds", "chainrule.experiments.seeds.write_members"),
@@ -92,7 +92,7 @@ def test_a_signal_in_any_phase_is_heeded_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("number", CODES)
-@pytest.mark.parametrize("place", ["chainrule.experiments.single.find_task", "chainrule.experiments.single.fit"])
+@pytest.mark.parametrize("place", ["chainrule.experiments.commands.make_plan", "chainrule.experiments.single.fit"])
 def test_before_anything_is_saved_it_says_to_start_again(
     chainrule: Any, signal_in: Any, number: int, place: str
 ) -> None:

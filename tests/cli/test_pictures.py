@@ -153,7 +153,7 @@ def test_flat_test_pictures_are_left_out_of_training_and_predicted(chainrule: Co
 def test_more_pictures_than_a_block_have_their_own_names(
     chainrule: Command, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chainrule.cli.predict.PICTURE_VALUES", 5 * 64)
+    monkeypatch.setattr("chainrule.experiments.prediction.PICTURE_VALUES", 5 * 64)
     answers = predicted(chainrule("predict", run, "pets"))
     assert len(answers) == 18
     assert all(file.startswith(label) for file, label in answers.items())

@@ -16,8 +16,7 @@ from click.testing import CliRunner
 
 from chainrule.cli.app import app
 from chainrule.errors import FileError
-from chainrule.experiments import evaluate as chainrule_judge
-from chainrule.experiments import search as chainrule_search
+from chainrule.experiments import evaluation, search_run
 from chainrule.signals import Interrupted, Terminated
 from chainrule.tuning import storage
 from chainrule.tuning.runner import SearchRunner
@@ -64,12 +63,12 @@ def test_a_search_that_was_killed_at_its_beginning_is_not_blocked(chainrule: Any
 @pytest.mark.parametrize(
     ("module", "name", "error", "code"),
     [
-        (chainrule_search, "write_config", Terminated, 143),
-        (chainrule_search, "write_atomic", Interrupted, 130),  # leaderboard.csv
-        (chainrule_search, "write_trials", Terminated, 143),
-        (chainrule_search, "write_result", Interrupted, 130),
-        (chainrule_judge, "write_evaluation", Terminated, 143),
-        (chainrule_judge, "write_report", Interrupted, 130),
+        (search_run, "write_config", Terminated, 143),
+        (search_run, "write_atomic", Interrupted, 130),  # leaderboard.csv
+        (search_run, "write_trials", Terminated, 143),
+        (search_run, "save_result", Interrupted, 130),
+        (evaluation, "write_evaluation", Terminated, 143),
+        (evaluation, "write_report", Interrupted, 130),
     ],
 )
 def test_signals_while_the_results_are_written(
@@ -92,7 +91,7 @@ def test_results_that_cannot_be_written_are_not_lost(chainrule: Any, monkeypatch
         raise FileError("Could not write a/search.json: No space left on device.")
 
     with monkeypatch.context() as changed:
-        changed.setattr(chainrule_search, "write_trials", refuse)
+        changed.setattr(search_run, "write_trials", refuse)
         done = chainrule(*SHORT, "--trials", 2, "--out", "a", code=1)
     assert "No space left on device. To go on: chainrule search --resume a" in done.stderr
     done = chainrule("search", "--resume", "a")

@@ -123,7 +123,7 @@ def test_predictions_as_parquet(pets: Path, chainrule: Any) -> None:
 def test_a_large_table_is_predicted_in_stretches(pets: Path, chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     chainrule("train", pets, "--target", "pet", "--out", "run", *QUICK)
     whole = chainrule("predict", "run", pets, "--probabilities").stdout
-    monkeypatch.setattr("chainrule.cli.predict.ROWS", 33)
+    monkeypatch.setattr("chainrule.experiments.prediction.ROWS", 33)
     assert [r["index"] for r in rows_of(chainrule("predict", "run", pets).stdout)] == [str(i) for i in range(200)]
     for a, b in zip(rows_of(whole), rows_of(chainrule("predict", "run", pets, "--probabilities").stdout), strict=True):
         assert float(a["probability_cat"]) == pytest.approx(float(b["probability_cat"]), abs=1e-6)
@@ -255,7 +255,7 @@ def test_a_file_with_the_other_decimal_mark_is_read_right_and_told(chainrule: An
 def test_predict_answers_for_the_whole_file_wherever_its_cells_stand(
     chainrule: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chainrule.cli.predict.ROWS", 10)
+    monkeypatch.setattr("chainrule.experiments.prediction.ROWS", 10)
     written_table(tmp_path / "train.csv", 60)
     chainrule("train", "train.csv", "--target", "y", "--out", "run", "--epochs", 1, "--engine", "numpy")
     for name, bad in (("together", range(10, 20)), ("spread", range(1, 20, 2))):

@@ -71,7 +71,7 @@ def test_a_report_that_fails_does_not_lose_the_run(monkeypatch: pytest.MonkeyPat
     def broken(*arguments: Any, **named: Any) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("chainrule.experiments.evaluate.gather", broken)
+    monkeypatch.setattr("chainrule.experiments.evaluation.gather", broken)
     result = call("train", "iris", "--epochs", 1, "--hidden", 4, "--out", "run")
     assert "warning: the report could not be written: RuntimeError: out of luck" in result.stderr
     assert read_folder("run").result["state"] == "finished"

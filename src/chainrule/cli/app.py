@@ -223,10 +223,10 @@ def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | N
     Ctrl-C (or SIGTERM) ends the run after the step it is at and saves it; pressed twice, it ends at once.
     chainrule train --resume RUN goes on to the same weights as without the interruption.
     """
-    from chainrule.cli.train import meet
+    from chainrule.cli.train import join_cluster
     from chainrule.cli.train import train as call
 
-    meet(processes.pop("distributed", False), processes)
+    join_cluster(processes.pop("distributed", False), processes)
     call(settings, **where)
 
 
@@ -246,7 +246,7 @@ def search(settings: dict[str, Any], search_settings: dict[str, Any], **where: P
     again, leaderboard.csv, and report.html. All trials share the seed and the rows, so that they differ in nothing but
     their settings; settings that are given by their own options are the same in all. Ctrl-C keeps what is finished.
     """
-    from chainrule.experiments.search import search as call
+    from chainrule.cli.search import search as call
 
     call(settings, search_settings, **where)
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from chainrule.display.lines import print_line
 
 
-def say(text: object = "") -> None:
+def print_message(text: object = "") -> None:
     """Print a message to standard error."""
     print_line(text)
 
 
-def show(text: object) -> None:
+def print_result(text: object) -> None:
     """Print a result to standard output."""
     print_line(text, sys.stdout)
 
 
-class _ToStandardError(logging.Handler):
+class _LogPrinter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
+        print_message(self.format(record))
 
 
 def show_log() -> None:
@@ -28,4 +30,13 @@ def show_log() -> None:
     logger = logging.getLogger("chainrule")
     logger.setLevel(logging.INFO)
     if not logger.handlers:
-        logger.addHandler(_ToStandardError())
+        logger.addHandler(_LogPrinter())
+
+
+def describe_net(net: Mapping[str, Any]) -> str:
+    """Return a network's recipe on one line: its layers with their sizes and activations."""
+    parts = []
+    for layer in net.get("layers", [net]):
+        values = [layer.get(key) for key in ("units", "filters", "rate", "activation")]
+        parts.append(" ".join([str(layer.get("type", "?")), *(str(value) for value in values if value is not None)]))
+    return ", ".join(parts)

@@ -8,11 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import say, show
-from chainrule.cli.tell import describe_net
-from chainrule.display.text_table import text_table as table
+from chainrule.cli.messages import describe_net, print_message, print_result
+from chainrule.display.text_table import text_table
 from chainrule.errors import FileError
-from chainrule.experiments.single import RUNS
+from chainrule.experiments.folder import RUNS
 from chainrule.files import as_path
 from chainrule.metrics import find, score_in
 from chainrule.runs.folder import begun
@@ -26,7 +25,7 @@ def runs(folder: Path) -> None:
     folder = as_path(folder)
     if not folder.is_dir():
         if folder == RUNS:
-            say("No runs yet. Start with: chainrule train digits")
+            print_message("No runs yet. Start with: chainrule train digits")
             return
         raise FileError(f"There is no folder {folder}.")
     rows: list[tuple[str, list[str]]] = []
@@ -35,14 +34,14 @@ def runs(folder: Path) -> None:
             record = dataclasses.replace(read_folder(begun(path)), path=path)
             rows.append((str(record.environment.get("started", "")), describe(record)))
         except FileError as error:
-            say(f"warning: left out: {error}")
+            print_message(f"warning: left out: {error}")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            say(f"warning: left out: {path} is damaged: {error}")
+            print_message(f"warning: left out: {path} is damaged: {error}")
     if not rows:
-        say(f"No runs in {folder}. Start with: chainrule train digits")
+        print_message(f"No runs in {folder}. Start with: chainrule train digits")
         return
     rows.sort(key=lambda row: (row[0], row[1][0]), reverse=True)
-    show(table([list(HEAD), *(cells for _, cells in rows)], left=(0, 1, 2)))
+    print_result(text_table([list(HEAD), *(cells for _, cells in rows)], left=(0, 1, 2)))
 
 
 def describe(record: Record) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chainrule.errors import FileError
+from chainrule.experiments.folder import RUNS
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.settings import read_settings
-from chainrule.experiments.single import RUNS
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
 from chainrule.runs.files import CHECKPOINTS, CONFIG, MODEL, OF_A_RUN
@@ -33,17 +34,17 @@ class TrainedModel:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_model(run: str) -> TrainedModel:
+def find_model(run: str | os.PathLike[str]) -> TrainedModel:
     """Return the model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
     path = _path(run)
     if path.is_file():
         return TrainedModel(load_model(path), None)
     if not path.is_dir():
-        raise FileError(f"There is no run and no model {run!r}{_nearest(path)}")
+        raise FileError(f"There is no run and no model {str(run)!r}{_nearest(path)}")
     if not (path / MODEL).exists():
         if (path / CHECKPOINTS).exists():
             raise FileError(f"{path} is not finished. Go on with it: chainrule train --resume {path}")
-        raise FileError(f"{path} holds no trained model: it has no model.safetensors.")
+        raise FileError(f"{path} holds no trained model: it has no {MODEL}.")
     config = path / CONFIG
     model = load_model(path / MODEL)
     if not config.exists():
@@ -51,21 +52,21 @@ def find_model(run: str) -> TrainedModel:
     return TrainedModel(model, TrainSettings(**read_settings(config)), read_folder(path).result.get("data", {}))
 
 
-def files_of_run(run: str) -> list[Path]:
+def files_of_run(run: str | os.PathLike[str]) -> list[Path]:
     """Return what no command may overwrite when it reads a run, or a model's file."""
     path = find_folder(run)
     return [path] if path.is_file() else [path / name for name in OF_A_RUN]
 
 
-def find_folder(run: str) -> Path:
+def find_folder(run: str | os.PathLike[str]) -> Path:
     """Return the folder of a run (also by its name in ``runs/``)."""
     path = _path(run)
     if not path.exists():
-        raise FileError(f"There is no run {run!r}{_nearest(path)}")
+        raise FileError(f"There is no run {str(run)!r}{_nearest(path)}")
     return path
 
 
-def _path(run: str) -> Path:
+def _path(run: str | os.PathLike[str]) -> Path:
     path = as_path(run)
     return RUNS / run if not path.exists() and (RUNS / run).is_dir() else path
 

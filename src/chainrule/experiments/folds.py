@@ -1,71 +1,108 @@
-"""``chainrule train --folds K``: how good such a network is, by cross-validation; then the network of all rows."""
+"""How good such a network is, by cross-validation; then the network of all rows."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.cli.messages import say, show
-from chainrule.cli.tell import say_start
-from chainrule.cli.train import say_result
 from chainrule.errors import DataError, FileError, SettingError
-from chainrule.experiments.data import read_named_table
-from chainrule.experiments.plan import Task, find_task
+from chainrule.experiments.folder import Out, open_folder
+from chainrule.experiments.listener import QUIET, Listener
+from chainrule.experiments.plan import Plan
 from chainrule.experiments.presets import TrainSettings, network
-from chainrule.experiments.resume import going_on, saving, say_where
+from chainrule.experiments.result import Trained
+from chainrule.experiments.resume import going_on, saving, where_it_goes_on
 from chainrule.experiments.seeds import facts_of
-from chainrule.experiments.single import RUNS, Trained, train_task
+from chainrule.experiments.single import train_single
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.runs.files import CONFIG, MEMBERS, MEMBERS_FOLDER
-from chainrule.runs.folder import OR_GO_ON, begun, create_run_dir
+from chainrule.runs.folder import OR_GO_ON, begun
 from chainrule.runs.members import write_members
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.table import Table
 
 
-def train_folds(settings: TrainSettings, typed: Collection[str] = (), *, out: Path | None, resume: bool) -> Trained:
-    """Cross-validate the training rows, then train on all of them with the first seed; gives that run."""
-    check(settings)
-    task = find_task(settings, typed)
-    with create_run_dir(out, RUNS, task.data.name, resume=resume) as path, going_on(path):
-        if not resume and begun(path) != path:
-            raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
-        if not (path / MEMBERS).exists():
-            say_task(
-                task, f"folds     {settings.folds}, with {_seeds(settings)} for each: {_networks(settings)} networks"
-            )
-            result = cross_validated(task, path / MEMBERS_FOLDER)
-            show(result)
-            say("Now one network of all training rows:")
+@dataclass(frozen=True)
+class TrainedFolds(Trained):
+    """The network of all training rows, and how good such networks are on rows that they have not seen.
+
+    Attributes
+    ----------
+    cross_validation : the networks of the folds, with their scores; of folds that were done before the run was gone on
+        with they are read from its folder
+    """
+
+    folds_plan: Plan
+    measured: CrossValidation | None
+
+    @functools.cached_property
+    def cross_validation(self) -> CrossValidation:
+        """The networks of the folds."""
+        if self.measured is not None:
+            return self.measured
+        assert self.folder is not None
+        return _cross_validate(self.folds_plan, self.folder / MEMBERS_FOLDER, QUIET)
+
+    def _lines(self) -> list[str]:
+        text = f"The model is this one network, of seed {self.settings.seed}; the folds say how good such networks are."
+        return [*super()._lines(), text]
+
+
+def train_folds(plan: Plan, *, out: Out = None, resume: bool = False, listener: Listener = QUIET) -> TrainedFolds:
+    """Cross-validate the training rows, then train on all of them with the first seed."""
+    with open_folder(out, plan.data.name, resume=resume) as path:
+        if path is None:
+            return _train(plan, None, resume=False, listener=listener)
+        with going_on(path, listener):
+            if not resume and begun(path) != path:
+                raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
+            return _train(plan, path, resume=resume, listener=listener)
+
+
+def _train(plan: Plan, path: Path | None, *, resume: bool, listener: Listener) -> TrainedFolds:
+    """Train the networks of the folds, unless that is done, and the one of all rows."""
+    result, begun_before = None, False
+    if path is None or not (path / MEMBERS).exists():
+        _announce(plan, listener)
+        result = _cross_validate(plan, None if path is None else path / MEMBERS_FOLDER, listener)
+        listener.on_cross_validation(result)
+        if path is not None:
             with saving(result):
-                write(path, result, watched=task.words["early_stopping"] is not None)
-        began = (path / CONFIG).exists()
-        if began:
-            say_where(path)
-        trained = train_task(of_all_rows(task), out=path, resume=began, tell=began)
-        say_result(trained)
-        say(f"The model is this one network, of seed {settings.seed}; the folds say how good such networks are.")
-        say(f"Next: chainrule evaluate {trained.folder} {trained.settings.data}")
-    return trained
+                _write(path, result, watched=plan.fit_kwargs["early_stopping"] is not None)
+    if path is not None and (begun_before := (path / CONFIG).exists()) and (text := where_it_goes_on(path)):
+        listener.on_message(text)
+    whole = _of_all_rows(plan)
+    trained = train_single(whole, out=path, resume=begun_before, listener=listener, announce=begun_before)
+    return TrainedFolds(trained.run, whole, trained.test, trained.folder, plan, result)
 
 
-def say_task(task: Task, *more: str) -> None:
-    """What is about to happen; no rows are set apart but those of a fold, and those that early stopping watches."""
-    share = task.settings.validation if task.words["early_stopping"] is not None else 0.0
-    settings = dataclasses.replace(task.settings, validation=share)
-    data = dataclasses.replace(task.data, x_validation=None, y_validation=None)
-    part = task.part
-    if task.table is not None and task.data.x_validation is not None:
-        part = dataclasses.replace(part, x=np.concatenate([part.x, task.data.x_validation]))
-    say_start(settings, data, part, task.test, task.model, *more)
+def _announce(plan: Plan, listener: Listener) -> None:
+    """Tell what is about to happen; no rows are set apart but those of a fold, and those that early stopping
+    watches.
+    """
+    settings, data, training = plan.settings, plan.data, plan.training
+    share = settings.validation if plan.fit_kwargs["early_stopping"] is not None else 0.0
+    if plan.table is not None and data.x_validation is not None:
+        training = dataclasses.replace(training, x=np.concatenate([training.x, data.x_validation]))
+    shown = dataclasses.replace(
+        plan,
+        settings=dataclasses.replace(settings, validation=share),
+        data=dataclasses.replace(data, x_validation=None, y_validation=None),
+        training=training,
+    )
+    seeds = settings.seeds or 1
+    each = "one seed" if seeds == 1 else f"{seeds} seeds"
+    networks = (settings.folds or 5) * seeds
+    listener.on_start(shown, [f"folds     {settings.folds}, with {each} for each: {networks} networks"])
 
 
-def check(settings: TrainSettings) -> None:
-    """What does not go together with folds."""
+def check_folds(settings: TrainSettings) -> None:
+    """Refuse what does not go together with folds."""
     if settings.time is not None:
         raise SettingError(
             "--folds takes rows from all over the table, and --time says that later ones are not to be known: such "
@@ -75,18 +112,20 @@ def check(settings: TrainSettings) -> None:
         raise SettingError("--folds cannot be combined with --components yet; leave out one of the two.")
 
 
-def cross_validated(task: Task, folder: Path) -> CrossValidation:
-    """Return the networks of all folds and seeds, on the training rows; the test rows stay out of it.
+def _cross_validate(plan: Plan, folder: Path | None, listener: Listener) -> CrossValidation:
+    """Return the networks of all folds and seeds, on the training rows; the rows for the test stay out of it.
 
     They are kept in the folder, and go on from there.
     """
-    settings = task.settings
-    words = {name: value for name, value in task.words.items() if name not in ("validation", "seed")}
-    data: Any = task.training
-    net: Any = task.model.net
-    if task.table is not None:
-        data = rows_to_train(task.given, task.table)
-        net = lambda fold: network(settings, fold)  # noqa: E731 - the categories of a column may differ from fold to fold
+    settings = plan.settings
+    kwargs = {name: value for name, value in plan.fit_kwargs.items() if name not in ("validation", "seed")}
+    data: Any = plan.training_data
+    net: Any = plan.model.net
+    if plan.table is not None:
+        data = _rows_to_train(plan, plan.table)
+        net = functools.partial(network, settings)  # the categories of a column may differ from fold to fold
+    if folder is not None:
+        kwargs |= {"out": folder, "resume": (folder / CONFIG).exists()}
     return cross_validate(
         net,
         data,
@@ -94,19 +133,19 @@ def cross_validated(task: Task, folder: Path) -> CrossValidation:
         seeds=settings.seeds or 1,
         groups=settings.group,
         seed=settings.seed,
-        validation=(settings.validation or None) if words["early_stopping"] is not None else None,
+        validation=(settings.validation or None) if kwargs["early_stopping"] is not None else None,
         engine=settings.engine,
         devices=settings.devices,
-        out=folder,
-        resume=(folder / CONFIG).exists(),
         config=dataclasses.asdict(settings),
-        **words,
+        progress=listener.progress,
+        **kwargs,
     )
 
 
-def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
+def _rows_to_train(plan: Plan, prepared: PreparedTable) -> Table:
     """Return the rows of a table that are not for the test, as they were read."""
-    table = read_named_table(settings)
+    table, settings = plan.source, plan.requested
+    assert isinstance(table, Table)
     if prepared.features is None:
         raise DataError(
             f"--folds needs the table in memory, and {settings.data} is too large: give a part of its rows."
@@ -121,46 +160,38 @@ def rows_to_train(settings: TrainSettings, prepared: PreparedTable) -> Table:
     return dataclasses.replace(table, columns=columns, task=task).with_rows(frame)
 
 
-def of_all_rows(task: Task) -> Task:
-    """Return the same settings for all training rows: none is left out for validation, unless it says when to stop."""
-    if task.words["early_stopping"] is not None or not task.settings.validation:
-        return task
-    return find_task(dataclasses.replace(task.settings, validation=0.0), tell=False)
+def _of_all_rows(plan: Plan) -> Plan:
+    """Return the same plan for all training rows: none is left out for validation, unless it says when to stop."""
+    if plan.fit_kwargs["early_stopping"] is not None or not plan.settings.validation:
+        return plan
+    return plan.with_settings(validation=0.0)
 
 
-def write(folder: Path, found: CrossValidation, watched: bool) -> None:
+def _write(folder: Path, result: CrossValidation, watched: bool) -> None:
     """Write the scores and the curves of all networks; ``watched``: they had validation rows for early stopping."""
-    splits, seeds = len(found.folds), len(found.seeds)
-    cubes = [v if v.ndim == 3 else v[..., None] for v in (found.scores, found.losses)]
+    splits, seeds = len(result.folds), len(result.seeds)
+    cubes = [v if v.ndim == 3 else v[..., None] for v in (result.scores, result.losses)]
     scores, losses = (cube.transpose(2, 0, 1).reshape(splits, seeds) for cube in cubes)
     members = []
-    for i, fold in enumerate(found.folds):
-        for j, seed in enumerate(found.seeds):
-            kept = facts_of(found.runs[i * seeds + j], {"fold": fold.fold, "seed": seed})
-            members.append(kept | {"scores": {found.metric: float(scores[i, j]), "loss": float(losses[i, j])}})
-    low, high = found.interval()
-    told = {
-        "mean": found.mean,
-        "std": found.std,
+    for i, fold in enumerate(result.folds):
+        for j, seed in enumerate(result.seeds):
+            facts = facts_of(result.runs[i * seeds + j], {"fold": fold.fold, "seed": seed})
+            members.append(facts | {"scores": {result.metric: float(scores[i, j]), "loss": float(losses[i, j])}})
+    low, high = result.interval()
+    summary = {
+        "mean": result.mean,
+        "std": result.std,
         "low": low,
         "high": high,
-        "values": found.split_scores.tolist(),
+        "values": result.split_scores.tolist(),
     }
-    facts: dict[str, Any] = {
+    facts = {
         "kind": "folds",
-        "metric": found.metric,
+        "metric": result.metric,
         "members": members,
-        "summary": {found.metric: told},
+        "summary": {result.metric: summary},
     }
-    if "val_loss" in found.runs[0].history.columns and not watched:
+    if "val_loss" in result.runs[0].history.columns and not watched:
         facts["judged_on"] = "held-out fold"
-    facts["model"] = f"one network of all training rows, trained with seed {found.seeds[0]}"
-    write_members(folder, facts, [run.history.records for run in found.runs])
-
-
-def _seeds(settings: TrainSettings) -> str:
-    return "one seed" if (settings.seeds or 1) == 1 else f"{settings.seeds} seeds"
-
-
-def _networks(settings: TrainSettings) -> int:
-    return (settings.folds or 5) * (settings.seeds or 1)
+    facts["model"] = f"one network of all training rows, trained with seed {result.seeds[0]}"
+    write_members(folder, facts, [run.history.records for run in result.runs])

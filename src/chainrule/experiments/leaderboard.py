@@ -3,76 +3,70 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from chainrule.cli.messages import say
-from chainrule.display.text_table import text_table as table
 from chainrule.experiments.search_space import SpaceMapping
 from chainrule.metrics import format_value
-from chainrule.runs.trials import Trials, at_the_edge
 from chainrule.tuning import SearchResult, Stage
 
-#: Trials that are printed, and trials whose curves the report keeps.
-LEADERS, CURVES = 10, 300
+#: Trials whose curves the report keeps.
+CURVES = 300
 
 
-def frame(translation: SpaceMapping, found: SearchResult) -> Any:
+def leaderboard_of(mapping: SpaceMapping, result: SearchResult) -> Any:
     """Return the leaderboard with settings as they are typed."""
-    board = found.leaderboard
-    for axis in translation.axes:
-        name = translation.names[axis.name]
+    board = result.leaderboard
+    for axis in mapping.axes:
+        name = mapping.names[axis.name]
         if name in board:
-            by_trial = {trial.number: translation.typed(trial.settings).get(axis.name) for trial in found.trials}
+            by_trial = {trial.number: mapping.typed(trial.settings).get(axis.name) for trial in result.trials}
             board[name] = board["trial"].map(by_trial)
             board = board.rename(columns={name: axis.name})
     return board
 
 
-def leaderboard(translation: SpaceMapping, found: SearchResult) -> str:
-    """Return the best trials as a table."""
-    board = frame(translation, found).head(LEADERS)
-    names = [axis.name for axis in translation.axes if axis.name in board]
-    rows = [["", "trial", found.metric, *names, "epochs", "state"]]
-    for _, one in board.iterrows():
-        value = one[found.metric]
-        cells = [
-            "" if _missing(one[name]) else f"{one[name]:.4g}" if isinstance(one[name], float) else str(one[name])
-            for name in names
-        ]
-        shown = "-" if _missing(value) else format_value(found.metric, value)
-        rows.append([str(one["rank"]), str(one["trial"]), shown, *cells, str(one["epochs"]), str(one["state"])])
-    return table(rows)
+def leaderboard_rows(mapping: SpaceMapping, result: SearchResult, most: int = 10) -> list[list[str]]:
+    """Return the best trials as rows of cells, whose first is the heading."""
+    board = leaderboard_of(mapping, result).head(most)
+    names = [axis.name for axis in mapping.axes if axis.name in board]
+    rows = [["", "trial", result.metric, *names, "epochs", "state"]]
+    for _, trial in board.iterrows():
+        value = trial[result.metric]
+        cells = [_cell(trial[name]) for name in names]
+        text = "-" if _is_missing(value) else format_value(result.metric, value)
+        rows.append([str(trial["rank"]), str(trial["trial"]), text, *cells, str(trial["epochs"]), str(trial["state"])])
+    return rows
 
 
-def facts_of(translation: SpaceMapping, found: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
+def facts_of(mapping: SpaceMapping, result: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
     """Return what the report shows of a search."""
-    ranks = {int(one.trial): int(one.rank) for one in found.leaderboard[["trial", "rank"]].itertuples()}
+    ranks = {int(row.trial): int(row.rank) for row in result.leaderboard[["trial", "rank"]].itertuples()}
     trials = []
-    for trial in found.trials:
-        kept = found.metric in trial.history.columns and ranks[trial.number] <= CURVES
+    for trial in result.trials:
+        has_curve = result.metric in trial.history.columns and ranks[trial.number] <= CURVES
         trials.append(
             {
                 "number": trial.number,
                 "rank": ranks[trial.number],
-                "params": translation.typed(trial.settings),
+                "params": mapping.typed(trial.settings),
                 "score": trial.value,
                 "epochs": trial.epochs,
                 "state": trial.state,
-                "curve": [float(f"{v:.6g}") for v in trial.history[found.metric]] if kept else [],
+                "curve": [float(f"{v:.6g}") for v in trial.history[result.metric]] if has_curve else [],
             }
         )
     return {
-        "metric": found.metric,
-        "space": [axis.facts() for axis in translation.axes],
+        "metric": result.metric,
+        "space": [axis.facts() for axis in mapping.axes],
         "trials": trials,
         "how": how,
-        "verdict": None if found.search_gap is None else str(found.search_gap),
+        "verdict": None if result.search_gap is None else str(result.search_gap),
         "notes": list(notes),
     }
 
 
-def how(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epochs: str) -> str:
+def describe_search(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epochs: str) -> str:
     """Return the sampler and the stages, in words; ``epochs``: of each trial, where there are no stages."""
     drawn = {"random": "drawn at random", "grid": "of a grid", "sobol": "of a Sobol sequence", "tpe": "by TPE"}
     begin = f"{trials:,} trials {drawn.get(sampler, sampler)}"
@@ -85,22 +79,9 @@ def how(trials: int, sampler: str, way: str | None, stages: Sequence[Stage], epo
     return f"{begin}, {way}: {'; '.join(parts)}"
 
 
-def say_found(translation: SpaceMapping, found: SearchResult, facts: Mapping[str, Any]) -> None:
-    """What came of it."""
-    winner = found.winner
-    chosen = ", ".join(
-        f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}"
-        for name, v in translation.typed(winner.settings).items()
-    )
-    value = f"{found.metric} {format_value(found.metric, found.score)}"
-    say(f"Best of {len(found.trials)} trials: trial {winner.number}, {value}, with {chosen}.")
-    if found.search_gap is not None:
-        say(f"Test: {found.search_gap}")
-    for note in facts["notes"]:
-        say(f"warning: {note}")
-    for note in at_the_edge(Trials(facts)):
-        say(f"note: {note}")
+def _cell(value: Any) -> str:
+    return "" if _is_missing(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))

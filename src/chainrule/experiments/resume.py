@@ -1,4 +1,4 @@
-"""``chainrule train --resume``: what may be given with it, and whether there is something left to do."""
+"""Going on with a run: what may be given with its folder, whether there is something left to do, and how it is done."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chainrule.cli.messages import say
 from chainrule.errors import FileError, SettingError, UnsavedError
+from chainrule.experiments.folder import Out
+from chainrule.experiments.listener import Listener
 from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.settings import read_settings
 from chainrule.files import as_path
@@ -23,13 +24,18 @@ from chainrule.training.record import read_folder
 WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_every", "checkpoint_minutes", "keep")
 
 
-def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | None, out: Path | None) -> TrainSettings:
-    """Return the settings in a run's folder, with those that were given put over them."""
-    if config is not None or out is not None:
+def settings_to_resume(
+    typed: Mapping[str, Any], folder: Path, config: Path | None, out: Out, *, has_data: bool = False
+) -> TrainSettings:
+    """Return the settings in a run's folder, with those that are asked for now put over them.
+
+    ``has_data``: whether the data itself is given again.
+    """
+    if config is not None or out not in (None, True):
         raise SettingError(
             "--resume goes on in a run's own folder with its own settings: leave out --config and --out."
         )
-    for name in given:
+    for name in typed:
         if name not in WITH_RESUME:
             raise SettingError(
                 f"--resume takes the settings of the run; --{name.replace('_', '-')} would make another run of it. "
@@ -39,19 +45,21 @@ def settings_to_resume(given: Mapping[str, Any], folder: Path, config: Path | No
     if (folder / SEARCH_CONFIG).exists():
         raise SettingError(f"{folder} is a search. Go on with it: chainrule search --resume {folder}")
     began = begun(folder)
-    if "data" not in read_folder(began).config:
+    settings = read_folder(began).config
+    if "data" not in settings and not has_data:
+        how = f"resume={str(folder)!r}" if "preset" in settings else f"out={str(folder)!r} and resume=True"
         raise SettingError(
             f"{folder} was started in Python, and its data is not known here. Go on with it there: the same call with "
-            f"out={str(folder)!r} and resume=True."
+            f"{how}."
         )
-    return TrainSettings(**(read_settings(began / CONFIG) | dict(given)))
+    return TrainSettings(**(read_settings(began / CONFIG) | dict(typed)))
 
 
 #: What the folder of a run has when it is complete, besides how it ended.
 TRAINED = (CONFIG, METRICS, MODEL)
 
 
-def complete(folder: Path, settings: TrainSettings) -> str:
+def why_complete(folder: Path, settings: TrainSettings) -> str:
     """Return why there is nothing left to do in the folder of a run, in words; "" if there is something."""
     several = settings.folds is not None or (settings.seeds or 1) > 1
     if missing(folder, several=several):
@@ -78,37 +86,38 @@ def missing(folder: Path, *, several: bool) -> list[str]:
     return [name for name in names if not (folder / name).exists()]
 
 
-def say_where(folder: Path) -> None:
-    """From where the network of a run goes on."""
+def where_it_goes_on(folder: Path) -> str:
+    """Return after which epoch the network of a run goes on, as a sentence; "" where it has no checkpoint."""
     newest, _ = checkpoint.newest(folder)  # before anything in the folder changes
-    if newest is not None:
-        place = checkpoint.read(newest)[1]["position"]
-        done = place["epoch"] - 1
-        steps = f" ({place['done']:,} steps of epoch {done + 1} are done, too.)" if place["done"] else ""
-        say(f"Going on with {folder} after epoch {done}.{steps}")
+    if newest is None:
+        return ""
+    position = checkpoint.read(newest)[1]["position"]
+    done = position["epoch"] - 1
+    steps = f" ({position['done']:,} steps of epoch {done + 1} are done, too.)" if position["done"] else ""
+    return f"Going on with {folder} after epoch {done}.{steps}"
 
 
 @contextlib.contextmanager
-def going_on(folder: Path) -> Iterator[None]:
+def going_on(folder: Path, listener: Listener) -> Iterator[None]:
     """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say what goes on with the run of a folder."""
-    to_go_on = f"To go on: chainrule train --resume {folder}"
+    to_go_on = f"To go on: {listener.how_to_resume(folder)}"
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
-        raise type(error)(interrupted(folder, str(error), to_go_on)) from None
+        raise type(error)(_interrupted(folder, str(error), to_go_on)) from None
     except UnsavedError as error:
         raise UnsavedError(f"{str(error).partition(' To go on: ')[0]} {to_go_on}", run=error.run) from None
 
 
-def interrupted(folder: Path, text: str, to_go_on: str) -> str:
-    """After Ctrl-C: what is kept, and how to go on."""
+def _interrupted(folder: Path, text: str, to_go_on: str) -> str:
+    """Return what a folder has after an interruption, and how to go on."""
     if not (begun(folder) / CONFIG).exists():
         return "Interrupted before anything was saved. Start again with the same command."
     if "networks are kept" in text:
         return f"{text.partition(' To go on: ')[0]} {to_go_on}"
     files = checkpoint.files(folder)
-    kept = f"the run up to step {files[0][0]:,}" if files else "what is done"
-    return f"Interrupted. {folder} keeps {kept}. {to_go_on}"
+    saved = f"the run up to step {files[0][0]:,}" if files else "what is done"
+    return f"Interrupted. {folder} keeps {saved}. {to_go_on}"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.checks import check_whole
 from chainrule.errors import FileError, SettingError
+from chainrule.experiments.folder import Out
 from chainrule.experiments.settings import TrainSettings, fits, read_settings
 from chainrule.fields import Option, setting, settings_of
 from chainrule.files import as_path, check_text, write_atomic
@@ -101,10 +102,10 @@ def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) 
 
 
 def read_search(
-    folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Path | None
+    folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Out
 ) -> tuple[TrainSettings, SearchSettings]:
     """Return the settings of a search that is gone on with, and what it was asked for."""
-    if config is not None or out is not None:
+    if config is not None or out not in (None, True):
         raise SettingError(
             "--resume goes on in a search's own folder with its own settings: leave out --config and --out."
         )

@@ -1,4 +1,4 @@
-"""From the settings of the command line to those of `chainrule.tuning.search`, and back."""
+"""From settings as they are typed to those of `chainrule.tuning.search`, and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.data import Dataset
 from chainrule.errors import SettingError
-from chainrule.experiments.plan import Task
+from chainrule.experiments.plan import Plan
 from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
 from chainrule.experiments.space_syntax import OF_THE_NETWORK, Axis, read
 from chainrule.layers import Layer
@@ -35,7 +35,7 @@ class Network:
 
 
 class SpaceMapping:
-    """The space of a search, in both languages.
+    """The space of a search, and what its settings are called where they are typed and where they are searched.
 
     Attributes
     ----------
@@ -43,17 +43,17 @@ class SpaceMapping:
     space : distributions by the names that the search knows
     """
 
-    def __init__(self, task: Task, axes: Sequence[Axis]) -> None:
-        self.task, self.axes = task, tuple(axes)
+    def __init__(self, plan: Plan, axes: Sequence[Axis]) -> None:
+        self.plan, self.axes = plan, tuple(axes)
         names = [axis.name for axis in axes]
         made = [name for name in names if name in OF_THE_NETWORK]
-        if made and task.settings.net is not None:
+        if made and plan.settings.net is not None:
             raise SettingError(f"--space: {made[0]} belongs to a preset, and the network is given in the file.")
         if made and any(name.startswith("net.") for name in names):
             raise SettingError(
                 f"--space: {made[0]} makes the network anew; it does not go together with paths into it (net.…)."
             )
-        self.net: Any = Network(task.settings, task.data, made) if made else task.model.net
+        self.net: Any = Network(plan.settings, plan.data, made) if made else plan.model.net
         self.names = {axis.name: self._name(axis.name) for axis in axes}
         self.optimizers = {
             option: optimizer(self._with_optimizer(option))
@@ -64,32 +64,30 @@ class SpaceMapping:
         self.space = {self.names[axis.name]: self._distribution(axis) for axis in axes}
 
     def typed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings of a trial as they are typed: numbers, or the text of an option."""
-        found = {}
+        """Return settings of a trial as they are typed: numbers, or the text of an option."""
+        values = {}
         for axis in self.axes:
             name = self.names[axis.name]
             if name not in settings:
                 continue
-            kept = self.space[name]
-            found[axis.name] = (
-                axis.options[kept.labels.index(kept.label(settings[name]))]
-                if isinstance(kept, Choice)
-                else settings[name]
-            )
-        return found
+            distribution, value = self.space[name], settings[name]
+            if isinstance(distribution, Choice):
+                value = axis.options[distribution.labels.index(distribution.label(value))]
+            values[axis.name] = value
+        return values
 
     def settings(self, typed: Mapping[str, Any], run: Any) -> TrainSettings:
         """Return the settings that train such a network again."""
-        found = self.task.settings
+        settings = self.plan.settings
         if "optimizer" in typed:
-            found = self._with_optimizer(typed["optimizer"])
+            settings = self._with_optimizer(typed["optimizer"])
         chosen = {axis.name: read(axis.name, typed[axis.name]) if axis.options else typed[axis.name]
                   for axis in self.axes if axis.name in typed}  # fmt: skip
         plain = {name: value for name, value in chosen.items() if "." not in name and name != "optimizer"}
-        found = dataclasses.replace(found, **plain)
+        settings = dataclasses.replace(settings, **plain)
         if any("." in name for name in chosen):  # no option has such a setting: the recipes themselves hold it
-            found = dataclasses.replace(
-                found,
+            settings = dataclasses.replace(
+                settings,
                 lr=None,
                 momentum=None,
                 weight_decay=None,
@@ -99,32 +97,32 @@ class SpaceMapping:
                 augment=None if run.recipe.augment is None else run.recipe.augment.to_dict(),
                 schedule="constant",
             )
-        return found
+        return settings
 
     def _with_optimizer(self, name: str) -> TrainSettings:
         """Return the settings with another optimizer: with the learning rate that is right for it, unless one
         is given.
         """
-        task = self.task
-        found = complete(dataclasses.replace(task.given, optimizer=name), task.data)
-        own = {field: getattr(found, field) for field in ("optimizer", *OF_THE_OPTIMIZER)}
-        return dataclasses.replace(task.settings, **own)
+        plan = self.plan
+        settings = complete(dataclasses.replace(plan.requested, optimizer=name), plan.data)
+        fields = ("optimizer", *OF_THE_OPTIMIZER)
+        return dataclasses.replace(plan.settings, **{field: getattr(settings, field) for field in fields})
 
     def _name(self, name: str) -> str:
-        if name == "lr" and isinstance(rate := self.task.words["optimizer"].lr, Schedule):
+        if name == "lr" and isinstance(rate := self.plan.fit_kwargs["optimizer"].lr, Schedule):
             return f"optimizer.lr.{dataclasses.fields(type(rate))[0].name}"  # type: ignore[arg-type]
         return f"optimizer.{name}" if name in OF_THE_OPTIMIZER else name
 
     def _distribution(self, axis: Axis) -> Distribution:
-        made: Distribution
+        distribution: Distribution
         if axis.name == "optimizer":
-            made = Choice(tuple(self.optimizers[option] for option in axis.options))
+            distribution = Choice(tuple(self.optimizers[option] for option in axis.options))
         elif axis.options:
-            made = Choice(tuple(read(axis.name, option) for option in axis.options))
+            distribution = Choice(tuple(read(axis.name, option) for option in axis.options))
         else:
             assert axis.low is not None
             assert axis.high is not None
-            made = (
+            distribution = (
                 Integer(int(axis.low), int(axis.high), axis.log) if axis.whole else Real(axis.low, axis.high, axis.log)
             )
         root, _, field = self.names[axis.name].partition(".")
@@ -135,5 +133,6 @@ class SpaceMapping:
                     f"--space: none of the optimizers {', '.join(self.optimizers)} has a setting {field!r}."
                 )
             if len(having) < len(self.optimizers):
-                made = dataclasses.replace(made, condition=made.when("optimizer", *having).condition)
-        return made
+                condition = distribution.when("optimizer", *having).condition
+                distribution = dataclasses.replace(distribution, condition=condition)
+        return distribution

@@ -1,4 +1,4 @@
-"""What ``chainrule search --space`` says: which settings are searched, and where.
+"""What a search's ``space`` says: which settings are searched, and where.
 
 ``lr=1e-4..1e-1,l2=1e-6..1,hidden=64|128,64|256,dropout=0..0.5``: a setting, ``=``, and either a range ``A..B`` or
 options with ``|`` between them. Settings that are whole numbers get whole numbers. A range is logarithmic where its
@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.display.text_table import text_table
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.experiments.settings import parse_hidden
 
@@ -70,20 +71,20 @@ class Axis:
         return {"name": self.name, "low": self.low, "high": self.high, "log": self.log, "whole": self.whole}
 
 
-def default_space(preset: str | None, given: Collection[str]) -> str:
-    """Return what is searched if nothing is said, without the settings that were given; None: for a network from a
+def default_space(preset: str | None, fixed: Collection[str]) -> str:
+    """Return what is searched if nothing is said, without the settings that stay fixed; None: for a network from a
     file.
 
     >>> default_space("mlp", ["hidden", "dropout"])
     'lr=1e-4..1e-1,l2=1e-3..10'
     """
     parts = _parts(OF_A_NETWORK if preset is None else DEFAULT[preset])
-    kept = [f"{name}={text}" for name, text in parts if name not in given]
-    if not kept:
+    remaining = [f"{name}={text}" for name, text in parts if name not in fixed]
+    if not remaining:
         raise SettingError(
             "All settings that are searched by default are given; say what to search: --space NAME=A..B."
         )
-    return ",".join(kept)
+    return ",".join(remaining)
 
 
 def parse_space(text: str) -> tuple[Axis, ...]:
@@ -94,7 +95,7 @@ def parse_space(text: str) -> tuple[Axis, ...]:
     >>> parse_space("hidden=64|128,64|256")[0].options
     ('64', '128,64', '256')
     """
-    axes = tuple(_axis(name, said) for name, said in _parts(text))
+    axes = tuple(_axis(name, values) for name, values in _parts(text))
     names = [axis.name for axis in axes]
     for name in names:
         if names.count(name) > 1:
@@ -103,43 +104,43 @@ def parse_space(text: str) -> tuple[Axis, ...]:
 
 
 def _parts(text: str) -> list[tuple[str, str]]:
-    """Settings with what is said of each; a comma that no name follows belongs to an option, as in 128,64."""
-    found: list[list[str]] = []
+    """Split into settings and their values; a comma that no name follows belongs to an option, as in 128,64."""
+    parts: list[list[str]] = []
     for piece in text.split(","):
-        name, mark, said = piece.partition("=")
+        name, mark, values = piece.partition("=")
         if mark:
-            found.append([name.strip().replace("-", "_"), said.strip()])
-        elif found:
-            found[-1][1] += f",{piece.strip()}"
+            parts.append([name.strip().replace("-", "_"), values.strip()])
+        elif parts:
+            parts[-1][1] += f",{piece.strip()}"
         else:
             raise SettingError(f"--space begins with {piece!r}; {HOW}")
-    return [(name, said) for name, said in found]
+    return [(name, values) for name, values in parts]
 
 
 HOW = "it is written as in lr=1e-4..1e-1,hidden=64|128,64 (a setting, =, and a range A..B or options A|B)."
 
 
-def _axis(name: str, said: str) -> Axis:
+def _axis(name: str, values: str) -> Axis:
     known = (*NUMBERS, *WHOLE, *NAMES)
     root, dot, _ = name.partition(".")
     if name not in known and not (dot and root in ROOTS):
         raise SettingError(f"--space: there is no setting {name!r} to search{did_you_mean(name, known)}")
-    body, _, kind = said.rpartition(":") if re.search(r"\.\..*:\w+$", said) else (said, "", "")
+    body, _, kind = values.rpartition(":") if re.search(r"\.\..*:\w+$", values) else (values, "", "")
     if ".." in body and "|" not in body:
         if name in NAMES:
             raise SettingError(f"--space: {name} has no range; write its options, as in {_example(name)}.")
         return _range(name, body, kind)
-    options = tuple(option.strip() for option in said.split("|"))
+    options = tuple(option.strip() for option in values.split("|"))
     if len(options) < 2:
-        flag = f"--{name.replace('_', '-')} {said}" if name in known else f"{name}=A..B"
+        flag = f"--{name.replace('_', '-')} {values}" if name in known else f"{name}=A..B"
         raise SettingError(
-            f"--space: {name}={said} is a single value. Give it as {flag}, or a range as {name}=A..B, or options as "
+            f"--space: {name}={values} is a single value. Give it as {flag}, or a range as {name}=A..B, or options as "
             f"{name}=A|B."
         )
     if "" in options:
-        raise SettingError(f"--space: an option of {name} is empty in {said!r}.")
+        raise SettingError(f"--space: an option of {name} is empty in {values!r}.")
     if len(set(options)) < len(options):
-        raise SettingError(f"--space: {name}={said} has an option twice.")
+        raise SettingError(f"--space: {name}={values} has an option twice.")
     for option in options:
         read(name, option)
     return Axis(name, options=options)
@@ -196,13 +197,13 @@ def read(name: str, option: str) -> Any:
         raise SettingError(f"--space: an option of {name} is {number}, got {option!r}.") from None
 
 
-def shown(axes: Sequence[Axis]) -> list[list[str]]:
-    """Return the space as rows of a table."""
+def format_space(axes: Sequence[Axis]) -> str:
+    """Return the space as a table."""
     rows = []
     for axis in axes:
-        what = " | ".join(axis.options) if axis.options else f"{axis.low:g} to {axis.high:g}"
-        rows.append([axis.name, what, "logarithmic" if axis.log else ""])
-    return rows
+        values = " | ".join(axis.options) if axis.options else f"{axis.low:g} to {axis.high:g}"
+        rows.append([axis.name, values, "logarithmic" if axis.log else ""])
+    return text_table(rows, left=(0, 1, 2))
 
 
-__all__ = ["DEFAULT", "OF_THE_NETWORK", "Axis", "default_space", "parse_space", "read", "shown"]
+__all__ = ["DEFAULT", "OF_THE_NETWORK", "Axis", "default_space", "format_space", "parse_space", "read"]

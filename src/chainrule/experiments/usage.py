@@ -23,6 +23,7 @@ from chainrule.fields import settings_of
 from chainrule.files import as_path
 from chainrule.run_settings import CheckpointSettings, EngineSettings, TrainingSettings
 from chainrule.tables.read import is_table
+from chainrule.tables.table import Table
 
 #: The kinds of data, and how one of them is called.
 KINDS = {
@@ -33,8 +34,10 @@ KINDS = {
     "idx": "a folder of IDX files",
     "bundled": "a bundled data set",
     "mirrored": "a data set that comes by its name",
+    "frame": "a table in memory",
+    "arrays": "no table",
 }
-TABLES = ("text", "parquet")
+TABLES = ("text", "parquet", "frame")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Situation:
     task : of the model that predicts
     out : the file that is written
     distributed : whether there are several processes
+    kind : of the data, one of `KINDS`; None: by its name or path, if that is known
     """
 
     data: str | None = None
@@ -59,11 +63,11 @@ class Situation:
     task: str | None = None
     out: Path | None = None
     distributed: bool = False
+    kind: str | None = None
 
-    @property
-    def kind(self) -> str | None:
-        """The kind of its data, one of `KINDS`; None where there is none, or none that is known."""
-        return None if self.data is None else kind_of(self.data)
+    def __post_init__(self) -> None:
+        if self.kind is None and self.data is not None:
+            object.__setattr__(self, "kind", kind_of(self.data))
 
 
 #: What an option lacks, as a clause that follows its name, for this value of it; None: it has an effect.
@@ -90,6 +94,19 @@ def kind_of(data: str) -> str | None:
     except (OSError, ValueError):  # whoever reads it says what is wrong
         return None
     return "idx" if has_idx else "pictures" if is_image_data(data) else None
+
+
+def kind_in_memory(data: Any) -> str | None:
+    """Return the kind of data that is given itself, one of `KINDS`; None for names and paths.
+
+    >>> kind_in_memory(([[0.0], [1.0]], [0, 1])), kind_in_memory("digits")
+    ('arrays', None)
+    """
+    if data is None or isinstance(data, str):
+        return None
+    sample = data[0] if isinstance(data, tuple) and data else data
+    is_frame = isinstance(data, Table) or hasattr(sample, "columns") or hasattr(sample, "column_names")
+    return "frame" if is_frame else "arrays"
 
 
 def check_used(situation: Situation, values: Mapping[str, Any], where: str = "") -> None:

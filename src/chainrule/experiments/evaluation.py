@@ -1,4 +1,4 @@
-"""At the end of a run: judge it beside simpler rules, and write the page about it."""
+"""At the end of a run: evaluate it beside simpler rules, and write the page about it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
-from chainrule.cli.messages import say
-from chainrule.data import Dataset
 from chainrule.evaluation.gather import gather
-from chainrule.experiments.data import Part
-from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.listener import Listener
+from chainrule.experiments.plan import Plan
 from chainrule.models.predictions import Predictions
 from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
@@ -23,22 +21,20 @@ from chainrule.training import Run
 from chainrule.training.prepare import hold_out
 
 
-def judge_and_report(
-    run: Run, data: Dataset, part: Part, test: Part | None, settings: TrainSettings, table: PreparedTable | None
-) -> Path | None:
-    """Judge a finished run on its test part (else on the validation part) and write its page; give the page's path.
+def evaluate_and_report(run: Run, plan: Plan, listener: Listener) -> Path | None:
+    """Evaluate a finished run on its test part (else on the validation part) and write its page; return its path.
 
-    What goes wrong here is told and no more: the run itself is in its folder already, and its page comes with --resume.
+    What goes wrong here is a warning and no more: the run itself is in its folder, and its page comes with --resume.
     """
     assert run.folder is not None
     try:
-        facts = judge(run, data, part, test, settings, table)
+        facts = evaluate_run(run, plan)
         if facts.get("too_good"):
-            say(f"warning: too good to be true? {facts['too_good']}")
+            listener.on_warning(f"too good to be true? {facts['too_good']}")
         write_evaluation(run.folder, facts)
         return write_report(run.folder)
     except Exception as error:
-        say(f"warning: the report could not be written: {type(error).__name__}: {error}")
+        listener.on_warning(f"the report could not be written: {type(error).__name__}: {error}")
     return None
 
 
@@ -47,41 +43,41 @@ def scores_of(run: Run, x: Any, y: Any) -> dict[str, float]:
     return Predictions(run.model, x, y, run.recipe.loss).scores
 
 
-def judge(
-    run: Run, data: Dataset, part: Part, test: Part | None, settings: TrainSettings, table: PreparedTable | None
-) -> dict[str, Any]:
-    """Return what the page shows of a run of the command line."""
-    rows, held_out = np.arange(len(part.x)), np.arange(0)
+def evaluate_run(run: Run, plan: Plan) -> dict[str, Any]:
+    """Return what the page shows of a run."""
+    data, training, test, table, settings = plan.data, plan.training, plan.test, plan.table, plan.settings
+    rows, held_out = np.arange(len(training.x)), np.arange(0)
     if data.validation is None and settings.validation:
         root = random.key(settings.seed)
-        rows, held_out = hold_out(run.model.encode(part.y), run.recipe.task, settings.validation, root)
-    name, judged, numbers = "training", (part.x, part.y), part.rows
+        rows, held_out = hold_out(run.model.encode(training.y), run.recipe.task, settings.validation, root)
+    name, evaluated, numbers = "training", (training.x, training.y), training.rows
     if test is not None:
-        name, judged, numbers = "test", (test.x, test.y), test.rows
+        name, evaluated, numbers = "test", (test.x, test.y), test.rows
     elif data.validation is not None:
-        name, judged, numbers = "validation", data.validation, np.arange(len(data.validation[0]))
+        name, evaluated, numbers = "validation", data.validation, np.arange(len(data.validation[0]))
     elif len(held_out):
-        name, judged, numbers = "validation", (part.x[held_out], part.y[held_out]), part.rows[held_out]
+        name, evaluated = "validation", (training.x[held_out], training.y[held_out])
+        numbers = training.rows[held_out]
     validation = len(held_out) if data.validation is None else len(data.validation[0])
     parts = {"training": len(rows), "validation": validation, "test": 0 if test is None else len(test.x)}
-    shown: dict[str, Any] = {"names": data.feature_names, "numbers": numbers}
+    details: dict[str, Any] = {"names": data.feature_names, "numbers": numbers}
     if table is not None:
         # The parts are the table's own, or drawn from its training rows.
-        own = {"test": table.rows.test, "validation": table.rows.validation}.get(name)
-        numbers = own if own is not None and len(own) else table.rows.train[numbers]
+        of_table = {"test": table.rows.test, "validation": table.rows.validation}.get(name)
+        numbers = of_table if of_table is not None and len(of_table) else table.rows.train[numbers]
         read = None if table.features is None else table.features.iloc[numbers]
-        shown |= {"rows": read, "numbers": numbers if read is None else None}
-        shown |= {"columns": table.columns, "notes": table.notes}
+        details |= {"rows": read, "numbers": numbers if read is None else None}
+        details |= {"columns": table.columns, "notes": table.notes}
         if (left_out := table.numbers_left_out()) is not None:
-            shown["left_out"] = (left_out[table.rows.train[part.rows]], left_out[numbers])
+            details["left_out"] = (left_out[table.rows.train[training.rows]], left_out[numbers])
     facts = gather(
         run,
-        train=(part.x, part.y),
-        judged=judged,
+        train=(training.x, training.y),
+        judged=evaluated,
         part=name,
         train_rows=rows,
         parts={part: n for part, n in parts.items() if n},
-        **shown,
+        **details,
     )
     if table is not None and (score := too_good(facts)) is not None:
         facts["too_good"] = look_at(score, _strongest(table, run.recipe.task))

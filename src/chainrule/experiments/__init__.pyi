@@ -1,0 +1,14 @@
+# The public names of the room, read by `lazy_loader` and by type checkers.
+
+from . import presets as presets
+from .commands import evaluate as evaluate
+from .commands import predict as predict
+from .commands import search as search
+from .commands import train as train
+from .folds import TrainedFolds as TrainedFolds
+from .listener import Listener as Listener
+from .plan import Plan as Plan
+from .presets import TrainSettings as TrainSettings
+from .result import Trained as Trained
+from .search_run import Searched as Searched
+from .seeds import TrainedSeeds as TrainedSeeds
