@@ -34,9 +34,9 @@ KINDS = {
     "idx": "a folder of IDX files",
     "bundled": "a bundled data set",
     "mirrored": "a data set that comes by its name",
-    "frame": "a table in memory",
-    "arrays": "no table",
 }
+#: The kinds of data that is given itself, in Python.
+IN_MEMORY = {"frame": "a table in memory", "arrays": "no table"}
 TABLES = ("text", "parquet", "frame")
 
 
@@ -53,7 +53,7 @@ class Situation:
     task : of the model that predicts
     out : the file that is written
     distributed : whether there are several processes
-    kind : of the data, one of `KINDS`; None: by its name or path, if that is known
+    kind : of the data, one of `KINDS` or `IN_MEMORY`; None: by its name or path, if that is known
     """
 
     data: str | None = None
@@ -97,7 +97,7 @@ def kind_of(data: str) -> str | None:
 
 
 def kind_in_memory(data: Any) -> str | None:
-    """Return the kind of data that is given itself, one of `KINDS`; None for names and paths.
+    """Return the kind of data that is given itself, one of `IN_MEMORY`; None for names and paths.
 
     >>> kind_in_memory(([[0.0], [1.0]], [0, 1])), kind_in_memory("digits")
     ('arrays', None)
@@ -131,7 +131,7 @@ def _of(*kinds: str, what: str, instead: str = "leave it out") -> Rule:
         kind = situation.kind
         if kind is None or kind in kinds:
             return None
-        return f"is for {what}, and {situation.data} is {KINDS[kind]}: {instead}."
+        return f"is for {what}, and {situation.data} is {(KINDS | IN_MEMORY)[kind]}: {instead}."
 
     return rule
 
