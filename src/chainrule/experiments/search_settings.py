@@ -14,6 +14,7 @@ from chainrule.checks import check_whole
 from chainrule.errors import FileError, SettingError
 from chainrule.experiments.folder import Out
 from chainrule.experiments.settings import TrainSettings, fits, read_settings
+from chainrule.experiments.space_syntax import NAMES, NUMBERS, WHOLE
 from chainrule.fields import Option, setting, settings_of
 from chainrule.files import as_path, check_text, write_atomic
 from chainrule.passwords import MASK, mask_passwords
@@ -39,8 +40,8 @@ class SearchSettings(metaclass=PlainSettings):
             "NAME=A..B,...",
             BY_PRESET,
             "Settings with a range A..B or options A|B, as in lr=1e-4..1e-1,hidden=64|128,64|256,dropout=0..0.5. For "
-            "lr, momentum, weight_decay, l1, l2, dropout, batch_size, epochs, hidden, activation, init, optimizer, "
-            "loss, augment, and paths such as optimizer.beta1. A range is logarithmic if its ends are above 0 and one "
+            f"{', '.join((*NUMBERS, *WHOLE, *NAMES))}, and paths such as optimizer.beta1. "
+            "A range is logarithmic if its ends are above 0 and one "
             "is ten times the other; :log or :linear behind it decides otherwise.",
         ),
     )

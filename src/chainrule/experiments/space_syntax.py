@@ -15,11 +15,20 @@ from typing import Any
 
 from chainrule.display.text_table import text_table
 from chainrule.errors import SettingError, did_you_mean
-from chainrule.experiments.settings import parse_hidden
+from chainrule.experiments.settings import NetworkSettings, OptimizerSettings, TrialSettings, parse_hidden
+from chainrule.fields import settings_of
+from chainrule.run_settings import TrainingSettings
 
 #: How each setting is read.
-NUMBERS = ("lr", "momentum", "weight_decay", "l1", "l2", "dropout")
-WHOLE = ("batch_size", "epochs")
+_NUMERIC = {
+    name: each.types[0]
+    for name, each in settings_of(TrialSettings).items()
+    if each.options
+    and each.group in (OptimizerSettings, TrainingSettings, NetworkSettings)
+    and name not in ("seed", "validation", "early_stopping")  # the same in all trials
+}
+NUMBERS = tuple(name for name, kind in _NUMERIC.items() if kind == "float")
+WHOLE = tuple(name for name, kind in _NUMERIC.items() if kind == "int")
 NAMES = ("hidden", "activation", "init", "optimizer", "loss", "augment")
 ROOTS = ("net", "optimizer", "loss", "augment", "early_stopping")
 

@@ -12,34 +12,18 @@ from typing import Any
 from chainrule import losses, optimizers
 from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DataError, SettingError, ShapeError, UnknownNameError, did_you_mean
+from chainrule.fields import settings_of
 from chainrule.layers import Layer
 from chainrule.metrics import columns_of
 from chainrule.models import Model
 from chainrule.population import PopulationTrainer
+from chainrule.run_settings import TrainingSettings
 from chainrule.settings import Settings
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.run_data import pair_of
 from chainrule.tuning.distributions import Distribution, Integer, Real
 from chainrule.tuning.identity import identity_of_data, stable_text
 from chainrule.tuning.space import Space
-
-#: Settings of `fit` that may differ between trials, and those of them that are numbers of a range.
-SEARCHED = (
-    "net",
-    "loss",
-    "optimizer",
-    "epochs",
-    "batch_size",
-    "l1",
-    "l2",
-    "augment",
-    "normalize",
-    "normalize_target",
-    "early_stopping",
-    "class_weight",
-    "micro_batches",
-)
-CONTINUOUS = ("l1", "l2")
 
 #: What a path may begin with.
 ROOTS = ("net", "optimizer", "loss", "augment", "early_stopping")
@@ -51,6 +35,9 @@ COMMON = {
     "sample_weight": "all trials are trained on the same data",
     "precision": "give it as an argument of search",
 }
+
+#: Settings of `fit` that may differ between trials.
+SEARCHED = ("net", *(name for name in settings_of(TrainingSettings) if name not in COMMON))
 
 
 class Experiment:
@@ -220,7 +207,8 @@ class Experiment:
     def _type_of(self, name: str, values: Mapping[str, Any]) -> str | None:
         """Return the type of a setting, as text; None where it is not known here."""
         if name in SEARCHED:
-            return "float" if name in CONTINUOUS else {"epochs": "int", "batch_size": "int"}.get(name, "name")
+            kind = "name" if name == "net" else settings_of(TrainingSettings)[name].types[0]
+            return kind if kind in ("int", "float") else "name"
         root, *path = name.split(".")
         value = self.space.options(values).get(root, self.net if root == "net" else self.settings.get(root))
         try:
