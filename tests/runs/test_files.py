@@ -9,7 +9,11 @@ import chainrule
 from chainrule.runs import files
 
 SOURCE = Path(chainrule.__file__).parent
-NAMES = {value for name, value in vars(files).items() if name.isupper() and isinstance(value, str)}
+NAMES = {
+    value
+    for name, value in vars(files).items()
+    if name.isupper() and isinstance(value, str) and not name.endswith("_FORMAT")
+}
 
 
 def test_no_other_file_of_the_code_spells_the_name_of_a_runs_file() -> None:

@@ -32,6 +32,7 @@ BEST, STEP = "best.safetensors", "step-{:08d}.safetensors"
 EVALUATION_FORMAT = SEARCH_FORMAT = 1
 MEMBERS_FORMAT = 2
 CHECKPOINT_FORMAT = 3
+STUDY_FORMAT = "3"  # among the study's own attributes, which are text
 
 #: What says how a run ended: the last files to be written, in this order, and the first to be removed when it goes on.
 #: So a run that has the last one has all.

@@ -28,6 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from chainrule import metrics
 from chainrule.passwords import without_passwords
+from chainrule.runs.files import STUDY_FORMAT
 from chainrule.tuning.claims import CLAIM, Claim, RunningTrial, holds_position, is_ticket
 from chainrule.tuning.samplers import PositionalSampler, Replayed
 from chainrule.tuning.space import Space
@@ -36,9 +37,6 @@ from chainrule.tuning.storage import check_identity, format_storage, open_study
 from chainrule.tuning.workers import LEASE, Workers
 
 log = logging.getLogger(__name__)
-
-#: The format in which trials are stored in a study.
-FORMAT = "3"
 
 #: Seconds between two looks at what other processes do, and of waiting for them before that is logged.
 LOOK_EVERY, SAY_AFTER = 0.2, 2.0
@@ -75,7 +73,7 @@ class TrialStore:
         self.cost = measure.cost
         self.study = open_study(storage, name, "minimize" if measure.smaller_is_better else "maximize")
         self.study.sampler = self.sampler
-        check_identity(self.study, {"format": FORMAT, **identity}, format_storage(storage))
+        check_identity(self.study, {"format": STUDY_FORMAT, **identity}, format_storage(storage))
         self.address = storage if isinstance(storage, str) else ""
         self.total = sum(stage.trials for stage in stages)
         self.workers = Workers(self.study)
