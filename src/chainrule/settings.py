@@ -22,7 +22,18 @@ from chainrule.checks import check_name
 from chainrule.errors import SettingError, did_you_mean, unknown_name
 from chainrule.keywords import check_keywords, unknown_keywords
 
-__all__ = ["PlainSettings", "Settings", "find", "plain", "replace", "structure", "values", "with_values"]
+__all__ = [
+    "PlainSettings",
+    "Settings",
+    "find",
+    "paths",
+    "plain",
+    "replace",
+    "structure",
+    "type_at",
+    "values",
+    "with_values",
+]
 
 VALUE = "<value>"  # stands in a structure where a continuous setting was taken out
 
@@ -283,6 +294,43 @@ def replace(recipe: R, path: str, value: Any) -> R:
         raise SettingError(f"{_owner(recipe)}: {head!r} is {old!r} and has no setting {rest!r}.")
     new = replace(old, rest, value) if rest else value
     return dataclasses.replace(recipe, **{head: new})  # type: ignore[type-var]
+
+
+def paths(recipe: Any, path: str) -> list[str]:
+    """Return the dotted paths to the settings of a recipe and of those in it; ``path`` leads to the recipe.
+
+    >>> import chainrule as cr
+    >>> from chainrule.settings import paths
+    >>> paths(cr.schedules.Constant(0.1), "optimizer.lr")
+    ['optimizer.lr.lr']
+    """
+    if isinstance(recipe, tuple):
+        return [deeper for i, item in enumerate(recipe) for deeper in paths(item, f"{path}.{i}")]
+    if not isinstance(recipe, Settings):
+        return []
+    names = [field.name for field in _fields(recipe)]
+    return [f"{path}.{name}" for name in names] + [
+        deeper for name in names for deeper in paths(getattr(recipe, name), f"{path}.{name}")
+    ]
+
+
+def type_at(recipe: Any, path: str) -> str | None:
+    """Return the type of the setting at a dotted path, as its annotation; None where there is no such setting.
+
+    >>> import chainrule as cr
+    >>> from chainrule.settings import type_at
+    >>> type_at(cr.Sequential(cr.Dense(3)), "layers.0.units")
+    'int'
+    """
+    step, _, rest = path.partition(".")
+    if isinstance(recipe, tuple | list):
+        return type_at(recipe[int(step)], rest) if step.isdigit() and int(step) < len(recipe) else None
+    if not dataclasses.is_dataclass(recipe) or isinstance(recipe, type):
+        return None
+    field = {field.name: field for field in _fields(recipe)}.get(step)
+    if field is None:
+        return None
+    return type_at(getattr(recipe, step), rest) if rest else str(field.type)
 
 
 def _fields(recipe: Any) -> tuple[dataclasses.Field[Any], ...]:

@@ -18,6 +18,7 @@ from chainrule.errors import SettingError, did_you_mean
 from chainrule.experiments.settings import NetworkSettings, OptimizerSettings, TrialSettings, parse_hidden
 from chainrule.fields import settings_of
 from chainrule.run_settings import TrainingSettings
+from chainrule.training.settings_paths import ROOTS
 
 #: How each setting is read.
 _NUMERIC = {
@@ -30,7 +31,6 @@ _NUMERIC = {
 NUMBERS = tuple(name for name, kind in _NUMERIC.items() if kind == "float")
 WHOLE = tuple(name for name, kind in _NUMERIC.items() if kind == "int")
 NAMES = ("hidden", "activation", "init", "optimizer", "loss", "augment")
-ROOTS = ("net", "optimizer", "loss", "augment", "early_stopping")
 
 #: Settings that say what the network is.
 OF_THE_NETWORK = ("hidden", "activation", "init", "dropout")

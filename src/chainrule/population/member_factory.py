@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import augment, losses, optimizers
 from chainrule.checks import is_whole
 from chainrule.data import PreparedInputs
 from chainrule.errors import DataError, SettingError
@@ -19,18 +18,16 @@ from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.networks import network
 from chainrule.run_settings import TrainingSettings
-from chainrule.settings import plain, replace
+from chainrule.settings import plain
 from chainrule.tables.table import Table
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared
 from chainrule.training.prepared_run import PreparedRun, job, streams
 from chainrule.training.run_data import RunData, run_data
+from chainrule.training.settings_paths import ROOTS, root_of, with_setting
 
 #: What a member may be given besides the settings of `fit` and the paths into its recipe.
 PARTS = ("net", "rows", "held_out")
-
-#: Paths begin with one of these; the others of a name are found in what the name stands for.
-ROOTS = ("net", "loss", "optimizer", "augment", "early_stopping")
 
 JOB_SETTINGS = tuple(settings_of(TrainingSettings))
 
@@ -60,7 +57,10 @@ class MemberFactory:
         net = differences.get("net", self.net)
         for path, value in differences.items():
             if path not in JOB_SETTINGS and path not in PARTS:
-                net, settings = self._with_setting(net, settings, path, value)
+                if root_of(path) not in ROOTS or path in ROOTS:
+                    known = [*JOB_SETTINGS, *PARTS, *(f"{name}.…" for name in ROOTS)]
+                    raise unknown_keywords("A member", [path], known)
+                net, settings = with_setting(net, settings, path, value)
         data, key = self._data_of(net, settings, differences)
         net = network(net, data.x, data.y, data.inputs.preparation)
         if settings.sample_weight is not None and differences.get("rows") is not None:
@@ -69,29 +69,6 @@ class MemberFactory:
             )
         differences = {name: plain(value) for name, value in differences.items()}
         return Member(differences | {"seed": settings.seed}, self._job(net, data, settings, key))
-
-    def _with_setting(
-        self, net: Any, settings: TrainingSettings, path: str, value: Any
-    ) -> tuple[Any, TrainingSettings]:
-        """Return network and settings with the setting at a path changed."""
-        root, _, rest = path.partition(".")
-        if root not in ROOTS or not rest:
-            known = [*JOB_SETTINGS, *PARTS, *(f"{name}.…" for name in ROOTS)]
-            raise unknown_keywords("A member", [path], known)
-        if root == "net":
-            if isinstance(net, Model):
-                raise SettingError(f"{path!r}: a network that goes on from its weights keeps its settings.")
-            return replace(net, rest, value), settings
-        part = getattr(settings, root)
-        if root == "optimizer":
-            part = optimizers.get(part)
-        elif root == "loss" and part != "auto":
-            part = losses.get(part)
-        elif root == "augment" and part is not None:
-            part = augment.get(part)
-        if part is None or isinstance(part, str | bool):
-            raise SettingError(f"{path!r}: {root} is {part!r} here and has no settings: give an object.")
-        return net, dataclasses.replace(settings, **{root: replace(part, rest, value)})
 
     def _data_of(self, net: Any, settings: TrainingSettings, differences: Mapping[str, Any]) -> tuple[RunData, Any]:
         """Return the data of a member, all of it or some rows, and a key that tells it from the data of others."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule import losses, optimizers
 from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DataError, SettingError, ShapeError, UnknownNameError, did_you_mean
 from chainrule.fields import settings_of
@@ -18,15 +16,13 @@ from chainrule.metrics import columns_of
 from chainrule.models import Model
 from chainrule.population import PopulationTrainer
 from chainrule.run_settings import TrainingSettings
-from chainrule.settings import Settings
+from chainrule.settings import paths, type_at
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.run_data import pair_of
+from chainrule.training.settings_paths import ROOTS, resolve_part, root_of
 from chainrule.tuning.distributions import Distribution, Integer, Real
 from chainrule.tuning.identity import identity_of_data, stable_text
 from chainrule.tuning.space import Space
-
-#: What a path may begin with.
-ROOTS = ("net", "optimizer", "loss", "augment", "early_stopping")
 
 #: Why other settings of `fit` are the same in all trials.
 COMMON = {
@@ -142,7 +138,7 @@ class Experiment:
         """Raise `SettingError` for a name of the space that is no setting to search."""
         known = [*SEARCHED, *self.net_arguments, *self._paths()]
         for name in self.space:
-            root = name.partition(".")[0]
+            root = root_of(name)
             if name in self.net_arguments or name in SEARCHED:
                 continue
             if name in COMMON:
@@ -157,12 +153,8 @@ class Experiment:
 
     def _paths(self) -> list[str]:
         """Return the paths into network and settings, to offer the nearest."""
-        optimizer = optimizers.get(self.settings.get("optimizer", "adam"))
-        return [
-            path
-            for root in ROOTS
-            for path in _paths_below(root, {"net": self.net, "optimizer": optimizer}.get(root, self.settings.get(root)))
-        ]
+        parts = {root: resolve_part(root, self.settings.get(root)) for root in ROOTS} | {"net": self.net}
+        return [path for root, part in parts.items() for path in paths(part, root)]
 
     def _probe_space(self) -> Any:
         """Make a member for every end of every range and every option: an error now is none after an hour.
@@ -209,28 +201,12 @@ class Experiment:
         if name in SEARCHED:
             kind = "name" if name == "net" else settings_of(TrainingSettings)[name].types[0]
             return kind if kind in ("int", "float") else "name"
-        root, *path = name.split(".")
-        value = self.space.options(values).get(root, self.net if root == "net" else self.settings.get(root))
+        root, _, rest = name.partition(".")
+        part = self.space.options(values).get(root, self.net if root == "net" else self.settings.get(root))
         try:
-            if root == "optimizer":
-                value = optimizers.get(value if value is not None else "adam")
-            elif root == "loss" and value not in (None, "auto"):
-                value = losses.get(value)
+            return type_at(resolve_part(root, part), rest)
         except ChainruleError:
             return None
-        for i, step in enumerate(path):
-            if isinstance(value, tuple | list):
-                value = value[int(step)] if step.isdigit() and int(step) < len(value) else None
-                continue
-            if not dataclasses.is_dataclass(value) or isinstance(value, type):
-                return None
-            fields = {field.name: field for field in dataclasses.fields(value)}
-            if step not in fields:
-                return None
-            if i == len(path) - 1:
-                return str(fields[step].type)
-            value = getattr(value, step)
-        return None
 
     def _metric(self, metric: str | None, task: str) -> str:
         """Return the metric, or the one that fits the task; raise `SettingError` for one that does not fit."""
@@ -238,9 +214,7 @@ class Experiment:
         name = metric or known[0]
         if name not in known:
             raise SettingError(f"metric: {name!r} is not measured for {task}{did_you_mean(name, known)}")
-        different = [
-            setting for setting in self.space if setting.partition(".")[0] == "loss" or setting == "normalize_target"
-        ]
+        different = [setting for setting in self.space if root_of(setting) == "loss" or setting == "normalize_target"]
         if name.endswith("loss") and different:
             raise SettingError(
                 f"metric: trials with different {different[0]!r} cannot be compared by {name!r}: use {known[0]!r}."
@@ -255,17 +229,6 @@ def _structural_message(name: str, kind: str, distribution: Distribution) -> str
         f"space: {name!r} is structural: each value needs a program of its own, so it is not drawn from a continuous "
         f"range such as {distribution!r}. Use {whole}cr.choice(…)."
     )
-
-
-def _paths_below(path: str, value: Any) -> list[str]:
-    """Return the paths to the settings of a recipe, and of those in it."""
-    if isinstance(value, tuple):
-        return [deeper for i, item in enumerate(value) for deeper in _paths_below(f"{path}.{i}", item)]
-    if not isinstance(value, Settings):
-        return []
-    names = [field.name for field in dataclasses.fields(value)]  # type: ignore[arg-type]
-    inner = [deeper for name in names for deeper in _paths_below(f"{path}.{name}", getattr(value, name))]
-    return [f"{path}.{name}" for name in names] + inner
 
 
 def _make_for_data(net: Any, arguments: Mapping[str, Any], data: Dataset) -> Layer:

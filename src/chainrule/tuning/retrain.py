@@ -14,6 +14,7 @@ from chainrule.population import PopulationTrainer
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
 from chainrule.training.run_data import SPLIT, pair_of, run_data
+from chainrule.training.settings_paths import root_of
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Trial
 from chainrule.tuning.stages import Stage
@@ -24,7 +25,7 @@ def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
     settings = experiment.settings | {"validation": None, "early_stopping": None}
     data = _all_rows(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
     differences = experiment.member(experiment.labels(winner.settings))
-    differences = {name: value for name, value in differences.items() if name.partition(".")[0] != "early_stopping"}
+    differences = {name: value for name, value in differences.items() if root_of(name) != "early_stopping"}
     trainer = PopulationTrainer(experiment.net, data, **settings, **experiment.options)
     [member] = trainer.add_members([{"epochs": stage.epochs} | differences])
     trainer.train([member], until=winner.best_epoch)
