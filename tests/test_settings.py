@@ -61,17 +61,17 @@ class TestValues:
 
     def test_a_recipe_of_ones_own_may_validate_as_usual(self) -> None:
         @dataclass(frozen=True)
-        class EnsembleGain(cr.Layer):
+        class Gain(cr.Layer):
             k: float = 1.0
 
             def __post_init__(self) -> None:
                 if self.k < 0:
                     raise ValueError("k")
 
-        assert structure(EnsembleGain(2.0)) == structure(EnsembleGain(3.0))
-        assert with_values(structure(EnsembleGain(2.0)), {"k": 5.0}) == EnsembleGain(5.0)
+        assert structure(Gain(2.0)) == structure(Gain(3.0))
+        assert with_values(structure(Gain(2.0)), {"k": 5.0}) == Gain(5.0)
         with pytest.raises(ValueError, match="k"):
-            replace(EnsembleGain(2.0), "k", -1.0)
+            replace(Gain(2.0), "k", -1.0)
         del cr.Layer.registry["gain"]
 
     def test_a_name_of_ours_cannot_be_taken(self) -> None:
