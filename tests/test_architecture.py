@@ -348,7 +348,6 @@ WITH_PRIVATE_WORDS = {
     "settings",
     "signals",
     "statistics",
-    "tables",
     "testing",
     "tree",
 }

@@ -15,7 +15,7 @@ import pytest
 from chainrule.errors import DataError, SettingError, UnknownNameError
 from chainrule.tables.association import association
 from chainrule.tables.columns import KINDS, Column, find_column
-from chainrule.tables.describe import describe, show_columns
+from chainrule.tables.describe import describe, format_columns
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target, target_column
@@ -409,7 +409,7 @@ def test_every_column_is_described() -> None:
 
 def test_a_wide_table_is_shown_in_short() -> None:
     columns = [Column(f"c{i}", "number" if i % 2 else "category") for i in range(100_000)]
-    shown = show_columns(columns, rows=10, most=5)
+    shown = format_columns(columns, rows=10, most=5)
     assert len(shown) == 7
     assert shown[-1][0] == "… and 99,995 more"
     assert shown[-1][-1] == "49,998 number, 49,997 category" or shown[-1][-1] == "49,997 category, 49,998 number"
@@ -418,4 +418,4 @@ def test_a_wide_table_is_shown_in_short() -> None:
 
 def test_shares_of_missing_values_are_never_rounded_to_nothing_or_all() -> None:
     columns = [Column("few", "number", missing=1), Column("most", "number", missing=99_999)]
-    assert [row[2] for row in show_columns(columns, rows=100_000)[1:]] == ["0.1 %", "99.9 %"]
+    assert [row[2] for row in format_columns(columns, rows=100_000)[1:]] == ["0.1 %", "99.9 %"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from chainrule.tables.infer import infer_columns
-from chainrule.tables.leaks import ROWS, duplicates, duplicates_note, leaks
+from chainrule.tables.leaks import ROWS, duplicates, format_duplicates, leaks
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target
 
@@ -93,10 +93,10 @@ def test_duplicates_across_the_split() -> None:
     text = read_table(pd.DataFrame({"x": ["1", "2"], "t": ["a", "b"]}))
     assert duplicates(text, text) == 2
     assert duplicates(text.iloc[:1], text.iloc[1:]) == 0
-    assert "stands in the training rows, too: too few" in duplicates_note(1, 3_295, "test")
-    assert "(0.03 %)" in duplicates_note(1, 3_295, "test")
-    assert "(1.2 %) stand in the training rows, too: up to 1.2 %" in duplicates_note(40, 3_295, "test")
-    assert "says little about new rows" in duplicates_note(1_000, 3_295, "test")
-    assert "(100 %)" in duplicates_note(80, 80, "test")
+    assert "stands in the training rows, too: too few" in format_duplicates(1, 3_295, "test")
+    assert "(0.03 %)" in format_duplicates(1, 3_295, "test")
+    assert "(1.2 %) stand in the training rows, too: up to 1.2 %" in format_duplicates(40, 3_295, "test")
+    assert "says little about new rows" in format_duplicates(1_000, 3_295, "test")
+    assert "(100 %)" in format_duplicates(80, 80, "test")
     odd = pd.DataFrame({"x": [[1, 2], {"a": 1}]})
     assert duplicates(odd, odd.iloc[:1]) == 1

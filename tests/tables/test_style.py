@@ -21,7 +21,7 @@ from chainrule.errors import ChainruleError
 from chainrule.tables.columns import Column
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.inspection import TableInspection, inspect_table
-from chainrule.tables.number_style import Evidence, tell_style
+from chainrule.tables.number_style import Evidence, infer_style
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import read_table
 from chainrule.tables.target import learn_target
@@ -135,7 +135,7 @@ def test_the_decimal_mark_is_told_on_all_evidence(
 ) -> None:
     evidence = Evidence()
     evidence.add_texts(dict.fromkeys(texts, 3))
-    style = tell_style(evidence, {}, separator)
+    style = infer_style(evidence, {}, separator)
     assert (style.decimal, bool(style.doubt)) == (decimal, certain)
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.tables.describe import show_columns
+from chainrule.tables.describe import format_columns
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.read import read_chunks, read_table
 from chainrule.tables.target import learn_target
@@ -92,7 +92,7 @@ def looked_at(frame: pd.DataFrame) -> None:
     def plan() -> None:
         columns = infer_columns(frame)
         assert [column.name for column in columns] == list(frame.columns)
-        assert len(show_columns(columns, rows=len(frame))) == min(len(columns), 40) + 1 + (len(columns) > 40)
+        assert len(format_columns(columns, rows=len(frame))) == min(len(columns), 40) + 1 + (len(columns) > 40)
         for j, column in enumerate(columns):
             values = values_of(frame.iloc[:, j], column)
             assert len(values) == len(frame)

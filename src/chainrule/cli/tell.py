@@ -14,7 +14,7 @@ from chainrule.experiments.plan import Plan
 from chainrule.experiments.presets import optimizer, use_of_validation
 from chainrule.population import CrossValidation
 from chainrule.runs.files import REPORT
-from chainrule.tables.describe import show_columns
+from chainrule.tables.describe import format_columns
 from chainrule.tables.prepared import PreparedTable
 
 
@@ -27,7 +27,7 @@ class Printer(Listener):
 
     def on_table(self, prepared: PreparedTable) -> None:
         """Print a table's columns and what happens to each."""
-        print_message(text_table(show_columns(prepared.columns, rows=prepared.looked_at), left=(0, 1, 4, 5)))
+        print_message(text_table(format_columns(prepared.columns, rows=prepared.looked_at), left=(0, 1, 4, 5)))
         for note in prepared.notes:
             print_message(f"note: {note}")
 

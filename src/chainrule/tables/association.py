@@ -83,7 +83,7 @@ def evenly(n: int, most: int) -> Array:
 
 
 def _features(targets: Array) -> Array:
-    """Standardized features of the target, (rows, features), without those that are the same in all rows."""
+    """Return standardized features of the target, (rows, features), without those that are the same in all rows."""
     columns = targets[:, None] if targets.ndim == 1 else targets.reshape(len(targets), -1)
     parts: list[Array] = []
     for column in columns.T:
@@ -101,7 +101,7 @@ def _features(targets: Array) -> Array:
 
 
 def _ranks(values: Array) -> Array:
-    """Ranks from 0; equal values share the mean of theirs."""
+    """Return ranks from 0; equal values share the mean of theirs."""
     _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     middles: Array = ends - (counts + 1) / 2

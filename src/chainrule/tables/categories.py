@@ -48,10 +48,10 @@ def categories(series: Any, *, missing: Collection[str] = MISSING, exact: bool =
     return _texts(cells(series, missing), exact)
 
 
-def _texts(found: Array, exact: bool) -> Array:
+def _texts(values: Array, exact: bool) -> Array:
     known: dict[str, str] = {}
-    texts = np.empty(len(found), object)
-    for i, cell in enumerate(found):
+    texts = np.empty(len(values), object)
+    for i, cell in enumerate(values):
         if type(cell) is str:
             if cell not in known:
                 known[cell] = cell if exact else _same_text(cell)
@@ -96,7 +96,7 @@ def _same_text(text: str) -> str:
 
 
 def booleans(series: Any, *, missing: Collection[str] = MISSING) -> NDArray[np.float64]:
-    """Truth values as 1, 0 and NaN: true, t, yes, y, 1 and false, f, no, n, 0 in upper or lower case.
+    """Return truth values as 1, 0 and NaN: true, t, yes, y, 1 and false, f, no, n, 0 in upper or lower case.
 
     >>> booleans(["Yes", "n", True, 0, "1.0", "perhaps", None])
     array([ 1.,  0.,  1.,  0.,  1., nan, nan])
@@ -110,6 +110,6 @@ def booleans(series: Any, *, missing: Collection[str] = MISSING) -> NDArray[np.f
 
 
 def as_boolean(text: str) -> float:
-    """1, 0, or NaN for a text that is no truth value."""
+    """Return 1, 0, or NaN for a text that is no truth value."""
     text = text.lower()
     return 1.0 if text in YES else 0.0 if text in NO else math.nan

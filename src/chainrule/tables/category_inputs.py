@@ -56,14 +56,14 @@ class Categories:
         return cls(tuple(names), encoder)
 
     def __call__(self, texts: Array) -> Array:
-        """One-hot inputs, or codes: 0 for rare and unseen categories, then the others in order."""
+        """Return one-hot inputs, or codes: 0 for rare and unseen categories, then the others in order."""
         if self.encoder is None:
             return np.zeros((len(texts), 0))
-        found: Array = self.encoder.transform(texts)
+        encoded: Array = self.encoder.transform(texts)
         if self.codes:
-            for j, kept in enumerate(self.kept):
-                found[:, j] = np.where(found[:, j] >= len(kept), 0, found[:, j] + 1)
-        return found
+            for j, frequent in enumerate(self.frequent):
+                encoded[:, j] = np.where(encoded[:, j] >= len(frequent), 0, encoded[:, j] + 1)
+        return encoded
 
     @property
     def codes(self) -> bool:
@@ -71,7 +71,7 @@ class Categories:
         return type(self.encoder).__name__ == "OrdinalEncoder"
 
     @property
-    def kept(self) -> list[list[str | None]]:
+    def frequent(self) -> list[list[str | None]]:
         """The categories of each column that are not rare, in the order of their inputs or codes."""
         if self.encoder is None:
             return []
@@ -84,25 +84,25 @@ class Categories:
         """What each input stands for: "city=Rome", "city=(missing)", "city=(rare)"; for codes the column's name."""
         if self.codes or self.encoder is None:
             return list(self.names)
-        found = []
-        for j, (name, kept) in enumerate(zip(self.names, self.kept, strict=True)):
-            values = ["(missing)" if value is None else value for value in kept]
-            found += [f"{name}={value}" for value in (*values, *(["(rare)"] if self.has_rare(j) else []))]
-        return found
+        titles = []
+        for j, (name, frequent) in enumerate(zip(self.names, self.frequent, strict=True)):
+            values = ["(missing)" if value is None else value for value in frequent]
+            titles += [f"{name}={value}" for value in (*values, *(["(rare)"] if self.has_rare(j) else []))]
+        return titles
 
     def has_rare(self, j: int) -> bool:
         """Return whether a column has categories that are in few training rows."""
         return self.encoder.infrequent_categories_[j] is not None
 
     def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
-        """Of one column: the code (or the place among its inputs) of each category, and of those not among them.
+        """Return for one column the code (or the place among its inputs) of each category, and of those not among them.
 
         None as a category stands for a missing value, None as a place for a row of zeros.
         """
         j = self.names.index(name)
-        kept = self.kept[j]
-        first, rest = (1, 0) if self.codes else (0, len(kept) if self.has_rare(j) else None)
-        places = {value: first + i for i, value in enumerate(kept)}
+        frequent = self.frequent[j]
+        first, rest = (1, 0) if self.codes else (0, len(frequent) if self.has_rare(j) else None)
+        places = {value: first + i for i, value in enumerate(frequent)}
         if rest is not None:
             places |= {value: rest for value in self.encoder.categories_[j].tolist() if value not in places}
         return places, rest

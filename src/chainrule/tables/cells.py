@@ -37,8 +37,8 @@ def cells(series: Any, missing: Collection[str] = MISSING) -> Array:
     series = as_series(series)
     if repeats(series):
         return by_value(series, lambda values: cells(values, missing), None)
-    given = series if isinstance(series, np.ndarray) else series.array
-    empty, present = np.asarray(pd.isna(given)), np.array(given, object)
+    column = series if isinstance(series, np.ndarray) else series.array
+    empty, present = np.asarray(pd.isna(column)), np.array(column, object)
     present[empty] = None
     for row, cell in enumerate(present):
         if isinstance(cell, str):
@@ -63,11 +63,11 @@ def coded(frame: DataFrame) -> DataFrame:
     texts = [j for j, kind in enumerate(frame.dtypes) if isinstance(kind, pd.StringDtype)]
     if len(frame) < MANY_ROWS:
         return frame.astype(object) if len(texts) == len(frame.columns) else frame
-    found = frame.copy(deep=False)
+    compact = frame.copy(deep=False)
     for j in texts:
         codes, values = pd.factorize(frame.iloc[:, j])
-        found.isetitem(j, pd.Categorical.from_codes(codes, values, validate=False))
-    return found
+        compact.isetitem(j, pd.Categorical.from_codes(codes, values, validate=False))
+    return compact
 
 
 def tally(series: Any, missing: Collection[str] = MISSING) -> dict[Any, int] | None:
@@ -85,11 +85,11 @@ def tally(series: Any, missing: Collection[str] = MISSING) -> dict[Any, int] | N
         return None
     codes, values = distinct(series)
     places, there = pd.factorize(codes[codes >= 0])  # those that occur, by their first rows
-    found: dict[Any, int] = {}
+    counts: dict[Any, int] = {}
     for cell, count in zip(cells(values.iloc[there], missing), np.bincount(places).tolist(), strict=True):
         if cell is not None:
-            found[cell] = found.get(cell, 0) + count
-    return found
+            counts[cell] = counts.get(cell, 0) + count
+    return counts
 
 
 def distinct(series: Any) -> tuple[Array, Any]:
@@ -119,9 +119,9 @@ def _distinct_objects(series: Any) -> tuple[Array, Any]:
             places[key] = len(values)
             values.append(cell)
         codes[row] = places[key]
-    found = np.empty(len(values), object)
-    found[:] = values
-    return codes, found
+    distinct_cells = np.empty(len(values), object)
+    distinct_cells[:] = values
+    return codes, distinct_cells
 
 
 def by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
@@ -129,8 +129,8 @@ def by_value(series: Any, read: Callable[[Any], Array], missing: Any) -> Array:
     cells.
     """
     codes, values = distinct(series)
-    found = read(values)
-    return np.append(found, np.array([missing], found.dtype))[codes]
+    read_values = read(values)
+    return np.append(read_values, np.array([missing], read_values.dtype))[codes]
 
 
 def has_one_type(series: Any) -> bool:
@@ -145,14 +145,14 @@ def repeats(series: Any) -> bool:
     return isinstance(series.dtype, pd.CategoricalDtype | pd.StringDtype)
 
 
-def as_series(given: Any) -> Any:
+def as_series(column: Any) -> Any:
     """Return a pandas Series, or an array of objects; what is neither yet keeps each cell as it is, without a common
     type.
     """
     import pandas as pd
 
-    if isinstance(given, pd.Series) or (isinstance(given, np.ndarray) and given.dtype == object):
-        return given
-    if isinstance(given, np.ndarray | pd.api.extensions.ExtensionArray | pd.Index):
-        return pd.Series(given)
-    return pd.Series(list(given), dtype=object)
+    if isinstance(column, pd.Series) or (isinstance(column, np.ndarray) and column.dtype == object):
+        return column
+    if isinstance(column, np.ndarray | pd.api.extensions.ExtensionArray | pd.Index):
+        return pd.Series(column)
+    return pd.Series(list(column), dtype=object)

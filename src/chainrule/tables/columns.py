@@ -36,7 +36,7 @@ class Column:
     fill : what takes the place of a missing number: "median", "mean", "most_frequent" or "zero"
     indicator : whether a further input tells that the value was missing
     outliers : "keep", "clip" (to ``CLIP`` quartile distances outside the quartiles) or "robust" (median and quartile
-        distance take the place of mean and deviation)
+        distance take the place of mean and standard deviation)
     scale : "standardize", "min_max", "quantile" or "none"
     encode : of a category: "one_hot" or "embedding"
     parts : of a date: "year", "month", "day", "weekday", "hour", "minute" ("elapsed": days since the first one)
@@ -81,7 +81,7 @@ class Column:
         return MISSING if self.na_values is None else frozenset(self.na_values)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for files."""
+        """Return it as plain values, for files."""
         na_values = None if self.na_values is None else list(self.na_values)
         return vars(self) | {"parts": list(self.parts), "na_values": na_values}
 
@@ -94,7 +94,7 @@ class Column:
 
 
 def find_column(names: Iterable[Any], name: str, what: str = "column") -> str:
-    """The name, if it is among the columns; else a `DataError` that offers the nearest ones.
+    """Return the name, if it is among the columns; else a `DataError` that offers the nearest ones.
 
     >>> find_column(["Age", "Survived"], "survived", "target column")
     Traceback (most recent call last):

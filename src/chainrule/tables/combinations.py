@@ -27,8 +27,8 @@ Array = NDArray[Any]
 #: The first columns that are looked at; and rows below which nothing is said, of numbers and of classes.
 COLUMNS, ROWS, ROWS_OF_CLASSES = 100, 60, 500
 
-#: R² from which a number is a sum of columns, the share of errors up to which a threshold on a sum decides a class, and
-#: the share from which the least-squares fit must tell it for a threshold to be looked for.
+#: R² from which a number is a sum of columns, the fraction of errors up to which a threshold on a sum decides a class,
+#: and the fraction from which the least-squares fit must tell it for a threshold to be looked for.
 EXACT, ERRORS, PROMISING = 0.9999, 0.002, 0.6
 
 #: At most so many columns decide a class; so many are named; so many classes are tried, the most frequent first.
@@ -39,7 +39,7 @@ STEPS = 30
 
 
 def combinations(names: Sequence[str], x: Any, y: Any, task: str) -> list[str]:
-    """What combinations of columns give the target away, as sentences; most often there are none.
+    """Return what combinations of columns give the target away, as sentences; most often there are none.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def _complete(x: Array) -> tuple[Array, Array]:
     missing = ~np.isfinite(x)
     order = np.argsort(missing.sum(axis=0), kind="stable")
     gaps = np.logical_or.accumulate(missing[:, order], axis=1)
-    kept = np.sort(order[gaps.mean(axis=0) <= 0.5])
-    rows = np.flatnonzero(~missing[:, kept].any(axis=1))
-    return (kept[np.ptp(x[np.ix_(rows, kept)], axis=0) > 0], rows) if len(rows) else (kept[:0], rows)
+    complete = np.sort(order[gaps.mean(axis=0) <= 0.5])
+    rows = np.flatnonzero(~missing[:, complete].any(axis=1))
+    return (complete[np.ptp(x[np.ix_(rows, complete)], axis=0) > 0], rows) if len(rows) else (complete[:0], rows)
 
 
 def _standardized(x: Array) -> tuple[Array, Array, Array]:
@@ -138,10 +138,10 @@ def _of_classes(names: list[str], x: Array, y: Array) -> list[str]:
     notes: list[str] = []
     tried = labels[np.argsort(-counts, kind="stable")][: CLASSES if len(labels) > 2 else 1]
     for label in tried:
-        if (found := _threshold(names, x, y == label)) is not None:
+        if (rule := _threshold(names, x, y == label)) is not None:
             whole = "the class" if len(labels) == 2 else "a class"
             notes.append(
-                f"A threshold on a sum of columns decides {whole}: {found}. If they are known only after the target, "
+                f"A threshold on a sum of columns decides {whole}: {rule}. If they are known only after the target, "
                 "leave them out."
             )
             break
@@ -153,16 +153,16 @@ def _threshold(names: list[str], x: Array, is_class: Array) -> str | None:
     z, mean, std = _standardized(x)
     base = max(is_class.mean(), 1 - is_class.mean())
 
-    def told(hits: float) -> float:
+    def gain(hits: float) -> float:
         return (hits - base) / (1 - base)
 
     linear = np.linalg.lstsq(np.c_[z, np.ones(len(z))], np.where(is_class, 1.0, -1.0), rcond=None)[0]
-    if told(_best_hits(z @ linear[:-1], is_class)) < PROMISING:
+    if gain(_best_hits(z @ linear[:-1], is_class)) < PROMISING:
         return None
 
     def solve(use: Sequence[int]) -> tuple[float, Array]:
         weights = _logistic(np.c_[z[:, use], np.ones(len(z))], is_class)
-        return told(float(np.mean((np.c_[z[:, use], np.ones(len(z))] @ weights > 0) == is_class))), weights
+        return gain(float(np.mean((np.c_[z[:, use], np.ones(len(z))] @ weights > 0) == is_class))), weights
 
     use = _fewest(np.abs(linear[:-1]), FEW, lambda some: solve(some)[0] >= 1 - ERRORS)
     if use is None or len(use) < 2:
@@ -175,7 +175,7 @@ def _threshold(names: list[str], x: Array, is_class: Array) -> str | None:
 
 
 def _best_hits(score: Array, is_class: Array) -> float:
-    """Return the share of rows that the best threshold on a score gets right."""
+    """Return the fraction of rows that the best threshold on a score gets right."""
     gained = np.cumsum(np.where(is_class[np.argsort(score, kind="stable")], -1, 1))  # by a threshold after each row
     return float(np.count_nonzero(is_class) + max(0, gained.max())) / len(score)
 
@@ -213,7 +213,7 @@ def _fewest(weights: Array, most: int, holds: Callable[[list[int]], bool]) -> li
 
 
 def _terms(slopes: Array, names: list[str]) -> str:
-    """``casual + 2 × registered - 0.5 × other``."""
+    """Return ``casual + 2 × registered - 0.5 × other``."""
     parts = []
     for slope, name in zip(slopes[:NAMED], names, strict=False):
         size = f"{abs(slope):.4g}"
@@ -224,7 +224,7 @@ def _terms(slopes: Array, names: list[str]) -> str:
 
 
 def _product(powers: Array, names: list[str]) -> str:
-    """``price × area^2 / rooms`` up to a factor."""
+    """Return ``price × area^2 / rooms`` up to a factor."""
     parts = []
     for power, name in zip(powers[:NAMED], names, strict=False):
         size = f"{abs(power):.4g}"

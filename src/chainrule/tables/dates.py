@@ -81,16 +81,16 @@ def dates(series: Any, *, day_first: bool = False, missing: Collection[str] = MI
         if getattr(series.dt, "tz", None) is not None:
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return series.to_numpy().astype("datetime64[us]")
-    found = cells(series, missing)
-    days = np.full(len(found), none)
-    iso = [i for i, cell in enumerate(found) if type(cell) is str and _ISO.fullmatch(cell)]
+    column = cells(series, missing)
+    days = np.full(len(column), none)
+    iso = [i for i, cell in enumerate(column) if type(cell) is str and _ISO.fullmatch(cell)]
     if iso:
-        texts = pd.Series([found[i] for i in iso], dtype=object)
+        texts = pd.Series([column[i] for i in iso], dtype=object)
         read = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
         days[iso] = read.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     known: dict[str, Any] = {}
     done = set(iso)
-    for i, cell in enumerate(found):
+    for i, cell in enumerate(column):
         if cell is None or i in done:
             continue
         text = _date_text(cell)
@@ -111,26 +111,26 @@ def as_date(text: str, day_first: bool = False) -> datetime.datetime | None:
     """Return the date in a text, without a zone; None if it is none."""
     match = next((match for form in _DATES if (match := form.fullmatch(text))), None)
     if match is not None:
-        found = match.groupdict()
-        month = _month(found["name"]) if found.get("name") else int(found["month"])
-        day = int(found.get("day") or 1)
+        fields = match.groupdict()
+        month = _month(fields["name"]) if fields.get("name") else int(fields["month"])
+        day = int(fields.get("day") or 1)
     elif match := EITHER_WAY.fullmatch(text):
-        found = match.groupdict()
-        first, then = int(found["first"]), int(found["then"])
-        day, month = (first, then) if day_first or found["sep"] == "." else (then, first)
+        fields = match.groupdict()
+        first, then = int(fields["first"]), int(fields["then"])
+        day, month = (first, then) if day_first or fields["sep"] == "." else (then, first)
     else:
         return None
-    year = int(found["year"])
-    if len(found["year"]) == 2:
+    year = int(fields["year"])
+    if len(fields["year"]) == 2:
         year += 1900 if year >= 69 else 2000
-    hour, half = int(found["hour"] or 0), (found["half"] or "").lower()
+    hour, half = int(fields["hour"] or 0), (fields["half"] or "").lower()
     if half and not 1 <= hour <= 12:
         return None
     hour = hour % 12 + 12 * (half == "pm") if half else hour
-    micro = int((found["part"] or "0")[:6].ljust(6, "0"))
+    micro = int((fields["part"] or "0")[:6].ljust(6, "0"))
     try:
-        time = datetime.datetime(year, month, day, hour, int(found["minute"] or 0), int(found["second"] or 0), micro)
-        return time - _offset(found["zone"])
+        time = datetime.datetime(year, month, day, hour, int(fields["minute"] or 0), int(fields["second"] or 0), micro)
+        return time - _offset(fields["zone"])
     except (ValueError, OverflowError):  # the 31st of February; before the year 1
         return None
 

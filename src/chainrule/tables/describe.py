@@ -1,18 +1,23 @@
-"""The plan for the columns of a table, as people read it before anything is trained."""
+"""The plan for the columns of a table, and how its cells were read, as people read it before anything is trained."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from chainrule.tables.columns import Column
+from chainrule.tables.profile import format_missing_texts, texts_of
 
-__all__ = ["column_notes", "describe", "show_columns"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["column_notes", "describe", "format_columns", "missing_notes", "reading_notes"]
+
+#: So many columns of a kind are named in the notes, and so many in one sentence; the others are counted.
+NAMED, FIRST = 10, 5
 
 _SCALES = {"standardize": "standardize", "min_max": "scale to 0 … 1", "quantile": "to normal quantiles", "none": ""}
-#: So many columns of a kind are named in the notes; the others are counted.
-NAMED = 10
-
 _FILLS = {"median": "the median", "mean": "the mean", "most_frequent": "the most frequent", "zero": "0"}
 
 
@@ -44,7 +49,7 @@ def describe(column: Column) -> str:
     return "; ".join(steps)
 
 
-def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> list[list[str]]:
+def format_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> list[list[str]]:
     """Return a table of the columns, as rows of cells whose first is the heading.
 
     Parameters
@@ -52,7 +57,7 @@ def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> lis
     columns
         The plan, as `chainrule.tables.infer.infer_columns` makes it.
     rows
-        Training rows, of which the missing values are a share.
+        Training rows, of which the missing values are a fraction.
     most
         How many columns are shown one by one; the others are counted by kind in a last row.
 
@@ -60,7 +65,7 @@ def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> lis
     --------
     >>> from chainrule.tables.columns import Column
     >>> plan = [Column("age", "number", missing=1, distinct=7, example="31"), Column("town", "category", distinct=2)]
-    >>> for row in show_columns(plan, rows=8):
+    >>> for row in format_columns(plan, rows=8):
     ...     print(row)
     ['column', 'kind', 'missing', 'different', 'example', 'what happens']
     ['age', 'number', '12.5 %', '7', '31', 'standardize; missing → the median']
@@ -73,11 +78,11 @@ def show_columns(columns: Sequence[Column], *, rows: int, most: int = 40) -> lis
             action += f" ({column.reason})"
         table.append(
             [
-                _short(column.name),
+                _shorten(column.name),
                 column.kind,
-                _share(column.missing, rows),
+                _format_fraction(column.missing, rows),
                 f"{column.distinct:,}",
-                _short(column.example, 24),
+                _shorten(column.example, 24),
                 action,
             ]
         )
@@ -98,10 +103,14 @@ def column_notes(columns: Sequence[Column]) -> list[str]:
     ['Left out: id (every value differs).', 'size: decimal commas.']
     """
     left_out = [
-        f"{_short(column.name)} ({_short(column.reason or column.kind, 160)})" for column in columns if not column.use
+        f"{_shorten(column.name)} ({_shorten(column.reason or column.kind, 160)})"
+        for column in columns
+        if not column.use
     ]
-    notes = [f"Left out: {_listed(left_out, '; ')}."] if left_out else []
-    unusual = [f"{_short(column.name)}: {column.reason}." for column in columns if column.use and not _is_usual(column)]
+    notes = [f"Left out: {_format_names(left_out, '; ')}."] if left_out else []
+    unusual = [
+        f"{_shorten(column.name)}: {column.reason}." for column in columns if column.use and not _is_usual(column)
+    ]
     notes += unusual[:NAMED]
     if len(unusual) > NAMED:
         notes.append(f"{len(unusual) - NAMED:,} more columns have cells that are worth a look.")
@@ -113,14 +122,14 @@ def _is_usual(column: Column) -> bool:
     return column.reason in ("", "as you said", counted, f"{counted}, as you said")
 
 
-def _listed(names: Sequence[str], separator: str) -> str:
+def _format_names(names: Sequence[str], separator: str) -> str:
     """Return some names in a row, and how many more there are."""
     more = f"{separator}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return separator.join(names[:NAMED]) + more
 
 
-def _share(missing: int, rows: int) -> str:
-    """Return the share of missing values; never 0 or 100 % unless it is."""
+def _format_fraction(missing: int, rows: int) -> str:
+    """Return the fraction of missing values in percent; never 0 or 100 % unless it is."""
     if not missing:
         return ""
     percent = 100 * missing / max(rows, 1)
@@ -129,6 +138,33 @@ def _share(missing: int, rows: int) -> str:
     return f"{percent:.1f} %"
 
 
-def _short(text: str, most: int = 32) -> str:
+def _shorten(text: str, most: int = 32) -> str:
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def reading_notes(columns: Iterable[Column]) -> Iterator[str]:
+    """Yield how the cells of columns were read where another reading was possible.
+
+    >>> list(reading_notes([Column("price", "number", note="1.234 is read as 1234")]))
+    ['price: 1.234 is read as 1234.']
+    """
+    notes = [(column.name, column.note) for column in columns if column.use and column.note]
+    yield from (f"{name}: {note}." for name, note in notes[:FIRST])
+    if others := [name for name, _ in notes[FIRST:]]:
+        more = f" and {len(others) - FIRST:,} more" if len(others) > FIRST else ""
+        names = ", ".join(others[:FIRST])
+        yield f"The cells of {len(others):,} more columns could be read otherwise, too: {names}{more}."
+
+
+def missing_notes(frame: DataFrame, columns: Sequence[Column]) -> Iterator[str]:
+    """Yield which texts of categories were taken for missing values, though each may be a category."""
+    columns_with: list[str] = []
+    for column in columns:
+        texts = texts_of(frame[column.name]) if column.use and column.kind == "category" else None
+        counts = {text: count for text, count in (texts or {}).items() if text in column.missing_texts}
+        if counts:
+            columns_with.append(f"{format_missing_texts(counts)} in {column.name}")
+    if columns_with:
+        more = f" and in {len(columns_with) - FIRST:,} more columns" if len(columns_with) > FIRST else ""
+        yield f"Taken for missing: {', '.join(columns_with[:FIRST])}{more}. missing= or --missing says otherwise."

@@ -76,10 +76,10 @@ training rows; they are read so.
         for j, (column, (_, series)) in enumerate(
             zip(self.preparation.columns_as_written(self.separator), select(frame, self.used).items(), strict=True)
         ):
-            own = self._evidence[j]
-            if own is not None:
-                own.add(evidence_in(series, column))
-            for kind, count, row, cell in self._look(column, series):
+            evidence = self._evidence[j]
+            if evidence is not None:
+                evidence.add(evidence_in(series, column))
+            for kind, count, row, cell in self._count_kinds(column, series):
                 self._kinds[j][kind] += count
                 self._first[j].setdefault(kind, (self.rows + row, cell))
         self.rows += len(frame)
@@ -133,10 +133,10 @@ training rows; they are read so.
         if not column.missing and counts[EMPTY]:
             yield f"{column.name}: {_cells(counts[EMPTY])} without a value; in the training rows all had one."
 
-    def _look(self, column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
-        """The kinds of cells, with how many there are, the row of the first, and what it holds."""
+    def _count_kinds(self, column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
+        """Yield the kinds of cells, with how many there are, the row of the first, and what it holds."""
         if column.kind == "number" and getattr(series.dtype, "kind", "O") in "biuf":
-            yield from _look_at_numbers(column, series)
+            yield from _count_kinds_of_numbers(column, series)
             return
         codes, values = distinct(series)
         present = cells(values, column.missing_texts)
@@ -186,8 +186,8 @@ def inspect_table(preparation: Preprocessor, frame: DataFrame) -> TableInspectio
     return inspection
 
 
-def _look_at_numbers(column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
-    """The kinds of cells of a column that came as numbers."""
+def _count_kinds_of_numbers(column: Column, series: Any) -> Iterator[tuple[Kind, int, int, Any]]:
+    """Yield the kinds of cells of a column that came as numbers."""
     size = series.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.isinf(size)
     empty = np.isnan(values_of(series, column)) & ~infinite

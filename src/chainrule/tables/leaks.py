@@ -21,14 +21,14 @@ from chainrule.tables.values import values_of
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ALONE", "duplicates", "duplicates_note", "leaks", "power", "strongest"]
+__all__ = ["ALONE", "duplicates", "format_duplicates", "leaks", "power", "strongest"]
 
 Array = NDArray[Any]
 
-#: A column is suspected if it alone explains this share of what the most frequent class, or the mean, leaves open.
+#: A column is suspected if it alone explains this fraction of what the most frequent class, or the mean, leaves open.
 ALONE = 0.95
 
-#: From these shares of a part's rows on, duplicates of training rows touch the score, and make most of it worthless.
+#: From these fractions of a part's rows on, duplicates of training rows touch the score, and make most of it worthless.
 TOUCHED, WORTHLESS = 0.01, 0.25
 
 #: So many columns that give the target away are named one by one.
@@ -39,7 +39,7 @@ ROWS, COLUMNS, FEWEST = 2_000, 2_000, 30
 
 
 def leaks(train_frame: DataFrame, columns: Sequence[Column], target_values: Any, task: str) -> list[str]:
-    """Warnings of columns that give the target away, alone or a few together, as sentences; most often none.
+    """Return warnings of columns that give the target away, alone or a few together, as sentences; most often none.
 
     Each row's target is guessed from the row whose value in the column is next to its own (`power`); then sums of
     columns are looked for that are the target (`combinations`). At most `ROWS` training rows, evenly spread, and the
@@ -66,7 +66,7 @@ the target, leave it out."]
     """
     if len(target_values) < FEWEST or np.ndim(target_values) > 1:
         return []
-    rows, y = _looked_at(target_values, task)
+    rows, y = _sampled(target_values, task)
     if len(np.unique(y)) < 2:
         return []
     open_without = "of the variance of the target"
@@ -74,16 +74,16 @@ the target, leave it out."]
         open_without = "of what the most frequent class leaves open"
     telling, names, numbers = [], [], []
     for column, values in _values(train_frame, columns, rows):
-        share = power(_numbered(values), y, task)
-        if share >= ALONE:
-            telling.append((column.name, share))
+        explained = power(_numbered(values), y, task)
+        if explained >= ALONE:
+            telling.append((column.name, explained))
         if values.dtype != object:
             names.append(column.name)
             numbers.append(_days(values) if values.dtype.kind == "M" else values)
     warnings = [
-        f"The column {name!r} alone tells {100 * share:.0f} % {open_without}. If it is known only after the target, "
-        "leave it out."
-        for name, share in telling[:NAMED]
+        f"The column {name!r} alone tells {100 * explained:.0f} % {open_without}. If it is known only after the "
+        "target, leave it out."
+        for name, explained in telling[:NAMED]
     ]
     if len(telling) > NAMED:
         warnings.append(f"So does each of {len(telling) - NAMED:,} more columns.")
@@ -97,12 +97,12 @@ def strongest(
 
     Parameters as of `leaks`.
     """
-    rows, y = _looked_at(target_values, task)
-    told = [(column.name, power(_numbered(v), y, task)) for column, v in _values(train_frame, columns, rows)]
-    return sorted(told, key=lambda pair: -pair[1])[:most]
+    rows, y = _sampled(target_values, task)
+    powers = [(column.name, power(_numbered(v), y, task)) for column, v in _values(train_frame, columns, rows)]
+    return sorted(powers, key=lambda pair: -pair[1])[:most]
 
 
-def _looked_at(target_values: Any, task: str) -> tuple[Array, Array]:
+def _sampled(target_values: Any, task: str) -> tuple[Array, Array]:
     """Return the rows that are looked at, and their targets: numbers, or codes of classes."""
     targets = np.asarray(target_values)
     rows = evenly(len(targets), ROWS)
@@ -112,7 +112,7 @@ def _looked_at(target_values: Any, task: str) -> tuple[Array, Array]:
 
 
 def _values(train_frame: DataFrame, columns: Sequence[Column], rows: Array) -> Iterator[tuple[Column, Array]]:
-    """The values of each column that is used, in these rows."""
+    """Yield each column that is used, with its values in these rows."""
     places = {str(name): j for j, name in enumerate(train_frame.columns)}
     for column in [column for column in columns if column.use and column.name in places][:COLUMNS]:
         yield column, values_of(train_frame.iloc[:, places[column.name]].iloc[rows], column)
@@ -165,9 +165,9 @@ def _numbered(values: Array) -> NDArray[np.float64]:
     numbers = values.astype("datetime64[us]").astype(np.float64) if values.dtype.kind == "M" else values
     # Ranks, so that neither scale nor outliers matter, but gaps of equal values do.
     ranks = np.unique(numbers[~missing], return_inverse=True)[1]
-    found = np.full(len(values), -2.0)
-    found[~missing] = ranks.ravel()
-    return found
+    numbered = np.full(len(values), -2.0)
+    numbered[~missing] = ranks.ravel()
+    return numbered
 
 
 def duplicates(train_frame: DataFrame, other_frame: DataFrame) -> int:
@@ -179,24 +179,23 @@ def duplicates(train_frame: DataFrame, other_frame: DataFrame) -> int:
     2
     """
     known = set(_fingerprints(train_frame))
-    return sum(print_ in known for print_ in _fingerprints(other_frame))
+    return sum(fingerprint in known for fingerprint in _fingerprints(other_frame))
 
 
-def duplicates_note(same: int, rows: int, part: str) -> str:
+def format_duplicates(same: int, rows: int, part: str) -> str:
     """Return what so many duplicates mean for the score on a part: at most their share of it can be due to them.
 
-    >>> duplicates_note(1, 3_295, "test")
+    >>> format_duplicates(1, 3_295, "test")
     '1 of the 3,295 test rows (0.03 %) stands in the training rows, too: too few to touch the score.'
     """
-    share = f"{100 * same / rows:.2g} %" if same < rows else "100 %"
-    meaning = f"up to {share} of the right answers may be remembered"
+    percent = f"{100 * same / rows:.2g} %" if same < rows else "100 %"
+    meaning = f"up to {percent} of the right answers may be remembered"
     if same < TOUCHED * rows:
         meaning = "too few to touch the score"
     elif same >= WORTHLESS * rows:
         meaning = "the score on them says little about new rows"
-    return (
-        f"{same:,} of the {rows:,} {part} rows ({share}) stand{'s' * (same == 1)} in the training rows, too: {meaning}."
-    )
+    stand = "stands" if same == 1 else "stand"
+    return f"{same:,} of the {rows:,} {part} rows ({percent}) {stand} in the training rows, too: {meaning}."
 
 
 def _fingerprints(frame: DataFrame) -> list[int]:

@@ -1,14 +1,13 @@
-"""What training rows tell: the plan for the columns, what makes numbers of them, and what should be known."""
+"""Learn from training rows: the plan for the columns, what makes inputs of them, and what a user should know."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chainrule.tables.describe import column_notes
+from chainrule.tables.describe import column_notes, missing_notes, reading_notes
 from chainrule.tables.infer import infer_columns
 from chainrule.tables.leaks import leaks
-from chainrule.tables.notes import missing_notes, reading_notes
 from chainrule.tables.preprocessor import Preprocessor
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How numbers are written: which mark stands before the decimals, which signs stand beside them, told on all evidence.
+"""How numbers are written: which mark stands before the decimals, which signs stand beside them.
 
 ``1.234`` is one number or a thousand times another, and nothing in the cell itself says which. What decides, in order:
 
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from chainrule.tables.columns import Column
 from chainrule.tables.numbers import SPACES, UNITS, as_number, bare_number
 
-__all__ = ["Evidence", "Style", "tell_style", "votes"]
+__all__ = ["Evidence", "Style", "infer_style", "votes"]
 
 #: Of numbers in groups of three, so many end in a zero if they are rounded amounts rather than decimals.
 ROUNDED = 0.3
@@ -196,12 +196,14 @@ def votes(columns: Iterable[Evidence]) -> dict[str, int]:
     return dict(Counter(evidence.sure for evidence in columns))
 
 
-def tell_style(own: Evidence, table: Mapping[str, int], separator: str | None, known: Column | None = None) -> Style:
+def infer_style(
+    evidence: Evidence, table: Mapping[str, int], separator: str | None, known: Column | None = None
+) -> Style:
     """Return how the numbers of a column are written, by the rules at the top of this file.
 
     Parameters
     ----------
-    own
+    evidence
         What was counted in the column.
     table
         The `votes` of the columns of the table.
@@ -212,36 +214,38 @@ def tell_style(own: Evidence, table: Mapping[str, int], separator: str | None, k
 
     >>> evidence = Evidence()
     >>> evidence.add_texts({"2.571": 5, "850": 5})
-    >>> tell_style(evidence, {}, ";").decimal
+    >>> infer_style(evidence, {}, ";").decimal
     ','
     """
-    decimal, doubt = _decimal(own, table, separator, known)
+    decimal, doubt = _decimal(evidence, table, separator, known)
     doubts = [doubt] if doubt else []
-    if known is not None and decimal != known.decimal and (own.sure or own.example):
+    if known is not None and decimal != known.decimal and (evidence.sure or evidence.example):
         marks = {".": "points", ",": "commas"}
         doubts = [
             f"numbers have decimal {marks[decimal]} here (what else separates them separates thousands), and decimal "
             f"{marks[known.decimal]} in the training rows; they are read so"
         ]
-    if own.brackets and known is None:
+    if evidence.brackets and known is None:
         doubts.append("numbers in brackets are negative")
-    unit, bare, signed, signs = _signs(own, known)
+    unit, bare, signed, signs = _signs(evidence, known)
     return Style(decimal, unit, bare, signed, "; ".join(doubts), signs)
 
 
-def _decimal(own: Evidence, table: Mapping[str, int], separator: str | None, known: Column | None) -> tuple[str, str]:
-    if own.sure:
-        return own.sure, ""
+def _decimal(
+    evidence: Evidence, table: Mapping[str, int], separator: str | None, known: Column | None
+) -> tuple[str, str]:
+    if evidence.sure:
+        return evidence.sure, ""
     points, commas = table.get(".", 0), table.get(",", 0)
     of_table = "" if points == commas else "." if points > commas else ","
     usual = "," if separator == ";" and not points else "." if known is None else known.decimal
-    if not own.example:  # nothing to tell it from: whole numbers, or no numbers
+    if not evidence.example:  # nothing to tell it from: whole numbers, or no numbers
         return (of_table or usual) if known is None else known.decimal, ""
-    groups = own.forms["grouped_point"] + own.forms["grouped_comma"]
-    mark = "." if own.forms["grouped_point"] >= own.forms["grouped_comma"] else ","
+    groups = evidence.forms["grouped_point"] + evidence.forms["grouped_comma"]
+    mark = "." if evidence.forms["grouped_point"] >= evidence.forms["grouped_comma"] else ","
     other = "," if mark == "." else "."
     if known is not None:
-        inside = {m: own.inside[m] / groups for m in ".,"}
+        inside = {m: evidence.inside[m] / groups for m in ".,"}
         for m, rival in ((mark, other), (other, mark)):
             if inside[m] > 0.5 and inside[rival] < 0.5 * inside[m]:
                 return m, ""
@@ -249,15 +253,15 @@ def _decimal(own: Evidence, table: Mapping[str, int], separator: str | None, kno
         return of_table, ""
     if known is not None and separator != ";":
         decimal = known.decimal
-    elif own.forms["long"]:
+    elif evidence.forms["long"]:
         decimal = mark
-    elif any(own.signs[sign] for sign in MONEY) or (own.forms["short"] and groups > 1):
+    elif any(evidence.signs[sign] for sign in MONEY) or (evidence.forms["short"] and groups > 1):
         decimal = other
     elif separator == ";" and mark == ".":
-        decimal = other if own.rounded >= ROUNDED * groups else usual if known is not None else mark
+        decimal = other if evidence.rounded >= ROUNDED * groups else usual if known is not None else mark
     else:
         decimal = usual
-    return decimal, _other_reading(own.example, decimal)
+    return decimal, _other_reading(evidence.example, decimal)
 
 
 def _other_reading(example: str, decimal: str) -> str:
@@ -270,25 +274,25 @@ def _other_reading(example: str, decimal: str) -> str:
     )
 
 
-def _signs(own: Evidence, known: Column | None) -> tuple[str, float, float, str]:
+def _signs(evidence: Evidence, known: Column | None) -> tuple[str, float, float, str]:
     """Return the unit, what numbers without and with it are multiplied by, and what to say about that."""
-    common = max(UNITS, key=lambda unit: own.signs[unit]) if own.signs else ""
+    common = max(UNITS, key=lambda unit: evidence.signs[unit]) if evidence.signs else ""
     unit = common if known is None or not known.unit else known.unit
     bare, signed = (1.0, 1.0) if known is None else (known.bare, known.signed)
     if unit != "%":
         new = unit if known is not None and not known.unit else ""
         return unit, bare, signed, f"numbers have the sign {new!r} here, and none in the training rows" if new else ""
-    percents, numbers = own.signs["%"], sum(own.bare.values())
+    percents, numbers = evidence.signs["%"], sum(evidence.bare.values())
     without = f"{numbers:,} of {numbers + percents:,} numbers have no sign '%'"
     if known is not None and known.unit != "%":  # the training rows had no sign
         of_fractions = 0 < max(abs(known.low), abs(known.high)) <= PERCENT
         how = "0.39" if of_fractions else "39"
         doubt = f"{percents:,} numbers have the sign '%', and none in the training rows; 39% is read as {how}"
         return unit, bare, 0.01 if of_fractions else 1.0, doubt
-    if not numbers or not own.bare["fraction"] + own.bare["larger"]:
+    if not numbers or not evidence.bare["fraction"] + evidence.bare["larger"]:
         return unit, bare, signed, f"{without}" if numbers and known is None else ""
-    goes_beyond = own.signed["larger"] > 0 if known is None else max(abs(known.low), abs(known.high)) > PERCENT
-    fractions = not own.bare["larger"] and goes_beyond
+    goes_beyond = evidence.signed["larger"] > 0 if known is None else max(abs(known.low), abs(known.high)) > PERCENT
+    fractions = not evidence.bare["larger"] and goes_beyond
     changed = known is None or fractions != (known.bare != 1.0)
     if fractions:
         return unit, 100.0, signed, f"{without} and are read as fractions: 0.39 is 39%" if changed else ""

@@ -73,41 +73,43 @@ def numbers(
         how: dict[str, Any] = {"decimal": decimal, "unit": unit, "bare": bare, "signed": signed, "missing": missing}
         return by_value(series, lambda values: numbers(values, **how), np.nan)
     if pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "c":
-        found = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        floats = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "m":
-        found = series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        floats = series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     elif series.dtype.kind == "M":
         return np.full(len(series), np.nan)
     else:
         return numbers_of_cells(cells(series, missing), decimal, unit, bare, signed)
     if missing is not MISSING:
         stand_ins = [number for number in map(as_number, missing) if math.isfinite(number)]
-        found[np.isin(found, stand_ins)] = np.nan
-    found[~np.isfinite(found)] = np.nan
-    return found * bare if bare != 1.0 else found
+        floats[np.isin(floats, stand_ins)] = np.nan
+    floats[~np.isfinite(floats)] = np.nan
+    return floats * bare if bare != 1.0 else floats
 
 
 def numbers_of_cells(
-    found: Array, decimal: str, unit: str, bare: float = 1.0, signed: float = 1.0
+    column: Array, decimal: str, unit: str, bare: float = 1.0, signed: float = 1.0
 ) -> NDArray[np.float64]:
-    """Return what `numbers` makes of what `cells` gave."""
-    values = _floats(found, decimal, unit, bare, signed)
+    """Return what `numbers` makes of cells."""
+    values = _floats(column, decimal, unit, bare, signed)
     values[~np.isfinite(values)] = np.nan
     return values
 
 
-def _floats(found: Array, decimal: str, unit: str, bare: float, signed: float) -> NDArray[np.float64]:
-    some = [cell for cell in found if cell is not None]
+def _floats(column: Array, decimal: str, unit: str, bare: float, signed: float) -> NDArray[np.float64]:
+    some = [cell for cell in column if cell is not None]
     texts = decimal == "." and bare == 1.0 and all(type(cell) is str for cell in some)
     if texts and not _NOT_IN_PLAIN_NUMBERS.search("\n".join(some)):
         try:  # most columns: nothing but plain numbers, read at once
-            plain = found if len(some) == len(found) else np.array([np.nan if c is None else c for c in found], object)
+            plain = (
+                column if len(some) == len(column) else np.array([np.nan if c is None else c for c in column], object)
+            )
             return plain.astype(np.float64)
         except ValueError:
             pass
     known: dict[str, float] = {}
-    values = np.full(len(found), np.nan)
-    for i, cell in enumerate(found):
+    values = np.full(len(column), np.nan)
+    for i, cell in enumerate(column):
         if type(cell) is str:
             if cell not in known:
                 known[cell] = as_number(cell, decimal, unit, bare, signed)

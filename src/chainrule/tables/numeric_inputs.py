@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from chainrule.tables.columns import Column
 
-__all__ = ["CIRCLES", "CLIP", "LARGEST", "Numbers", "first_day", "fit_numbers", "is_missing", "measure"]
+__all__ = ["CIRCLES", "CLIP", "LARGEST", "Numbers", "first_day", "fit_numbers", "is_missing", "to_numeric"]
 
 Array = NDArray[Any]
 
-#: Fences of outliers: so many quartile distances below the first and above the third quartile ("far out", Tukey 1977).
+#: Outliers are clipped to so many quartile distances below the first and above the third quartile ("far out", Tukey
+#: 1977).
 CLIP = 3.0
 
 #: Numbers beyond are taken for this large, so that sums of squares stay finite in float64.
@@ -36,7 +37,7 @@ class Numbers:
     ----------
     names : of the inputs
     at : their places among all measured numbers
-    low, high : the fences of each
+    low, high : the clip bounds of each
     imputer : scikit-learn's SimpleImputer
     scaler : StandardScaler, RobustScaler, MinMaxScaler or QuantileTransformer; None leaves the numbers as they are
     """
@@ -48,59 +49,59 @@ class Numbers:
     imputer: Any
     scaler: Any
 
-    def __call__(self, measured: Array) -> Array:
+    def __call__(self, numeric: Array) -> Array:
         """Return the inputs, float64 (rows, names), for all that was measured."""
-        x = self.imputer.transform(np.clip(measured[:, self.at], self.low, self.high))
+        x = self.imputer.transform(np.clip(numeric[:, self.at], self.low, self.high))
         return x if self.scaler is None else np.asarray(self.scaler.transform(x))
 
     @classmethod
-    def fit(cls, names: Sequence[str], at: Sequence[int], measured: Array, treatment: Treatment) -> Self:
-        """Learn fences, fill and scale from the training rows."""
+    def fit(cls, names: Sequence[str], at: Sequence[int], numeric: Array, treatment: Treatment) -> Self:
+        """Learn clip bounds, fill and scale from the training rows."""
         from sklearn.impute import SimpleImputer
 
         fill, outliers, scale = treatment
-        x = measured[:, at]
-        low, high = _fences(x, clip=outliers == "clip")
+        x = numeric[:, at]
+        low, high = _clip_bounds(x, clip=outliers == "clip")
         x = np.clip(x, low, high)
         strategy = {"strategy": "constant", "fill_value": 0.0} if fill == "zero" else {"strategy": fill}
         imputer = SimpleImputer(**strategy, keep_empty_features=True).fit(x)
         x = imputer.transform(x)
-        # Where training rows have one value only, nothing is learnt about any other: the fences close.
+        # Where training rows have one value only, nothing is learnt about any other: the bounds close.
         constant = (x == x[0]).all(axis=0)
         low, high = np.where(constant, x[0], low), np.where(constant, x[0], high)
         return cls(tuple(names), tuple(int(i) for i in at), low, high, imputer, _scaler(scale, outliers, x))
 
 
-def fit_numbers(used: Sequence[Column], measured: Array) -> Iterable[Numbers]:
+def fit_numbers(used: Sequence[Column], numeric: Array) -> Iterable[Numbers]:
     """Learn from what was measured; numbers with the same treatment are put together."""
     groups: dict[Treatment, list[tuple[str, int]]] = {}
-    inputs = (one for column in used for one in _inputs(column))
+    inputs = (number for column in used for number in _inputs(column))
     for at, (name, treatment) in enumerate(inputs):
         groups.setdefault(treatment, []).append((name, at))
     for treatment, members in groups.items():
         names, places = zip(*members, strict=True)
-        yield Numbers.fit(names, places, measured, treatment)
+        yield Numbers.fit(names, places, numeric, treatment)
 
 
-def measure(used: Sequence[Column], values: Sequence[Array], origins: Mapping[str, float]) -> Array:
+def to_numeric(used: Sequence[Column], values: Sequence[Array], origins: Mapping[str, float]) -> Array:
     """Return all numbers of all columns before they are treated, (rows, numbers); NaN where one is missing."""
     parts: list[Array] = []
-    for column, found in zip(used, values, strict=True):
+    for column, cells in zip(used, values, strict=True):
         if column.kind == "number":
-            parts.append(found)
+            parts.append(cells)
         elif column.kind == "boolean":
-            parts.append(2 * found - 1)
+            parts.append(2 * cells - 1)
         elif column.kind == "date":
             for part in column.parts:
-                parts += _part(found, part, origins[column.name])
+                parts += _part(cells, part, origins[column.name])
     return np.stack(parts, axis=1) if parts else np.zeros((len(values[0]), 0))
 
 
 def _inputs(column: Column) -> Iterable[tuple[str, Treatment]]:
-    """The name and the treatment of each number that `measure` takes from a column."""
-    own = (column.fill, column.outliers, column.scale)
+    """Yield the name and the treatment of each number that `to_numeric` takes from a column."""
+    treatment = (column.fill, column.outliers, column.scale)
     if column.kind == "number":
-        yield column.name, own
+        yield column.name, treatment
     elif column.kind == "boolean":
         yield column.name, (column.fill, "keep", "none")
     elif column.kind == "date":
@@ -109,16 +110,16 @@ def _inputs(column: Column) -> Iterable[tuple[str, Treatment]]:
                 yield f"{column.name} {part} sin", ("zero", "keep", "none")
                 yield f"{column.name} {part} cos", ("zero", "keep", "none")
             else:
-                yield f"{column.name} {part}", own
+                yield f"{column.name} {part}", treatment
 
 
-def _part(found: Array, part: str, origin: float) -> list[Array]:
+def _part(dates: Array, part: str, origin: float) -> list[Array]:
     """Return a part of dates: one number, or sine and cosine of one that turns in a circle."""
-    days, months = found.astype("datetime64[D]"), found.astype("datetime64[M]")
+    days, months = dates.astype("datetime64[D]"), dates.astype("datetime64[M]")
     if part == "year":
-        number = found.astype("datetime64[Y]").astype(np.int64) + 1970.0
+        number = dates.astype("datetime64[Y]").astype(np.int64) + 1970.0
     elif part == "elapsed":
-        number = _days(found) - origin
+        number = _days(dates) - origin
     elif part == "month":
         number = months.astype(np.int64) % 12 + 1.0
     elif part == "day":
@@ -126,10 +127,10 @@ def _part(found: Array, part: str, origin: float) -> list[Array]:
     elif part == "weekday":
         number = (days.astype(np.int64) + 3.0) % 7  # 1970 began on a Thursday; Monday is 0
     elif part == "hour":
-        number = (found - days).astype("timedelta64[h]").astype(np.float64)
+        number = (dates - days).astype("timedelta64[h]").astype(np.float64)
     else:
-        number = (found - days).astype("timedelta64[m]").astype(np.float64) % 60
-    number = np.where(np.isnat(found), np.nan, number)
+        number = (dates - days).astype("timedelta64[m]").astype(np.float64) % 60
+    number = np.where(np.isnat(dates), np.nan, number)
     if part not in CIRCLES:
         return [number]
     period, first = CIRCLES[part]
@@ -137,15 +138,15 @@ def _part(found: Array, part: str, origin: float) -> list[Array]:
     return [np.sin(angle), np.cos(angle)]
 
 
-def first_day(found: Array) -> float:
+def first_day(dates: Array) -> float:
     """Return the day of the first date, since 1970."""
-    present = found[~np.isnat(found)]
+    present = dates[~np.isnat(dates)]
     return float(_days(present).min()) if len(present) else 0.0
 
 
-def _days(found: Array) -> Array:
-    """Days since 1970, with fractions."""
-    return found.astype("datetime64[us]").astype(np.int64) / 86_400e6
+def _days(dates: Array) -> Array:
+    """Return days since 1970, with fractions."""
+    return dates.astype("datetime64[us]").astype(np.int64) / 86_400e6
 
 
 def is_missing(values: Array) -> NDArray[np.bool_]:
@@ -153,7 +154,7 @@ def is_missing(values: Array) -> NDArray[np.bool_]:
     return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
 
 
-def _fences(x: Array, clip: bool) -> tuple[Array, Array]:
+def _clip_bounds(x: Array, clip: bool) -> tuple[Array, Array]:
     """Return the lowest and the highest value that each number may have."""
     low, high = np.full(x.shape[1], -LARGEST), np.full(x.shape[1], LARGEST)
     if clip:
@@ -177,8 +178,8 @@ def _scaler(scale: str, outliers: str, x: Array) -> Any:
         return preprocessing.QuantileTransformer(output_distribution="normal", **quantiles).fit(x)
     if outliers != "robust":
         return preprocessing.StandardScaler().fit(x)
-    # With unit_variance a normal distribution gets deviation 1, as by standardizing. Where the quartiles are the same
-    # (a column that is mostly 0), the deviation takes the place of their distance.
+    # With unit_variance a normal distribution gets a standard deviation of 1, as by standardizing. Where the quartiles
+    # are the same (a column that is mostly 0), the standard deviation takes the place of their distance.
     scaler = preprocessing.RobustScaler(unit_variance=True).fit(x)
     q1, q3 = np.quantile(x, [0.25, 0.75], axis=0)
     std = x.std(axis=0)

@@ -13,7 +13,7 @@ from chainrule.display.text import Text
 from chainrule.display.text_table import text_table
 from chainrule.errors import DataError
 from chainrule.tables.columns import Column
-from chainrule.tables.describe import show_columns
+from chainrule.tables.describe import format_columns
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.split import Split
 from chainrule.tables.values import values_of
@@ -47,7 +47,7 @@ class PreparedTable:
 
     def summary(self) -> Text:
         """Return what is done with each column, and what should be known about the rows, to print."""
-        columns = text_table(show_columns(self.columns, rows=self.looked_at), left=(0, 1, 4, 5))
+        columns = text_table(format_columns(self.columns, rows=self.looked_at), left=(0, 1, 4, 5))
         return Text("\n".join([str(self.data.summary()), columns, *self.notes]))
 
     def numbers_left_out(self) -> np.ndarray | None:

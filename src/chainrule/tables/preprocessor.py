@@ -3,8 +3,8 @@
 What is done, in this order:
 
 =========  =========================================================================================================
-number     an outlier beyond the fences is moved to the fence (``outliers="clip"``: `CLIP` quartile distances outside
-           the quartiles), a missing value is filled, then it is scaled
+number     an outlier is clipped (``outliers="clip"``: to `CLIP` quartile distances outside the quartiles), a missing
+           value is filled, then it is scaled
 boolean    +1 for yes and -1 for no; a missing one is filled; not scaled
 date       year and elapsed days as numbers above; month, day, weekday, hour and minute turn in a circle, so each
            becomes a sine and a cosine, both 0 where the date is missing
@@ -40,7 +40,7 @@ from chainrule.settings import plain
 from chainrule.tables import transformers
 from chainrule.tables.category_inputs import Categories, rare_below
 from chainrule.tables.columns import MISSING, Column
-from chainrule.tables.numeric_inputs import CLIP, Numbers, first_day, fit_numbers, is_missing, measure
+from chainrule.tables.numeric_inputs import CLIP, Numbers, first_day, fit_numbers, is_missing, to_numeric
 from chainrule.tables.profile import evidence_in, restyle
 from chainrule.tables.selection import check_kind, check_plan, select, unreadable
 from chainrule.tables.target import TargetColumn
@@ -75,7 +75,7 @@ class Preprocessor:
     one_hot, ordinal : categories with one input for each, and with codes
     reduction : scikit-learn's PCA, or None
     origins : the day from which a date's elapsed days are counted, in days since 1970
-    tolerated : columns in which training rows had cells of another kind
+    lenient : columns in which training rows had cells of another kind
     version : of scikit-learn, when it was fitted
     target : what reads the target of another table; None where the model was trained on targets beside the table
     inputs : names of the columns that it needs
@@ -116,7 +116,9 @@ class Preprocessor:
         dense += self.one_hot.titles
         if self.reduction is not None:
             dense = [f"component {i + 1}" for i in range(int(self.reduction.n_components_))]
-        codes = [(name, len(kept) + 1) for name, kept in zip(self.ordinal.names, self.ordinal.kept, strict=True)]
+        codes = [
+            (name, len(frequent) + 1) for name, frequent in zip(self.ordinal.names, self.ordinal.frequent, strict=True)
+        ]
         object.__setattr__(self, "inputs", tuple(column.name for column in self.columns if column.use))
         object.__setattr__(self, "feature_names", (*dense, *self.ordinal.names))
         object.__setattr__(self, "embedded", tuple(codes))
@@ -133,7 +135,7 @@ class Preprocessor:
             What each column is and what is to be done with it (`chainrule.tables.infer`).
         components
             Put so many principal components in the place of all numbers and one-hot inputs (not of embedded
-            categories); a share below 1 takes as many as keep that share of the variance.
+            categories); a fraction below 1 takes as many as keep that fraction of the variance.
 
         Raises
         ------
@@ -153,18 +155,18 @@ class Preprocessor:
         frame = select(frame, used)
         if not len(frame):
             raise DataError("The training part of the table has no rows.")
-        found = [(c, cells, values_of(cells, c)) for c, (_, cells) in zip(used, frame.items(), strict=True)]
-        values = [v for _, _, v in found]
-        origins = {column.name: first_day(v) for column, _, v in found if column.kind == "date"}
+        read = [(c, cells, values_of(cells, c)) for c, (_, cells) in zip(used, frame.items(), strict=True)]
+        values = [v for _, _, v in read]
+        origins = {column.name: first_day(v) for column, _, v in read if column.kind == "date"}
         made = cls(
             columns,
-            tuple(fit_numbers(used, measure(used, values, origins))),
-            tuple(c.name for c, _, v in found if c.indicator and c.kind != "category" and is_missing(v).any()),
+            tuple(fit_numbers(used, to_numeric(used, values, origins))),
+            tuple(c.name for c, _, v in read if c.indicator and c.kind != "category" and is_missing(v).any()),
             Categories.fit(*_texts(used, values, "one_hot"), codes=False),
             Categories.fit(*_texts(used, values, "embedding"), codes=True),
             None,
             origins,
-            tuple(c.name for c, cells, v in found if len(unreadable(cells, v, c.kind)[0])),
+            tuple(c.name for c, cells, v in read if len(unreadable(cells, v, c.kind)[0])),
             sklearn.__version__,
         )
         return made if components is None else replace(made, reduction=_reduction(made._dense(values), components))
@@ -240,7 +242,7 @@ class Preprocessor:
         return self is other or self.checksum == other.checksum
 
     def lookup(self, name: str) -> tuple[dict[str | None, int], int | None]:
-        """Of a category column: the code (or the place among its inputs) of each category, and that of unseen ones.
+        """Return the code (or the place among its inputs) of each category of a column, and that of unseen ones.
 
         The category None is a missing value; the place None is a row of zeros.
         """
@@ -261,9 +263,9 @@ class Preprocessor:
     def _dense(self, values: Sequence[Array]) -> Array:
         """Return the inputs that are no codes, float64, before principal components are taken."""
         used = self._used
-        by_name = {column.name: found for column, found in zip(used, values, strict=True)}
-        measured = measure(used, values, self.origins)
-        parts = [block(measured) for block in self.numbers]
+        by_name = {column.name: cells for column, cells in zip(used, values, strict=True)}
+        numeric = to_numeric(used, values, self.origins)
+        parts = [block(numeric) for block in self.numbers]
         parts += [is_missing(by_name[name])[:, None] for name in self.flagged]
         parts.append(self.one_hot(_texts(used, values, "one_hot")[1]))
         return np.concatenate(parts, axis=1, dtype=np.float64)
@@ -277,8 +279,8 @@ class Preprocessor:
         def keep(name: str, transformer: Any) -> Any:
             if transformer is None:
                 return None
-            plain, own = transformers.to_parts(transformer)
-            arrays.update({f"{name}.{place}": array for place, array in own.items()})
+            plain, part_arrays = transformers.to_parts(transformer)
+            arrays.update({f"{name}.{place}": array for place, array in part_arrays.items()})
             return plain
 
         numbers = []
@@ -312,22 +314,24 @@ class Preprocessor:
         import pandas as pd
 
         try:
-            found = cls._from_parts(plain, arrays)
-            tried = found(pd.DataFrame(np.full((1, len(found.inputs)), None), columns=list(found.inputs)))
-            if tried.shape != (1, len(found.feature_names)) or not np.isfinite(tried).all():
+            preparation = cls._from_parts(plain, arrays)
+            tried = preparation(
+                pd.DataFrame(np.full((1, len(preparation.inputs)), None), columns=list(preparation.inputs))
+            )
+            if tried.shape != (1, len(preparation.feature_names)) or not np.isfinite(tried).all():
                 raise DataError("its parts contradict each other.")
         except Exception as error:  # whatever scikit-learn makes of damaged values
             version = plain.get("scikit-learn", "?") if isinstance(plain, Mapping) else "?"
             raise DataError(
                 f"The stored preparation of the table cannot be used (made with scikit-learn {version}): {error}"
             ) from None
-        return found
+        return preparation
 
     @classmethod
     def _from_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         def read(name: str, part: Any) -> Any:
-            own = {key.removeprefix(f"{name}."): v for key, v in arrays.items() if key.startswith(f"{name}.")}
-            return None if part is None else transformers.from_parts(part, own)
+            part_arrays = {key.removeprefix(f"{name}."): v for key, v in arrays.items() if key.startswith(f"{name}.")}
+            return None if part is None else transformers.from_parts(part, part_arrays)
 
         if plain["format"] != FORMAT:
             raise DataError(f"its format {plain['format']!r} is unknown (known: {FORMAT}); use a newer chainrule.")
@@ -339,7 +343,7 @@ class Preprocessor:
             names = tuple(str(name) for name in block["names"])
             at, low, high = (np.asarray(arrays[f"numbers.{i}.{place}"]) for place in ("at", "low", "high"))
             if not at.shape == low.shape == high.shape == (len(names),) or not (low <= high).all():
-                raise DataError(f"the fences of the numbers {names} are damaged.")
+                raise DataError(f"the clip bounds of the numbers {names} are damaged.")
             imputer, scaler = (read(f"numbers.{i}.{part}", block[part]) for part in ("imputer", "scaler"))
             numbers.append(Numbers(names, tuple(int(place) for place in at), low, high, imputer, scaler))
         return cls(
@@ -362,10 +366,10 @@ def _encoded(columns: Sequence[Column], encode: str) -> tuple[str, ...]:
 
 
 def _texts(used: Sequence[Column], values: Sequence[Array], encode: str) -> tuple[tuple[str, ...], Array]:
-    """Names and texts, (rows, columns), of the category columns with an encoding."""
+    """Return names and texts, (rows, columns), of the category columns with an encoding."""
     names = _encoded(used, encode)
     wanted = set(names)
-    parts = [found for column, found in zip(used, values, strict=True) if column.name in wanted]
+    parts = [texts for column, texts in zip(used, values, strict=True) if column.name in wanted]
     return names, np.stack(parts, axis=1) if parts else np.zeros((len(values[0]), 0), object)
 
 
@@ -375,8 +379,8 @@ def _reduction(dense: Array, components: Any) -> Any:
     rows, inputs = dense.shape
     components = plain(components)
     whole = is_whole(components) and 1 <= components <= min(rows, inputs)
-    share = isinstance(components, float) and 0 < components < 1
-    if not whole and not share:
+    fraction = isinstance(components, float) and 0 < components < 1
+    if not whole and not fraction:
         raise SettingError(
             f"components is a whole number from 1 to {min(rows, inputs):,} ({inputs:,} inputs, {rows:,} rows), "
             f"or a share of the variance between 0 and 1; got {components!r}."

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chainrule.tables.categories import as_text
 from chainrule.tables.cells import cells, tally
 from chainrule.tables.columns import MISSING, Column
-from chainrule.tables.number_style import Evidence, Style, tell_style, votes
+from chainrule.tables.number_style import Evidence, Style, infer_style, votes
 from chainrule.tables.numbers import as_number, numbers, numbers_of_cells
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ __all__ = [
     "as_plan",
     "evidence_in",
     "evidence_of",
+    "format_cell",
+    "format_missing_texts",
     "missing_texts",
     "restyle",
     "restyled",
-    "shown",
-    "taken_texts",
     "texts_of",
     "unread_note",
 ]
@@ -41,7 +41,7 @@ __all__ = [
 #: Texts that are neither numbers nor dates, though they may be categories.
 MARKERS = MISSING | {"None"}
 
-#: A column is of a kind if this share of its cells can be read as it.
+#: A column is of a kind if this fraction of its cells can be read as it.
 MOST = 0.95
 
 #: From this fraction of missing values on, an input tells that the value was missing.
@@ -55,7 +55,7 @@ _SIGNS = re.compile(r"[^\w\s]+")
 
 
 class ColumnProfile:
-    """The cells of a column, and what is found in them before they are read as anything.
+    """The cells of a column, and what can be said of them before they are read as anything.
 
     Attributes
     ----------
@@ -79,39 +79,39 @@ class ColumnProfile:
         self.na_values: tuple[str, ...] = () if missing is None else tuple(missing)
         self.na_counts: dict[str, int] = {}
         if self.typed:
-            counts = self._typed(series)
+            counts = self._count_typed(series)
             self.count = int(counts.sum())
-            some = counts.iloc[:MANY]
-            self.texts = {as_text(value): int(count) for value, count in zip(cells(some.index), some, strict=True)}
+            first = counts.iloc[:MANY]
+            self.texts = {as_text(value): int(count) for value, count in zip(cells(first.index), first, strict=True)}
             self.distinct = len(counts)
         elif (counted := tally(series, ())) is not None:
             self.values, self.texts = series, self._without_missing(counted, missing)
             self.count, self.distinct = sum(self.texts.values()), len(self.texts)
         else:
-            every = cells(series, ())
-            texts = collections.Counter(cell for cell in every if type(cell) is str)
+            all_cells = cells(series, ())
+            texts = collections.Counter(cell for cell in all_cells if type(cell) is str)
             self._without_missing(texts, missing)
-            self.values = cells(every, self.na_values)
+            self.values = cells(all_cells, self.na_values)
             present = [cell for cell in self.values if cell is not None]
             self.count = len(present)
             if set(map(type, present)) != {str}:
                 self.odd = next((cell for cell in present if not is_plain(cell)), None)
             self.texts = {} if self.odd is not None else _counts(present)
             self.distinct = len(self.texts)
-        self.example = shown(self.odd if self.odd is not None else next(iter(self.texts), ""))
+        self.example = format_cell(self.odd if self.odd is not None else next(iter(self.texts), ""))
 
     def __len__(self) -> int:
-        """Return cells with a value."""
+        """Return the number of cells with a value."""
         return self.count
 
-    def _typed(self, series: Any) -> Any:
+    def _count_typed(self, series: Any) -> Any:
         """Return how often each value of a column of numbers, truth values or dates occurs."""
         counts = series.value_counts(sort=False)
         if self.dtype_kind in "iuf" and self.na_values:
             stand_ins = [number for number in map(as_number, self.na_values) if math.isfinite(number)]
-            if (taken := counts.index.isin(stand_ins)).any():
-                self.na_counts = {as_text(value): int(count) for value, count in counts[taken].items()}
-                counts, series = counts[~taken], series.where(~series.isin(stand_ins))
+            if (missing := counts.index.isin(stand_ins)).any():
+                self.na_counts = {as_text(value): int(count) for value, count in counts[missing].items()}
+                counts, series = counts[~missing], series.where(~series.isin(stand_ins))
         self.values = series
         return counts
 
@@ -122,9 +122,9 @@ class ColumnProfile:
             self.na_values = tuple(text for text in sorted(MISSING) if not (beside and _SIGNS.fullmatch(text)))
         elif frozenset(missing) != {""}:  # then what else there is is what it says
             self.markers = self.markers & {*missing, "None"} if missing else frozenset()
-        taken = frozenset(self.na_values)
-        self.na_counts = {text: count for text, count in texts.items() if text in taken}
-        return {text: count for text, count in texts.items() if text not in taken}
+        na_values = frozenset(self.na_values)
+        self.na_counts = {text: count for text, count in texts.items() if text in na_values}
+        return {text: count for text, count in texts.items() if text not in na_values}
 
     @property
     def exact(self) -> bool:
@@ -145,12 +145,12 @@ class ColumnProfile:
                 self._evidence.add_texts(self.texts)
         return self._evidence
 
-    def style(self, asked: Mapping[str, Any]) -> Style:
+    def style(self, override: Mapping[str, Any]) -> Style:
         """Return how its numbers are written, or are to be read as the user says."""
         if self.typed:
             return Style()
-        style = tell_style(self.evidence, self.table, self.separator)
-        known = {name: asked[name] for name in ("decimal", "unit") if name in asked}
+        style = infer_style(self.evidence, self.table, self.separator)
+        known = {name: override[name] for name in ("decimal", "unit") if name in override}
         return dataclasses.replace(style, **known, doubt="") if known else style
 
     def numbers(self, style: Style) -> NDArray[np.float64]:
@@ -183,7 +183,7 @@ def unread_note(profile: ColumnProfile, unread: Sequence[str], what: str) -> str
         return ""
     count = sum(profile.texts[text] for text in unread)
     cells_are = f"{count:,} cells are" if count > 1 else "1 cell is"
-    return f"{cells_are} {what} ({shown(unread[0])!r}), taken for missing"
+    return f"{cells_are} {what} ({format_cell(unread[0])!r}), taken for missing"
 
 
 def missing_texts(separator: str | None, missing: Collection[str] | None) -> tuple[str, ...] | None:
@@ -197,17 +197,17 @@ def missing_texts(separator: str | None, missing: Collection[str] | None) -> tup
     return ("",) if separator is None else None
 
 
-def taken_texts(counts: Mapping[str, int]) -> str:
+def format_missing_texts(counts: Mapping[str, int]) -> str:
     """Return texts with how often they occur, as they are reported.
 
-    >>> taken_texts({"NA": 60, "?": 1})
+    >>> format_missing_texts({"NA": 60, "?": 1})
     "'NA' (60 cells), '?' (1 cell)"
     """
     return ", ".join(f"{text!r} ({count:,} cell{'s' * (count != 1)})" for text, count in counts.items())
 
 
 def evidence_of(frame: DataFrame) -> Iterator[Evidence]:
-    """How the numbers in each column of text of a table are written."""
+    """Yield how the numbers in each column of text of a table are written."""
     for j in range(frame.shape[1]):
         series = frame.iloc[:, j]
         if getattr(series.dtype, "kind", "O") not in "biufmMc":
@@ -234,7 +234,7 @@ def restyled(series: Any, column: Column, table: Mapping[str, int]) -> Column:
     """Return a column of numbers in the style in which a table has it, with a note if that is another than in
     training.
     """
-    style = tell_style(evidence_in(series, column), table, series.attrs.get("separator"), column)
+    style = infer_style(evidence_in(series, column), table, series.attrs.get("separator"), column)
     return style.of(column)
 
 
@@ -242,7 +242,7 @@ def restyle(columns: Sequence[Column], evidence: Sequence[Evidence | None], sepa
     """Return the columns of the training table as another table has them written, by the evidence of its columns."""
     table = votes(of_column for of_column in evidence if of_column is not None)
     return [
-        column if of_column is None else tell_style(of_column, table, separator, column).of(column)
+        column if of_column is None else infer_style(of_column, table, separator, column).of(column)
         for column, of_column in zip(columns, evidence, strict=True)
     ]
 
@@ -260,7 +260,7 @@ def _counts(present: Sequence[Any]) -> dict[str, int]:
     return dict(collections.Counter(cell if isinstance(cell, str) else as_text(cell) for cell in present))
 
 
-def shown(cell: Any) -> str:
+def format_cell(cell: Any) -> str:
     """Return a cell as a short text on one line."""
     text = cell if isinstance(cell, str) else as_text(cell) if is_plain(cell) else type(cell).__name__
     text = " ".join(text.split())

@@ -36,7 +36,7 @@ PARTS = ("year", "elapsed", *CIRCLES)
 
 
 def check_plan(column: Column) -> None:
-    """What is asked for must be possible."""
+    """Raise unless what is asked for is possible."""
     if not column.use:
         return
     if column.kind not in INPUTS:
@@ -81,7 +81,7 @@ def columns_by_name(frame: DataFrame, needed: Sequence[str]) -> DataFrame:
 
 
 def check_kind(series: Any, values: Array, column: Column) -> None:
-    """A column in which no cell can be read as what it was is an error: text in the place of numbers."""
+    """Raise a `DataError` for a column in which no cell can be read as what it was: text in the place of numbers."""
     if column.kind == "category" or not is_missing(values).all():
         return
     rows, cell = unreadable(series, values, column.kind, finite=False)
@@ -100,9 +100,9 @@ def unreadable(series: Any, values: Array, kind: str, finite: bool = True) -> tu
     rows = np.flatnonzero(is_missing(values)) if kind != "category" else np.zeros(0, np.intp)
     if not len(rows):
         return rows, None
-    found = cells(series.iloc[rows])
-    wrong = [i for i, cell in enumerate(found) if cell is not None and (finite or not is_infinite(cell))]
-    return rows[wrong], found[wrong[0]] if wrong else None
+    present = cells(series.iloc[rows])
+    wrong = [i for i, cell in enumerate(present) if cell is not None and (finite or not is_infinite(cell))]
+    return rows[wrong], present[wrong[0]] if wrong else None
 
 
 def is_infinite(cell: Any) -> bool:

@@ -175,15 +175,15 @@ def split_rows(
         The class of each row, to draw in proportion to; None where there are no classes (regression). Groups, times
         and a split column are not drawn by class.
     validation, test
-        Shares of all n rows, at least 0 and together below 1; 0 leaves the part empty. A part has
-        ``round(n * share)`` rows, with groups and times the nearest size that whole groups and times allow.
+        Fractions of all n rows, at least 0 and together below 1; 0 leaves the part empty. A part has
+        ``round(n * fraction)`` rows, with groups and times the nearest size that whole groups and times allow.
     group
         A value for each row: rows with the same one stay together. The groups are drawn by lot.
     time
         A number or date for each row: the latest rows are the test, those before them validate, the oldest train. Rows
         of the same time stay together.
     column
-        The name of its part for each row: train, validation (val, valid, dev) or test. If none validates, the share
+        The name of its part for each row: train, validation (val, valid, dev) or test. If none validates, the fraction
         ``validation`` of all rows is drawn from the training rows (at most half of them).
     missing
         The texts in `group`, `time` and `column` that stand for missing values (None: those of text files).
@@ -195,7 +195,7 @@ def split_rows(
     DataError
         A part would be empty, too few groups or different times, a missing group, time or part, a name of no part.
     SettingError
-        Shares out of range, or more than one of `group`, `time` and `column`.
+        Fractions out of range, or more than one of `group`, `time` and `column`.
 
     Examples
     --------
@@ -206,10 +206,10 @@ def split_rows(
     >>> split_rows(5, time=[2001, 2004, 2003, 2002, 2005], validation=0.2, test=0.2, key=random.key(0)).test
     array([4])
     """
-    given = {name: v for name, v in (("group", group), ("time", time), ("column", column)) if v is not None}
-    if len(given) > 1:
-        raise SettingError(f"Split by one of group, time and column, got {' and '.join(given)}.")
-    for name, values in (*given.items(), ("target", target)):
+    roles = {name: v for name, v in (("group", group), ("time", time), ("column", column)) if v is not None}
+    if len(roles) > 1:
+        raise SettingError(f"Split by one of group, time and column, got {' and '.join(roles)}.")
+    for name, values in (*roles.items(), ("target", target)):
         if values is not None and len(values) != n:
             raise DataError(f"The {name} for the split has {len(values):,} values, and there are {n:,} rows.")
     _check_shares(validation, test)
@@ -259,7 +259,7 @@ def _draw(rows: Rows, target: Any, size: int, key: Any) -> tuple[Rows, Rows]:
 
 
 def _by_group(group: Any, sizes: dict[str, int], missing: Collection[str], key: Any) -> Split:
-    """Groups in random order; one goes to a part if that brings its size nearer to what is wanted."""
+    """Split by groups, in random order: one goes to a part if that brings its size nearer to what is wanted."""
     names = categories(group, missing=missing)
     _require_all(names == None, names, group, "group")  # noqa: E711 - elementwise
     numbers_of_groups = np.unique(names.astype(str), return_inverse=True)[1].reshape(-1)
@@ -336,15 +336,15 @@ def _by_column(column: Any, target: Any, validation: float, missing: Collection[
     return Split(train, validated, tested, tuple(sorted(set(part_of_row))))
 
 
-def _require_all(missing: Any, values: Any, given: Any, what: str) -> None:
-    """Every row must say where it belongs."""
+def _require_all(missing: Any, values: Any, column: Any, what: str) -> None:
+    """Raise unless every row says where it belongs."""
     rows = np.flatnonzero(missing)
     if len(rows):
         row = int(rows[0])
-        found = "is empty" if values[row] is None else f"is {values[row]!r}, neither a number nor a date"
-        name = getattr(given, "name", None)
+        state = "is empty" if values[row] is None else f"is {values[row]!r}, neither a number nor a date"
+        name = getattr(column, "name", None)
         raise DataError(
             f"{len(rows):,} {'row has' if len(rows) == 1 else 'rows have'} no {what}"
             + (f" in the column {name!r}" if name is not None else "")
-            + f": in row {row:,} it {found}. Fill it, or leave these rows out."
+            + f": in row {row:,} it {state}. Fill it, or leave these rows out."
         )

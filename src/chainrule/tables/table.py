@@ -13,7 +13,7 @@ from chainrule import random
 from chainrule.display.text import Text
 from chainrule.errors import DataError, SettingError
 from chainrule.tables.cells import coded
-from chainrule.tables.leaks import duplicates, duplicates_note
+from chainrule.tables.leaks import duplicates, format_duplicates
 from chainrule.tables.learning import learn
 from chainrule.tables.overrides import leaves_out, unscaled
 from chainrule.tables.prepared import PreparedTable, as_dataset
@@ -215,7 +215,7 @@ class Table:
         components: int | float | None = None,
         preparation: Preprocessor | None = None,
     ) -> PreparedTable:
-        """As `prepare`, with the rows of your choice: a fold, a bootstrap sample, the first thousand.
+        """Prepare the rows of your choice, as `prepare` does: a fold, a bootstrap sample, the first thousand.
 
         Everything (kinds of columns, imputation, categories, classes) is learnt from the rows ``train`` alone. Rows
         without a target are left out; a column that names the parts of a split is no input.
@@ -357,7 +357,7 @@ class Table:
         known = whole.iloc[rows.train]
         for part, name in ((rows.validation, "validation"), (rows.test, "test")):
             if len(part) and (same := duplicates(known, whole.iloc[part])):
-                notes.append(duplicates_note(same, len(part), name))
+                notes.append(format_duplicates(same, len(part), name))
         return preparation
 
 

@@ -21,7 +21,14 @@ from chainrule.tables.infer_date import infer_date, infer_day_numbers, infer_mon
 from chainrule.tables.infer_number import FEW, are_codes, infer_number
 from chainrule.tables.number_style import votes
 from chainrule.tables.numbers import as_number
-from chainrule.tables.profile import ColumnProfile, evidence_of, missing_texts, restyled, shown, taken_texts
+from chainrule.tables.profile import (
+    ColumnProfile,
+    evidence_of,
+    format_cell,
+    format_missing_texts,
+    missing_texts,
+    restyled,
+)
 from chainrule.tables.values import values_of
 
 if TYPE_CHECKING:
@@ -141,12 +148,12 @@ class TargetColumn:
         rows = "rows has" if len(unknown) == 1 else "rows have"
         raise DataError(
             f"{len(unknown):,} of {len(values):,} {rows} a label of {self.name!r} that is not among the classes of the "
-            f"training data: {_listed(different)} (row {unknown[0]:,}{' first' if len(unknown) > 1 else ''}). "
-            f"Known classes: {_listed(self.classes)}."
+            f"training data: {_format_labels(different)} (row {unknown[0]:,}{' first' if len(unknown) > 1 else ''}). "
+            f"Known classes: {_format_labels(self.classes)}."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for files."""
+        """Return it as plain values, for files."""
         classes = None if self.classes is None else list(self.classes)
         return vars(self) | {"classes": classes, "column": self.column.to_dict()}
 
@@ -165,7 +172,7 @@ def learn_target(
     style: Mapping[str, Any] | None = None,
     others: Callable[[], DataFrame] | None = None,
 ) -> tuple[TargetColumn, str]:
-    """Return what a target column is, told from training rows, and what should be said about it.
+    """Return what a target column is, inferred from training rows, and what should be said about it.
 
     It is a classification for text and truth values, and for whole numbers if there are two different ones, or at most
     `FEW` with five rows each on average; else a regression. ``task`` overrules that. Labels keep their type: truth
@@ -217,7 +224,7 @@ def learn_target(
             f"{title} holds values of the kind {type(column.odd).__name__}; expected one value in each row."
         )
     if not len(column):
-        raise DataError(f"{title} has no value in any of the {column.rows:,} rows{_taken(column)}.")
+        raise DataError(f"{title} has no value in any of the {column.rows:,} rows{_missing_note(column)}.")
     base = Column("target", "category", missing=column.rows - len(column), distinct=column.distinct)
     base = replace(base, na_values=column.stored_na_values)
     as_numbers = None if are_codes(column) else infer_number(base, column, style)
@@ -230,7 +237,7 @@ def learn_target(
         )
     if task == "regression" and as_numbers is None:
         raise DataError(
-            f"{title} is to be predicted as a number, but holds {_first_text(column)!r}. Choose another target, or "
+            f"{title} is to be predicted as a number, but holds {_first_unread(column)!r}. Choose another target, or "
             "leave the task out for a classification."
         )
     notes: list[str] = []
@@ -254,11 +261,11 @@ def learn_target(
     empty = ~has_target(values)
     if empty.any():
         count = int(empty.sum())
-        taken = _taken(column) if target.task == "classification" else ""
+        missing_note = _missing_note(column) if target.task == "classification" else ""
         notes.append(
-            f"{count:,} row{'s' * (count > 1)} without a target {'are' if count > 1 else 'is'} left out{taken}."
+            f"{count:,} row{'s' * (count > 1)} without a target {'are' if count > 1 else 'is'} left out{missing_note}."
         )
-    _check_target(title, target.task, values[~empty], notes, _taken(column))
+    _check_target(title, target.task, values[~empty], notes, _missing_note(column))
     return target, " ".join(notes)
 
 
@@ -325,37 +332,38 @@ def _are_classes(values: Array) -> bool:
     return distinct <= 2 or (distinct <= FEW and len(values) >= 5 * distinct)
 
 
-def _first_text(column: ColumnProfile) -> str:
-    return shown(next((text for text in column.texts if math.isnan(as_number(text))), column.example))
+def _first_unread(column: ColumnProfile) -> str:
+    return format_cell(next((text for text in column.texts if math.isnan(as_number(text))), column.example))
 
 
-def _taken(column: ColumnProfile) -> str:
+def _missing_note(column: ColumnProfile) -> str:
     """Return the texts that were taken for missing values, which may have been classes."""
     if not column.na_counts:
         return ""
-    return f": {taken_texts(column.na_counts)} taken for missing (missing= or --missing says otherwise)"
+    return f": {format_missing_texts(column.na_counts)} taken for missing (missing= or --missing says otherwise)"
 
 
-def _check_target(title: str, task: str, present: Array, notes: list[str], taken: str) -> None:
-    """Whether there is something to tell apart."""
+def _check_target(title: str, task: str, present: Array, notes: list[str], missing_note: str) -> None:
+    """Raise unless there is something to tell apart."""
     counts = collections.Counter(present.tolist())
     if len(counts) < 2:
         what = "class" if task == "classification" else "value"
-        first = f", {shown(next(iter(counts)))}" if counts else ""
+        first = f", {format_cell(next(iter(counts)))}" if counts else ""
         raise DataError(
-            f"{title} has only one {what}{first}: there is nothing to learn. Choose another column as target{taken}."
+            f"{title} has only one {what}{first}: there is nothing to learn. Choose another column as "
+            f"target{missing_note}."
         )
     if task == "classification":
         if 2 * len(counts) > len(present) and len(present) > 4:
             raise DataError(
-                f"{title} has {len(counts):,} classes in {len(present):,} rows (such as {shown(next(iter(counts)))}): "
-                "expected at least two rows for each on average. Choose another target or, for numbers, the task "
-                "'regression'."
+                f"{title} has {len(counts):,} classes in {len(present):,} rows (such as "
+                f"{format_cell(next(iter(counts)))}): expected at least two rows for each on average. Choose "
+                "another target or, for numbers, the task 'regression'."
             )
         if alone := sum(count == 1 for count in counts.values()):
             notes.append(f"{alone:,} of the {len(counts):,} classes {'have' if alone > 1 else 'has'} a single row.")
 
 
-def _listed(labels: Sequence[Any], most: int = 10) -> str:
+def _format_labels(labels: Sequence[Any], most: int = 10) -> str:
     names = ", ".join(repr(label) for label in labels[:most])
     return names if len(labels) <= most else f"{names}, and {len(labels) - most:,} more"

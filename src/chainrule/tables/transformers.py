@@ -1,6 +1,6 @@
 """Fitted transformers of scikit-learn as plain values and arrays, and back: no pickle, no code in files.
 
-Only the classes and attributes named in `KEPT` are written and read. Arrays of numbers stay arrays, so that they come
+Only the classes and attributes named in `STORED` are written and read. Arrays of numbers stay arrays, so that they come
 back to the last bit; everything else becomes JSON.
 """
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from chainrule.errors import DataError
 
-__all__ = ["KEPT", "from_parts", "to_parts"]
+__all__ = ["STORED", "from_parts", "to_parts"]
 
 Array = NDArray[Any]
 
 #: What each class has learned. Names with a leading underscore are scikit-learn's own business; they are needed by its
 #: `transform`, and that they still fit is tried out when a preparation is read.
-KEPT: dict[str, tuple[str, tuple[str, ...]]] = {
+STORED: dict[str, tuple[str, tuple[str, ...]]] = {
     "SimpleImputer": (
         "sklearn.impute",
         ("statistics_", "indicator_", "n_features_in_", "_fit_dtype", "_fill_dtype"),
@@ -90,7 +90,7 @@ def to_parts(transformer: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     ('StandardScaler', array([2.]))
     """
     name = type(transformer).__name__
-    _, attributes = _kept(name)
+    _, attributes = _stored(name)
     arrays: dict[str, Array] = {}
     settings = {k: _plain(v, f"setting_{k}", arrays) for k, v in sorted(transformer.get_params(deep=False).items())}
     learned = {a: _plain(getattr(transformer, a), a, arrays) for a in attributes if hasattr(transformer, a)}
@@ -100,7 +100,8 @@ def to_parts(transformer: Any) -> tuple[dict[str, Any], dict[str, Array]]:
 def from_parts(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
     """Return the transformer that `to_parts` described.
 
-    Raises `DataError` for a class or an attribute that is not among `KEPT`, and for parts that are missing or damaged.
+    Raises `DataError` for a class or an attribute that is not among `STORED`, and for parts that are missing or
+    damaged.
 
     >>> from sklearn.preprocessing import MinMaxScaler
     >>> from_parts(*to_parts(MinMaxScaler().fit([[0.0], [4.0]]))).transform([[1.0]])
@@ -110,7 +111,7 @@ def from_parts(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
 
     try:
         name, settings, learned = plain["class"], plain["settings"], plain["learned"]
-        module, attributes = _kept(name)
+        module, attributes = _stored(name)
         if not set(learned) <= set(attributes):
             raise DataError(f"A stored {name} has parts that it cannot have: {sorted(set(learned) - set(attributes))}.")
         made = getattr(importlib.import_module(module), name)(**{k: _back(v, arrays) for k, v in settings.items()})
@@ -123,10 +124,10 @@ def from_parts(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
     return made
 
 
-def _kept(name: Any) -> tuple[str, tuple[str, ...]]:
-    if not isinstance(name, str) or name not in KEPT:
-        raise DataError(f"Transformers of the class {name!r} are not kept in files. Kept: {', '.join(KEPT)}.")
-    return KEPT[name]
+def _stored(name: Any) -> tuple[str, tuple[str, ...]]:
+    if not isinstance(name, str) or name not in STORED:
+        raise DataError(f"Transformers of the class {name!r} are not kept in files. Kept: {', '.join(STORED)}.")
+    return STORED[name]
 
 
 def _plain(value: Any, place: str, arrays: dict[str, Array]) -> Any:
