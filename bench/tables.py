@@ -27,7 +27,7 @@ import numpy as np
 from chainrule.experiments.commands import run
 from chainrule.experiments.data import prepare_table, read_named_table
 from chainrule.experiments.listener import QUIET
-from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 
 RESULT = Path(__file__).parent / "results" / "tables.md"
 
@@ -50,7 +50,7 @@ initial weights and the order. All sides learn from the same rows; scikit-learn'
 """
 
 
-def ours(settings: TrainSettings) -> tuple[float, float]:
+def ours(settings: ExperimentSettings) -> tuple[float, float]:
     """Score and seconds of what the command line does."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -68,7 +68,7 @@ def score(predicted: np.ndarray, true: np.ndarray, regression: bool) -> float:
     return 1 - float(np.mean(np.square(predicted - true, dtype=float)) / np.var(true, dtype=float))
 
 
-def peers(settings: TrainSettings) -> dict[str, tuple[float, float]]:
+def peers(settings: ExperimentSettings) -> dict[str, tuple[float, float]]:
     """Score and seconds of scikit-learn's models on the same rows."""
     from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -144,7 +144,7 @@ def main() -> None:
     for name in options.tables.split(","):
         found: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
         for seed in range(options.seeds):
-            settings = TrainSettings(data=str(folder / f"{name}.csv"), target=TARGETS[name], seed=seed)
+            settings = ExperimentSettings(data=str(folder / f"{name}.csv"), target=TARGETS[name], seed=seed)
             found["ours"].append(ours(settings))
             for side, values in peers(settings).items():
                 found[side].append(values)

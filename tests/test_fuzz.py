@@ -29,8 +29,8 @@ from chainrule import tree
 from chainrule.data import Target, read_idx, read_idx_folder, read_image_folder, read_npz
 from chainrule.data.npz import read_npz_features
 from chainrule.errors import ChainruleError
-from chainrule.experiments.presets import TrainSettings, complete, early_stopping, find_loss, network, optimizer
-from chainrule.experiments.settings import read_settings
+from chainrule.experiments.presets import complete, early_stopping, find_loss, network, optimizer
+from chainrule.experiments.settings import ExperimentSettings, read_settings
 from chainrule.tables.columns import Column
 from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training import checkpoint
@@ -436,8 +436,8 @@ precision = "float32"
 def test_damaged_settings(tmp_path: Path) -> None:
     path, refused, iris = tmp_path / "config.toml", 0, cr.data.load("iris")
 
-    def read() -> TrainSettings:
-        settings = complete(TrainSettings(**read_settings(path)), iris)
+    def read() -> ExperimentSettings:
+        settings = complete(ExperimentSettings(**read_settings(path)), iris)
         cr.Model(network(settings, iris), (4,))
         for part in (optimizer, find_loss, early_stopping):
             part(settings)

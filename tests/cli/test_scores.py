@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule.display.numbers import percent
 from chainrule.experiments.plan import make_plan
-from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 from report.test_page import page
 
 
@@ -20,7 +20,7 @@ def validation_of(run: str) -> tuple[Any, Any]:
     """The validation rows of a run, with labels as they were given."""
     config = tomllib.loads(Path(run, "config.toml").read_text())
     config["hidden"] = tuple(config["hidden"])
-    data = make_plan(TrainSettings(**config)).split()
+    data = make_plan(ExperimentSettings(**config)).split()
     assert data.validation is not None
     return data.validation[0], data.labels(data.validation[1])
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import chainrule as cr
 from chainrule.cli.app import app
-from chainrule.experiments.settings import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.runs import files
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def test_the_keys_of_a_file_are_those_of_the_page(runs: Path, file: str) -> None
 
 
 def test_the_settings_are_those_of_train(runs: Path) -> None:
-    settings = set(TrainSettings.__dataclass_fields__)
+    settings = set(ExperimentSettings.__dataclass_fields__)
     for name in ("one", "table", "seeds", "folds", "search"):
         assert set(tomllib.loads((runs / name / files.CONFIG).read_text())) <= settings
     assert {"net", "loss", "optimizer"} <= set(tomllib.loads((runs / "fit" / files.CONFIG).read_text()))

@@ -17,7 +17,7 @@ from chainrule.cli.options import TYPES, HelpedCommand, ProcessSettings, argumen
 from chainrule.display.lines import print_line
 from chainrule.errors import ChainruleError, ChainruleWarning, DivergedError, PeerError, SettingError, UnsavedError
 from chainrule.experiments.search_settings import SearchSettings
-from chainrule.experiments.settings import DATA_HELP, TrainSettings, TrialSettings
+from chainrule.experiments.settings import DATA_HELP, ExperimentSettings, TrialSettings
 from chainrule.fields import settings_of
 from chainrule.memory import format_bytes, free_memory, is_out_of_memory
 
@@ -137,11 +137,11 @@ with_data_dir = option(
     "--data-dir",
     type=PATH,
     metavar="DIR",
-    help=settings_of(TrainSettings)["data_dir"].help,
+    help=settings_of(ExperimentSettings)["data_dir"].help,
     shell_complete=completion.of("folders"),
 )
 #: How the text of a table is read.
-with_csv = options_of(csv_options=[settings_of(TrainSettings)[name] for name in ("encoding", "separator")])
+with_csv = options_of(csv_options=[settings_of(ExperimentSettings)[name] for name in ("encoding", "separator")])
 
 
 def with_folder(resume: str) -> Callable[[F], F]:
@@ -205,7 +205,7 @@ def app(debug: bool) -> None:
 
 
 @app.command()
-@options_of(settings=TrainSettings, processes=ProcessSettings)
+@options_of(settings=ExperimentSettings, processes=ProcessSettings)
 @with_folder("Go on with an interrupted run, from its last checkpoint.")
 def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | None) -> None:
     """Train a network; the run gets a folder of its own.

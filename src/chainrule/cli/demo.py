@@ -15,8 +15,8 @@ from chainrule.cli.messages import print_message
 from chainrule.cli.tell import Printer
 from chainrule.display.numbers import percent
 from chainrule.experiments.commands import run
-from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.result import Trained
+from chainrule.experiments.settings import ExperimentSettings
 
 #: How many images are shown, and how many of them wrong at most.
 SHOWN, WRONG = 6, 2
@@ -26,7 +26,7 @@ WIDTHS = (5, 13, 15, 15, 17)
 
 def demo(seed: int, out: Path | None) -> None:
     """Train on the bundled digits, print the learning table, the test accuracy, and some predictions."""
-    settings = TrainSettings(
+    settings = ExperimentSettings(
         data="digits", preset="mlp", hidden=(64,), epochs=12, validation=0.2, seed=seed, engine="numpy"
     )
     trained = run(settings, out=True if out is None else out, listener=Printer(progress=False), callbacks=[print_epoch])

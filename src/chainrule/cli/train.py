@@ -12,9 +12,8 @@ from chainrule.cli.messages import print_message
 from chainrule.cli.tell import Printer, print_folder
 from chainrule.engine import distributed
 from chainrule.experiments.commands import run
-from chainrule.experiments.presets import TrainSettings
 from chainrule.experiments.resume import going_on, settings_to_resume, why_complete
-from chainrule.experiments.settings import settings_from
+from chainrule.experiments.settings import ExperimentSettings, settings_from
 from chainrule.experiments.usage import Situation, check_used
 
 
@@ -28,7 +27,7 @@ def train(typed: Mapping[str, Any], *, config: Path | None, out: Path | None, re
 
     values: dict[str, Any] = distributed.from_first(read)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    settings = TrainSettings(**values)
+    settings = ExperimentSettings(**values)
     if resume is not None and (text := distributed.from_first(functools.partial(why_complete, resume, settings))):
         if distributed.is_first():
             print_message(text)

@@ -8,7 +8,7 @@ from .commands import train as train
 from .folds import TrainedFolds as TrainedFolds
 from .listener import Listener as Listener
 from .plan import Plan as Plan
-from .presets import TrainSettings as TrainSettings
 from .result import Trained as Trained
 from .search_run import Searched as Searched
 from .seeds import TrainedSeeds as TrainedSeeds
+from .settings import ExperimentSettings as ExperimentSettings

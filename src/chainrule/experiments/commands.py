@@ -22,13 +22,13 @@ from chainrule.experiments.held_out import rows_to_evaluate
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.plan import make_plan
 from chainrule.experiments.prediction import Predictor, blocks_to_predict
-from chainrule.experiments.presets import TrainSettings, find_loss
+from chainrule.experiments.presets import find_loss
 from chainrule.experiments.result import Trained
 from chainrule.experiments.resume import settings_to_resume, where_it_goes_on
 from chainrule.experiments.search_run import Searched, train_trials
 from chainrule.experiments.search_settings import SearchSettings, read_search
 from chainrule.experiments.seeds import train_seeds
-from chainrule.experiments.settings import parse_hidden, read_settings
+from chainrule.experiments.settings import ExperimentSettings, parse_hidden, read_settings
 from chainrule.experiments.single import train_single
 from chainrule.experiments.usage import Situation, check_used, kind_in_memory
 from chainrule.files import as_path, check_not_read
@@ -76,7 +76,7 @@ def train(
     listener
         A `Listener` that hears what is about to happen. None: nobody.
     settings
-        The options of the command by the names in ``config.toml`` (`TrainSettings` lists them): ``epochs``, ``lr``,
+        The options of the command by their names in ``config.toml`` (see `ExperimentSettings`): ``epochs``, ``lr``,
         ``hidden``, ``columns``, … ; recipes may be objects (``optimizer=cr.Adam(0.01)``, ``net=cr.mlp([4, 8, 3])``).
         ``seeds=8`` trains eight networks and makes one model of them, ``folds=5`` cross-validates first.
 
@@ -109,14 +109,14 @@ def train(
         values, in_memory = _values(data, target, settings, "train")
         file = None if config is None else as_path(config)
         if resume is None:
-            chosen = TrainSettings(**((read_settings(file) if file is not None else {}) | values))
+            chosen = ExperimentSettings(**((read_settings(file) if file is not None else {}) | values))
         else:
             chosen = settings_to_resume(values, as_path(resume), file, out, has_data=in_memory is not None)
         return run(chosen, _typed(values), data=in_memory, out=out, resume=resume, read=[config], listener=listener)
 
 
 def run(
-    settings: TrainSettings,
+    settings: ExperimentSettings,
     typed: Collection[str] = (),
     *,
     data: Any = None,
@@ -203,7 +203,7 @@ def search(
         values, in_memory = _values(data, target, settings, "search")
         file = None if config is None else as_path(config)
         if resume is None:
-            chosen = TrainSettings(**((read_settings(file) if file is not None else {}) | values))
+            chosen = ExperimentSettings(**((read_settings(file) if file is not None else {}) | values))
             request = SearchSettings(**asked)
         else:
             chosen, request = read_search(as_path(resume), values, asked, file, out)
@@ -213,7 +213,7 @@ def search(
 
 
 def run_search(
-    settings: TrainSettings,
+    settings: ExperimentSettings,
     request: SearchSettings,
     typed: Collection[str],
     *,
@@ -333,7 +333,7 @@ def _trained_model(run: Network) -> TrainedModel:
 
 def _values(data: Any, target: str | None, settings: Mapping[str, Any], command: str) -> tuple[dict[str, Any], Any]:
     """Return settings as a file has them, with the name or path of the data; and the data if it is given itself."""
-    known = [field.name for field in dataclasses.fields(TrainSettings)]
+    known = [field.name for field in dataclasses.fields(ExperimentSettings)]
     if unknown := [name for name in settings if name not in known]:
         raise unknown_keywords(command, unknown, known)
     values = {name: _plain(name, value) for name, value in settings.items() if value is not None}

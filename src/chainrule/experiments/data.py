@@ -15,7 +15,8 @@ from chainrule import random
 from chainrule.data import Dataset, load, stratified_split
 from chainrule.data.sources import NAMES
 from chainrule.errors import DataError, SettingError
-from chainrule.experiments.presets import LARGE_TABLE, TrainSettings, normalize_name, share_for_validation
+from chainrule.experiments.presets import LARGE_TABLE, normalize_name, share_for_validation
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.files import as_path
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.read import is_table, table_columns
@@ -49,7 +50,7 @@ def path_of(data: str | None) -> Path | None:
     return None if data is None or normalize_name(data) in NAMES else as_path(data)
 
 
-def read_data(settings: TrainSettings) -> Dataset | Table:
+def read_data(settings: ExperimentSettings) -> Dataset | Table:
     """Return the data that settings name; ``mnist`` and ``fashion_mnist`` are fetched if no place here has them."""
     if settings.data is None:
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
@@ -58,7 +59,7 @@ def read_data(settings: TrainSettings) -> Dataset | Table:
     return load(settings.data, settings.data_dir, download=True, image_size=settings.image_size)
 
 
-def read_named_table(settings: TrainSettings) -> Table:
+def read_named_table(settings: ExperimentSettings) -> Table:
     """Return the table that settings name."""
     assert settings.data is not None
     spelling = csv_options(settings.data, settings)
@@ -68,7 +69,7 @@ def read_named_table(settings: TrainSettings) -> Table:
     return _scaled_as_asked(Table.read(settings.data, settings.target, columns=settings.columns, **kwargs), settings)
 
 
-def as_data(data: Any, settings: TrainSettings) -> Dataset | Table:
+def as_data(data: Any, settings: ExperimentSettings) -> Dataset | Table:
     """Return data from memory: a `Dataset` or `Table` as it is, arrays and data frames as one of these."""
     if isinstance(data, Table):
         return _scaled_as_asked(data, settings)
@@ -91,7 +92,7 @@ def as_data(data: Any, settings: TrainSettings) -> Dataset | Table:
     )
 
 
-def _scaled_as_asked(table: Table, settings: TrainSettings) -> Table:
+def _scaled_as_asked(table: Table, settings: ExperimentSettings) -> Table:
     """Return a table whose numbers stay as they are where settings say so."""
     return table.unscaled(settings.group, settings.split) if settings.normalize is False else table
 
@@ -103,7 +104,7 @@ def _no_target(data: str, names: Sequence[str]) -> SettingError:
     )
 
 
-def prepare_table(table: Table, settings: TrainSettings, preparation: Any = None) -> PreparedTable:
+def prepare_table(table: Table, settings: ExperimentSettings, preparation: Any = None) -> PreparedTable:
     """Return a table split and prepared as settings say."""
     test = TABLE_TEST if settings.test is None else settings.test
     rows = len(table) if table.in_memory else 2 * LARGE_TABLE
@@ -121,7 +122,7 @@ def prepare_table(table: Table, settings: TrainSettings, preparation: Any = None
     )
 
 
-def train_and_test(data: Dataset, settings: TrainSettings) -> tuple[Part, Part | None]:
+def train_and_test(data: Dataset, settings: ExperimentSettings) -> tuple[Part, Part | None]:
     """Return the training rows (with those for validation), and those for the test: the data's own, or held out."""
     everything = whole_part(data)
     if data.x_test is not None:
@@ -152,7 +153,7 @@ def own_test_part(data: Dataset) -> Part:
 
 
 def csv_options(
-    data: str, settings: TrainSettings | None, encoding: str | None = None, separator: str | None = None
+    data: str, settings: ExperimentSettings | None, encoding: str | None = None, separator: str | None = None
 ) -> dict[str, Any]:
     """Return how a table's text is written: as it was said, or else as it was when a run was trained on the same
     file.

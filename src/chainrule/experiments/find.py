@@ -10,8 +10,7 @@ from pathlib import Path
 
 from chainrule.errors import FileError
 from chainrule.experiments.folder import RUNS
-from chainrule.experiments.presets import TrainSettings
-from chainrule.experiments.settings import read_settings
+from chainrule.experiments.settings import ExperimentSettings, read_settings
 from chainrule.files import as_path
 from chainrule.models import Model, load_model
 from chainrule.runs.files import CHECKPOINTS, CONFIG, MODEL, OF_A_RUN
@@ -30,7 +29,7 @@ class TrainedModel:
     """
 
     model: Model
-    settings: TrainSettings | None
+    settings: ExperimentSettings | None
     data: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,7 +48,7 @@ def find_model(run: str | os.PathLike[str]) -> TrainedModel:
     model = load_model(path / MODEL)
     if not config.exists():
         return TrainedModel(model, None)
-    return TrainedModel(model, TrainSettings(**read_settings(config)), read_folder(path).result.get("data", {}))
+    return TrainedModel(model, ExperimentSettings(**read_settings(config)), read_folder(path).result.get("data", {}))
 
 
 def files_of_run(run: str | os.PathLike[str]) -> list[Path]:

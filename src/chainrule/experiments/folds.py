@@ -14,10 +14,11 @@ from chainrule.errors import DataError, FileError, SettingError
 from chainrule.experiments.folder import Out, open_folder
 from chainrule.experiments.listener import QUIET, Listener
 from chainrule.experiments.plan import Plan
-from chainrule.experiments.presets import TrainSettings, network
+from chainrule.experiments.presets import network
 from chainrule.experiments.result import Trained
 from chainrule.experiments.resume import going_on, saving, where_it_goes_on
 from chainrule.experiments.seeds import facts_of
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.single import train_single
 from chainrule.population.cross_validation import CrossValidation, cross_validate
 from chainrule.runs.files import CONFIG, MEMBERS, MEMBERS_FOLDER
@@ -101,7 +102,7 @@ def _announce(plan: Plan, listener: Listener) -> None:
     listener.on_start(shown, [f"folds     {settings.folds}, with {each} for each: {networks} networks"])
 
 
-def check_folds(settings: TrainSettings) -> None:
+def check_folds(settings: ExperimentSettings) -> None:
     """Refuse what does not go together with folds."""
     if settings.time is not None:
         raise SettingError(

@@ -25,7 +25,7 @@ from chainrule.experiments.data import (
 )
 from chainrule.experiments.find import TrainedModel
 from chainrule.experiments.listener import Listener
-from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.models import Model
 from chainrule.tables.inspection import inspect_table
 from chainrule.tables.numbers import numbers
@@ -68,7 +68,7 @@ def _of_table(trained: TrainedModel, data: Any, target: str | None, listener: Li
     """Return rows of a table: those held out of the training if it is the same table, else all that have a target."""
     model, path = trained.model, data if isinstance(data, str) else None
     options = {} if path is None else csv_options(path, trained.settings, **spelling)
-    settings = dataclasses.replace(trained.settings or TrainSettings(), data=path, **options)
+    settings = dataclasses.replace(trained.settings or ExperimentSettings(), data=path, **options)
     if path is not None and trained.data.get("place") == place_of(path) and target in (None, settings.target):
         part = _rows_held_out(trained, settings)
         if part is not None:
@@ -107,7 +107,7 @@ def inputs_of(frame: Any, model: Model) -> np.ndarray:
     return np.stack([numbers(frame.iloc[:, j]) for j in range(len(frame.columns))], axis=1)
 
 
-def _rows_held_out(trained: TrainedModel, settings: TrainSettings) -> Part | None:
+def _rows_held_out(trained: TrainedModel, settings: ExperimentSettings) -> Part | None:
     """Return the test rows of the table that a network was trained on; None if it has none, or its rows have
     changed.
     """

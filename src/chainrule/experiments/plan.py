@@ -11,7 +11,8 @@ from chainrule import random
 from chainrule.data import Dataset, encode_target
 from chainrule.data.sources import is_image_data
 from chainrule.experiments.data import TABLE_TEST, Part, as_data, prepare_table, read_data, train_and_test
-from chainrule.experiments.presets import TrainSettings, complete, fit_kwargs, network
+from chainrule.experiments.presets import complete, fit_kwargs, network
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.usage import OF_DATA, Situation, check_used, kind_in_memory
 from chainrule.models import Model
 from chainrule.tables.prepared import PreparedTable
@@ -33,8 +34,8 @@ class Plan:
     fit_kwargs : the arguments of `fit` besides the network and the data, as far as they say what is trained
     """
 
-    requested: TrainSettings
-    settings: TrainSettings
+    requested: ExperimentSettings
+    settings: ExperimentSettings
     source: Dataset | Table
     data: Dataset
     table: PreparedTable | None
@@ -65,7 +66,7 @@ class Plan:
         return _plan(dataclasses.replace(self.settings, **changes), self.source)
 
 
-def make_plan(settings: TrainSettings, typed: Collection[str] = (), *, data: Any = None) -> Plan:
+def make_plan(settings: ExperimentSettings, typed: Collection[str] = (), *, data: Any = None) -> Plan:
     """Load the data, complete the settings, and make the network.
 
     Parameters
@@ -82,7 +83,7 @@ def make_plan(settings: TrainSettings, typed: Collection[str] = (), *, data: Any
 
 
 def _plan(
-    requested: TrainSettings,
+    requested: ExperimentSettings,
     source: Dataset | Table,
     typed: Collection[str] = (),
     situation: Situation | None = None,
@@ -107,7 +108,7 @@ def _plan(
     return Plan(requested, settings, source, dataset, table, training, test, model, kwargs)
 
 
-def _for_some_data(settings: TrainSettings, typed: Collection[str]) -> dict[str, Any]:
+def _for_some_data(settings: ExperimentSettings, typed: Collection[str]) -> dict[str, Any]:
     """Return what is asked for that is for a kind of data, by the names of the options."""
     values = {name: getattr(settings, "columns" if name == "column" else name, None) for name in OF_DATA}
     return {name: True for name in typed if name in ("column", "drop", "data_dir")} | values

@@ -44,14 +44,14 @@ from chainrule.checks import check_name
 from chainrule.data import Dataset
 from chainrule.data.sources import BUNDLED
 from chainrule.errors import SettingError
-from chainrule.experiments.settings import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.fields import settings_of
 from chainrule.layers import Layer
 from chainrule.optimizers import Optimizer
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
 
-__all__ = ["PRESETS", "TrainSettings", "complete", "network", "normalize_name", "optimizer"]
+__all__ = ["PRESETS", "complete", "network", "normalize_name", "optimizer"]
 
 #: What each preset decides. A learning rate of None is the optimizer's own default.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -92,7 +92,7 @@ VALIDATION = 0.1
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
 
 
-def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str | None:
+def use_of_validation(settings: ExperimentSettings, rows: int, tested: bool) -> str | None:
     """Return what validation rows are for, in words; None where nothing needs them.
 
     Parameters
@@ -103,10 +103,11 @@ def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str |
 
     Example
     -------
-    >>> from chainrule.experiments.presets import TrainSettings, use_of_validation
-    >>> use_of_validation(TrainSettings(early_stopping=5), rows=120, tested=True)
+    >>> from chainrule.experiments.presets import use_of_validation
+    >>> from chainrule.experiments.settings import ExperimentSettings
+    >>> use_of_validation(ExperimentSettings(early_stopping=5), rows=120, tested=True)
     'to choose the epoch'
-    >>> use_of_validation(TrainSettings(), rows=120, tested=True) is None
+    >>> use_of_validation(ExperimentSettings(), rows=120, tested=True) is None
     True
     """
     if settings.early_stopping:
@@ -121,19 +122,20 @@ def use_of_validation(settings: TrainSettings, rows: int, tested: bool) -> str |
     return "to see whether it overfits" if rows >= LARGE_TABLE else None
 
 
-def share_for_validation(settings: TrainSettings, rows: int, tested: bool) -> float:
+def share_for_validation(settings: ExperimentSettings, rows: int, tested: bool) -> float:
     """Return the share of training rows for validation: as it was asked for, or a tenth where something needs them."""
     if settings.validation is not None:
         return settings.validation
     return VALIDATION if use_of_validation(settings, rows, tested) is not None else 0.0
 
 
-def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
+def complete(given: ExperimentSettings, data: Dataset) -> ExperimentSettings:
     """Return the settings with every gap filled, by the preset and by the data.
 
     >>> import chainrule as cr
-    >>> from chainrule.experiments.presets import TrainSettings, complete
-    >>> settings = complete(TrainSettings(data="iris"), cr.data.load("iris"))
+    >>> from chainrule.experiments.presets import complete
+    >>> from chainrule.experiments.settings import ExperimentSettings
+    >>> settings = complete(ExperimentSettings(data="iris"), cr.data.load("iris"))
     >>> settings.preset, settings.hidden, settings.loss, settings.lr, settings.batch_size
     ('table', (128, 64), 'cross_entropy', 0.002, 32)
     """
@@ -171,13 +173,14 @@ def complete(given: TrainSettings, data: Dataset) -> TrainSettings:
     return settings if settings.lr is not None else dataclasses.replace(settings, lr=_rate(given, settings))
 
 
-def network(settings: TrainSettings, data: Dataset) -> Layer:
+def network(settings: ExperimentSettings, data: Dataset) -> Layer:
     """Return the network that complete settings describe, for the data.
 
     >>> import chainrule as cr
-    >>> from chainrule.experiments.presets import TrainSettings, complete, network
+    >>> from chainrule.experiments.presets import complete, network
+    >>> from chainrule.experiments.settings import ExperimentSettings
     >>> iris = cr.data.load("iris")
-    >>> network(complete(TrainSettings(hidden=(8,)), iris), iris)
+    >>> network(complete(ExperimentSettings(hidden=(8,)), iris), iris)
     Sequential(Dense(8, 'relu'), Dropout(0.3), Dense(3, 'softmax'))
     """
     if settings.net is not None:
@@ -201,11 +204,12 @@ def network(settings: TrainSettings, data: Dataset) -> Layer:
     return layers.Sequential(*parts, layers.Dense(_units(settings, data), settings.output, **words))
 
 
-def optimizer(settings: TrainSettings) -> Optimizer:
+def optimizer(settings: ExperimentSettings) -> Optimizer:
     """Return the optimizer with its learning rate, or with the schedule that starts from it.
 
-    >>> from chainrule.experiments.presets import TrainSettings, optimizer
-    >>> optimizer(TrainSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
+    >>> from chainrule.experiments.presets import optimizer
+    >>> from chainrule.experiments.settings import ExperimentSettings
+    >>> optimizer(ExperimentSettings(optimizer="sgd", lr=0.5, schedule="cosine")).lr
     Cosine(0.5)
     """
     plain = _table(settings.optimizer or "adam")
@@ -223,13 +227,14 @@ def optimizer(settings: TrainSettings) -> Optimizer:
     return dataclasses.replace(made, lr=Schedule.from_dict({start: made.lr} | plain))
 
 
-def fit_kwargs(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
+def fit_kwargs(settings: ExperimentSettings, data: Dataset) -> dict[str, Any]:
     """Return what `fit` is told by complete settings of what is trained: names and numbers become objects here.
 
     >>> import chainrule as cr
-    >>> from chainrule.experiments.presets import TrainSettings, complete, fit_kwargs
+    >>> from chainrule.experiments.presets import complete, fit_kwargs
+    >>> from chainrule.experiments.settings import ExperimentSettings
     >>> iris = cr.data.load("iris")
-    >>> fit_kwargs(complete(TrainSettings(early_stopping=5), iris), iris)["early_stopping"].patience
+    >>> fit_kwargs(complete(ExperimentSettings(early_stopping=5), iris), iris)["early_stopping"].patience
     5
     """
     names = [name for name, each in settings_of(TrainingSettings).items() if each.options]
@@ -244,14 +249,14 @@ def fit_kwargs(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
     }
 
 
-def find_loss(settings: TrainSettings) -> Any:
+def find_loss(settings: ExperimentSettings) -> Any:
     """Return the loss by its name, or from the table of a file."""
     if isinstance(settings.loss, Mapping):
         return losses.Loss.from_dict(dict(settings.loss))
     return "auto" if settings.loss in (None, "auto") else losses.get(settings.loss)
 
 
-def early_stopping(settings: TrainSettings) -> Any:
+def early_stopping(settings: ExperimentSettings) -> Any:
     """Return early stopping from a number of epochs, or from the table of a file."""
     from chainrule.training import EarlyStopping
 
@@ -268,7 +273,7 @@ def early_stopping(settings: TrainSettings) -> Any:
     return EarlyStopping(patience=settings.early_stopping)
 
 
-def class_weight(settings: TrainSettings, data: Dataset) -> Any:
+def class_weight(settings: ExperimentSettings, data: Dataset) -> Any:
     """Return weights of classes by their labels: in a file the labels are text."""
     if not isinstance(settings.class_weight, Mapping):
         return settings.class_weight
@@ -323,7 +328,7 @@ def _batch_size(rows: int) -> int:
     return min(128, max(16, 2 ** ((rows // 100).bit_length() - 1)))
 
 
-def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
+def _rate(given: ExperimentSettings, settings: ExperimentSettings) -> float | None:
     """Return the learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
     if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
         return 0.5 if settings.loss == "binary_cross_entropy" else 3.0
@@ -331,7 +336,7 @@ def _rate(given: TrainSettings, settings: TrainSettings) -> float | None:
     return rate if isinstance(rate, int | float) else None
 
 
-def _units(settings: TrainSettings, data: Dataset) -> int:
+def _units(settings: ExperimentSettings, data: Dataset) -> int:
     if data.y.ndim == 2:
         return int(data.y.shape[1])
     if data.task == "regression":

@@ -11,7 +11,7 @@ from chainrule import metrics
 from chainrule.data import Dataset
 from chainrule.experiments.data import Part, fingerprint_of
 from chainrule.experiments.plan import Plan
-from chainrule.experiments.presets import TrainSettings
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.models import Model
 from chainrule.outcome import Outcome
 from chainrule.runs.folder import write_result
@@ -41,7 +41,7 @@ class Trained:
         return self.run.model
 
     @property
-    def settings(self) -> TrainSettings:
+    def settings(self) -> ExperimentSettings:
         """All settings, without gaps: what ``config.toml`` holds."""
         return self.plan.settings
 

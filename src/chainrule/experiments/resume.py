@@ -10,8 +10,7 @@ from typing import Any
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.experiments.folder import Out
 from chainrule.experiments.listener import Listener
-from chainrule.experiments.presets import TrainSettings
-from chainrule.experiments.settings import read_settings
+from chainrule.experiments.settings import ExperimentSettings, read_settings
 from chainrule.files import as_path
 from chainrule.runs.files import CONFIG, MEMBERS, METRICS, MODEL, OUTCOME, SEARCH_CONFIG
 from chainrule.runs.folder import begun
@@ -26,7 +25,7 @@ WITH_RESUME = ("data", "data_dir", "epochs", "engine", "devices", "checkpoint_ev
 
 def settings_to_resume(
     typed: Mapping[str, Any], folder: Path, config: Path | None, out: Out, *, has_data: bool = False
-) -> TrainSettings:
+) -> ExperimentSettings:
     """Return the settings in a run's folder, with those that are asked for now put over them.
 
     ``has_data``: whether the data itself is given again.
@@ -52,14 +51,14 @@ def settings_to_resume(
             f"{folder} was started in Python, and its data is not known here. Go on with it there: the same call with "
             f"{how}."
         )
-    return TrainSettings(**(read_settings(began / CONFIG) | dict(typed)))
+    return ExperimentSettings(**(read_settings(began / CONFIG) | dict(typed)))
 
 
 #: What the folder of a run has when it is complete, besides how it ended.
 TRAINED = (CONFIG, METRICS, MODEL)
 
 
-def why_complete(folder: Path, settings: TrainSettings) -> str:
+def why_complete(folder: Path, settings: ExperimentSettings) -> str:
     """Return why there is nothing left to do in the folder of a run, in words; "" if there is something."""
     several = settings.folds is not None or (settings.seeds or 1) > 1
     if missing(folder, several=several):

@@ -18,11 +18,12 @@ from chainrule.experiments.folder import Out, open_folder
 from chainrule.experiments.leaderboard import describe_search, facts_of, leaderboard_of
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.plan import Plan, make_plan
-from chainrule.experiments.presets import VALIDATION, TrainSettings
+from chainrule.experiments.presets import VALIDATION
 from chainrule.experiments.result import Trained, save_outcome, save_result
 from chainrule.experiments.resume import saving
 from chainrule.experiments.search_settings import SearchSettings, write_search
 from chainrule.experiments.search_space import SpaceMapping
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.space_syntax import Axis, default_space, format_space, parse_space
 from chainrule.experiments.usage import Situation, check_used
 from chainrule.files import write_atomic
@@ -52,11 +53,11 @@ class Searched(Trained):
     result: SearchResult
     mapping: SpaceMapping
     request: SearchSettings
-    best_settings: TrainSettings
+    best_settings: ExperimentSettings
     facts: Mapping[str, Any]
 
     @property
-    def settings(self) -> TrainSettings:
+    def settings(self) -> ExperimentSettings:
         """All settings of the best trial, without gaps: what ``config.toml`` holds."""
         return self.best_settings
 
@@ -86,7 +87,7 @@ class Searched(Trained):
 
 
 def train_trials(
-    settings: TrainSettings,
+    settings: ExperimentSettings,
     request: SearchSettings,
     typed: Collection[str],
     *,
@@ -160,7 +161,7 @@ def _indented(axes: Sequence[Axis]) -> list[str]:
     return [f"          {line}" for line in format_space(axes).splitlines()]
 
 
-def _begin(folder: RunFolder, plan: Plan, settings: TrainSettings, request: SearchSettings) -> None:
+def _begin(folder: RunFolder, plan: Plan, settings: ExperimentSettings, request: SearchSettings) -> None:
     """Write what was asked for, before all else: whatever is in the folder then, the search can be gone on with."""
     if not (folder.path / SEARCH_CONFIG).exists():
         write_search(folder.path, settings, request)
@@ -250,7 +251,7 @@ def _write(folder: RunFolder, searched: Searched) -> None:
 
 def _winner_settings(
     mapping: SpaceMapping, result: SearchResult, stages: Sequence[Stage], request: SearchSettings
-) -> TrainSettings:
+) -> ExperimentSettings:
     """Return the settings of the best trial, for ``config.toml``."""
     winner = result.winner
     settings = mapping.settings(mapping.typed(winner.settings), result.best)

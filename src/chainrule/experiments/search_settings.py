@@ -8,12 +8,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.checks import check_whole
 from chainrule.errors import FileError, SettingError
-from chainrule.experiments.folder import Out
-from chainrule.experiments.settings import TrainSettings, fits, read_settings
+from chainrule.experiments.settings import ExperimentSettings, fits, read_settings
 from chainrule.experiments.space_syntax import NAMES, NUMBERS, WHOLE
 from chainrule.fields import Option, setting, settings_of
 from chainrule.files import as_path, check_text, write_atomic
@@ -21,6 +20,9 @@ from chainrule.passwords import MASK, mask_passwords
 from chainrule.run_settings import BY_PRESET
 from chainrule.runs.files import SEARCH_CONFIG
 from chainrule.settings import PlainSettings
+
+if TYPE_CHECKING:
+    from chainrule.experiments.folder import Out  # which would load NumPy for --help
 
 #: What may be given with --resume to a search: where it goes on, and for how long.
 WITH_RESUME = ("data_dir", "engine", "devices", "trials", "timeout", "max_epochs", "retrain", "study")
@@ -90,7 +92,7 @@ def _from_any_folder(study: str) -> str:
     return study if "://" in study else str(Path(study).expanduser().absolute())
 
 
-def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) -> None:
+def write_search(folder: Path, settings: ExperimentSettings, wanted: SearchSettings) -> None:
     """Write what was asked for, so that the search can be gone on with; without a password."""
     import tomli_w
 
@@ -104,7 +106,7 @@ def write_search(folder: Path, settings: TrainSettings, wanted: SearchSettings) 
 
 def read_search(
     folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Out
-) -> tuple[TrainSettings, SearchSettings]:
+) -> tuple[ExperimentSettings, SearchSettings]:
     """Return the settings of a search that is gone on with, and what it was asked for."""
     if config is not None or out not in (None, True):
         raise SettingError(
@@ -121,7 +123,7 @@ def read_search(
             f"{folder} holds no search: it has no {SEARCH_CONFIG}. "
             f"To begin one there: chainrule search … --out {folder}"
         )
-    settings = TrainSettings(**(read_settings(path, leave_out=("search",)) | dict(given)))
+    settings = ExperimentSettings(**(read_settings(path, leave_out=("search",)) | dict(given)))
     about = _read_table(path) | dict(asked)
     about["study"] = _address(path, about.get("study"))
     return settings, SearchSettings(**about)

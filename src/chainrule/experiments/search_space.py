@@ -9,7 +9,8 @@ from typing import Any
 from chainrule.data import Dataset
 from chainrule.errors import SettingError
 from chainrule.experiments.plan import Plan
-from chainrule.experiments.presets import TrainSettings, complete, network, optimizer
+from chainrule.experiments.presets import complete, network, optimizer
+from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.space_syntax import OF_THE_NETWORK, Axis, read
 from chainrule.layers import Layer
 from chainrule.schedules import Schedule
@@ -25,7 +26,7 @@ class Network:
     A study tells experiments apart by the name of the function: it holds the settings that stay.
     """
 
-    def __init__(self, settings: TrainSettings, data: Dataset, searched: Sequence[str]) -> None:
+    def __init__(self, settings: ExperimentSettings, data: Dataset, searched: Sequence[str]) -> None:
         self.settings, self.data = settings, data
         fixed = [name for name in ("preset", "output", *OF_THE_NETWORK) if name not in searched]
         self.__qualname__ = f"network({', '.join(f'{name}={getattr(settings, name)!r}' for name in fixed)})"
@@ -76,7 +77,7 @@ class SpaceMapping:
             values[axis.name] = value
         return values
 
-    def settings(self, typed: Mapping[str, Any], run: Any) -> TrainSettings:
+    def settings(self, typed: Mapping[str, Any], run: Any) -> ExperimentSettings:
         """Return the settings that train such a network again."""
         settings = self.plan.settings
         if "optimizer" in typed:
@@ -99,7 +100,7 @@ class SpaceMapping:
             )
         return settings
 
-    def _with_optimizer(self, name: str) -> TrainSettings:
+    def _with_optimizer(self, name: str) -> ExperimentSettings:
         """Return the settings with another optimizer: with the learning rate that is right for it, unless one
         is given.
         """

@@ -245,13 +245,13 @@ class RepeatSettings(metaclass=PlainSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(TrialSettings, RepeatSettings, CheckpointSettings):
+class ExperimentSettings(TrialSettings, RepeatSettings, CheckpointSettings):
     """What a training run can be told: the keys of ``config.toml``.
 
     Example
     -------
-    >>> from chainrule.experiments.settings import TrainSettings
-    >>> TrainSettings(data="digits", hidden=(30,)).preset
+    >>> from chainrule.experiments.settings import ExperimentSettings
+    >>> ExperimentSettings(data="digits", hidden=(30,)).preset
     'auto'
     """
 
@@ -269,7 +269,9 @@ class TrainSettings(TrialSettings, RepeatSettings, CheckpointSettings):
 
 #: What a file may hold.
 FIELDS = {
-    name: each for name, each in settings_of(TrainSettings).items() if each.options or each.group is NetworkSettings
+    name: each
+    for name, each in settings_of(ExperimentSettings).items()
+    if each.options or each.group is NetworkSettings
 }
 
 #: How the types of settings are called in a message, and which values of a file fit them.
@@ -295,14 +297,14 @@ def fits(field: Setting, value: Any) -> bool:
     return any(KINDS[kind][1](value) for kind in field.types)
 
 
-def settings_from(typed: Mapping[str, Any], file: Path | None) -> TrainSettings:
+def settings_from(typed: Mapping[str, Any], file: Path | None) -> ExperimentSettings:
     """Return the settings of a file (if there is one) with those given on the command line put over them."""
     values = {name: _value(name, text) for name, text in typed.items() if name not in ("column", "drop")}
     columns = parse_columns(typed.get("column", ()), typed.get("drop", ()))
     settings = (read_settings(file) if file is not None else {}) | values
     if columns:
         settings["columns"] = {**settings.get("columns", {}), **columns}
-    return TrainSettings(**settings)
+    return ExperimentSettings(**settings)
 
 
 def _value(name: str, typed: Any) -> Any:
@@ -335,7 +337,7 @@ def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]
     if "net" in plain:  # written by `fit`, which leaves out what is not used
         plain = {"validation": 0.0} | plain
     try:
-        TrainSettings(**plain)
+        ExperimentSettings(**plain)
     except ChainruleError as error:
         raise type(error)(f"{path}: {error}") from None
     return plain

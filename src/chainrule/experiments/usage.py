@@ -18,7 +18,7 @@ from chainrule.data.idx import IDX_NAME
 from chainrule.data.sources import BUNDLED, MIRRORED, is_image_data
 from chainrule.errors import SettingError
 from chainrule.experiments.presets import normalize_name
-from chainrule.experiments.settings import OptimizerSettings, RepeatSettings, TrainSettings
+from chainrule.experiments.settings import ExperimentSettings, OptimizerSettings, RepeatSettings
 from chainrule.fields import settings_of
 from chainrule.files import as_path
 from chainrule.run_settings import CheckpointSettings, EngineSettings, TrainingSettings
@@ -57,7 +57,7 @@ class Situation:
     """
 
     data: str | None = None
-    settings: TrainSettings | None = None
+    settings: ExperimentSettings | None = None
     dataset: Dataset | None = None
     named: tuple[str, ...] = ()
     task: str | None = None
