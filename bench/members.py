@@ -1,9 +1,9 @@
-"""How many members to a block, and how many blocks at once: the measurements behind `chainrule.population.plan`.
+"""How many members to a batch, and how many batches at once: the measurements behind `chainrule.population.plan`.
 
     python bench/members.py [--nets 784-30-10:10:sgd,784-128-10:32:adam] [--sizes 1,8] [--quick]
 
-For each network, blocks of several sizes train in lanes of one thread each, or as one program with XLA's own threads.
-Prints microseconds per member and step, and writes bench/results/members.md. Needs no data: the samples are random.
+For each network, batches of several sizes are trained by workers of one thread each, or as one program with XLA's own
+threads. Prints microseconds per member and step, and writes bench/results/members.md. Needs no data.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ NETS = "784-30-10:10:sgd,784-128-10:32:adam,108-64-64-2:200:adam,784-512-512-10:
 SIZES = "1,2,4,8,16"
 EPOCHS = 3
 
-TEXT = """# Members to a block
+TEXT = """# Members to a batch
 
 Written by `python bench/members.py`: microseconds per member and step, without compiling, on random samples. 2 × 8 are
-two blocks of 8 members, each in a lane of its own (a thread, whose programs keep to it); 1 × 8 is one block that has
-the machine for itself. "one" order: all members see the same samples in the same order; "own": each has its own.
+two batches of 8 members, each with a worker of its own (a thread, whose programs keep to it); 1 × 8 is one batch that
+has the machine for itself. "one" order: all members see the same samples in the same order; "own": each has its own.
 
 {table}
 
-The rule (`chainrule.population.plan`) fills {count} lanes with blocks whose states stay in a core's cache.
+The rule (`chainrule.population.plan`) keeps {count} workers busy with batches whose states stay in a core's cache.
 """
 
 
-def microseconds(net: str, size: int, blocks: int, one_order: bool, samples: int) -> float:
-    """Time per member and step of so many blocks of a size, without compiling."""
-    widths, batch, optimizer = net.split(":")
+def microseconds(net: str, size: int, batches: int, one_order: bool, samples: int) -> float:
+    """Return the time per member and step of so many batches of a size, without compiling."""
+    widths, batch_size, optimizer = net.split(":")
     shape = [int(n) for n in widths.split("-")]
     rng = np.random.default_rng(0)
     data = (rng.normal(size=(samples, shape[0])).astype(np.float32), rng.integers(0, shape[-1], samples))
-    given = [{"seed": 0 if one_order else i, "optimizer.lr": 0.01 + 1e-5 * i} for i in range(size * blocks)]
-    common = {"epochs": 1 + EPOCHS, "batch_size": int(batch), "optimizer": optimizer, "normalize": False}
+    differences = [{"seed": 0 if one_order else i, "optimizer.lr": 0.01 + 1e-5 * i} for i in range(size * batches)]
+    common = {"epochs": 1 + EPOCHS, "batch_size": int(batch_size), "optimizer": optimizer, "normalize": False}
     trainer = cr.PopulationTrainer(cr.mlp(shape), data, engine="jax", strategy=size, **common)
-    members = trainer.add_members(given)
+    members = trainer.add_members(differences)
     trainer.train(members, until=1)
     before = time.perf_counter()
     trainer.train(members)
-    return (time.perf_counter() - before) / (EPOCHS * len(members) * -(-samples // int(batch))) * 1e6
+    return (time.perf_counter() - before) / (EPOCHS * len(members) * -(-samples // int(batch_size))) * 1e6
 
 
 def main() -> None:
@@ -67,8 +67,8 @@ def main() -> None:
     ]
     for net in options.nets.split(","):
         for one_order in (True, False):
-            found = [microseconds(net, n, blocks, one_order, options.samples) for blocks in (count, 1) for n in sizes]
-            cells = " | ".join(f"{value:.1f}" for value in found)
+            times = [microseconds(net, n, batches, one_order, options.samples) for batches in (count, 1) for n in sizes]
+            cells = " | ".join(f"{value:.1f}" for value in times)
             lines.append(f"| {net.replace(':', ', ')} | {'one' if one_order else 'own'} | {cells} |")
             print(lines[-1], flush=True)
     if not options.quick:

@@ -170,8 +170,7 @@ class L2Range:
         return f"{words}."
 
     def to_pandas(self) -> Any:
-        """Return a DataFrame with one row per λ: l2, mean, deviation, low, high, n, difference to λ = 0, and its p
-        value.
+        """Return a DataFrame with one row per λ: l2, mean, std, low, high, n, difference to λ = 0, and its p value.
 
         >>> import chainrule as cr
         >>> result = cr.find_l2(cr.Dense(3, "softmax"), cr.data.load("iris"), values=[1.0], seeds=2, epochs=1,

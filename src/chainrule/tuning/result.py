@@ -61,7 +61,7 @@ class SearchResult:
     score : its value of the metric
     metric : such as "val_accuracy"
     study : the Optuna study
-    verdict : validation and test score of the best, where there is a test part; its ``gap`` is also here
+    search_gap : `SearchGap`, validation and test score of the best; None without a test part
     seconds : that this call took
 
     >>> import chainrule as cr
