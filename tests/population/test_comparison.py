@@ -69,9 +69,9 @@ def test_it_says_which_is_better_and_by_how_much() -> None:
     assert str(comparison).splitlines() == [
         "val_accuracy, larger is better, 4 seeds",
         "",
-        "     mean  deviation     95 % interval",
-        "a  0.9555     0.0137  0.9337 to 0.9773",
-        "b  0.9375     0.0096  0.9223 to 0.9527",
+        "     mean     std     95 % interval",
+        "a  0.9555  0.0137  0.9337 to 0.9773",
+        "b  0.9375  0.0096  0.9223 to 0.9527",
         "",
         str(comparison.pairs[0]),
     ]

@@ -59,7 +59,7 @@ def compare(
 
     A seed sets the split, the order of the samples and (where shapes agree) the initial weights, so configurations are
     compared seed by seed, by the differences dᵢ = first − second. Their mean is tested by Student's t,
-    t = d̄ / (deviation(d) / √n); p values and intervals hold for all pairs together (Holm, 1979). The chance that is
+    t = d̄ / (std(d) / √n); p values and intervals hold for all pairs together (Holm, 1979). The chance that is
     meant is that of the seeds: how it would be on other data is not known from this.
 
     Parameters
@@ -78,7 +78,7 @@ def compare(
     confidence
         Of the intervals. Evidence is what chance makes in fewer than 1 − confidence of all experiments.
     test
-        ``(x, y)`` or a `Dataset` to judge the trained models on, as ``test_accuracy``, ``test_mae`` or ``test_loss``.
+        ``(x, y)`` or a `Dataset` to evaluate trained models on, as ``test_accuracy``, ``test_mae`` or ``test_loss``.
 
     Returns
     -------
@@ -94,10 +94,10 @@ def compare(
     benchmarks".
 
     >>> import chainrule as cr
-    >>> found = cr.compare(
+    >>> result = cr.compare(
     ...     {"small rate": cr.SGD(0.001), "large rate": cr.SGD(0.5)},
     ...     cr.Dense(3, "softmax"), cr.data.load("iris"), seeds=4, epochs=3, validation=0.3, progress=False)
-    >>> found.pairs[0].better, found.summaries["large rate"].n
+    >>> result.pairs[0].better, result.summaries["large rate"].n
     ('large rate', 4)
     """
     check_confidence(confidence)
@@ -131,14 +131,14 @@ class Comparison:
     runs : for each configuration its `Population`, one run per seed
     configurations : for each the settings that were given
     values : for each the metric of its runs; NaN for those that diverged
-    summaries : for each the `Summary` of these: mean, deviation, interval
+    summaries : for each the `Summary` of these: mean, std, interval
     pairs : every two configurations compared, `Pair`
     confidence : of the intervals
 
     >>> import chainrule as cr
-    >>> found = cr.compare({"a": {"l2": 0.0}, "b": {"l2": 0.0}}, cr.Dense(3, "softmax"), cr.data.load("iris"),
+    >>> result = cr.compare({"a": {"l2": 0.0}, "b": {"l2": 0.0}}, cr.Dense(3, "softmax"), cr.data.load("iris"),
     ...                    seeds=2, epochs=1, progress=False)
-    >>> print(found.pairs[0])
+    >>> print(result.pairs[0])
     a and b are the same for all 2 seeds
     """
 
@@ -194,14 +194,13 @@ class Comparison:
         goal = "smaller" if metrics.find(self.metric).smaller_is_better else "larger"
         on = " (on the training data)" if "_" not in self.metric else ""
         lines = [f"{self.metric}{on}, {goal} is better, {len(self.seeds)} seeds", ""]
-        head = ["", "mean", "deviation", f"{percent(self.confidence)} interval", "diverged"]
+        head = ["", "mean", "std", f"{percent(self.confidence)} interval", "diverged"]
         table = text_table([head, *self._rows()], drop_empty=True)
         return "\n".join([*lines, table, "", *map(str, self.pairs)])
 
     def _rows(self) -> list[list[str]]:
         rows = []
-        deviations = [each.std for each in self.summaries.values() if each.std > 0]
-        scale = min(deviations, default=math.nan)
+        scale = min((each.std for each in self.summaries.values() if each.std > 0), default=math.nan)
         for name, each in self.summaries.items():
             figures = format_to_uncertainty(each.mean, each.std, each.low, each.high, scale=scale)
             mean, std, low, high = (text if text != "nan" else "" for text in figures)
@@ -214,9 +213,9 @@ class Comparison:
         did.
 
         >>> import chainrule as cr
-        >>> found = cr.compare({"a": cr.SGD(0.1), "b": cr.SGD(0.2)}, cr.Dense(3, "softmax"), cr.data.load("iris"),
+        >>> result = cr.compare({"a": cr.SGD(0.1), "b": cr.SGD(0.2)}, cr.Dense(3, "softmax"), cr.data.load("iris"),
         ...                    seeds=2, epochs=1, progress=False)
-        >>> list(found.to_pandas().columns)
+        >>> list(result.to_pandas().columns)
         ['configuration', 'seed', 'accuracy', 'stopped']
         """
         import pandas as pd
@@ -237,9 +236,9 @@ class Comparison:
         compared (for a test metric, that of the validation or training data).
 
         >>> import chainrule as cr
-        >>> found = cr.compare({"a": cr.SGD(0.1), "b": cr.SGD(0.2)}, cr.Dense(3, "softmax"), cr.data.load("iris"),
+        >>> result = cr.compare({"a": cr.SGD(0.1), "b": cr.SGD(0.2)}, cr.Dense(3, "softmax"), cr.data.load("iris"),
         ...                    seeds=2, epochs=3, progress=False)
-        >>> found.curves("loss").shape
+        >>> result.curves("loss").shape
         (6, 6)
         """
         import pandas as pd

@@ -181,6 +181,7 @@ class CrossValidation:
         return "\n".join([*self._headline(), "", *self._table()])
 
     def _headline(self) -> list[str]:
+        """Return the mean score and its interval in words."""
         repeats = self.folds[-1].repeat
         design = f"{len(self.folds) // repeats} folds"
         design += f" x {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
@@ -202,6 +203,7 @@ class CrossValidation:
         return lines
 
     def _table(self) -> list[str]:
+        """Return a row for each split, and how many are left out."""
         repeats, shows_seeds = self.folds[-1].repeat, len(self.seeds) <= SHOWN_SEEDS
         head = (["repeat"] if repeats > 1 else []) + ["fold", "trained on", "held out", self.metric]
         head += [f"seed {s}" for s in self.seeds] if shows_seeds and len(self.seeds) > 1 else []
