@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import optimizers, random
-from chainrule.engine import choose
+from chainrule import random
 from chainrule.models import Model
 from chainrule.run_settings import FitSettings
 from chainrule.training import Run
+from chainrule.training.engine_choice import engine_for
 from chainrule.training.loader import InMemoryLoader
 from chainrule.training.loop import Loop
 from chainrule.training.prepare import prepare
@@ -46,12 +46,9 @@ class Continued:
         n, batch_size = len(y), settings.batch_size
         recipe, first = first_step(model, prepared, settings, self.root, model.preparation)
         state = first if self.state is None else self.state._replace(settings=first.settings)
-        engine = choose(
-            "jax" if isinstance(recipe.optimizer, optimizers.Optax) else settings.engine,
-            devices=settings.devices,
-            precision=recipe.compute or model.precision,
-            steps=-(-n // batch_size),
-            work=lambda: model.work() * (3 * min(batch_size, n)),
+        steps = -(-n // batch_size)
+        engine = engine_for(
+            model, recipe, settings.engine, settings.devices, steps=steps, batch_size=min(batch_size, n)
         )
         order = random.fold_in(random.fold_in(self.root, SHUFFLE), self.passes)
         loop = Loop(

@@ -16,7 +16,7 @@ from chainrule.checks import check_whole
 from chainrule.engine import Engine, lowering
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
-from chainrule.finders.common import engine_for, geometric_mean, increasing, rounded, state_on, trainer_of
+from chainrule.finders.common import engine_of, geometric_mean, increasing, rounded, state_on, trainer_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
@@ -103,7 +103,7 @@ def find_batch_size(
     members = trainer.add_members([{"seed": seed} for seed in seeds])
     n = len(members[0].job.prepared.train.x)
     steps = len(members) * epochs * members[0].job.steps_per_epoch
-    engine = engine_for(members[0], steps, settings.get("engine", "auto"), settings.get("devices"))
+    engine = engine_of(members[0], steps, settings)
     noise = np.full((len(members), epochs + 1), math.nan)
     for epoch in range(epochs + 1):
         trainer.train(members, until=epoch)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import is_number
-from chainrule.engine import Engine, choose
+from chainrule.engine import Engine
 from chainrule.errors import SettingError
-from chainrule.optimizers import Optax
 from chainrule.population.member import Member
 from chainrule.population.trainer import PopulationTrainer
 from chainrule.settings import plain
 from chainrule.statistics import mean_interval
+from chainrule.training.engine_choice import engine_for
 from chainrule.training.state import State
 
 
@@ -24,18 +24,12 @@ def trainer_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrain
     return PopulationTrainer(net, data, **{name: value for name, value in settings.items() if name != "progress"})
 
 
-def engine_for(member: Member, steps: int, engine: str = "auto", devices: Any = None) -> Engine:
-    """Return the engine that `fit` would train a member on, for so many steps."""
+def engine_of(member: Member, steps: int, settings: dict[str, Any]) -> Engine:
+    """Return the engine on which `fit` would train a member for so many steps."""
     job = member.job
-    if isinstance(job.recipe.optimizer, Optax) and engine == "auto":
-        engine = "jax"
-    return choose(
-        engine,
-        devices=devices,
-        precision="bfloat16" if job.recipe.compute else job.model.precision,
-        steps=steps,
-        work=lambda: job.model.work() * (3 * min(job.batch_size, len(job.prepared.train.x))),
-    )
+    batch_size = min(job.batch_size, len(job.prepared.train.x))
+    engine, devices = settings.get("engine", "auto"), settings.get("devices")
+    return engine_for(job.model, job.recipe, engine, devices, steps=steps, batch_size=batch_size)
 
 
 def state_on(state: State, engine: Engine) -> State:

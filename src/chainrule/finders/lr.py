@@ -16,7 +16,7 @@ from chainrule.checks import check_whole
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
-from chainrule.finders.common import engine_for, geometric_mean, rounded, state_on, trainer_of
+from chainrule.finders.common import engine_of, geometric_mean, rounded, state_on, trainer_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
@@ -100,7 +100,7 @@ def find_lr(
     settings["optimizer"] = dataclasses.replace(optimizer, lr=Ramp(float(low), float(high)))
     seeds = list_seeds("find_lr", seeds, settings.pop("seed", 0))
     members = trainer_of(net, data, settings).add_members([{"seed": seed} for seed in seeds])
-    engine = engine_for(members[0], steps * len(seeds), settings.get("engine", "auto"), settings.get("devices"))
+    engine = engine_of(members[0], steps * len(seeds), settings)
     costs = np.array([_costs(member, steps, engine) for member in members])
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))
     return LrRange(type(optimizer).__name__, tuple(seeds), rates, costs, confidence)

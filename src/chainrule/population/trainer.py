@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from chainrule.engine import Engine, choose, distributed
+from chainrule.engine import Engine, distributed
 from chainrule.errors import SettingError
 from chainrule.fields import takes_settings
 from chainrule.optimizers import Optax
@@ -20,6 +19,7 @@ from chainrule.run_settings import TrainerSettings
 from chainrule.signals import asked_to_end, ended
 from chainrule.tables.table import Table
 from chainrule.training.callbacks import Callback
+from chainrule.training.engine_choice import engine_for
 from chainrule.training.memory import check_room
 
 
@@ -111,21 +111,11 @@ class PopulationTrainer:
                 raise ended(stop.signal, "The training of the population was ended.")
 
     def _choose_engine(self, members: Sequence[Member], until: int | None) -> Engine:
-        job = members[0].job
+        """Return the engine for the steps that are left; that of an optax transformation if any member has one."""
+        job = next((m.job for m in members if isinstance(m.job.recipe.optimizer, Optax)), members[0].job)
         epochs = sum(min(until or m.job.epochs, m.job.epochs) - m.epoch for m in members)
-        choose_by_name = functools.partial(
-            choose,
-            devices=self.devices,
-            precision="bfloat16" if job.recipe.compute else job.model.precision,
-            steps=epochs * job.steps_per_epoch,
-            work=lambda: job.model.work() * (3 * min(job.batch_size, len(job.prepared.train.x))),
-        )
-        engine = choose_by_name(self.engine)
-        if engine.name == "numpy" and any(isinstance(m.job.recipe.optimizer, Optax) for m in members):
-            if self.engine == "numpy":
-                raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
-            engine = choose_by_name("jax")
-        return engine
+        steps, batch_size = epochs * job.steps_per_epoch, min(job.batch_size, len(job.prepared.train.x))
+        return engine_for(job.model, job.recipe, self.engine, self.devices, steps=steps, batch_size=batch_size)
 
     def _cache_of(self, engine: Engine) -> DeviceCache:
         """Return the data of members on an engine."""

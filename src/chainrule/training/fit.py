@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import optimizers
 from chainrule.augment import preview
 from chainrule.data.rows import Rows
 from chainrule.display.progress import print_notes
-from chainrule.engine import choose, distributed
+from chainrule.engine import distributed
 from chainrule.engine.devices import check_split
 from chainrule.errors import SettingError
 from chainrule.fields import takes_settings
@@ -23,6 +22,7 @@ from chainrule.runs.files import PREVIEW
 from chainrule.runs.folder import RunFolder
 from chainrule.tables.table import Table
 from chainrule.training import checkpoint
+from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
@@ -80,17 +80,8 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         todo.state.settings["run"]["probe_every"] = settings.probe_every
     if devices is None and distributed.rank_and_size()[1] > 1:
         devices = "all"
-    chosen = choose(
-        engine,
-        devices=devices,
-        precision="bfloat16" if recipe.compute else model.precision,
-        steps=todo.epochs * todo.steps_per_epoch,
-        work=lambda: model.work() * (3 * min(todo.batch_size, n)),
-    )
-    if chosen.name == "numpy" and isinstance(recipe.optimizer, optimizers.Optax):
-        if engine == "numpy":
-            raise SettingError('An optax transformation runs on JAX only: use engine="jax".')
-        chosen = choose("jax", precision=model.precision, devices=devices)
+    steps = todo.epochs * todo.steps_per_epoch
+    chosen = engine_for(model, recipe, engine, devices, steps=steps, batch_size=min(todo.batch_size, n))
 
     check_split(min(todo.batch_size, n), chosen.shards)
     described: Mapping[str, Any] = {}
