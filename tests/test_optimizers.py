@@ -35,10 +35,10 @@ def gradient(params, step):
 
 
 def train(optimizer, params, steps=STEPS, lr=LR):
-    moments = optimizer.init(params)
+    opt_state = optimizer.init(params)
     for step in range(1, steps + 1):
         rate = lr(step) if callable(lr) else lr
-        params, moments = optimizer.update(gradient(params, step), moments, params, lr=rate, step=step)
+        params, opt_state = optimizer.update(gradient(params, step), opt_state, params, lr=rate, step=step)
     return params
 
 
@@ -134,9 +134,9 @@ def test_equals_optax_over_100_steps(ours, theirs, x64):
     assert_close(train(ours, start()), expected, 1e-10)
     update = jax.jit(ours.update)
     params = start(jnp, jnp.float64)
-    moments = ours.init(params)
+    opt_state = ours.init(params)
     for step in range(1, STEPS + 1):
-        params, moments = update(gradient(params, step), moments, params, lr=LR, step=step)
+        params, opt_state = update(gradient(params, step), opt_state, params, lr=LR, step=step)
     assert_close(params, expected, 1e-10)
 
 
@@ -144,13 +144,13 @@ def test_equals_optax_over_100_steps(ours, theirs, x64):
 def test_engines_agree_in_float32_and_the_data_type_stays(optimizer):
     params = start(np, np.float32)
     there = start(jnp, jnp.float32)
-    moments, their_moments = optimizer.init(params), optimizer.init(there)
+    opt_state, their_state = optimizer.init(params), optimizer.init(there)
     update = jax.jit(lambda v, g, m, p, lr, step: with_values(optimizer, v).update(g, m, p, lr=lr, step=step))
     for step in range(1, STEPS + 1):
         g = tree.map(lambda w: w.astype(np.float32), gradient(params, step))
-        params, moments = optimizer.update(g, moments, params, lr=np.float64(LR), step=np.int64(step))
-        there, their_moments = update(values(optimizer), g, their_moments, there, LR, step)
-    for leaf in tree.leaves((params, moments, there, their_moments)):
+        params, opt_state = optimizer.update(g, opt_state, params, lr=np.float64(LR), step=np.int64(step))
+        there, their_state = update(values(optimizer), g, their_state, there, LR, step)
+    for leaf in tree.leaves((params, opt_state, there, their_state)):
         assert leaf.dtype == np.float32
     assert_close(params, there, 1e-5, 1e-6)
 
@@ -158,15 +158,15 @@ def test_engines_agree_in_float32_and_the_data_type_stays(optimizer):
 @every_member
 def test_nothing_given_is_changed(optimizer):
     params = start()
-    moments = optimizer.init(params)
+    opt_state = optimizer.init(params)
     for step in (1, 2):
         grads = gradient(params, step)
-        before = copy.deepcopy((params, moments, grads))
-        new, new_moments = optimizer.update(grads, moments, params, lr=LR, step=step)
-        again, _ = optimizer.update(grads, moments, params, lr=LR, step=step)
-        assert_close((params, moments, grads), before, 0.0)
+        before = copy.deepcopy((params, opt_state, grads))
+        new, new_opt_state = optimizer.update(grads, opt_state, params, lr=LR, step=step)
+        again, _ = optimizer.update(grads, opt_state, params, lr=LR, step=step)
+        assert_close((params, opt_state, grads), before, 0.0)
         assert_close(new, again, 0.0)
-        params, moments = new, new_moments
+        params, opt_state = new, new_opt_state
 
 
 @every_member
@@ -182,8 +182,8 @@ def test_everything_may_be_traced_and_differ_over_members(optimizer):
         member = with_values(bare, taken)
 
         def step(carry, count):
-            params, moments = carry
-            return member.update(gradient(params, count), moments, params, lr=lr, step=count), None
+            params, opt_state = carry
+            return member.update(gradient(params, count), opt_state, params, lr=lr, step=count), None
 
         return jax.lax.scan(step, (params, member.init(params)), jnp.arange(1, 6))[0][0]
 
@@ -197,8 +197,8 @@ def test_everything_may_be_traced_and_differ_over_members(optimizer):
 @every_member
 def test_float32_parameters_stay_float32_beside_float64_scalars(optimizer, x64):
     params = start(jnp, jnp.float32)
-    moments = optimizer.init(params)
-    update = jax.jit(lambda v, g, lr, step: with_values(optimizer, v).update(g, moments, params, lr=lr, step=step))
+    opt_state = optimizer.init(params)
+    update = jax.jit(lambda v, g, lr, step: with_values(optimizer, v).update(g, opt_state, params, lr=lr, step=step))
     scalars = jax.tree.map(jnp.asarray, values(optimizer))
     updated = jax.eval_shape(update, scalars, gradient(params, 1), jnp.asarray(LR), jnp.asarray(1))
     assert {leaf.dtype for leaf in tree.leaves(updated)} == {np.dtype(np.float32)}
@@ -231,9 +231,9 @@ def test_forms_of_momentum_are_those_of_the_lectures():
     for form in ("velocity", "step"):
         sgd = optimizers.SGD(momentum=0.9, form=form)
         params = {"w": np.array([1.0])}
-        moments = sgd.init(params)
+        opt_state = sgd.init(params)
         for step in range(1, 11):
-            params, moments = sgd.update({"w": 2 * params["w"]}, moments, params, lr=rate(step), step=step)
+            params, opt_state = sgd.update({"w": 2 * params["w"]}, opt_state, params, lr=rate(step), step=step)
         weights[form] = params["w"][0]
     assert weights["velocity"] == pytest.approx(w1, rel=1e-12)
     assert weights["step"] == pytest.approx(w2, rel=1e-12)
@@ -332,10 +332,10 @@ def test_an_optax_transformation_is_an_optimizer(x64):
     ours = optimizers.get(optax.lion(LR))
     params = start(jnp, jnp.float64)
     expected = train_optax(optax.lion(LR), params)
-    moments = ours.init(params)
+    opt_state = ours.init(params)
     update = jax.jit(ours.update)
     for step in range(1, STEPS + 1):
-        params, moments = update(gradient(params, step), moments, params, lr=1.0, step=step)
+        params, opt_state = update(gradient(params, step), opt_state, params, lr=1.0, step=step)
     assert_close(params, expected, 1e-12)
     assert ours.learning_rate(0, 1) == 1.0
     assert hash(structure(ours)) == hash(structure(ours))

@@ -196,17 +196,17 @@ def test_losses_that_break_their_promise_are_found() -> None:
 def test_an_optimizer_that_goes_uphill_or_writes_in_place_is_found() -> None:
     @dataclass(frozen=True)
     class Uphill(cr.optimizers.Optimizer):
-        def change(self, grads: Any, moments: Any, params: Any, *, lr: Any, step: Any) -> Any:
-            return cr.tree.map(lambda g: lr * g, grads), moments
+        def change(self, grads: Any, opt_state: Any, params: Any, *, lr: Any, step: Any) -> Any:
+            return cr.tree.map(lambda g: lr * g, grads), opt_state
 
     with pytest.raises(AssertionError, match="did not lower it"):
         check_optimizer(Uphill())
 
     @dataclass(frozen=True)
     class InPlace(cr.optimizers.Optimizer):
-        def update(self, grads: Any, moments: Any, params: Any, *, lr: Any, step: Any) -> Any:
+        def update(self, grads: Any, opt_state: Any, params: Any, *, lr: Any, step: Any) -> Any:
             params["weight"] *= 0.9
-            return params, moments
+            return params, opt_state
 
     with pytest.raises(AssertionError, match="changed arrays"):
         check_optimizer(InPlace())

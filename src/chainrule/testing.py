@@ -293,11 +293,11 @@ def check_optimizer(optimizer: Any, *, steps: int = 20, seed: int = 0) -> None:
     kept = tree.map(np.copy, start)
 
     def run(params: Any) -> Any:
-        moments = optimizer.init(params)
+        opt_state = optimizer.init(params)
         for step in range(1, steps + 1):
             lr = optimizer.learning_rate((step - 1) / steps, 1.0)
-            params, moments = optimizer.update(params, moments, params, lr=lr, step=step)  # ∇ Σ w²/2 = w
-        return params, moments
+            params, opt_state = optimizer.update(params, opt_state, params, lr=lr, step=step)  # ∇ Σ w²/2 = w
+        return params, opt_state
 
     end, _ = run(start)
     _require(_equal(start, kept), f"{name}: update() changed arrays that it was given.")

@@ -310,10 +310,10 @@ def test_weights_of_zero_stay_where_they_never_have_a_gradient(kind: Any) -> Non
     optimizer = kind(0.1, weight_decay=0.1, clip_norm=0.5, **({"momentum": 0.9} if kind is cr.SGD else {}))
     weights = {"weight": np.array([0.0, 1.0], np.float32)}
     zero = tree.map(np.zeros_like, optimizer.init(weights))  # what fills up moments
-    moments = tree.map(lambda filled, settings: np.array([filled[0], settings[1]]), zero, optimizer.init(weights))
+    opt_state = tree.map(lambda filled, settings: np.array([filled[0], settings[1]]), zero, optimizer.init(weights))
     for step in range(1, 6):
         grads = {"weight": np.array([0.0, 0.3], np.float32)}
-        weights, moments = optimizer.update(grads, moments, weights, lr=np.float32(0.1), step=step)
+        weights, opt_state = optimizer.update(grads, opt_state, weights, lr=np.float32(0.1), step=step)
     assert float(weights["weight"][0]) == 0.0
     assert float(weights["weight"][1]) != 1.0
 

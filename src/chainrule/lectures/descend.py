@@ -52,7 +52,7 @@ def descend(f: Any, start: Any, optimizer: Any = "sgd", steps: int = 100) -> Des
     """
     recipe = optimizers.get(optimizer)
     point = tree.map(lambda v: np.asarray(v, float), start)
-    moments = recipe.init(point)
+    opt_state = recipe.init(point)
     step_value = value_and_grad(f)
     points, values = [point], []
     with np.errstate(over="ignore", invalid="ignore"):
@@ -60,7 +60,7 @@ def descend(f: Any, start: Any, optimizer: Any = "sgd", steps: int = 100) -> Des
             value, gradient = step_value(point)
             values.append(value)
             lr = rate_at(recipe.lr, step - 1, steps)
-            point, moments = recipe.update(gradient, moments, point, lr=lr, step=step)
+            point, opt_state = recipe.update(gradient, opt_state, point, lr=lr, step=step)
             points.append(point)
         values.append(step_value(point)[0])
     return Descent(points, np.array(values, float))

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,13 @@ from chainrule.data.rows import Rows
 from chainrule.display.text import Text
 from chainrule.display.text_table import text_table
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
-from chainrule.errors import DataError, unknown_name
+from chainrule.errors import DataError
 from chainrule.files import write_atomic
 from chainrule.graph.trace import Graph, trace
 from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
+from chainrule.models.backprop_result import BackpropResult, PerLayer
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.models.predictions import Predictions
@@ -44,37 +45,6 @@ Array = Any
 
 #: Batches of a stream that are read at once for prediction.
 STREAMED_BATCHES = 16
-
-
-class PerLayer(dict[str, Array]):
-    """One array per layer, by the layer's name or by its number: ``delta["dense_2"]``, ``delta[-1]``."""
-
-    def __missing__(self, key: str) -> Array:
-        raise unknown_name("layer", key, self)
-
-    def __getitem__(self, key: str | int) -> Array:
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-@dataclass(frozen=True)
-class BackpropResult:
-    """One forward and backward pass (BP1–BP4 of lecture 003), as `Model.backprop` returns it.
-
-    Attributes
-    ----------
-    loss : float
-        The mean cost of the samples.
-    z, a, delta : arrays (batch, …) for each layer
-        Before and after the activation, and δ = ∂C_x/∂z with C_x the cost of the sample itself. By the layer's
-        name or its number: ``pass_.delta["dense_2"]``, ``pass_.delta[-1]`` (δᴸ).
-    grads : the gradient of the mean cost for every parameter, nested like ``model.params``
-    """
-
-    loss: float
-    z: PerLayer
-    a: PerLayer
-    delta: PerLayer
-    grads: dict[str, Any]
 
 
 class Model:

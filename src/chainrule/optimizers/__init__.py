@@ -1,7 +1,7 @@
 """Optimizers: how a gradient becomes a change of the weights (lectures 000, 003).
 
-An optimizer is a recipe. What it remembers from step to step (its *moments*) is a plain tree that is passed
-in and returned: ``params, moments = optimizer.update(grads, moments, params, lr=0.1, step=1)``. The lines are
+An optimizer is a recipe. What it remembers from step to step (its state) is a plain tree that is passed in and
+returned: ``params, opt_state = optimizer.update(grads, opt_state, params, lr=0.1, step=1)``. The lines are
 the same for NumPy and JAX arrays, traced or not, and keep the parameters' data type.
 
 Symbols: w the parameters, g their gradient, η the learning rate, t the step, counted from 1.

@@ -59,10 +59,10 @@ class AdaGrad(Optimizer, name="adagrad"):
         return {"square": tree.map(lambda w: like(zeros_like(w) + number(self.initial), w), params)}
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         eps = number(self.eps)
-        square = tree.map(lambda s, g: s + g * g, moments["square"], grads)
+        square = tree.map(lambda s, g: s + g * g, opt_state["square"], grads)
         return tree.map(lambda g, s: -lr * g / (ops.sqrt(s) + eps), grads, square), {"square": square}
 
 
@@ -113,14 +113,14 @@ class RMSProp(Optimizer, name="rmsprop"):
         return square if self.momentum is None else square | {"velocity": tree.map(zeros_like, params)}
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         decay, eps = number(self.decay), number(self.eps)
-        square = tree.map(lambda s, g: average(s, g * g, decay), moments["square"], grads)
+        square = tree.map(lambda s, g: average(s, g * g, decay), opt_state["square"], grads)
         scaled = tree.map(lambda g, s: g / (ops.sqrt(s) + eps), grads, square)
         if self.momentum is None:
             return tree.map(lambda u: -lr * u, scaled), {"square": square}
-        changes, velocity = with_momentum(scaled, moments, number(self.momentum), lr)
+        changes, velocity = with_momentum(scaled, opt_state, number(self.momentum), lr)
         return changes, {"square": square} | velocity
 
 
@@ -169,11 +169,11 @@ class Adam(Optimizer):
         return {"mean": tree.map(zeros_like, params), "square": tree.map(zeros_like, params)}
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         beta1, beta2, eps = number(self.beta1), number(self.beta2), number(self.eps)
-        mean = tree.map(lambda m, g: average(m, g, beta1), moments["mean"], grads)
-        square = tree.map(lambda s, g: average(s, g * g, beta2), moments["square"], grads)
+        mean = tree.map(lambda m, g: average(m, g, beta1), opt_state["mean"], grads)
+        square = tree.map(lambda s, g: average(s, g * g, beta2), opt_state["square"], grads)
         # η m̂ / (√ŝ + ε) with both corrections joined to the numbers η and ε: one division for each weight, not three.
         root = number(_weight_so_far(beta2, step) ** 0.5)
         size = -lr * root / _weight_so_far(beta1, step)

@@ -49,8 +49,8 @@ class Optimizer(Settings, family="optimizer"):
     >>> import chainrule as cr
     >>> @dataclass(frozen=True)
     ... class SignDescent(cr.optimizers.Optimizer):
-    ...     def change(self, grads, moments, params, *, lr, step):
-    ...         return cr.tree.map(lambda g: -lr * cr.ops.sign(g), grads), moments
+    ...     def change(self, grads, opt_state, params, *, lr, step):
+    ...         return cr.tree.map(lambda g: -lr * cr.ops.sign(g), grads), opt_state
     >>> params, _ = SignDescent().update({"weight": -3.0}, {}, {"weight": 1.0}, lr=0.5, step=1)
     >>> float(params["weight"])
     1.5
@@ -77,25 +77,25 @@ class Optimizer(Settings, family="optimizer"):
         return rate_at(self.lr, epoch, epochs)
 
     def init(self, params: Tree) -> dict[str, Tree]:
-        """Return the moments before the first step: by name, trees like ``params``; ``{}`` if there are none."""
+        """Return the state before the first step: by name, trees like ``params``; ``{}`` if there is none."""
         return {}
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
-        """Return what is added to each parameter, and the new moments: the formula of the optimizer."""
-        raise NotImplementedError(f"{type(self).__name__} needs a change(self, grads, moments, params, *, lr, step).")
+        """Return what is added to each parameter, and the new state: the formula of the optimizer."""
+        raise NotImplementedError(f"{type(self).__name__} needs a change(self, grads, opt_state, params, *, lr, step).")
 
     def update(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
-        """Return the parameters and moments after one step.
+        """Return the parameters and the state of the optimizer after one step.
 
         Parameters
         ----------
         grads, params
             Trees of the same nesting.
-        moments
+        opt_state
             From `init`, or from the step before.
         lr
             The learning rate of this step (see `learning_rate`): a number or a traced value.
@@ -108,10 +108,10 @@ class Optimizer(Settings, family="optimizer"):
         decay = number(self.weight_decay)
         if decay is not None and not self.decoupled:
             grads = _map_weights(lambda g, w: g + decay * w, grads, params)
-        changes, new_moments = self.change(grads, moments, params, lr=lr, step=step)
+        changes, new_opt_state = self.change(grads, opt_state, params, lr=lr, step=step)
         if decay is not None and self.decoupled:
             changes = _map_weights(lambda d, w: d - lr * decay * w, changes, params)
-        return tree.map(lambda w, d: like(w + d, w), params, changes), tree.map(like, new_moments, moments)
+        return tree.map(lambda w, d: like(w + d, w), params, changes), tree.map(like, new_opt_state, opt_state)
 
 
 def global_norm(tree_: Tree) -> Any:

@@ -45,9 +45,9 @@ class SGD(Optimizer, name="sgd"):
 
     >>> import chainrule as cr
     >>> sgd = cr.optimizers.SGD(lr=0.125)
-    >>> w, moments = {"w": 2.0}, {}
+    >>> w, opt_state = {"w": 2.0}, {}
     >>> for step in range(1, 4):  # lecture 000: L(w) = w², whose gradient is 2w
-    ...     w, moments = sgd.update({"w": 2 * w["w"]}, moments, w, lr=0.125, step=step)
+    ...     w, opt_state = sgd.update({"w": 2 * w["w"]}, opt_state, w, lr=0.125, step=step)
     >>> w
     {'w': 0.84375}
     """
@@ -69,20 +69,20 @@ class SGD(Optimizer, name="sgd"):
         return {} if self.momentum is None else {"velocity": tree.map(zeros_like, params)}
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         if self.momentum is None:
             return tree.map(lambda g: -lr * g, grads), {}
-        return with_momentum(grads, moments, number(self.momentum), lr, self.nesterov, self.form)
+        return with_momentum(grads, opt_state, number(self.momentum), lr, self.nesterov, self.form)
 
 
 def with_momentum(
-    grads: Tree, moments: dict[str, Tree], alpha: Any, lr: Any, nesterov: bool = False, form: str = "velocity"
+    grads: Tree, opt_state: dict[str, Tree], alpha: Any, lr: Any, nesterov: bool = False, form: str = "velocity"
 ) -> tuple[Tree, dict[str, Tree]]:
     """Return the changes and the new velocity, for `SGD`'s two forms."""
     if form == "step":
         grads, lr = tree.map(lambda g: lr * g, grads), 1.0
-    velocity = tree.map(lambda v, g: alpha * v - g, moments["velocity"], grads)
+    velocity = tree.map(lambda v, g: alpha * v - g, opt_state["velocity"], grads)
     ahead = tree.map(lambda v, g: alpha * v - g, velocity, grads) if nesterov else velocity
     changes = ahead if form == "step" else tree.map(lambda v: lr * v, ahead)
     return changes, {"velocity": velocity}

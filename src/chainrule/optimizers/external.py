@@ -59,14 +59,14 @@ class Optax(Optimizer):
             ) from None
 
     def change(
-        self, grads: Tree, moments: dict[str, Tree], params: Tree, *, lr: Any, step: Any
+        self, grads: Tree, opt_state: dict[str, Tree], params: Tree, *, lr: Any, step: Any
     ) -> tuple[Tree, dict[str, Tree]]:
         if namespace(*tree.leaves(params)) is np:
             raise SettingError(
                 "An optax transformation works on JAX arrays: train with engine='jax', or use one of "
                 f"chainrule's own optimizers ({', '.join(sorted(Optimizer.registry))})."
             )
-        steps, state = self.transformation.update(grads, moments["optax"], params)
+        steps, state = self.transformation.update(grads, opt_state["optax"], params)
         return tree.map(lambda d: lr * d, steps), {"optax": state}
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""What one forward and backward pass leaves to see: `Model.backprop` gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.errors import unknown_name
+
+Array = Any
+
+
+class PerLayer(dict[str, Array]):
+    """One array per layer, by the layer's name or by its number: ``delta["dense_2"]``, ``delta[-1]``."""
+
+    def __missing__(self, key: str) -> Array:
+        raise unknown_name("layer", key, self)
+
+    def __getitem__(self, key: str | int) -> Array:
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+
+
+@dataclass(frozen=True)
+class BackpropResult:
+    """One forward and backward pass (BP1–BP4 of lecture 003), as `Model.backprop` returns it.
+
+    Attributes
+    ----------
+    loss : float
+        The mean cost of the samples.
+    z, a, delta : arrays (batch, …) for each layer
+        Before and after the activation, and δ = ∂C_x/∂z with C_x the cost of the sample itself. By the layer's
+        name or its number: ``pass_.delta["dense_2"]``, ``pass_.delta[-1]`` (δᴸ).
+    grads : the gradient of the mean cost for every parameter, nested like ``model.params``
+    """
+
+    loss: float
+    z: PerLayer
+    a: PerLayer
+    delta: PerLayer
+    grads: dict[str, Any]
