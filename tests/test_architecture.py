@@ -324,32 +324,16 @@ NOT_A_VERB = set(
 
 #: Rooms that are not there yet.
 WITH_PRIVATE_WORDS = {
-    "display",
-    "activations",
     "augment",
     "cli",
     "data",
-    "errors",
     "estimators",
     "evaluation",
     "export",
-    "files",
-    "initializers",
-    "keywords",
-    "losses",
-    "memory",
-    "optimizers",
-    "passwords",
     "experiments",
-    "random",
     "report",
     "runs",
-    "schedules",
-    "settings",
-    "signals",
-    "statistics",
     "testing",
-    "tree",
 }
 
 

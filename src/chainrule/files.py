@@ -21,8 +21,8 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
 
-def as_path(given: str | os.PathLike[str]) -> Path:
-    r"""A path that the system can take, ``~`` resolved; whether something is there is not said.
+def as_path(name: str | os.PathLike[str]) -> Path:
+    r"""Return a path that the system can take, ``~`` resolved; whether something is there is not looked at.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def as_path(given: str | os.PathLike[str]) -> Path:
         ...
     chainrule.errors.FileError: The path 'a\x00b' has a NUL in it, which no file's name can have.
     """
-    path = Path(given)
+    path = Path(name)
     if "\0" in str(path):
         raise FileError(f"The path {str(path)!r} has a NUL in it, which no file's name can have.")
     try:
@@ -57,7 +57,7 @@ def as_path(given: str | os.PathLike[str]) -> Path:
 
 
 def as_text(name: str | Path) -> str:
-    r"""A file's name as text that every file and terminal can hold: bytes that are not UTF-8 are written as \xNN.
+    r"""Return a file's name as text that every file and terminal can hold: bytes that are not UTF-8 become \xNN.
 
     >>> from chainrule.files import as_text
     >>> as_text("caf\udce9.png")
@@ -93,7 +93,7 @@ def check_text(settings: Mapping[str, Any]) -> None:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All text in a setting."""
+    """Give all text in a setting."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -110,13 +110,13 @@ TEMP_SUFFIX = ".part"
 
 def write_atomic(path: str | Path, content: bytes | str) -> None:
     """Write a file so that no reader ever sees half of it."""
-    with writing(path, binary=True) as file:
+    with atomic_open(path, binary=True) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
-def writing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
-    """A file to write to, beside its place: when all is written it is flushed to the disk and renamed.
+def atomic_open(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file to write to, beside its place: when all is written it is flushed to the disk and renamed.
 
     After an error there is no trace of it. A new file has the rights that the process gives to new files (its umask),
     one that takes the place of another has the rights of that one.
@@ -212,7 +212,7 @@ def remove_parts(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a folder that only one process may write to; if another holds it, a `FileError`.
 
     The system lets go of it when the process ends, however it ends. Where it offers no such locks, nothing is held.

@@ -190,8 +190,8 @@ class TruncatedNormal(Initializer):
     def __call__(self, key: Array, shape: Sequence[int], fan_in: int, fan_out: int) -> Array:
         from scipy.special import ndtr, ndtri  # loaded on use: SciPy takes longer to import than NumPy
 
-        share = random.uniform(key, shape, ndtr(-2.0), ndtr(2.0), np.float64)
-        return self.mean + self.std * np.clip(ndtri(share), -2.0, 2.0)
+        fraction = random.uniform(key, shape, ndtr(-2.0), ndtr(2.0), np.float64)
+        return self.mean + self.std * np.clip(ndtri(fraction), -2.0, 2.0)
 
 
 @dataclass(frozen=True)

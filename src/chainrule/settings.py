@@ -137,7 +137,7 @@ class Settings(metaclass=PlainSettings):
         cls.registry[cls.name] = cls
 
     def __repr__(self) -> str:
-        given: list[str] = []
+        arguments: list[str] = []
         in_place = True  # until a setting is left out or can only be given by its name
         for field in sorted(_fields(self), key=lambda field: bool(field.kw_only)):
             value = getattr(self, field.name)
@@ -145,8 +145,8 @@ class Settings(metaclass=PlainSettings):
             left_out = default is not dataclasses.MISSING and type(value) is type(default) and value == default
             in_place = in_place and not field.kw_only and not left_out
             if not left_out:
-                given.append(repr(value) if in_place else f"{field.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(given)})"
+                arguments.append(repr(value) if in_place else f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""
@@ -159,32 +159,32 @@ class Settings(metaclass=PlainSettings):
         kind = rest.pop("type", None)
         if kind not in cls.registry:
             raise unknown_name(cls.family, kind, cls.registry)
-        found = cls.registry[kind]
-        known = {f.name: f for f in dataclasses.fields(found)}  # type: ignore[arg-type]
+        recipe = cls.registry[kind]
+        known = {f.name: f for f in dataclasses.fields(recipe)}  # type: ignore[arg-type]
         if unknown := [key for key in rest if key not in known]:
             raise unknown_keywords(f"{cls.family} {kind!r}", unknown, known)
         for key, field in known.items():
             if key not in rest and field.default is field.default_factory is dataclasses.MISSING:
                 raise SettingError(f"{cls.family} {kind!r} needs a value for {key!r}.")
-        return found(**{k: _from_plain(v) for k, v in rest.items()})  # type: ignore[return-value]
+        return recipe(**{k: _from_plain(v) for k, v in rest.items()})  # type: ignore[return-value]
 
 
-def find(family: type[T], given: Any, *, function: Callable[[Any], T] | None = None) -> T:
+def find(family: type[T], value: Any, *, function: Callable[[Any], T] | None = None) -> T:
     """Resolve what a user gave, a name or an object, to a recipe of ``family``.
 
     Parameters
     ----------
     family
         `Layer`, `Activation`, `Initializer`, `Loss`, `Optimizer` or `Schedule`.
-    given
+    value
         A registered name, a recipe, or (where ``function`` is given) a plain function.
     function
         Turns a plain function into a recipe.
     """
-    if isinstance(given, family):
-        return given
-    if isinstance(given, str):
-        key = given.strip().lower().replace("-", "_").replace(" ", "_")
+    if isinstance(value, family):
+        return value
+    if isinstance(value, str):
+        key = value.strip().lower().replace("-", "_").replace(" ", "_")
         if key in family.registry:
             try:
                 return family.registry[key]()  # type: ignore[return-value]
@@ -194,14 +194,14 @@ def find(family: type[T], given: Any, *, function: Callable[[Any], T] | None = N
                     f"The {family.family} {key!r} has settings without a default: write "
                     f"cr.{cls.__name__}(...) instead of the name ({missing})."
                 ) from None
-        raise unknown_name(family.family, given, family.registry)
-    if isinstance(given, type) and issubclass(given, family):
-        raise SettingError(f"Got the class {given.__name__}; call it: {given.__name__}().")
-    if function is not None and callable(given):
-        return function(given)
+        raise unknown_name(family.family, value, family.registry)
+    if isinstance(value, type) and issubclass(value, family):
+        raise SettingError(f"Got the class {value.__name__}; call it: {value.__name__}().")
+    if function is not None and callable(value):
+        return function(value)
     raise SettingError(
-        f"Expected a name or an object for the {family.family}, got {given!r} "
-        f"({type(given).__name__}). Known names: {', '.join(sorted(family.registry))}."
+        f"Expected a name or an object for the {family.family}, got {value!r} "
+        f"({type(value).__name__}). Known names: {', '.join(sorted(family.registry))}."
     )
 
 
@@ -239,13 +239,13 @@ def values(recipe: Any) -> dict[str, Any]:
     >>> values(cr.Adam(lr=0.01))
     {'lr': 0.01, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}
     """
-    found: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for name, value, continuous in _settings(recipe):
         if continuous:
-            found[name] = float(value)
+            tree[name] = float(value)
         elif _is_nested(value) and (inner := values(value)):
-            found[name] = inner
-    return found
+            tree[name] = inner
+    return tree
 
 
 def with_values(recipe: R, tree: dict[str, Any]) -> R:

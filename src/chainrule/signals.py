@@ -53,7 +53,7 @@ def ended(number: int, message: str) -> BaseException:
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM raise `Interrupted` and `Terminated`, wherever they come.
+    """Raise, for Ctrl-C and SIGTERM inside, `Interrupted` and `Terminated`, wherever they come.
 
     Where Python drops an exception (a callback of the garbage collector, such as JAX has one; a ``__del__``; a
     function called from C), it would print "Exception ignored in", and go on as if nobody had asked: there the signal
@@ -86,26 +86,26 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def asked_to_end() -> Iterator[StopRequest]:
-    """Inside, the first Ctrl-C or SIGTERM is only noted; the second one raises at once.
+    """Note the first Ctrl-C or SIGTERM inside only; the second one raises at once.
 
     In a thread that is not the main one nothing changes. A run inside a run (of a callback) shares the note. What was
     noted and not heeded arrives when the block is done.
     """
-    global _asked
+    global _request
     if threading.current_thread() is not threading.main_thread():
         yield StopRequest()
         return
-    if _asked is not None:
-        yield _asked
+    if _request is not None:
+        yield _request
         return
     with handled():
-        asked = _asked = StopRequest()
+        request = _request = StopRequest()
         try:
-            yield asked
+            yield request
         finally:
-            _asked = None
-        if asked.signal and not asked.heeded:
-            raise ended(asked.signal, "")
+            _request = None
+        if request.signal and not request.heeded:
+            raise ended(request.signal, "")
 
 
 def ignore() -> None:
@@ -127,11 +127,11 @@ def _handle(number: int, frame: Any) -> None:
     if _hooked:  # an exception would be dropped here as well
         return
     _dropped = 0
-    if _asked is None:
+    if _request is None:
         raise ended(number, "")
-    if _asked.signal:
+    if _request.signal:
         raise ended(number, "Stopped at once.")
-    _asked.signal = number
+    _request.signal = number
 
 
 def _repeat(number: signal.Signals) -> None:
@@ -153,5 +153,5 @@ def _repeat(number: signal.Signals) -> None:
 
 
 _handled = False
-_asked: StopRequest | None = None
+_request: StopRequest | None = None
 _dropped, _hooked = 0, False

@@ -18,7 +18,7 @@ import chainrule as cr
 from chainrule import tree
 from chainrule.engine import choose
 from chainrule.errors import FileError, SettingError, UnsavedError
-from chainrule.files import held, write_atomic
+from chainrule.files import locked, write_atomic
 from chainrule.training import checkpoint, chunk_size, loop, streaming
 from chainrule.training import checkpointer as keeper
 from chainrule.training.fingerprint import fingerprint
@@ -284,7 +284,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(tmp_path:
 
 def test_one_folder_is_written_to_by_one_run_at_a_time(tmp_path: Path) -> None:
     fit(tmp_path, epochs=1)
-    with held(tmp_path), pytest.raises(FileError, match="is being written to by another run"):
+    with locked(tmp_path), pytest.raises(FileError, match="is being written to by another run"):
         fit(tmp_path, resume=True)
     fit(tmp_path, epochs=2, resume=True)
 

@@ -47,8 +47,8 @@ __all__ = [
 ]
 
 
-def get(given: Any) -> Activation:
-    """Return the activation that was given: a name, a recipe, a plain function of z, or None for `Linear`.
+def get(activation: Any) -> Activation:
+    """Return the activation that a user gave: a name, a recipe, a plain function of z, or None for `Linear`.
 
     Raises
     ------
@@ -61,6 +61,6 @@ def get(given: Any) -> Activation:
     >>> cr.activations.get("leaky_relu"), cr.activations.get(None)
     (LeakyReLU(), Linear())
     """
-    if given is None:
+    if activation is None:
         return Linear()
-    return find(Activation, given, function=FunctionActivation)
+    return find(Activation, activation, function=FunctionActivation)

@@ -18,7 +18,7 @@ from chainrule.experiments.data import path_of
 from chainrule.experiments.find import files_of_run, find_model
 from chainrule.experiments.prediction import Predictor, blocks_to_predict
 from chainrule.experiments.usage import Situation, check_used
-from chainrule.files import check_not_read, writing
+from chainrule.files import atomic_open, check_not_read
 
 
 def predict(
@@ -37,7 +37,7 @@ def predict(
     if out is not None and out.suffix.lower() == ".parquet":
         rows = write_parquet(out, blocks)
     elif out is not None:
-        with writing(out) as file:
+        with atomic_open(out) as file:
             rows = write_csv(file, blocks)
     else:
         rows = write_csv(sys.stdout, blocks, printable if sys.stdout.isatty() else str)
@@ -72,7 +72,7 @@ def write_parquet(path: Path, blocks: Iterable[dict[str, Any]]) -> int:
         raise FileError("Parquet files need pyarrow: pip install 'chainrule[all]', or write a .csv file.") from None
     rows = 0
     with contextlib.ExitStack() as stack:
-        whole = stack.enter_context(writing(path, binary=True))
+        whole = stack.enter_context(atomic_open(path, binary=True))
         writer = None
         for columns in blocks:
             table = pa.table({name: pa.array(values) for name, values in columns.items()})

@@ -51,11 +51,11 @@ Loss.registry["mse"] = MeanSquaredError
 Loss.registry["mae"] = MeanAbsoluteError
 
 
-def get(given: Any) -> Loss:
-    """Return the loss that was given: a name, a recipe, or a plain function (a, y).
+def get(loss: Any) -> Loss:
+    """Return the loss that a user gave: a name, a recipe, or a plain function (a, y).
 
     >>> import chainrule as cr
     >>> cr.losses.get("huber")
     Huber()
     """
-    return find(Loss, given, function=FunctionLoss)
+    return find(Loss, loss, function=FunctionLoss)

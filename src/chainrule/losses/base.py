@@ -99,9 +99,9 @@ def check_costs(name: str, costs: Any, a: Any) -> Any:
     """Return the costs that a loss gave, if it is one number per sample; otherwise they would broadcast to nonsense."""
     batch = shape(a)[:1]
     if not hasattr(costs, "dtype") or shape(costs) != batch:
-        given = f"shape {shape(costs)}" if hasattr(costs, "dtype") else repr(costs)
+        returned = f"shape {shape(costs)}" if hasattr(costs, "dtype") else repr(costs)
         raise ShapeError(
-            f"The loss {name} must return one cost per sample, shape {batch}; it returned {given}. "
+            f"The loss {name} must return one cost per sample, shape {batch}; it returned {returned}. "
             "Sum or average over the other axes only: np.mean(..., axis=1)."
         )
     return costs

@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 
-def get(given: Any) -> Optimizer:
-    """Return the optimizer that was given: a name, a recipe, or an optax transformation.
+def get(optimizer: Any) -> Optimizer:
+    """Return the optimizer that a user gave: a name, a recipe, or an optax transformation.
 
     >>> import chainrule as cr
     >>> cr.optimizers.get("adam").beta2
     0.999
     """
-    if not isinstance(given, type | Optimizer) and hasattr(given, "init") and hasattr(given, "update"):
-        return Optax(given)
-    return find(Optimizer, given)
+    if not isinstance(optimizer, type | Optimizer) and hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+        return Optax(optimizer)
+    return find(Optimizer, optimizer)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import FileError
-from chainrule.files import TEMP_SUFFIX, as_path, held, remove_parts, write_atomic
+from chainrule.files import TEMP_SUFFIX, as_path, locked, remove_parts, write_atomic
 from chainrule.models import Model
 from chainrule.passwords import mask_passwords
 from chainrule.runs.files import (
@@ -71,7 +71,7 @@ class RunFolder:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """For as long as the run goes on: no other process may write to the folder."""
-        with held(self.path):
+        with locked(self.path):
             self.tidy()
             yield
 

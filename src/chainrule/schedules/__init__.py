@@ -47,14 +47,14 @@ __all__ = [
 ]
 
 
-def get(given: Any) -> Schedule:
-    """Return the schedule that was given: a number (a constant rate) or a recipe.
+def get(schedule: Any) -> Schedule:
+    """Return the schedule that a user gave: a number (a constant rate) or a recipe.
 
     >>> import chainrule as cr
     >>> cr.schedules.get(0.1)
     Constant(0.1)
     """
-    if not isinstance(given, Schedule | str):
-        check_rate("Schedule", "lr", given)
-        return Constant(given)
-    return find(Schedule, given)
+    if not isinstance(schedule, Schedule | str):
+        check_rate("Schedule", "lr", schedule)
+        return Constant(schedule)
+    return find(Schedule, schedule)

@@ -78,6 +78,6 @@ def progress(epoch: Any, epochs: Any) -> Any:
     return ops.minimum(epoch / ops.maximum(epochs, 1e-9), 1.0)
 
 
-def half_wave(start: Any, end: Any, share: Any) -> Any:
-    """From start to end along a cosine."""
-    return end + (start - end) * 0.5 * (1.0 + ops.cos(math.pi * share))
+def half_wave(start: Any, end: Any, fraction: Any) -> Any:
+    """Go from start to end along a cosine: where it is after a fraction of the way."""
+    return end + (start - end) * 0.5 * (1.0 + ops.cos(math.pi * fraction))
