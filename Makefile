@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST_FLAGS ?= -n 2
+# Tests that stand together share fixtures and compiled programs: each worker begins with a half of them.
+PYTEST_FLAGS ?= -n 2 --dist worksteal
 BENCHMARKS ?= $(filter-out bench/speed.py bench/population.py,$(sort $(wildcard bench/*.py)))
 BENCH_VENV ?= .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
@@ -37,7 +38,7 @@ test: lint types  ## Lint, check types, run the tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 test-slow: setup  ## Run the tests that take minutes (published figures, many seeds)
-	$(BIN)/pytest $(PYTEST_FLAGS) -m slow
+	XLA_FLAGS= $(BIN)/pytest $(PYTEST_FLAGS) -m slow
 
 lint: setup  ## Check style and formatting
 	$(BIN)/ruff check .

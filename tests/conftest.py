@@ -10,10 +10,13 @@ from pathlib import Path
 # Before NumPy and JAX are imported. The figures compare engines to 1e-5 in float32, which an accelerator's
 # reduced-precision products would not meet, so tests run on the CPU unless told otherwise.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most programs are small and run once or twice: what costs is to compile them, and XLA takes a third of the time for
+# it if it does not optimize. `make test-slow` tests what it makes of programs otherwise.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers fill the cores; their libraries must not fight for them
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    os.environ["XLA_FLAGS"] += " --xla_cpu_multi_thread_eigen=false"
 
 # A command that a shell starts in the background ignores Ctrl-C, and so would the tests of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

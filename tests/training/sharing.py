@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 folder, *where = Path(sys.argv[1]), *sys.argv[2:]
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={4 if where == ['one'] else 2}"
+DEVICES = f"--xla_force_host_platform_device_count={4 if where == ['one'] else 2}"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DEVICES}"
 
 import numpy as np  # noqa: E402
 

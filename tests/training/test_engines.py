@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,6 +82,17 @@ def test_the_same_run_has_the_same_history(run: Any, precision: str, tolerance: 
         assert np.abs(a - b).max() < 100 * tolerance * np.abs(a).max(), path
     for a, b in zip(tree.leaves(numpy.model.state), tree.leaves(jax.model.state), strict=True):
         np.testing.assert_allclose(a, b, rtol=100 * tolerance)
+
+
+def test_programs_that_xla_optimizes_have_the_same_history() -> None:
+    """As users run them; in the other tests XLA optimizes nothing, see tests/conftest.py."""
+    words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"{__file__}::test_the_same_run_has_the_same_history"]
+    command = [sys.executable, "-m", "pytest", *words, "-k", "float32"]
+    done = subprocess.run(
+        command, env=os.environ | {"XLA_FLAGS": ""}, cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.parametrize("engine", ["numpy", "jax"])
