@@ -29,8 +29,7 @@ def reachable(output: Tensor) -> list[Tensor]:
 
 
 def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
-    """Return the gradient of ``output`` for every input it depends on (``keep``: for every tensor), by the tensor's
-    index.
+    """Return the gradient of ``output`` for its inputs (``keep``: for every tensor), by the tensor's index.
 
     The chain rule, newest tensor first: when a tensor's turn comes, the gradients from all its uses have been
     added up. Nothing is stored on the tensors, so a second call gives the same result.

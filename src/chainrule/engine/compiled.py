@@ -228,8 +228,7 @@ class JaxEngine:
         return ended
 
     def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
-        """Return the function for many members at once: each has its own part of the arguments along the axis that is
-        given.
+        """Vectorize a function over many members: each has its own part of the arguments along the axis given for it.
 
         Arguments, or parts of them, whose axis is None are the same for all. ``out`` are the axes of the results.
         """

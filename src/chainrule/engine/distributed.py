@@ -189,9 +189,7 @@ def check_same(what: Mapping[str, str]) -> None:
 
 
 def gathered(*numbers: int) -> list[tuple[int, ...]]:
-    """Return the numbers that every process gives, in the order of the processes: [those given here] for an ordinary
-    run.
-    """
+    """Return the numbers of every process, in their order: only those of this one for an ordinary run."""
     if rank_and_size()[1] == 1:
         return [numbers]
     from jax.experimental import multihost_utils

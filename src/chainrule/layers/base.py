@@ -60,9 +60,7 @@ class Layer(Settings, family="layer"):
         return self.init(key, shape)
 
     def fit_init(self, activation: Activation | None) -> Layer:
-        """Return the layer with ``init="auto"`` resolved for the activation that its output meets; None if there is
-        none.
-        """
+        """Return the layer with ``init="auto"`` resolved for the activation that its output meets, or None."""
         return self
 
     def next_activation(self, activation: Activation | None) -> Activation | None:

@@ -132,9 +132,7 @@ class Maxout(Layer):
 
 
 def fit_weights(layer: Any, activation: Activation | None) -> Any:
-    """Return a layer with the initializer of the activation that follows it, if it has none of its own and
-    ``init="auto"``.
-    """
+    """Resolve a layer's ``init="auto"`` for the activation that follows it, if it has none of its own."""
     if activation is None or layer.init != "auto" or activations.get(layer.activation) != activations.get(None):
         return layer
     return dataclasses.replace(layer, init=activation.init)

@@ -92,9 +92,7 @@ def averaged(numbered: Sequence[tuple[int, Model]]) -> Model:
 
 
 def usable(models: Any) -> list[tuple[int, Model]]:
-    """Return the models that have not diverged, each with the number at which it was given; a warning names the
-    others.
-    """
+    """Return the models that have not diverged, each with its position; a warning names the others."""
     if isinstance(models, str | Model) or not hasattr(models, "__iter__"):
         raise SettingError(
             f"ensemble takes several trained models or runs, got {models!r} ({type(models).__name__}): "

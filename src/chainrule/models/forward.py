@@ -77,24 +77,18 @@ def outputs(net: Layer, params: Any, state: Any, x: Array, engine: Engine, batch
 
 
 def _rounded_up(n: int) -> int:
-    """Return the next number with at most three binary digits that are not trailing zeros: at most a quarter more than
-    n.
-    """
+    """Round up to at most three binary digits before the trailing zeros: at most a quarter more than n."""
     unit = 1 << max(0, n.bit_length() - 3)
     return -(-n // unit) * unit
 
 
 def block_size(values: float) -> int:
-    """Return how many samples to predict at once: a power of two, whose values (of one sample) make about
-    `BLOCK_VALUES`.
-    """
+    """Return how many samples to predict at once: a power of two, whose values are about `BLOCK_VALUES`."""
     return 1 << int(np.clip(np.log2(BLOCK_VALUES / max(values, 1.0)), 5, 13))
 
 
 def work(net: Layer, params: Any, state: Any, input_shape: tuple[int, ...]) -> CostEstimate:
-    """Return what predicting one sample is made of, counted on the recorded graph; a training step takes three times
-    that.
-    """
+    """Count on the recorded graph what predicting one sample costs; a training step takes three times that."""
     recorded = tree.map(lambda v: Tensor(v, level=1), params)
     x = Tensor(np.zeros((1, *input_shape), np.float32))
     try:

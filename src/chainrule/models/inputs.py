@@ -130,9 +130,7 @@ class Inputs:
         return self.names if self.preparation is None else self.preparation.feature_names
 
     def read_target(self, y: Any) -> np.ndarray:
-        """Return targets as a checked array; the cells of the target column of a table are read as they were in
-        training.
-        """
+        """Return targets as a checked array; cells of a table are read as they were in training."""
         column = None if self.preparation is None else self.preparation.target
         if column is None or not (_holds_text(y) or (column.labels == "text" and np.ndim(y) == 1)):
             return check_target(y)

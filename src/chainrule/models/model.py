@@ -324,9 +324,7 @@ class Model:
         return trace(mean_cost)(self.params)
 
     def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
-        """Return the sum of the costs of a batch as a function (params, x, y) -> (sum, None), and x and y as it takes
-        them.
-        """
+        """Return the summed cost of a batch as a function (params, x, y) -> (sum, None), with x and y for it."""
         x, y = self.prepare(x), self.target.scale(self.encode(y))
         if isinstance(x, Rows):
             raise DataError("One batch is looked at: give some rows of the stream as an array.")
@@ -347,8 +345,7 @@ class Model:
         return cost, x, y
 
     def pair(self, loss: Any = "auto", task: str | None = None) -> tuple[Layer, Loss, Activation | None]:
-        """Return the network, the loss, and the last activation if the loss has a fused rule for it (the lectures'
-        pairs).
+        """Return the network, the loss, and the last activation if the loss has a fused rule for it.
 
         Then the network is the one without it and the loss takes its outputs by ``loss.from_logits``; otherwise the
         network is the whole one and the loss takes its outputs as they are.
@@ -407,9 +404,7 @@ class Model:
         return encode_target(self.read_target(y), units=units, output_activation=activation, known=known)[0]
 
     def read_target(self, y: Any) -> np.ndarray:
-        """Return targets as a checked array: columns in the order of training, cells of a table read as they
-        were then.
-        """
+        """Return targets as a checked array: columns in the order of training, cells of a table read as then."""
         return self.inputs.read_target(target_in_order(y, self.target.names))
 
     def work(self) -> CostEstimate:

@@ -157,9 +157,7 @@ class Predictions:
 
 
 def prepare_pair(model: Any, x: Any, y: Any = None) -> tuple[Any, np.ndarray]:
-    """Return inputs as the network gets them and encoded targets, of x and y, a `Table`, or a `Stream` with its
-    targets.
-    """
+    """Return network inputs and encoded targets of x and y, a `Table`, or a `Stream` with its targets."""
     if isinstance(x, Table) and y is None:
         x, y = labelled(model, x)
     if isinstance(x, Stream) and y is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import random
+from chainrule import initializers, random
 from chainrule.data import Dataset, PreparedInputs, encode_target
 from chainrule.data.rows import Rows
 from chainrule.errors import DataError, SettingError
@@ -117,7 +117,8 @@ def fold_data(net: Any, data: Any, groups: Any) -> FoldData:
             "cross_validate needs the data in memory: folds are rows from all over it, and these are read from a file "
             "in their order. Give arrays, such as np.asarray(x) of a memory-mapped one."
         )
-    model = Model(network(net, x, y), x.shape[1:])
+    with initializers.shapes_only():
+        model = Model(network(net, x, y), x.shape[1:])
     units, activation = model.output_shape[-1], model.last_activation.name
     _, target = encode_target(y, units=units, output_activation=activation)
     if isinstance(groups, str):

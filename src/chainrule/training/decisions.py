@@ -21,9 +21,7 @@ def watched(stopping: EarlyStopping | None, validated: bool) -> str | None:
 
 
 def is_best(history: History, stopping: EarlyStopping | None, column: str | None, best: int) -> bool:
-    """Return whether the last epoch of a history is better than the one that was the best before it (0: there
-    is none).
-    """
+    """Return whether the last epoch of a history is better than ``best``, the best one before it (0: there is none)."""
     epoch = len(history)
     if stopping is not None:
         return stopping.best_epoch(history[stopping.monitor]) == epoch
@@ -42,8 +40,7 @@ def kept_epoch(stopping: EarlyStopping | None, epochs: int, best: int) -> int | 
 
 
 def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str | None:
-    """Return whether early stopping has a reason to end a run that is gone on with; ``best``: the epoch whose weights
-    it has.
+    """Return the reason that early stopping has to end a run that goes on; it has the weights of the epoch ``best``.
 
     Raises `SettingError` where this early stopping would have kept those of another.
     """
@@ -58,8 +55,7 @@ def resumed(stopping: EarlyStopping | None, history: History, best: int) -> str 
 
 
 def rescheduled(recipe: Recipe, state: State, before: float | None) -> str | None:
-    """Return what to say where the learning rate of a run that goes on differs by the number of epochs it is now to
-    have.
+    """Return what to say where another number of epochs changes the learning rate of a run that goes on, if it does.
 
     ``before`` is the number that it was to have until now.
     """

@@ -23,9 +23,7 @@ Turns = dict[Path, tuple[int, int]]
 
 
 def narrow(params: Any, members: bool = False) -> Turns:
-    """Return the narrow weight matrices, to be laid on their side; with ``members`` they have one axis more,
-    the first.
-    """
+    """Return the narrow weight matrices, to be laid on their side; with ``members`` each has a first axis for them."""
     return {
         path: (-2, -1)
         for path, w in tree.leaves_with_path(params)

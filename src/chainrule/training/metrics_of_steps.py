@@ -14,9 +14,7 @@ from chainrule.training.step import Batch
 
 
 def as_batch(x: Any, y: np.ndarray, weight: Any, precision: str) -> Batch:
-    """Return arrays in the precision of the run (labels stay integers; `Rows` are in it), with a weight for every
-    sample.
-    """
+    """Make arrays a batch in the precision of the run (labels stay integers), with a weight for every sample."""
     y = np.asarray(y, precision) if np.issubdtype(y.dtype, np.floating) else y
     weight = np.ones(len(x)) if weight is None else np.asarray(weight)
     return Batch(x if isinstance(x, Rows) else np.asarray(x, precision), y, weight.astype(precision))
@@ -34,9 +32,7 @@ def added(parts: Iterable[Any]) -> list[float]:
 
 
 def add_steps(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
-    """Return sums with those of some steps added, one step after the other: so where an epoch is cut changes no
-    digit.
-    """
+    """Add the sums of some steps one after the other, so that where an epoch is cut changes no digit."""
     values = np.column_stack([np.asarray(v, np.float64) for v in metrics[:4]])
     return tuple(np.add.accumulate(np.vstack([sums, values]), axis=0)[-1].tolist())
 

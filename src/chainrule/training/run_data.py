@@ -91,9 +91,7 @@ def arranged(data: Any, validation: Any, model: Model | None, root: Any) -> tupl
 
 
 def pair_of(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, Any]:
-    """Return inputs and targets as they were given: of ``(x, y)``, a `Dataset` (its training part), a `Table`, or a
-    stream.
-    """
+    """Return inputs and targets of ``(x, y)``, a `Dataset` (its training part), a `Table`, or a stream."""
     if isinstance(data, Dataset):
         return data.train
     if isinstance(data, Table):
