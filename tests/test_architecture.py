@@ -328,12 +328,8 @@ WITH_PRIVATE_WORDS = {
     "cli",
     "data",
     "estimators",
-    "evaluation",
     "export",
     "experiments",
-    "report",
-    "runs",
-    "testing",
 }
 
 

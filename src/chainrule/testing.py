@@ -290,7 +290,7 @@ def check_optimizer(optimizer: Any, *, steps: int = 20, seed: int = 0) -> None:
     _check_recipe(optimizer)
     of_weight, of_bias = random.split(random.key(seed), 2)
     start = {"weight": random.normal(of_weight, (3, 2), np.float64), "bias": random.normal(of_bias, (2,), np.float64)}
-    kept = tree.map(np.copy, start)
+    untouched = tree.map(np.copy, start)
 
     def run(params: Any) -> Any:
         opt_state = optimizer.init(params)
@@ -300,7 +300,7 @@ def check_optimizer(optimizer: Any, *, steps: int = 20, seed: int = 0) -> None:
         return params, opt_state
 
     end, _ = run(start)
-    _require(_equal(start, kept), f"{name}: update() changed arrays that it was given.")
+    _require(_equal(start, untouched), f"{name}: update() changed arrays that it was given.")
     _require(_structure(end) == _structure(start), f"{name}: update() must keep the nesting of the parameters.")
     before, after = (float(sum(np.sum(w * w) for w in tree.leaves(p))) for p in (start, end))
     _require(after < before, f"{name}: {steps} steps on Σ w² did not lower it: from {before:g} to {after:g}.")
@@ -317,7 +317,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _check_recipe(recipe: Settings) -> None:
-    """A recipe is hashable, equals its copy, and survives a file."""
+    """Check that a recipe is hashable, equals its copy, and survives a file."""
     name = repr(recipe)
     try:
         hash(recipe)

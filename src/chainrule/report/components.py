@@ -63,11 +63,10 @@ def scroll(inside: Html, class_: str = "scroll") -> Html:
     return tag("div", inside, class_=class_, tabindex="0")
 
 
-def row(first: object, *cells: Html, own: bool = False, wrap: bool = False) -> Html:
-    """Return a row with a heading; ``own`` rows stand out."""
-    return tag(
-        "tr", tag("th", first, scope="row", class_="wrap" if wrap else None), *cells, class_="own" if own else None
-    )
+def row(first: object, *cells: Html, highlight: bool = False, wrap: bool = False) -> Html:
+    """Return a row with a heading; ``highlight`` rows stand out."""
+    name = tag("th", first, scope="row", class_="wrap" if wrap else None)
+    return tag("tr", name, *cells, class_="own" if highlight else None)
 
 
 def n(text: object) -> Html:

@@ -21,21 +21,21 @@ POINTS = 800
 
 def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
     """Return all figures that there is something to show for, by the id of their place in the page."""
-    found: dict[str, Figure] = {}
+    drawn: dict[str, Figure] = {}
     epochs = thinned(curves)
     if len(curves.epochs) > 0:
-        found["loss"] = curve(curves, epochs, "loss", "loss")
+        drawn["loss"] = curve(curves, epochs, "loss", "loss")
         if curves.score is not None:
-            found["score"] = curve(curves, epochs, curves.score, label_of(curves.score))
+            drawn["score"] = curve(curves, epochs, curves.score, label_of(curves.score))
         if len({e.get("lr") for e in curves.epochs}) > 1:
-            found["lr"] = learning_rate(curves, epochs)
+            drawn["lr"] = learning_rate(curves, epochs)
     if facts.get("calibration"):
-        found["calibration"] = calibration(facts["calibration"])
+        drawn["calibration"] = calibration(facts["calibration"])
     for i, output in enumerate(facts.get("outputs", [])):
-        found[f"predicted-{i}"] = predicted(output)
+        drawn[f"predicted-{i}"] = predicted(output)
         if output["errors"]["counts"]:
-            found[f"errors-{i}"] = errors(output)
-    return found
+            drawn[f"errors-{i}"] = errors(output)
+    return drawn
 
 
 def thinned(curves: Curves) -> list[int]:
@@ -44,12 +44,12 @@ def thinned(curves: Curves) -> list[int]:
     if n <= POINTS:
         return list(range(n))
     values, size = curves.column(curves.watched), math.ceil(2 * n / (POINTS - 3))
-    kept = {0, n - 1, *(epoch - 1 for epoch in curves.marked)}
+    places = {0, n - 1, *(epoch - 1 for epoch in curves.marked)}
     for start in range(0, n, size):
         stretch = [i for i in range(start, min(start + size, n)) if math.isfinite(values[i])]
         if stretch:
-            kept |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
-    return sorted(kept)
+            places |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
+    return sorted(places)
 
 
 def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
@@ -137,9 +137,9 @@ def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
     return {"data": [trace], "layout": made}
 
 
-def calibration(found: Mapping[str, Any]) -> Figure:
+def calibration(calibration: Mapping[str, Any]) -> Figure:
     """Return what came true, against the probability that was said."""
-    bins = found["bins"]
+    bins = calibration["bins"]
     most = max(b["rows"] for b in bins)
     points = {
         "type": "scatter",
@@ -169,13 +169,13 @@ def calibration(found: Mapping[str, Any]) -> Figure:
 def predicted(output: Mapping[str, Any]) -> Figure:
     """Predicted against true numbers."""
     points = [p for p in output["points"] if None not in p]
-    true, said = ([p[i] for p in points] for i in (0, 1))
-    low, high = (min([*true, *said], default=0.0), max([*true, *said], default=1.0))
+    true, predicted = ([p[i] for p in points] for i in (0, 1))
+    low, high = (min([*true, *predicted], default=0.0), max([*true, *predicted], default=1.0))
     trace = {
         "type": "scatter",
         "mode": "markers",
         "x": true,
-        "y": said,
+        "y": predicted,
         "marker": {"color": "--accent", "size": 5, "opacity": 0.55 if len(true) > 200 else 0.8},
         "hovertemplate": "true %{x:.5~g}, predicted %{y:.5~g}<extra></extra>",
     }
@@ -256,8 +256,8 @@ def in_words(curves: Curves, name: str) -> str:
     return f"{label_of(name)} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
 
 
-def calibration_in_words(found: Mapping[str, Any]) -> str:
+def calibration_in_words(calibration: Mapping[str, Any]) -> str:
     """Return the calibration for those who cannot see it."""
     return "Said and came true: " + "; ".join(
-        f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in found["bins"]
+        f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in calibration["bins"]
     )

@@ -82,30 +82,30 @@ def headline(facts: Mapping[str, Any], record: Record) -> str:
 
 
 def findings(
-    facts: Mapping[str, Any], record: Record, folds: Curves | None = None, kept: Kept | None = None
+    facts: Mapping[str, Any], record: Record, folds: Curves | None = None, weights: Kept | None = None
 ) -> list[Finding]:
     """Return what else can be said, the most important first.
 
-    ``folds`` are the mean curves of a cross-validation, if any; ``kept`` says which weights a model of several networks
-    has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
+    ``folds`` are the mean curves of a cross-validation, if any; ``weights`` says which weights a model of several
+    networks has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
     """
-    found = _ended(record)
+    findings = _ended(record)
     if facts.get("too_good"):
-        found.append(Finding("Too good to be true?", str(facts["too_good"]), "bad"))
+        findings.append(Finding("Too good to be true?", str(facts["too_good"]), "bad"))
     if facts:
-        found += _baselines(facts)
+        findings += _baselines(facts)
     curves = Curves(record.epochs)
     # A network that has gone on since, or diverged, is not as long as those of the folds.
     if folds is None or curves.validated or not folds.validated or len(folds.epochs) != len(curves.epochs):
-        if kept is None and record.kept_epoch is not None:
-            kept = Kept((record.kept_epoch,), record.metrics)
-        found += _fit(curves, facts, kept) + _more(curves, record)
+        if weights is None and record.kept_epoch is not None:
+            weights = Kept((record.kept_epoch,), record.metrics)
+        findings += _fit(curves, facts, weights) + _more(curves, record)
     else:
-        found += _folds(folds)
+        findings += _folds(folds)
     if facts:
-        found += _sure(facts) + _weak(facts) + _caveats(facts)
-        found += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
-    return found
+        findings += _sure(facts) + _weak(facts) + _caveats(facts)
+        findings += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
+    return findings
 
 
 def rows_of(facts: Mapping[str, Any]) -> str:
@@ -123,8 +123,8 @@ class Curves:
     kept : the epoch whose weights the model has, or None
     """
 
-    def __init__(self, epochs: list[dict[str, Any]], kept: int | None = None) -> None:
-        self.epochs, self.kept = epochs, kept
+    def __init__(self, epochs: list[dict[str, Any]], kept_epoch: int | None = None) -> None:
+        self.epochs, self.kept_epoch = epochs, kept_epoch
         names = epochs[0] if epochs else {}
         self.validated = "val_loss" in names
         self.watched = "val_loss" if self.validated else "loss"
@@ -149,7 +149,7 @@ class Curves:
     def marked(self) -> dict[int, str]:
         """The epochs that are marked in the figures: whose weights the model has, and the one with the lowest loss."""
         marks = {} if self.best is None else {self.best: f"lowest {self.watched_in_words}: epoch {self.best:,}"}
-        return marks if self.kept is None else marks | {self.kept: f"the model: epoch {self.kept:,}"}
+        return marks if self.kept_epoch is None else marks | {self.kept_epoch: f"the model: epoch {self.kept_epoch:,}"}
 
     @property
     def rise(self) -> float | None:
@@ -195,7 +195,7 @@ def _ended(record: Record) -> list[Finding]:
 
 def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
     """Return the linear model first: it is the one to beat."""
-    found = []
+    findings = []
     for rule in reversed(facts["baselines"]):
         name, test = rule["name"], rule["test"]
         if facts["task"] == "regression":
@@ -218,36 +218,37 @@ def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
             False: (f"Worse than {name},", "bad"),
             None: (f"Undecided against {name},", None),
         }[rule["better"]]
-        found.append(Finding(lead, f"which {value}.{how}", sign))
-    return found
+        findings.append(Finding(lead, f"which {value}.{how}", sign))
+    return findings
 
 
-def _fit(curves: Curves, facts: Mapping[str, Any], kept: Kept | None) -> list[Finding]:
+def _fit(curves: Curves, facts: Mapping[str, Any], weights: Kept | None) -> list[Finding]:
     """Return whether the network has learnt its training rows rather than the rule behind them."""
     best = curves.best
     if best is None or not curves.validated:
         if not curves.epochs or curves.validated:
             return []
         tested = facts.get("part") == "test" and facts["task"] != "multilabel"
-        if tested and kept is not None and len(kept.epochs) == 1 and (agreement := _gap(curves, facts, kept, "test")):
+        one_epoch = weights is not None and len(weights.epochs) == 1
+        if tested and weights is not None and one_epoch and (agreement := _gap(curves, facts, weights, "test")):
             return agreement
         return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
     if rise := curves.overfit:
         rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
-        return [Finding("Overfitting:", *_weights(rose, best, kept))]
-    return [] if kept is None else _gap(curves, facts, kept)
+        return [Finding("Overfitting:", *_weights(rose, best, weights))]
+    return [] if weights is None else _gap(curves, facts, weights)
 
 
-def _weights(text: str, best: int, kept: Kept | None) -> tuple[str, str | None]:
+def _weights(text: str, best: int, weights: Kept | None) -> tuple[str, str | None]:
     """Return a text with which weights the model has, and whether that is "bad"."""
-    if kept is None:
+    if weights is None:
         return text, "bad"
-    if kept.epochs == (best,):
+    if weights.epochs == (best,):
         return f"{text} The model has the weights of that epoch.", None
-    late = min(kept.epochs) > best
-    has = "The model has" if len(kept.epochs) == 1 else "Its networks have"
+    late = min(weights.epochs) > best
+    has = "The model has" if len(weights.epochs) == 1 else "Its networks have"
     rest = f": early stopping would keep those of epoch {best}." if late else "."
-    return f"{text} {has} the weights of {kept.in_words}{rest}", "bad" if late else None
+    return f"{text} {has} the weights of {weights.in_words}{rest}", "bad" if late else None
 
 
 def _folds(curves: Curves) -> list[Finding]:
@@ -271,15 +272,15 @@ def _folds(curves: Curves) -> list[Finding]:
     return [Finding("No sign of overfitting:", text)]
 
 
-def _gap(curves: Curves, facts: Mapping[str, Any], kept: Kept, part: str = "validation") -> list[Finding]:
+def _gap(curves: Curves, facts: Mapping[str, Any], weights: Kept, part: str = "validation") -> list[Finding]:
     """Return whether the model is better on its training rows than on those of another part."""
     if curves.score is None:
         return []
-    new = facts["metrics"].get(curves.score) if part == "test" else kept.metrics.get(f"val_{curves.score}")
-    measured = {} if len(kept.epochs) > 1 else facts.get("training") or {}
-    on_training = measured.get(curves.score, kept.metrics.get(curves.score))
+    new = facts["metrics"].get(curves.score) if part == "test" else weights.metrics.get(f"val_{curves.score}")
+    measured = {} if len(weights.epochs) > 1 else facts.get("training") or {}
+    on_training = measured.get(curves.score, weights.metrics.get(curves.score))
     training, other = (math.nan if v is None else float(v) for v in (on_training, new))
-    of_each = " of one network, on average" if len(kept.epochs) > 1 else ""
+    of_each = " of one network, on average" if len(weights.epochs) > 1 else ""
     shown = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
@@ -321,17 +322,18 @@ def _worth_a_try(what: str, share: float, epochs: int) -> Finding:
 
 
 def _sure(facts: Mapping[str, Any]) -> list[Finding]:
-    found = facts.get("calibration")
-    if not found or facts["task"] != "classification":
+    calibration = facts.get("calibration")
+    if not calibration or facts["task"] != "classification":
         return []
     n = facts["judged_rows"]
-    low, high = statistics.wilson(round(found["share"] * n), n)
-    if low <= found["mean_probability"] <= high or abs(found["mean_probability"] - found["share"]) < OFF:
+    low, high = statistics.wilson(round(calibration["share"] * n), n)
+    probability = calibration["mean_probability"]
+    if low <= probability <= high or abs(probability - calibration["share"]) < OFF:
         return []
-    lead = "Surer than it should be:" if found["mean_probability"] > high else "Less sure than it could be:"
+    lead = "Surer than it should be:" if probability > high else "Less sure than it could be:"
     text = (
-        f"the probability of its answers is {percent(found['mean_probability'], 1)} on average, and "
-        f"{percent(found['share'], 1)} of them are right."
+        f"the probability of its answers is {percent(probability, 1)} on average, and "
+        f"{percent(calibration['share'], 1)} of them are right."
     )
     return [Finding(lead, text)]
 
@@ -352,17 +354,17 @@ def _weak(facts: Mapping[str, Any]) -> list[Finding]:
 
 
 def _caveats(facts: Mapping[str, Any]) -> list[Finding]:
-    found = []
+    caveats = []
     if facts["part"] == "training":
-        found.append(Finding("Trained on these rows:", "they say nothing about new ones.", "bad"))
+        caveats.append(Finding("Trained on these rows:", "they say nothing about new ones.", "bad"))
     if facts["part"] == "validation":
         text = "the validation rows may have chosen the epoch, so new rows may do worse."
-        found.append(Finding("No test part:", text))
+        caveats.append(Finding("No test part:", text))
     if facts["judged_rows"] < FEW_ROWS:
-        found.append(Finding(f"{facts['judged_rows']:,} rows are few:", "others could say something else."))
+        caveats.append(Finding(f"{facts['judged_rows']:,} rows are few:", "others could say something else."))
     if not facts["network"].get("finite", True):
-        found.append(Finding("Some weights are infinite or undefined.", "", "bad"))
-    return found
+        caveats.append(Finding("Some weights are infinite or undefined.", "", "bad"))
+    return caveats
 
 
 def _epochs(n: int) -> str:

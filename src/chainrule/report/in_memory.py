@@ -58,11 +58,11 @@ def facts_of(run: Run, data: Any, validation: Any = None, test: Any = None) -> d
     """Judge a run on its test data; without such on its validation data, else on what it was trained on."""
     train = _rows(run.model, data)
     parts = {"training": train}
-    for name, given in (("validation", validation), ("test", test)):
-        if given is None and isinstance(data, Dataset):
-            given = data.validation if name == "validation" else data.test
-        if given is not None:
-            parts[name] = _rows(run.model, given)
+    for name, part_data in (("validation", validation), ("test", test)):
+        if part_data is None and isinstance(data, Dataset):
+            part_data = data.validation if name == "validation" else data.test
+        if part_data is not None:
+            parts[name] = _rows(run.model, part_data)
     part, judged = list(parts.items())[-1]
     preparation = run.model.preparation
     return gather(

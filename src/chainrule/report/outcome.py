@@ -6,8 +6,7 @@ from typing import Any
 
 from chainrule.display.numbers import is_number, number, seconds
 from chainrule.metrics import format_value, label_of
-from chainrule.report import population_figures as bands
-from chainrule.report import population_sections as many
+from chainrule.report import population_figures, population_sections
 from chainrule.report.components import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
 from chainrule.report.findings import Curves, Kept, findings, headline, rows_of
@@ -27,13 +26,16 @@ def verdict(page: Page) -> Html:
     if page.members is not None and page.members.kind == "folds":
         folds = Curves(page.members.mean_records())
     items = [
-        tag("li", tag("strong", f"{found.lead} "), found.text, class_=found.sign)
-        for found in [*many.findings(page), *findings(page.facts, page.record, folds, _kept(page))]
+        tag("li", tag("strong", f"{finding.lead} "), finding.text, class_=finding.sign)
+        for finding in [
+            *population_sections.findings(page),
+            *findings(page.facts, page.record, folds, _weights_of_members(page)),
+        ]
     ]
     return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
 
 
-def _kept(page: Page) -> Kept | None:
+def _weights_of_members(page: Page) -> Kept | None:
     """Return which weights the networks have of which a model is the ensemble."""
     if page.record.kept_epoch is not None or page.members is None or page.members.kind != "seeds":
         return None
@@ -60,17 +62,18 @@ def key_figures(page: Page) -> Html:
     if len(facts.get("outputs", ())) == 1:
         r2 = facts["outputs"][0]["r2"]
         cell(f"{facts['part']}.r2", f"{facts['part'].capitalize()} R²", r2, number(r2), "1 is perfect, 0 the mean")
-    done, asked, best, kept = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
-    if kept is not None and done:
+    done, asked, best, kept_epoch = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
+    if kept_epoch is not None and done:
         lowest = f"lowest {curves.watched_in_words}"
-        note = None if best is None else lowest if kept == best else f"{lowest}: epoch {best:,}"
-        cell("kept_epoch", "Epoch of the weights", kept, f"{kept:,} of {done:,}", note)
+        note = None if best is None else lowest if kept_epoch == best else f"{lowest}: epoch {best:,}"
+        cell("kept_epoch", "Epoch of the weights", kept_epoch, f"{kept_epoch:,} of {done:,}", note)
     for name in (f"val_{curves.score}", "val_loss"):
         if name in record.metrics:
-            value, note = record.metrics[name], "of the ensemble" if kept is None else f"after epoch {kept:,}"
+            note = "of the ensemble" if kept_epoch is None else f"after epoch {kept_epoch:,}"
+            value = record.metrics[name]
             cell(f"kept.{name}", label_of(name).capitalize(), value, format_value(name, value), note)
     if done:
-        epoch = done if kept is None else kept
+        epoch = done if kept_epoch is None else kept_epoch
         loss = curves.epochs[epoch - 1].get("loss")
         cell("kept.loss", "Training loss", loss, number(loss), f"after epoch {epoch:,}")
         spent = sum(s for s in curves.column("seconds") if s == s)
@@ -91,13 +94,13 @@ def baselines(page: Page) -> Html | None:
     if not facts:
         return None
     regression = facts["task"] == "regression"
-    own = facts["metrics"][facts["score"]]
-    rows = [(own, row("this network", n(score(facts, own)), tag("td"), own=True))]
+    score_here = facts["metrics"][facts["score"]]
+    rows = [(score_here, row("this network", n(score(facts, score_here)), tag("td"), highlight=True))]
     for rule in facts["baselines"]:
-        said = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
+        verdict = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
         about = " ".join(part for part in (f"{rule['about']}.", rule["note"]) if part)
         name = join([tag("div", rule["name"]), tag("div", about, class_="sub")])
-        rows.append((rule["value"], row(name, n(score(facts, rule["value"])), tag("td", said), wrap=True)))
+        rows.append((rule["value"], row(name, n(score(facts, rule["value"])), tag("td", verdict), wrap=True)))
     last = float("inf") if regression else float("-inf")
     rows.sort(key=lambda pair: pair[0] if is_number(pair[0]) else last, reverse=not regression)
     title = "mean absolute error" if regression else "right"
@@ -112,40 +115,40 @@ def baselines(page: Page) -> Html | None:
 
 def curves(page: Page) -> Html | None:
     """Loss and score over the epochs, and the learning rate."""
-    found = page.curves
-    if not found.epochs:
+    curves = page.curves
+    if not curves.epochs:
         return None
     shown = []
     several = page.members if page.members is not None and page.members.kind == "seeds" else None
-    for name, column in (("loss", "loss"), ("score", found.score)):
+    for name, column in (("loss", "loss"), ("score", curves.score)):
         if name in page.figures and column:
-            text = in_words(found, column) if several is None else bands.curve_in_words(several, column)
+            text = in_words(curves, column) if several is None else population_figures.curve_in_words(several, column)
             shown.append(place(name, label_of(column).capitalize(), text, log=name == "loss"))
     if "lr" in page.figures:
         shown.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
     notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
-    rates = {epoch.get("lr") for epoch in found.epochs}
+    rates = {epoch.get("lr") for epoch in curves.epochs}
     if len(rates) == 1 and is_number(rate := next(iter(rates))):
         notes.append(f"The learning rate was {number(rate)} throughout.")
     if several is not None:
-        notes.insert(0, many.BAND)
-    drawn = len(thinned(found))
-    if drawn < len(found.epochs):
-        notes.append(f"Drawn: {drawn:,} of {len(found.epochs):,} epochs, with the lowest and highest of each stretch.")
-    return join([tag("div", *shown, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(found)])
+        notes.insert(0, population_sections.BAND)
+    drawn = len(thinned(curves))
+    if drawn < len(curves.epochs):
+        notes.append(f"Drawn: {drawn:,} of {len(curves.epochs):,} epochs, with the lowest and highest of each stretch.")
+    return join([tag("div", *shown, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(curves)])
 
 
-def _epochs(found: Curves) -> Html:
+def _epochs(curves: Curves) -> Html:
     """Return the curves as a table; of many epochs, some."""
-    count = len(found.epochs)
+    count = len(curves.epochs)
     step = -(-count // EPOCHS)
-    chosen = sorted({*range(0, count, step), count - 1, *(epoch - 1 for epoch in found.marked)})
-    names = [name for name in found.epochs[0] if name != "epoch"]
+    chosen = sorted({*range(0, count, step), count - 1, *(epoch - 1 for epoch in curves.marked)})
+    names = [name for name in curves.epochs[0] if name != "epoch"]
     rows = []
     for i in chosen:
-        measured = [(name, found.epochs[i].get(name)) for name in names]
+        measured = [(name, curves.epochs[i].get(name)) for name in names]
         cells = [n(seconds(v) if name == "seconds" else format_value(name, v)) for name, v in measured]
-        rows.append(row(f"{i + 1:,}", *cells, own=i + 1 == found.kept))
+        rows.append(row(f"{i + 1:,}", *cells, highlight=i + 1 == curves.kept_epoch))
     head = ["epoch", *((name.replace("_", " "), "n") for name in names)]
     title = "The epochs as a table" if step == 1 else f"The epochs as a table (one of {step:,})"
     return tag("details", tag("summary", title), table(head, rows))

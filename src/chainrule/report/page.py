@@ -72,17 +72,17 @@ def write_report(
     """
     if isinstance(source, Model):
         source = run_of(source)
-    given = any(part is not None for part in (data, validation, test))
-    if isinstance(source, Run) and (given or source.folder is None):
+    has_data = any(part is not None for part in (data, validation, test))
+    if isinstance(source, Run) and (has_data or source.folder is None):
         if path is None and source.folder is None:
             raise FileError("The run has no folder: say where to write its page, as in write_report(run, 'page.html').")
-        if given and data is None:
+        if has_data and data is None:
             raise DataError("Give the data that the run was trained on, too: simple rules are fitted on the same rows.")
         path = as_path(source.folder / REPORT if path is None else path)  # type: ignore[operator]
         facts = {} if data is None else facts_of(source, data, validation, test)
         page = page_of(record_of(source, path), facts, recipe_in_words(source))
     else:
-        if given:
+        if has_data:
             raise DataError("The folder of a run says what it was judged on: leave out the data.")
         folder = as_path(source.folder if isinstance(source, Run) else source)  # type: ignore[arg-type]
         path, page = as_path(folder / REPORT if path is None else path), read_page(folder)
@@ -100,7 +100,7 @@ def read_page(folder: Path) -> Page:
 
 @contextlib.contextmanager
 def naming_the_damaged(folder: Path) -> Iterator[None]:
-    """Inside, a file that lacks something is a `FileError`."""
+    """Turn what a file lacks into a `FileError`."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError) as error:

@@ -15,24 +15,24 @@ from chainrule.runs.members import Band, Members
 POINTS = 400
 
 
-def figures(found: Members) -> dict[str, Figure]:
+def figures(members: Members) -> dict[str, Figure]:
     """Return all figures of the members, by the id of their place."""
-    made = {"scores": scores(found, found.metric)}
-    for name, column in (("members-loss", "loss"), ("members-score", found.score)):
-        figure = curve(found, column) if column is not None else None
+    made = {"scores": scores(members, members.metric)}
+    for name, column in (("members-loss", "loss"), ("members-score", members.score)):
+        figure = curve(members, column) if column is not None else None
         if figure is not None:
             made[name] = figure
     return made
 
 
-def curve(found: Members, name: str) -> Figure | None:
+def curve(members: Members, name: str) -> Figure | None:
     """Return a metric over the epochs, in training and in validation: the mean as a line, lowest to highest as
     a band.
     """
     form = d3_format(name)
     traces: list[dict[str, Any]] = []
-    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", judged_on(found), "--accent")):
-        band = thinned(found.band(column))
+    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", judged_on(members), "--accent")):
+        band = thinned(members.band(column))
         if not band.epochs:
             continue
         traces += _band(band, colour)
@@ -60,7 +60,7 @@ def curve(found: Members, name: str) -> Figure | None:
 
 
 def _band(band: Band, colour: str) -> list[dict[str, Any]]:
-    """From the lowest to the highest: two lines that are not seen, and what is between them."""
+    """Draw from the lowest to the highest: two lines that are not seen, and what is between them."""
     edge: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines",
@@ -88,12 +88,12 @@ def thinned(band: Band) -> Band:
     )
 
 
-def scores(found: Members, metric: str) -> Figure:
+def scores(members: Members, metric: str) -> Figure:
     """Return the score of each member, by fold or by seed, with the mean and the interval of the mean."""
-    places, labels = _places(found)
-    values = found.values(metric)
-    told = found.summary(metric)
-    texts = [name_of(member) for member in found.all]
+    places, labels = _places(members)
+    values = members.values(metric)
+    summary = members.summary(metric)
+    texts = [name_of(member) for member in members.all]
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -104,7 +104,7 @@ def scores(found: Members, metric: str) -> Figure:
         "marker": {"color": "--accent", "size": 9, "opacity": 0.85},
         "hovertemplate": f"%{{text}}: %{{y:{d3_format(metric)}}}<extra></extra>",
     }
-    made = layout("fold" if found.kind == "folds" else "seed", label_of(metric))
+    made = layout("fold" if members.kind == "folds" else "seed", label_of(metric))
     every = math.ceil(len(labels) / 16)
     made["xaxis"] |= {
         "range": [-0.6, len(labels) - 0.4],
@@ -115,36 +115,36 @@ def scores(found: Members, metric: str) -> Figure:
     made["yaxis"] |= tick_format(metric, values)
     made["shapes"] = []
     whole: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-    if math.isfinite(told.low):
-        low, high = map(find(metric).clip, (told.low, told.high))
+    if math.isfinite(summary.low):
+        low, high = map(find(metric).clip, (summary.low, summary.high))
         band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "--accent-band", "line": {"width": 0}}
         made["shapes"].append(whole | band)
-    if math.isfinite(told.mean):
+    if math.isfinite(summary.mean):
         line = {"color": "--accent", "width": 1, "dash": "dash"}
-        made["shapes"].append(whole | {"type": "line", "y0": told.mean, "y1": told.mean, "line": line})
+        made["shapes"].append(whole | {"type": "line", "y0": summary.mean, "y1": summary.mean, "line": line})
     return {"data": [trace], "layout": made}
 
 
-def _places(found: Members) -> tuple[list[float], list[str]]:
+def _places(members: Members) -> tuple[list[float], list[str]]:
     """Return where each member stands on the axis: a place for each fold (its seeds side by side), or for each seed."""
-    if found.kind != "folds":
-        return [float(i) for i in range(len(found.all))], [
-            str(member.get("seed", i)) for i, member in enumerate(found.all)
+    if members.kind != "folds":
+        return [float(i) for i in range(len(members.all))], [
+            str(member.get("seed", i)) for i, member in enumerate(members.all)
         ]
-    folds = sorted({member["fold"] for member in found.all})
+    folds = sorted({member["fold"] for member in members.all})
     seen = dict.fromkeys(folds, 0)
-    size = max(sum(member["fold"] == fold for member in found.all) for fold in folds)
+    size = max(sum(member["fold"] == fold for member in members.all) for fold in folds)
     places = []
-    for member in found.all:
+    for member in members.all:
         aside = (seen[member["fold"]] - (size - 1) / 2) * min(0.12, 0.6 / size)
         places.append(folds.index(member["fold"]) + aside)
         seen[member["fold"]] += 1
     return places, [str(fold) for fold in folds]
 
 
-def judged_on(found: Members) -> str:
+def judged_on(members: Members) -> str:
     """Return the rows that the curves are judged on."""
-    return str(found.facts.get("judged_on", "validation"))
+    return str(members.facts.get("judged_on", "validation"))
 
 
 def name_of(member: Mapping[str, Any]) -> str:
@@ -153,19 +153,19 @@ def name_of(member: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def scores_in_words(found: Members, metric: str) -> str:
+def scores_in_words(members: Members, metric: str) -> str:
     """Return the scores for those who cannot see them."""
-    told = itertools.islice(zip(found.all, found.values(metric), strict=True), 40)
-    return f"{find(metric).label}: " + "; ".join(f"{name_of(m)} {format_value(metric, v)}" for m, v in told)
+    named = itertools.islice(zip(members.all, members.values(metric), strict=True), 40)
+    return f"{find(metric).label}: " + "; ".join(f"{name_of(m)} {format_value(metric, v)}" for m, v in named)
 
 
-def curve_in_words(found: Members, name: str) -> str:
+def curve_in_words(members: Members, name: str) -> str:
     """Return a curve with its band for those who cannot see it."""
     parts = []
-    for column, label in ((name, "training"), (f"val_{name}", judged_on(found))):
-        band = found.band(column)
+    for column, label in ((name, "training"), (f"val_{name}", judged_on(members))):
+        band = members.band(column)
         if band.epochs:
             values = (band.mean[0], band.mean[-1], band.low[-1], band.high[-1])
             first, last, low, high = (format_value(column, value) for value in values)
             parts.append(f"{label} from {first} to {last} ({low} to {high})")
-    return f"Mean {label_of(name)} of {len(found.all)} networks: {', '.join(parts)}."
+    return f"Mean {label_of(name)} of {len(members.all)} networks: {', '.join(parts)}."

@@ -7,8 +7,7 @@ from typing import Any
 
 from chainrule.display.numbers import is_number
 from chainrule.metrics import find, format_value, label_of
-from chainrule.report import population_figures as bands
-from chainrule.report import search_figures as landscape
+from chainrule.report import population_figures, search_figures
 from chainrule.report.components import Page, n, place, row, table, wide
 from chainrule.report.findings import Finding
 from chainrule.report.markup import Html, join, tag
@@ -24,80 +23,80 @@ MOST_MEMBERS = 32
 
 def findings(page: Page) -> list[Finding]:
     """Return what there is to say before anything else where several networks were trained."""
-    found = []
+    findings = []
     if page.members is not None:
-        found += _of_members(page.members)
+        findings += _of_members(page.members)
     if page.trials is not None:
-        found += _of_search(page.trials)
-    return found
+        findings += _of_search(page.trials)
+    return findings
 
 
-def _of_members(found: Members) -> list[Finding]:
-    told = found.summary(found.metric).format(find(found.metric))
-    lost = sum(map(diverged, found.all))
-    if found.kind == "folds":
-        folds = len({member["fold"] for member in found.all})
+def _of_members(members: Members) -> list[Finding]:
+    summary = members.summary(members.metric).format(find(members.metric))
+    lost = sum(map(diverged, members.all))
+    if members.kind == "folds":
+        folds = len({member["fold"] for member in members.all})
         made = [
             Finding(
                 f"{folds}-fold cross-validation:",
-                f"{find(found.metric).label} {told}, each network on rows it has not seen.",
+                f"{find(members.metric).label} {summary}, each network on rows it has not seen.",
             )
         ]
     else:
-        made = [Finding(f"Over {len(found.all)} seeds:", f"{label_of(found.metric)} {told}.")]
-        tested = f"test_{found.score}"
-        if any(is_number(member["scores"].get(tested)) for member in found.all):
+        made = [Finding(f"Over {len(members.all)} seeds:", f"{label_of(members.metric)} {summary}.")]
+        tested = f"test_{members.score}"
+        if any(is_number(member["scores"].get(tested)) for member in members.all):
             made.append(
                 Finding(
                     "On the test rows:",
-                    f"{find(tested).label} of one network {found.summary(tested).format(find(tested))}.",
+                    f"{find(tested).label} of one network {members.summary(tested).format(find(tested))}.",
                 )
             )
-    if model := found.facts.get("model"):
+    if model := members.facts.get("model"):
         made.append(Finding("The model:", f"{model}."))
-    if gain := found.facts.get("gain"):
+    if gain := members.facts.get("gain"):
         made.append(Finding("Gain on the test rows:", f"{gain}."))
     if lost:
         who = "1 network" if lost == 1 else f"{lost} networks"
-        made.append(Finding("Diverged:", f"{who} of {len(found.all)} became infinite or undefined.", "bad"))
+        made.append(Finding("Diverged:", f"{who} of {len(members.all)} became infinite or undefined.", "bad"))
     return made
 
 
-def _of_search(found: Trials) -> list[Finding]:
-    if not found.ranked:
+def _of_search(search: Trials) -> list[Finding]:
+    if not search.ranked:
         return [Finding("No trial succeeded.", "", "bad")]
-    best = found.ranked[0]
-    value = f"{label_of(found.metric)} {format_value(found.metric, best['score'])}"
+    best = search.ranked[0]
+    value = f"{label_of(search.metric)} {format_value(search.metric, best['score'])}"
     settings = ", ".join(
         f"{axis.name} {shown(best['params'][axis.name])}"
-        for axis in found.axes
+        for axis in search.axes
         if best["params"].get(axis.name) is not None
     )
     made = [
         Finding(
-            f"Best of {len(found.all):,} trials:",
+            f"Best of {len(search.all):,} trials:",
             f"trial {best['number']}, {value}, with {settings}.",
         )
     ]
-    if verdict := found.facts.get("verdict"):
+    if verdict := search.facts.get("verdict"):
         made.append(Finding("Validation and test:", str(verdict)))
-    made += [Finding("Edge of the space:", text) for text in at_the_edge(found)]
-    made += [Finding("Warning:", str(note), "bad") for note in found.facts.get("notes", ())]
+    made += [Finding("Edge of the space:", text) for text in at_the_edge(search)]
+    made += [Finding("Warning:", str(note), "bad") for note in search.facts.get("notes", ())]
     return made
 
 
 def members(page: Page) -> Html | None:
     """Return the networks of a run with several seeds."""
-    found = page.members
-    if found is None or found.kind != "seeds":
+    members = page.members
+    if members is None or members.kind != "seeds":
         return None
-    return join([_scores(found, "Score of each seed"), _members_table(found)])
+    return join([_scores(members, "Score of each seed"), _members_table(members)])
 
 
 def folds(page: Page) -> Html | None:
     """Return the networks of a cross-validation."""
-    found = page.members
-    if found is None or found.kind != "folds":
+    members = page.members
+    if members is None or members.kind != "folds":
         return None
     about = (
         "Each network was trained without the rows of its fold and judged on them; what is learnt from data (scaling, "
@@ -108,15 +107,15 @@ def folds(page: Page) -> Html | None:
         place(
             name,
             f"{label_of(column).capitalize()} of the folds",
-            bands.curve_in_words(found, column),
+            population_figures.curve_in_words(members, column),
             log=column == "loss",
         )
-        for name, column in (("members-loss", "loss"), ("members-score", found.score))
+        for name, column in (("members-loss", "loss"), ("members-score", members.score))
         if name in page.figures and column is not None
     ]
     drawn = tag("p", BAND, class_="about")
     return join(
-        [_scores(found, "Score of each fold"), tag("p", about, class_="about"), _members_table(found)]
+        [_scores(members, "Score of each fold"), tag("p", about, class_="about"), _members_table(members)]
         + ([tag("div", *curves, class_="two"), drawn] if curves else [])
     )
 
@@ -128,32 +127,33 @@ BAND = (
 )
 
 
-def _scores(found: Members, title: str) -> Html:
-    told = found.summary(found.metric).format(find(found.metric))
-    figure = place("scores", title, bands.scores_in_words(found, found.metric))
-    text = f"{label_of(found.metric).capitalize()}: {told}. The dashed line is the mean, the band its interval."
+def _scores(members: Members, title: str) -> Html:
+    summary = members.summary(members.metric).format(find(members.metric))
+    figure = place("scores", title, population_figures.scores_in_words(members, members.metric))
+    text = f"{label_of(members.metric).capitalize()}: {summary}. The dashed line is the mean, the band its interval."
     return join([tag("div", figure, class_="half"), tag("p", text, class_="about")])
 
 
-def _members_table(found: Members) -> Html:
-    names = list(dict.fromkeys(name for member in found.all for name in member["scores"]))
-    first = [found.metric, f"test_{found.score}", "val_loss", "test_loss"]
+def _members_table(members: Members) -> Html:
+    names = list(dict.fromkeys(name for member in members.all for name in member["scores"]))
+    first = [members.metric, f"test_{members.score}", "val_loss", "test_loss"]
     names.sort(key=lambda name: first.index(name) if name in first else len(first))
     rows = []
-    ended = any(member.get("reason") for member in found.all)
-    for member in found.all:
+    ended = any(member.get("reason") for member in members.all)
+    for member in members.all:
         cells = [n(format_value(name, member["scores"].get(name))) for name in names]
         epochs = (
             f"{member['best_epoch']:,} of {member['epochs']:,}" if member.get("best_epoch") else f"{member['epochs']:,}"
         )
         ending = str(member.get("reason") or "").partition(" (")[0]
         reason = [tag("td", ending, class_="muted line")] if ended else []
-        rows.append(row(bands.name_of(member), *cells, n(epochs), *reason))
-    told = [found.summary(name) for name in names]
-    means = [format_value(name, one.mean) for name, one in zip(names, told, strict=True)]
-    spreads = ["" if one.n < 2 else find(name).format_spread(one.std) for name, one in zip(names, told, strict=True)]
+        rows.append(row(population_figures.name_of(member), *cells, n(epochs), *reason))
+    summaries = [members.summary(name) for name in names]
+    summaries_of = list(zip(names, summaries, strict=True))
+    means = [format_value(name, summary.mean) for name, summary in summaries_of]
+    spreads = ["" if summary.n < 2 else find(name).format_spread(summary.std) for name, summary in summaries_of]
     rest = [n(""), *([tag("td")] if ended else [])]
-    summed = [row("mean", *map(n, means), *rest, own=True), row("deviation", *map(n, spreads), *rest)]
+    summed = [row("mean", *map(n, means), *rest, highlight=True), row("deviation", *map(n, spreads), *rest)]
     head = ["network", *((label_of(name), "n") for name in names), ("epoch", "n"), *(["ended by"] if ended else [])]
     if len(rows) <= MOST_MEMBERS:
         return table(head, [*rows, *summed])
@@ -163,29 +163,29 @@ def _members_table(found: Members) -> Html:
 
 def search(page: Page) -> Html | None:
     """Return how the search went on, and its best trials."""
-    found = page.trials
-    if found is None:
+    trials = page.trials
+    if trials is None:
         return None
-    how = tag("p", str(found.facts.get("how", "")), class_="about")
-    if not found.ranked:
+    how = tag("p", str(trials.facts.get("how", "")), class_="about")
+    if not trials.ranked:
         return how
-    low, high = found.window(found.ranked)
-    outside = sum(not low <= trial["score"] <= high for trial in found.ranked)
+    low, high = trials.window(trials.ranked)
+    outside = sum(not low <= trial["score"] <= high for trial in trials.ranked)
     notes = [f"{outside:,} trials far from the others stand at the edge, as triangles."] if outside else []
-    if found.failed:
-        notes.append(f"{len(found.failed):,} trials that diverged are crosses at the foot.")
-    figures = [place("progress", "Score of each trial", landscape.in_words(found))]
+    if trials.failed:
+        notes.append(f"{len(trials.failed):,} trials that diverged are crosses at the foot.")
+    figures = [place("progress", "Score of each trial", search_figures.in_words(trials))]
     if "trials" in page.figures:
         figures.append(place("trials", "Learning curves of the trials", "The score of each trial over its epochs."))
     return join(
         [
-            _leaders(found, found.ranked[:LEADERS]),
+            _leaders(trials, trials.ranked[:LEADERS]),
             tag(
                 "details",
-                tag("summary", f"All {len(found.all):,} trials"),
-                _leaders(found, [*found.ranked, *found.failed][:MOST_LEADERS]),
+                tag("summary", f"All {len(trials.all):,} trials"),
+                _leaders(trials, [*trials.ranked, *trials.failed][:MOST_LEADERS]),
             )
-            if len(found.all) > LEADERS
+            if len(trials.all) > LEADERS
             else "",
             how,
             tag("div", *figures, class_="two"),
@@ -194,23 +194,23 @@ def search(page: Page) -> Html | None:
     )
 
 
-def _leaders(found: Trials, trials: list[Mapping[str, Any]]) -> Html:
+def _leaders(search: Trials, trials: list[Mapping[str, Any]]) -> Html:
     rows = []
-    for place_of, trial in enumerate(trials, 1):
+    for rank, trial in enumerate(trials, 1):
         params = [
             wide(shown(v)) if axis.choices else n(shown(v))
-            for axis in found.axes
+            for axis in search.axes
             for v in (trial["params"].get(axis.name),)
         ]
-        score = format_value(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
-        rows.append(
-            row(f"{place_of}", n(str(trial["number"])), n(score), *params, n(str(trial["epochs"])), own=place_of == 1)
-        )
+        score = trial.get("score")
+        result = format_value(search.metric, score) if is_number(score) else str(trial.get("state"))
+        cells = (n(str(trial["number"])), n(result), *params, n(str(trial["epochs"])))
+        rows.append(row(f"{rank}", *cells, highlight=rank == 1))
     head = [
         "",
         ("trial", "n"),
-        (label_of(found.metric), "n"),
-        *((a.name, None if a.choices else "n") for a in found.axes),
+        (label_of(search.metric), "n"),
+        *((a.name, None if a.choices else "n") for a in search.axes),
         ("epochs", "n"),
     ]
     return table(head, rows)
@@ -218,17 +218,17 @@ def _leaders(found: Trials, trials: list[Mapping[str, Any]]) -> Html:
 
 def settings(page: Page) -> Html | None:
     """Return the score against each setting that was searched."""
-    found = page.trials
-    if found is None or not found.ranked:
+    trials = page.trials
+    if trials is None or not trials.ranked:
         return None
     parts = []
     if "parallel" in page.figures:
-        text = f"One line for each trial, from its settings down to its score: {landscape.in_words(found)}"
-        height = landscape.ROW * (len(found.axes) + 1) + 56
+        text = f"One line for each trial, from its settings down to its score: {search_figures.in_words(trials)}"
+        height = search_figures.ROW * (len(trials.axes) + 1) + 56
         parts.append(place("parallel", "All settings at once", text, height=height))
     figures = [
         place(name, f"Against {axis.name}", f"The score of each trial against its {axis.name}.")
-        for i, axis in enumerate(found.axes)
+        for i, axis in enumerate(trials.axes)
         if (name := f"against-{i}") in page.figures
     ]
     about = (

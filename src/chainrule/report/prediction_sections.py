@@ -50,9 +50,9 @@ def _matrix(names: list[str], counts: list[list[int]]) -> Html:
             share = count / total if total else 0.0
             kind = "none" if not count else "right" if i == j else "wrong"
             shade = share if i == j else min(1.0, 0.1 + 6 * share)  # a single mistake is to be seen, too
-            said = f"{count:,} of {total:,} rows of “{names[i]}” were called “{names[j]}” ({percent(share, 1)})"
+            sentence = f"{count:,} of {total:,} rows of “{names[i]}” were called “{names[j]}” ({percent(share, 1)})"
             style = f"--share:{shade:.3f}" if count else None
-            cells.append(tag("td", f"{count:,}", class_=kind, style=style, title=said))
+            cells.append(tag("td", f"{count:,}", class_=kind, style=style, title=sentence))
         lines.append(tag("tr", tag("th", names[i], scope="row", title=names[i]), *cells))
     return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *lines))
 
@@ -65,12 +65,12 @@ def classes(page: Page) -> Html | None:
         return None
     head = ["class", *((name, "n") for name in ("recall", "precision", "F1", f"{facts['part']} rows", "training rows"))]
 
-    def one(found: Mapping[str, Any]) -> Html:
-        scores = [
-            tag("td", percent(found[name], 1), class_="n bar", style=f"--share:{found[name]:.3f}")
+    def row_of(scores: Mapping[str, Any]) -> Html:
+        bars = [
+            tag("td", percent(scores[name], 1), class_="n bar", style=f"--share:{scores[name]:.3f}")
             for name in ("recall", "precision", "f1")
         ]
-        return row(found["class"], *scores, *(n(f"{found[name]:,}") for name in ("support", "training")), wrap=True)
+        return row(scores["class"], *bars, *(n(f"{scores[name]:,}") for name in ("support", "training")), wrap=True)
 
     note = tag(
         "p",
@@ -79,15 +79,15 @@ def classes(page: Page) -> Html | None:
         class_="about",
     )
     if len(every) <= CLASSES:
-        return join([table(head, map(one, every)), note])
-    weakest = sorted(every, key=lambda found: found["f1"])[:WEAKEST]
+        return join([table(head, map(row_of, every)), note])
+    weakest = sorted(every, key=lambda scores: scores["f1"])[:WEAKEST]
     all_of = f"All {len(every):,} classes"
     if facts["classes"] > len(every):
         all_of = f"The {len(every):,} weakest of {facts['classes']:,} classes"
     return join(
         [
-            table(head, map(one, weakest), f"The {len(weakest)} classes with the lowest F1"),
-            tag("details", tag("summary", all_of), table(head, map(one, every))),
+            table(head, map(row_of, weakest), f"The {len(weakest)} classes with the lowest F1"),
+            tag("details", tag("summary", all_of), table(head, map(row_of, every))),
             note,
         ]
     )
@@ -95,8 +95,8 @@ def classes(page: Page) -> Html | None:
 
 def calibration(page: Page) -> Html | None:
     """Return whether probabilities come true."""
-    found = page.facts.get("calibration")
-    if not found:
+    calibration = page.facts.get("calibration")
+    if not calibration:
         return None
     rows = [
         row(
@@ -106,17 +106,17 @@ def calibration(page: Page) -> Html | None:
             n(f"{percent(b['interval'][0], 1)} to {percent(b['interval'][1], 1)}"),
             n(f"{b['rows']:,}"),
         )
-        for b in found["bins"]
+        for b in calibration["bins"]
     ]
     head = ["said, from … to", ("on average", "n"), ("came true", "n"), ("95 % interval", "n"), ("answers", "n")]
     share = percent(0.8, 0)
     text = (
         f"Of what is said with a probability of {share}, {share} should come true: the points should lie on the dashed "
         "line. "
-        f"What is looked at here is {found['about']}. The expected calibration error, the mean distance from the line, "
-        f"is {percent(found['ece'], 1)}."
+        f"What is looked at here is {calibration['about']}. The expected calibration error, the mean distance from the "
+        f"line, is {percent(calibration['ece'], 1)}."
     )
-    figure = place("calibration", "Probability and outcome", calibration_in_words(found))
+    figure = place("calibration", "Probability and outcome", calibration_in_words(calibration))
     drawn = tag("p", "Large points stand for many answers; the bars are 95\u00a0% intervals.", class_="about")
     numbers_too = tag("details", tag("summary", "The bins as a table"), table(head, rows))
     return join([tag("p", text), tag("div", figure, class_="half"), drawn, numbers_too])
@@ -133,10 +133,10 @@ def residuals(page: Page) -> Html | None:
     rows = [
         row(
             str(i + 1),
-            *(n(number(found[name])) for name in ("mae", "rmse", "r2", "bias")),
-            *(n(number(found["quantiles"][q])) for q in quantiles),
+            *(n(number(output[name])) for name in ("mae", "rmse", "r2", "bias")),
+            *(n(number(output["quantiles"][q])) for q in quantiles),
         )
-        for i, found in enumerate(outputs)
+        for i, output in enumerate(outputs)
     ]
     blocks = []
     for i in range(len(outputs)):
@@ -158,36 +158,36 @@ def residuals(page: Page) -> Html | None:
 def worst(page: Page) -> Html | None:
     """Return the rows with the highest cost, as pictures or as rows of the table."""
     facts = page.facts
-    found = facts.get("worst")
-    if not found:
+    worst_rows = facts.get("worst")
+    if not worst_rows:
         return None
     regression = facts["task"] == "regression"
     note = tag("p", f"The {facts['part']} rows with the highest cost, the worst first.", class_="muted small")
-    if "picture" in found[0]:
-        return join([note, tag("ul", *(_card(one, regression) for one in found), class_="cards")])
-    names = list(found[0].get("values", {}))
+    if "picture" in worst_rows[0]:
+        return join([note, tag("ul", *(_card(one, regression) for one in worst_rows), class_="cards")])
+    names = list(worst_rows[0].get("values", {}))
     head = ["row", "true", "predicted" if regression else "said", ("cost", "n"), *names]
     rows = [
         row(
             str(one["row"]),
             tag("td", _true(one, regression)),
-            tag("td", _said(one, regression), class_="bad" if _wrong(one, regression) else None),
+            tag("td", _predicted_label(one, regression), class_="bad" if _wrong(one, regression) else None),
             n(number(one["cost"])),
             *(tag("td", one["values"].get(name, "")) for name in names),
         )
-        for one in found
+        for one in worst_rows
     ]
     return join([note, table(head, rows)])
 
 
 def _card(one: Mapping[str, Any], regression: bool) -> Html:
-    true, said = _true(one, regression), _said(one, regression)
+    true, predicted = _true(one, regression), _predicted_label(one, regression)
     # Only pictures that were made here: a damaged file must not bring anything else in.
     source = one["picture"] if str(one["picture"]).startswith("data:image/png;base64,") else "data:,"
     return tag(
         "li",
-        tag("img", src=source, alt=f"Row {one['row']}: it is {true}, the network says {said}"),
-        tag("div", "says ", tag("b", said, class_="bad" if _wrong(one, regression) else None)),
+        tag("img", src=source, alt=f"Row {one['row']}: it is {true}, the network says {predicted}"),
+        tag("div", "says ", tag("b", predicted, class_="bad" if _wrong(one, regression) else None)),
         tag("div", f"it is {true}"),
         tag("div", f"row {one['row']}", class_="muted"),
     )
@@ -201,7 +201,7 @@ def _true(one: Mapping[str, Any], regression: bool) -> str:
     return numbers(one["true"]) if regression else str(one["true"])
 
 
-def _said(one: Mapping[str, Any], regression: bool) -> str:
+def _predicted_label(one: Mapping[str, Any], regression: bool) -> str:
     if regression:
         return numbers(one["said"])
     return f"{one['said']} ({percent(one['sure'], 0)})" if is_number(one.get("sure")) else str(one["said"])

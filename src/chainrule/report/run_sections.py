@@ -15,8 +15,8 @@ TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
 def columns(page: Page) -> Html | None:
     """Return the columns of the table, and what was done with them."""
-    found = page.facts.get("columns")
-    if not found:
+    columns = page.facts.get("columns")
+    if not columns:
         return None
     rows = [
         row(
@@ -29,23 +29,24 @@ def columns(page: Page) -> Html | None:
             wide(column["reason"] if column["use"] else "", muted=True),
             wrap=True,
         )
-        for column in found
+        for column in columns
     ]
     head = ["column", "kind", "what is done", ("missing", "n"), ("different", "n"), "example", "why"]
-    in_all = page.facts.get("columns_in_all", len(found))
-    return table(head, rows, f"The first {len(found):,} of {in_all:,} columns" if in_all > len(found) else None)
+    in_all = page.facts.get("columns_in_all", len(columns))
+    return table(head, rows, f"The first {len(columns):,} of {in_all:,} columns" if in_all > len(columns) else None)
 
 
 def network(page: Page) -> Html | None:
     """Return the layers."""
-    found = page.facts.get("network")
-    if not found:
+    network = page.facts.get("network")
+    if not network:
         return None
-    rows = [row("input", tag("td"), n(size(found["input"])), tag("td"))]
-    for layer in found["layers"]:
+    rows = [row("input", tag("td"), n(size(network["input"])), tag("td"))]
+    for layer in network["layers"]:
         count = f"{layer['parameters']:,}" if layer["parameters"] else ""
         rows.append(row(layer["name"], wide(tag("code", layer["recipe"])), n(size(layer["shape"])), n(count)))
-    rows.append(row("in all", tag("td", found["precision"]), tag("td"), n(f"{found['parameters']:,}"), own=True))
+    parameters = n(f"{network['parameters']:,}")
+    rows.append(row("in all", tag("td", network["precision"]), tag("td"), parameters, highlight=True))
     return table(["layer", "recipe", ("output", "n"), ("parameters", "n")], rows)
 
 
@@ -80,11 +81,11 @@ def timings(page: Page) -> Html | None:
 
 def environment(page: Page) -> Html | None:
     """Return versions and machine."""
-    found = page.record.environment
-    if not found:
+    environment = page.record.environment
+    if not environment:
         return None
-    packages = found.get("packages")
-    rows = [(key, value) for key, value in found.items() if key != "packages"]
+    packages = environment.get("packages")
+    rows = [(key, value) for key, value in environment.items() if key != "packages"]
     rows += packages.items() if isinstance(packages, Mapping) else ()
     cells = [row(key, wide(str(value))) for key, value in rows]
     return tag("details", tag("summary", "Versions and machine"), table([], cells))

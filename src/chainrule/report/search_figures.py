@@ -33,29 +33,29 @@ MOST_AXES, MOST_LINES = 24, 120
 ROW = 64
 
 
-def figures(found: Trials) -> dict[str, Figure]:
+def figures(search: Trials) -> dict[str, Figure]:
     """Return all figures of a search, by the id of their place."""
-    if not found.ranked:
+    if not search.ranked:
         return {}
-    made = {"progress": progress(found)}
-    if len(found.axes) > 1:
-        made["parallel"] = parallel(found)
-    made |= {f"against-{i}": against(found, axis) for i, axis in enumerate(found.axes[:MOST_AXES])}
-    if any(len(trial.get("curve") or ()) > 1 for trial in found.ranked):
-        made["trials"] = curves(found)
+    made = {"progress": progress(search)}
+    if len(search.axes) > 1:
+        made["parallel"] = parallel(search)
+    made |= {f"against-{i}": against(search, axis) for i, axis in enumerate(search.axes[:MOST_AXES])}
+    if any(len(trial.get("curve") or ()) > 1 for trial in search.ranked):
+        made["trials"] = curves(search)
     return made
 
 
-def progress(found: Trials) -> Figure:
+def progress(search: Trials) -> Figure:
     """Return the score of each trial in their order, and the best so far."""
-    low, high = found.window(found.ranked)
-    traces = [_points(found, trials, name, lambda t: t["number"], low, high) for name, trials in found.groups[::-1]]
+    low, high = search.window(search.ranked)
+    traces = [_points(search, trials, name, lambda t: t["number"], low, high) for name, trials in search.groups[::-1]]
     best: list[tuple[int, float]] = []
-    for trial in sorted(found.ranked, key=lambda t: t["number"]):
-        ahead = not best or (trial["score"] < best[-1][1] if found.smaller else trial["score"] > best[-1][1])
-        if ahead and (trial["state"] == "complete" or not found.complete):
+    for trial in sorted(search.ranked, key=lambda t: t["number"]):
+        ahead = not best or (trial["score"] < best[-1][1] if search.smaller else trial["score"] > best[-1][1])
+        if ahead and (trial["state"] == "complete" or not search.complete):
             best.append((trial["number"], trial["score"]))
-    last = max(trial["number"] for trial in found.all)
+    last = max(trial["number"] for trial in search.all)
     line = {
         "type": "scatter",
         "mode": "lines",
@@ -65,15 +65,15 @@ def progress(found: Trials) -> Figure:
         "line": {"color": "--accent", "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
     }
-    made = layout("trial", label_of(found.metric), legend=True) | {"hovermode": "closest"}
-    made["yaxis"] |= _scores(found, low, high)
+    made = layout("trial", label_of(search.metric), legend=True) | {"hovermode": "closest"}
+    made["yaxis"] |= _scores(search, low, high)
     made["legend"] |= {"traceorder": "reversed"}
-    return {"data": [line, *_failed(found, lambda t: t["number"]), *traces], "layout": _with_failed(found, made)}
+    return {"data": [line, *_failed(search, lambda t: t["number"]), *traces], "layout": _with_failed(search, made)}
 
 
-def against(found: Trials, axis: Axis) -> Figure:
+def against(search: Trials, axis: Axis) -> Figure:
     """Return the score against one setting."""
-    low, high = found.window(found.ranked)
+    low, high = search.window(search.ranked)
 
     def place(trial: Trial) -> float | None:
         value = trial["params"].get(axis.name)
@@ -82,9 +82,9 @@ def against(found: Trials, axis: Axis) -> Figure:
             return axis.choices.index(text) + aside(trial, 0.2) if text in axis.choices else None
         return float(value) if is_number(value) else None
 
-    traces = [_points(found, trials, name, place, low, high, axis) for name, trials in found.groups[::-1]]
-    made = layout(axis.name, label_of(found.metric)) | {"hovermode": "closest"}
-    made["yaxis"] |= _scores(found, low, high)
+    traces = [_points(search, trials, name, place, low, high, axis) for name, trials in search.groups[::-1]]
+    made = layout(axis.name, label_of(search.metric)) | {"hovermode": "closest"}
+    made["yaxis"] |= _scores(search, low, high)
     if axis.choices:
         made["xaxis"] |= {
             "tickvals": list(range(len(axis.choices))),
@@ -94,13 +94,13 @@ def against(found: Trials, axis: Axis) -> Figure:
         }
     elif axis.low is not None and axis.high is not None:
         made["xaxis"] |= scale(axis.low, axis.high, axis.log)
-    return {"data": [*_failed(found, place, axis), *traces], "layout": _with_failed(found, made)}
+    return {"data": [*_failed(search, place, axis), *traces], "layout": _with_failed(search, made)}
 
 
-def curves(found: Trials) -> Figure:
+def curves(search: Trials) -> Figure:
     """Return the score of each trial over its epochs."""
     traces = []
-    for name, trials in found.groups[::-1]:
+    for name, trials in search.groups[::-1]:
         x: list[float | None] = []
         y: list[float | None] = []
         text: list[str | None] = []
@@ -122,48 +122,48 @@ def curves(found: Trials) -> Figure:
                 "marker": {"color": colour, "size": 2.5},
                 "opacity": opacity,
                 "connectgaps": False,
-                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{d3_format(found.metric)}}}<extra></extra>",
+                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{d3_format(search.metric)}}}<extra></extra>",
             }
         )
-    low, high = found.window(found.ranked)
-    seen = [v for t in found.ranked for v in t.get("curve") or () if is_number(v)]
+    low, high = search.window(search.ranked)
+    seen = [v for t in search.ranked for v in t.get("curve") or () if is_number(v)]
     reach = high - low
-    if found.smaller:  # the way down is to be seen, what lies far above is not
+    if search.smaller:  # the way down is to be seen, what lies far above is not
         high = min(max(seen), high + 0.5 * reach)
     else:
         low = max(min(seen), low - 0.5 * reach)
-    made = layout("epoch", label_of(found.metric), legend=True) | {"hovermode": "closest"}
+    made = layout("epoch", label_of(search.metric), legend=True) | {"hovermode": "closest"}
     made["legend"] |= {"traceorder": "reversed"}
-    made["yaxis"] |= _scores(found, low, high)
-    if max((len(t.get("curve") or ()) for t in found.ranked), default=0) <= 10:
+    made["yaxis"] |= _scores(search, low, high)
+    if max((len(t.get("curve") or ()) for t in search.ranked), default=0) <= 10:
         made["xaxis"] |= {"dtick": 1}
     return {"data": traces, "layout": made}
 
 
-def parallel(found: Trials) -> Figure:
+def parallel(search: Trials) -> Figure:
     """Return one line for each trial, through its settings from above down to its score."""
-    low, high = found.window(found.ranked)
-    last = Axis(label_of(found.metric), *((high, low) if found.smaller else (low, high)))
+    low, high = search.window(search.ranked)
+    last = Axis(label_of(search.metric), *((high, low) if search.smaller else (low, high)))
     traces = []
-    for name, trials in found.groups[::-1]:
+    for name, trials in search.groups[::-1]:
         x: list[float | None] = []
         y: list[float | None] = []
         text: list[str | None] = []
         for trial in trials[:MOST_LINES]:
-            values = [(axis, trial["params"].get(axis.name)) for axis in found.axes]
-            told = "<br>".join(
+            values = [(axis, trial["params"].get(axis.name)) for axis in search.axes]
+            text_of_trial = "<br>".join(
                 f"{escape(clean(axis.name))} {escape(label(shown(v), 40))}" for axis, v in values if v is not None
             )
-            told = f"trial {trial['number']}: {format_value(found.metric, trial['score'])}<br>{told}"
+            text_of_trial = f"trial {trial['number']}: {format_value(search.metric, trial['score'])}<br>{text_of_trial}"
             for row, (axis, value) in enumerate(values):
                 at = axis.position(value)
                 x.append(None if at is None else at + aside(trial, 0.025 if axis.choices else 0.0))
                 y.append(-row)
-                text.append(told)
+                text.append(text_of_trial)
             at = last.position(min(max(trial["score"], low), high))
             x += [at, None]
-            y += [-len(found.axes), None]
-            text += [told, None]
+            y += [-len(search.axes), None]
+            text += [text_of_trial, None]
         colour, width, opacity = LOOK[name]
         traces.append(
             {
@@ -181,7 +181,7 @@ def parallel(found: Trials) -> Figure:
             }
         )
         _cut(traces[-1])
-    rows = [*found.axes, last]
+    rows = [*search.axes, last]
     made = layout("", "", legend=True) | {"hovermode": "closest", "height": ROW * len(rows) + 56}
     made["legend"] |= {"traceorder": "reversed", "y": 0, "yref": "container", "yanchor": "bottom"}
     made["margin"] |= {"t": 8, "b": 40, "l": 16, "r": 16}
@@ -199,17 +199,17 @@ def parallel(found: Trials) -> Figure:
         }
         for i in range(len(rows))
     ]
-    made["annotations"] = [note for i, axis in enumerate(rows) for note in _notes(i, axis, found, axis is last)]
+    made["annotations"] = [note for i, axis in enumerate(rows) for note in _notes(i, axis, search, axis is last)]
     return {"data": traces, "layout": made}
 
 
 def _cut(trace: dict[str, Any]) -> None:
-    """A line for each trial: settings that a trial does not have are left out, and between trials the pen is lifted."""
+    """Leave out settings that a trial does not have, and lift the pen between trials: a line for each."""
     points = [p for p in zip(trace["x"], trace["y"], trace["text"], strict=True) if p[0] is not None or p[1] is None]
     trace |= {name: [p[i] for p in points] for i, name in enumerate(("x", "y", "text"))} | {"connectgaps": False}
 
 
-def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, Any]]:
+def _notes(i: int, axis: Axis, search: Trials, is_score: bool) -> list[dict[str, Any]]:
     """Return what is written at a parallel axis: its name above, its values below."""
     font = {"size": 12, "color": "--muted"}
     plain: dict[str, Any] = {"showarrow": False, "font": font, "bgcolor": "--surface", "borderpad": 1, "opacity": 0.9}
@@ -231,7 +231,7 @@ def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, 
         chosen = [(axis.position(c) or 0.0, label(c, 40 // min(size, 8))) for c in axis.choices][::step]
     else:
         ends = (axis.low, axis.high)
-        chosen = [(float(j), format_value(found.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
+        chosen = [(float(j), format_value(search.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
         if is_score and is_number(axis.low):
             chosen[0] = (0.0, f"{chosen[0][1]} or worse")
     for at, text in chosen:
@@ -242,23 +242,23 @@ def _notes(i: int, axis: Axis, found: Trials, is_score: bool) -> list[dict[str, 
 
 
 def _points(
-    found: Trials, trials: list[Trial], name: str, place: Any, low: float, high: float, axis: Axis | None = None
+    search: Trials, trials: list[Trial], name: str, place: Any, low: float, high: float, axis: Axis | None = None
 ) -> dict[str, Any]:
     """Return a group of trials as points; those that lie outside of what is drawn stand at the edge, as triangles."""
-    kept = [(at, trial) for trial in trials if (at := place(trial)) is not None]
+    placed = [(at, trial) for trial in trials if (at := place(trial)) is not None]
     colour, _, opacity = LOOK[name]
-    outside = "triangle-up" if found.smaller else "triangle-down"
+    outside = "triangle-up" if search.smaller else "triangle-down"
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [at for at, _ in kept],
-        "y": [min(max(trial["score"], low), high) for _, trial in kept],
-        "text": [_told(found, trial, axis) for _, trial in kept],
+        "x": [at for at, _ in placed],
+        "y": [min(max(trial["score"], low), high) for _, trial in placed],
+        "text": [_hover_text(search, trial, axis) for _, trial in placed],
         "marker": {
             "color": colour,
             "size": 10 if name == "best" else 7,
-            "symbol": ["circle" if low <= trial["score"] <= high else outside for _, trial in kept],
+            "symbol": ["circle" if low <= trial["score"] <= high else outside for _, trial in placed],
             "opacity": max(0.5, opacity),
         },
         "hovertemplate": "%{text}<extra></extra>",
@@ -266,20 +266,20 @@ def _points(
     }
 
 
-def _failed(found: Trials, place: Any, axis: Axis | None = None) -> list[dict[str, Any]]:
+def _failed(search: Trials, place: Any, axis: Axis | None = None) -> list[dict[str, Any]]:
     """Return the trials that have no score, as crosses at the foot of the figure."""
-    kept = [(at, trial) for trial in found.failed if (at := place(trial)) is not None]
-    if not kept:
+    placed = [(at, trial) for trial in search.failed if (at := place(trial)) is not None]
+    if not placed:
         return []
     return [
         {
             "type": "scatter",
             "mode": "markers",
             "name": "diverged",
-            "x": [at for at, _ in kept],
-            "y": [0.025] * len(kept),
+            "x": [at for at, _ in placed],
+            "y": [0.025] * len(placed),
             "yaxis": "y2",
-            "text": [_told(found, trial, axis) for _, trial in kept],
+            "text": [_hover_text(search, trial, axis) for _, trial in placed],
             "marker": {
                 "color": "--bad-fill",
                 "size": 8,
@@ -292,15 +292,15 @@ def _failed(found: Trials, place: Any, axis: Axis | None = None) -> list[dict[st
     ]
 
 
-def _with_failed(found: Trials, made: dict[str, Any]) -> dict[str, Any]:
+def _with_failed(search: Trials, made: dict[str, Any]) -> dict[str, Any]:
     """Return the layout with an axis of their own for trials without a score."""
-    if not found.failed:
+    if not search.failed:
         return made
     return made | {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
 
 
-def _told(found: Trials, trial: Trial, axis: Axis | None) -> str:
-    value = format_value(found.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
+def _hover_text(search: Trials, trial: Trial, axis: Axis | None) -> str:
+    value = format_value(search.metric, trial["score"]) if is_number(trial.get("score")) else str(trial.get("state"))
     at = (
         ""
         if axis is None
@@ -309,11 +309,11 @@ def _told(found: Trials, trial: Trial, axis: Axis | None) -> str:
     return f"trial {trial['number']}: {escape(clean(value))}{at}"
 
 
-def _scores(found: Trials, low: float, high: float) -> dict[str, Any]:
+def _scores(search: Trials, low: float, high: float) -> dict[str, Any]:
     """Return the axis of the score."""
     reach = high - low
     made: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
-    return made | tick_format(found.metric, [low, high])
+    return made | tick_format(search.metric, [low, high])
 
 
 def scale(low: float, high: float, log: bool) -> dict[str, Any]:
@@ -349,10 +349,10 @@ def label(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
-def in_words(found: Trials) -> str:
+def in_words(search: Trials) -> str:
     """Return the search for those who cannot see its figures."""
-    best = found.ranked[0]
-    told = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in found.axes)
-    value = format_value(found.metric, best["score"])
-    name = label_of(found.metric)
-    return f"{name} of {len(found.ranked):,} trials; the best is {value} with {told}."
+    best = search.ranked[0]
+    settings = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in search.axes)
+    value = format_value(search.metric, best["score"])
+    name = label_of(search.metric)
+    return f"{name} of {len(search.ranked):,} trials; the best is {value} with {settings}."

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.report import outcome
-from chainrule.report import population_sections as many
-from chainrule.report import prediction_sections as answers
-from chainrule.report import run_sections as circumstances
+from chainrule.report import outcome, population_sections, prediction_sections, run_sections
 from chainrule.report.components import Page
 from chainrule.report.markup import Html, tag
 
@@ -16,21 +13,21 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (outcome.verdict, ""),
     (outcome.key_figures, "Key figures"),
     (outcome.baselines, "Beside simpler rules"),
-    (many.members, "The networks of all seeds"),
-    (many.folds, "Cross-validation"),
-    (many.search, "The search"),
-    (many.settings, "Score and settings"),
+    (population_sections.members, "The networks of all seeds"),
+    (population_sections.folds, "Cross-validation"),
+    (population_sections.search, "The search"),
+    (population_sections.settings, "Score and settings"),
     (outcome.curves, "Learning curves"),
-    (answers.confusion, "What was taken for what"),
-    (answers.classes, "Class by class"),
-    (answers.calibration, "Are its probabilities true?"),
-    (answers.residuals, "Errors"),
-    (answers.worst, "Worst rows"),
-    (circumstances.columns, "Columns"),
-    (circumstances.network, "Network"),
-    (circumstances.configuration, "Configuration"),
-    (circumstances.timings, "Timings"),
-    (circumstances.environment, "Environment"),
+    (prediction_sections.confusion, "What was taken for what"),
+    (prediction_sections.classes, "Class by class"),
+    (prediction_sections.calibration, "Are its probabilities true?"),
+    (prediction_sections.residuals, "Errors"),
+    (prediction_sections.worst, "Worst rows"),
+    (run_sections.columns, "Columns"),
+    (run_sections.network, "Network"),
+    (run_sections.configuration, "Configuration"),
+    (run_sections.timings, "Timings"),
+    (run_sections.environment, "Environment"),
 )
 
 #: Sections that may break across pages of paper.
@@ -39,7 +36,7 @@ LONG = ("classes", "members", "folds", "search", "settings", "worst", "columns",
 
 def all_sections(page: Page) -> list[tuple[str, str, Html]]:
     """(id, title, HTML) of the sections that have something to show."""
-    found = []
+    sections = []
     for make, title in SECTIONS:
         made = make(page)
         if made is None:
@@ -48,5 +45,5 @@ def all_sections(page: Page) -> list[tuple[str, str, Html]]:
         kind = "verdict" if not title else "long" if name in LONG else None
         label = None if title else "Verdict"
         body = tag("section", tag("h2", title) if title else None, made, id=name, class_=kind, aria_label=label)
-        found.append((name, title, body))
-    return found
+        sections.append((name, title, body))
+    return sections

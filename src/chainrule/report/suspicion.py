@@ -43,7 +43,7 @@ def too_good(facts: Mapping[str, Any]) -> str | None:
 
 
 def look_at(score: str, strongest: Sequence[tuple[str, float]]) -> str:
-    """What to look at where a score is too good.
+    """Say what to look at where a score is too good.
 
     >>> look_at("R² is 0.9980 on 3,295 test rows", [("registered", 0.931), ("hour", 0.41)])
     'R² is 0.9980 on 3,295 test rows, which few honest tables allow. What tells most of the target alone: registered \

@@ -70,7 +70,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """For as long as the run goes on: no other process may write to the folder."""
+        """Lock the folder for as long as the run goes on: no other process may write to it."""
         with locked(self.path):
             self.tidy()
             yield
@@ -170,17 +170,17 @@ def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def create_run_dir(given: Path | None, parent: Path, name: str, *, resume: bool = False) -> Iterator[Path]:
-    """A folder for a new run, made at once so that no other run takes it; removed if nothing was written to it.
+def create_run_dir(requested: Path | None, parent: Path, name: str, *, resume: bool = False) -> Iterator[Path]:
+    """Make a folder for a new run, at once so that no other run takes it; it is removed if nothing was written to it.
 
     Without a given one it is ``parent/NAME-YYYYMMDD-HHMMSS``, with -2, -3, … where that is taken.
     """
-    given = None if given is None else as_path(given)
-    made = given is None or not given.exists()
-    path = given
+    requested = None if requested is None else as_path(requested)
+    made = requested is None or not requested.exists()
+    path = requested
     try:
-        if given is not None:
-            given.mkdir(parents=True, exist_ok=True)
+        if requested is not None:
+            requested.mkdir(parents=True, exist_ok=True)
         else:
             parent.mkdir(parents=True, exist_ok=True)
         start, number = parent / f"{name}-{datetime.now():%Y%m%d-%H%M%S}", 1

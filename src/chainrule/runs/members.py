@@ -75,17 +75,17 @@ class Members:
 
     def values(self, name: str) -> list[float]:
         """Return a metric of each member, at the epoch whose weights it has; NaN where it diverged."""
-        found = [member["scores"].get(name) for member in self.all]
-        return [float(value) if is_number(value) else math.nan for value in found]
+        values = [member["scores"].get(name) for member in self.all]
+        return [float(value) if is_number(value) else math.nan for value in values]
 
     def summary(self, name: str) -> Summary:
         """Mean, deviation and interval of a metric: over the members, or as a cross-validation says it of its folds."""
-        told = self.facts.get("summary", {}).get(name)
-        if told is None:
+        stored = self.facts.get("summary", {}).get(name)
+        if stored is None:
             return summary(self.values(name))
-        low, high = (math.nan if told[side] is None else told[side] for side in ("low", "high"))
-        values = tuple(math.nan if v is None else float(v) for v in told["values"])
-        return Summary(told["mean"], told["std"] or math.nan, low, high, values)
+        low, high = (math.nan if stored[side] is None else stored[side] for side in ("low", "high"))
+        values = tuple(math.nan if v is None else float(v) for v in stored["values"])
+        return Summary(stored["mean"], stored["std"] or math.nan, low, high, values)
 
     def band(self, column: str) -> Band:
         """Return a metric over the epochs that at least half of the members have reached; diverged ones are
@@ -114,24 +114,24 @@ def band(epochs: Sequence[Sequence[Mapping[str, Any]]], column: str) -> Band:
     [2.0, 0.6]
     """
     fewest = max(1, math.ceil(len(epochs) / 2))
-    found = Band([], [], [], [], [])
+    result = Band([], [], [], [], [])
     for i in range(max(map(len, epochs), default=0)):
-        found_here = [member[i].get(column) for member in epochs if i < len(member)]
-        values = [float(value) for value in found_here if value is not None and is_number(value)]
+        here = [member[i].get(column) for member in epochs if i < len(member)]
+        values = [float(value) for value in here if value is not None and is_number(value)]
         if len(values) >= fewest:
-            found.epochs.append(i + 1)
-            found.mean.append(math.fsum(values) / len(values))
-            found.low.append(min(values))
-            found.high.append(max(values))
-            found.members.append(len(values))
-    return found
+            result.epochs.append(i + 1)
+            result.mean.append(math.fsum(values) / len(values))
+            result.low.append(min(values))
+            result.high.append(max(values))
+            result.members.append(len(values))
+    return result
 
 
 def mean_records(epochs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, float]]:
     """Return the records of an average member: the mean of every column, for the epochs that `band` has."""
     columns = [name for name in (epochs[0][0] if epochs and epochs[0] else {}) if name != "epoch"]
     bands = {name: band(epochs, name) for name in columns}
-    length = min((len(found.epochs) for found in bands.values()), default=0)
+    length = min((len(mean.epochs) for mean in bands.values()), default=0)
     return [{"epoch": i + 1, **{name: bands[name].mean[i] for name in columns}} for i in range(length)]
 
 

@@ -116,13 +116,13 @@ class Trials:
     @cached_property
     def groups(self) -> list[tuple[str, list[Mapping[str, Any]]]]:
         """The best trial, the best tenth besides it, the best third besides these, and the others."""
-        found: list[tuple[str, list[Mapping[str, Any]]]] = [("best", self.ranked[:1])]
+        groups: list[tuple[str, list[Mapping[str, Any]]]] = [("best", self.ranked[:1])]
         start = 1
         for name, share in GROUPS:
             stop = max(start, math.ceil(share * len(self.ranked)))
-            found.append((name, self.ranked[start:stop]))
+            groups.append((name, self.ranked[start:stop]))
             start = stop
-        return [(name, trials) for name, trials in found if trials]
+        return [(name, trials) for name, trials in groups if trials]
 
     @property
     def failed(self) -> list[Mapping[str, Any]]:
@@ -130,7 +130,7 @@ class Trials:
         return [trial for trial in self.all if not is_number(trial.get("score"))]
 
     def window(self, trials: list[Mapping[str, Any]]) -> tuple[float, float]:
-        """From where to where the scores are drawn: all of them, but those that lie far away from the better half."""
+        """Return from where to where scores are drawn: all, but those that lie far away from the better half."""
         values = sorted((float(t["score"]) for t in trials if is_number(t.get("score"))), reverse=not self.smaller)
         if not values:
             return 0.0, 1.0
@@ -143,13 +143,13 @@ class Trials:
         return (low, high) if high > low else (low - 0.5 * abs(low or 1.0), high + 0.5 * abs(high or 1.0))
 
 
-def at_the_edge(found: Trials) -> list[str]:
+def at_the_edge(search: Trials) -> list[str]:
     """Ranges whose end the best trials stand at: it may go on getting better beyond."""
-    told = []
-    good = [trial for name, trials in found.groups if name in ("best", "best tenth") for trial in trials]
+    sentences = []
+    good = [trial for name, trials in search.groups if name in ("best", "best tenth") for trial in trials]
     if len(good) < 3:
         return []
-    for axis in found.axes:
+    for axis in search.axes:
         if axis.choices:
             continue
         at = [p for trial in good if (p := axis.position(trial["params"].get(axis.name))) is not None]
@@ -158,10 +158,10 @@ def at_the_edge(found: Trials) -> list[str]:
             ("upper", axis.high, [p > 0.95 for p in at]),
         ):
             if len(at) >= 3 and sum(near) > len(at) / 2:
-                told.append(
+                sentences.append(
                     f"most of the best trials are at the {end} end of {axis.name} ({shown(value)}); widen its range."
                 )
-    return told
+    return sentences
 
 
 def shown(value: Any) -> str:
