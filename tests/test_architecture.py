@@ -327,7 +327,6 @@ WITH_PRIVATE_WORDS = {
     "augment",
     "cli",
     "data",
-    "estimators",
     "export",
     "experiments",
 }

@@ -27,8 +27,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextlib.contextmanager
-def told_warnings() -> Iterator[None]:
-    """Tell what the library warns of as a message, each text once; where it arose says nothing to those who type."""
+def warnings_as_messages() -> Iterator[None]:
+    """Show what the library warns of as a message, each text once; where it arose says nothing to those who type."""
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
@@ -65,7 +65,7 @@ class Commands(click.Group):
     def invoke(self, ctx: Any) -> Any:
         try:
             check_words(ctx.meta["words"])
-            with signals.handled(), told_warnings():
+            with signals.handled(), warnings_as_messages():
                 return super().invoke(ctx)
         except (KeyboardInterrupt, signals.Terminated) as error:
             raise interrupted(error) from None

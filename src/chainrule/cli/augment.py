@@ -14,7 +14,7 @@ from chainrule.files import check_not_read
 
 
 def augment(
-    name: str, spelling: str, *, out: Path, rows: int, versions: int, seed: int, data_dir: str | Path | None
+    name: str, augmentation: str, *, out: Path, rows: int, versions: int, seed: int, data_dir: str | Path | None
 ) -> None:
     """Write the picture and say where it is."""
     situation = Situation(name)
@@ -27,5 +27,5 @@ def augment(
         )
     show_log()
     data = load(name, data_dir, download=True)
-    preview(data.x, spelling, rows=rows, versions=versions, seed=seed, path=out)
-    print_message(f"Each row of {out} is an image of {data.name} and {versions} versions of it after {spelling}.")
+    preview(data.x, augmentation, rows=rows, versions=versions, seed=seed, path=out)
+    print_message(f"Each row of {out} is an image of {data.name} and {versions} versions of it after {augmentation}.")

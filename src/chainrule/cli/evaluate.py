@@ -14,11 +14,13 @@ from chainrule.experiments.usage import Situation, check_used
 from chainrule.runs.folder import to_json
 
 
-def evaluate(run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None, **spelling: Any) -> None:
+def evaluate(
+    run: str, data: str, *, as_json: bool, data_dir: Path | None, target: str | None, **csv_options: Any
+) -> None:
     """Evaluate the test part of the data (or all of it) and print what was found."""
     trained = find_model(run)
-    check_used(Situation(data), {"target": target, "data_dir": data_dir, **spelling})
-    evaluation = evaluate_trained(trained, data, target=target, listener=Printer(), data_dir=data_dir, **spelling)
+    check_used(Situation(data), {"target": target, "data_dir": data_dir, **csv_options})
+    evaluation = evaluate_trained(trained, data, target=target, listener=Printer(), data_dir=data_dir, **csv_options)
     print_result(as_plain_json(run, data, evaluation) if as_json else evaluation.summary())
 
 

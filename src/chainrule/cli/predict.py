@@ -22,18 +22,18 @@ from chainrule.files import atomic_open, check_not_read
 
 
 def predict(
-    run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None, **spelling: str | None
+    run: str, data: str, *, out: Path | None, probabilities: bool, data_dir: Path | None, **csv_options: str | None
 ) -> None:
     """Write index, prediction and, if wanted, what the network gave for each class."""
     trained, listener = find_model(run), Printer()
     situation = Situation(data, task=trained.model.target.task)
-    check_used(situation, {"data_dir": data_dir, "predict.probabilities": probabilities, **spelling})
+    check_used(situation, {"data_dir": data_dir, "predict.probabilities": probabilities, **csv_options})
     if out is not None:
         check_not_read(out, path_of(data), *files_of_run(run))
     if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".txt", ""):
         raise FileError(f"Predictions are written as .csv or .parquet, not as {out.suffix!r}: --out predictions.csv")
     predictor = Predictor(trained.model, probabilities)
-    blocks = map(predictor, blocks_to_predict(trained, data, data_dir, listener=listener, **spelling))
+    blocks = map(predictor, blocks_to_predict(trained, data, data_dir, listener=listener, **csv_options))
     if out is not None and out.suffix.lower() == ".parquet":
         rows = write_parquet(out, blocks)
     elif out is not None:

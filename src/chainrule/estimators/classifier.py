@@ -169,14 +169,14 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
             )
         return column_or_1d(y, warn=True)
 
-    def _all_classes(self, labels: np.ndarray, given: Sequence[Any] | None, first: bool) -> np.ndarray:
+    def _all_classes(self, labels: np.ndarray, named: Sequence[Any] | None, first: bool) -> np.ndarray:
         """Return the classes of all calls of `partial_fit`."""
-        if first and given is None:
+        if first and named is None:
             if labels.ndim > 1:
                 return np.arange(labels.shape[1])
             raise DataError("The first call of partial_fit needs classes=, all labels that there will be.")
-        classes: np.ndarray = self.classes_ if given is None else np.unique(given)
-        if not first and given is not None and not np.array_equal(classes, self.classes_):
+        classes: np.ndarray = self.classes_ if named is None else np.unique(named)
+        if not first and named is not None and not np.array_equal(classes, self.classes_):
             raise DataError(f"classes is {classes.tolist()}, and in the first call it was {self.classes_.tolist()}.")
         return classes
 

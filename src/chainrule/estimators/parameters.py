@@ -38,16 +38,16 @@ class Parameters(BaseEstimator):  # type: ignore[misc]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; with ``deep`` those of recipes, too."""
-        found: dict[str, Any] = super().get_params(deep=deep)
+        params: dict[str, Any] = super().get_params(deep=deep)
         if deep:
-            for name, value in list(found.items()):
-                found.update(_inside(name, value))
-        return found
+            for name, value in list(params.items()):
+                params.update(_inside(name, value))
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also inside recipes: ``optimizer__lr=0.01``."""
-        own = self._get_param_names()
-        inner = {name: params.pop(name) for name in list(params) if name.partition("__")[0] in own and "__" in name}
+        names = self._get_param_names()
+        inner = {name: params.pop(name) for name in list(params) if name.partition("__")[0] in names and "__" in name}
         super().set_params(**params)
         for name, value in inner.items():
             head, _, rest = name.partition("__")
@@ -67,7 +67,7 @@ class Parameters(BaseEstimator):  # type: ignore[misc]
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The settings of a recipe (and of recipes in it) with their full names."""
+    """Yield the settings of a recipe, and of recipes in it, with their full names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             inner = f"{name}__{field.name}"

@@ -129,7 +129,7 @@ def share_for_validation(settings: ExperimentSettings, rows: int, tested: bool) 
     return VALIDATION if use_of_validation(settings, rows, tested) is not None else 0.0
 
 
-def complete(given: ExperimentSettings, data: Dataset) -> ExperimentSettings:
+def complete(requested: ExperimentSettings, data: Dataset) -> ExperimentSettings:
     """Return the settings with every gap filled, by the preset and by the data.
 
     >>> import chainrule as cr
@@ -139,30 +139,34 @@ def complete(given: ExperimentSettings, data: Dataset) -> ExperimentSettings:
     >>> settings.preset, settings.hidden, settings.loss, settings.lr, settings.batch_size
     ('table', (128, 64), 'cross_entropy', 0.002, 32)
     """
-    preset = _choose(data) if given.preset == "auto" else given.preset
-    test = given.test
+    preset = _choose(data) if requested.preset == "auto" else requested.preset
+    test = requested.test
     if test is None:
-        test = 0.2 if data.x_test is None and normalize_name(given.data) in BUNDLED else 0.0
+        test = 0.2 if data.x_test is None and normalize_name(requested.data) in BUNDLED else 0.0
     tested, rows = data.x_test is not None or test > 0, len(data.x) * (1 - (test if data.x_test is None else 0))
-    share = share_for_validation(given, round(rows), tested)
-    if given.validation is None and (data.validation is not None or data.preparation is not None):  # these are split
+    share = share_for_validation(requested, round(rows), tested)
+    if requested.validation is None and (
+        data.validation is not None or data.preparation is not None
+    ):  # these are split
         share = 0.0 if data.validation is None else VALIDATION
-    given = dataclasses.replace(given, validation=share)
+    requested = dataclasses.replace(requested, validation=share)
     rules: dict[str, Any] = {"batch_size": _batch_size(len(data.x))} | _ALL
-    if given.net is not None:  # it says what a preset would say about the network
+    if requested.net is not None:  # it says what a preset would say about the network
         rules = {k: v for k, v in rules.items() if k not in _OF_THE_NETWORK} | {"loss": "auto"}
     else:
         _check_fits(preset, data)
         rules |= {"preset": preset, "output": _output(data)} | PRESETS[preset]
         if preset == "table":
-            rules |= _for_table(len(data.x), given.batch_size or max(32, rules["batch_size"]), bool(given.validation))
-        if given.optimizer not in (None, rules["optimizer"]):  # what is right for one is wrong for another
+            rules |= _for_table(
+                len(data.x), requested.batch_size or max(32, rules["batch_size"]), bool(requested.validation)
+            )
+        if requested.optimizer not in (None, rules["optimizer"]):  # what is right for one is wrong for another
             rules = {k: v for k, v in rules.items() if k not in ("lr", "weight_decay")}
     if data.preparation is not None:  # a table's columns are scaled one by one
         rules["normalize"] = True
     rules["test"] = test
-    chosen = {k: v for k, v in vars(given).items() if v is not None and (k, v) != ("preset", "auto")}
-    settings = dataclasses.replace(given, **(rules | chosen))
+    chosen = {k: v for k, v in vars(requested).items() if v is not None and (k, v) != ("preset", "auto")}
+    settings = dataclasses.replace(requested, **(rules | chosen))
     if data.task != "regression" or settings.output != "linear":
         settings = dataclasses.replace(settings, normalize_target=False)
     if settings.loss is None:
@@ -170,7 +174,7 @@ def complete(given: ExperimentSettings, data: Dataset) -> ExperimentSettings:
         losses.check_pair(activation, data.task, _units(settings, data))
         fitting = losses.auto(activation, data.task)
         settings = dataclasses.replace(settings, loss=fitting.name)
-    return settings if settings.lr is not None else dataclasses.replace(settings, lr=_rate(given, settings))
+    return settings if settings.lr is not None else dataclasses.replace(settings, lr=_rate(requested, settings))
 
 
 def network(settings: ExperimentSettings, data: Dataset) -> Layer:
@@ -186,22 +190,22 @@ def network(settings: ExperimentSettings, data: Dataset) -> Layer:
     if settings.net is not None:
         return Layer.from_dict(dict(settings.net))
     size = 5 if min(data.x.shape[1:3], default=0) >= 20 else 3
-    words: dict[str, Any] = {"init": settings.init}
+    kwargs: dict[str, Any] = {"init": settings.init}
     parts: list[Layer] = []
     if settings.preset == "cnn":
         for filters in (16, 32):
-            parts += [layers.Conv2D(filters, size, settings.activation, **words), layers.MaxPool2D(2)]
+            parts += [layers.Conv2D(filters, size, settings.activation, **kwargs), layers.MaxPool2D(2)]
     if data.x.ndim > 2:
         parts.append(layers.Flatten())
     if embedded := getattr(data.preparation, "embedded", ()):
         parts.append(layers.Embedding(tuple(count for _, count in embedded)))
     if settings.preset == "nielsen":
-        words["bias_init"] = "normal"
+        kwargs["bias_init"] = "normal"
     for units in settings.hidden or ():
-        parts.append(layers.Dense(units, settings.activation, **words))
+        parts.append(layers.Dense(units, settings.activation, **kwargs))
         if settings.dropout:
             parts.append(layers.Dropout(settings.dropout))
-    return layers.Sequential(*parts, layers.Dense(_units(settings, data), settings.output, **words))
+    return layers.Sequential(*parts, layers.Dense(_units(settings, data), settings.output, **kwargs))
 
 
 def optimizer(settings: ExperimentSettings) -> Optimizer:
@@ -328,9 +332,9 @@ def _batch_size(rows: int) -> int:
     return min(128, max(16, 2 ** ((rows // 100).bit_length() - 1)))
 
 
-def _rate(given: ExperimentSettings, settings: ExperimentSettings) -> float | None:
+def _rate(requested: ExperimentSettings, settings: ExperimentSettings) -> float | None:
     """Return the learning rate: the preset's, if the optimizer is the preset's too, or the optimizer's default."""
-    if settings.preset == "nielsen" and given.optimizer in (None, "sgd"):
+    if settings.preset == "nielsen" and requested.optimizer in (None, "sgd"):
         return 0.5 if settings.loss == "binary_cross_entropy" else 3.0
     rate = optimizer(dataclasses.replace(settings, schedule="constant")).lr
     return rate if isinstance(rate, int | float) else None
@@ -345,11 +349,11 @@ def _units(settings: ExperimentSettings, data: Dataset) -> int:
     return 1 if k == 2 and settings.output == "sigmoid" and settings.preset != "nielsen" else k
 
 
-def _table(given: str | Mapping[str, Any]) -> dict[str, Any]:
+def _table(recipe: str | Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file may hold for a recipe: its name, or a table with its settings."""
-    if not isinstance(given, str) and "type" not in given:
-        raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(given)}.')
-    return {"type": normalize_name(given)} if isinstance(given, str) else dict(given)
+    if not isinstance(recipe, str) and "type" not in recipe:
+        raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(recipe)}.')
+    return {"type": normalize_name(recipe)} if isinstance(recipe, str) else dict(recipe)
 
 
 def normalize_name(name: str | None) -> str:

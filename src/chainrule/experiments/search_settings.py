@@ -105,14 +105,14 @@ def write_search(folder: Path, settings: ExperimentSettings, wanted: SearchSetti
 
 
 def read_search(
-    folder: Path, given: Mapping[str, Any], asked: Mapping[str, Any], config: Path | None, out: Out
+    folder: Path, changes: Mapping[str, Any], search_changes: Mapping[str, Any], config: Path | None, out: Out
 ) -> tuple[ExperimentSettings, SearchSettings]:
     """Return the settings of a search that is gone on with, and what it was asked for."""
     if config is not None or out not in (None, True):
         raise SettingError(
             "--resume goes on in a search's own folder with its own settings: leave out --config and --out."
         )
-    for name in (*given, *asked):
+    for name in (*changes, *search_changes):
         if name not in WITH_RESUME:
             raise SettingError(
                 f"--resume takes what the search was asked for; --{name.replace('_', '-')} would make another of it."
@@ -123,8 +123,8 @@ def read_search(
             f"{folder} holds no search: it has no {SEARCH_CONFIG}. "
             f"To begin one there: chainrule search … --out {folder}"
         )
-    settings = ExperimentSettings(**(read_settings(path, leave_out=("search",)) | dict(given)))
-    about = _read_table(path) | dict(asked)
+    settings = ExperimentSettings(**(read_settings(path, leave_out=("search",)) | dict(changes)))
+    about = _read_table(path) | dict(search_changes)
     about["study"] = _address(path, about.get("study"))
     return settings, SearchSettings(**about)
 
