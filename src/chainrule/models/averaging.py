@@ -171,7 +171,7 @@ def _fingerprint(model: Model) -> str | None:
 def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | None]]:
     """Return how the ensemble standardizes its inputs, and what brings each member what it was trained on.
 
-    With u = (x − mean) / std of the ensemble, a member's own (x − mᵢ) / dᵢ is u · deviation / dᵢ +
+    With u = (x − mean) / std of the ensemble, a member's own (x − mᵢ) / dᵢ is u · std / dᵢ +
     (mean − mᵢ) / dᵢ.
     """
     scales = [model.standardizer for model in members]
@@ -182,14 +182,14 @@ def _inputs(members: Sequence[Model]) -> tuple[Standardizer | None, list[Part | 
         return known[0], [None] * len(members)
     features = len(known[0].mean)
     means = np.array([np.zeros(features) if scale is None else scale.mean for scale in scales], np.float64)
-    deviations = np.array([np.ones(features) if scale is None else scale.std for scale in scales], np.float64)
+    stds = np.array([np.ones(features) if scale is None else scale.std for scale in scales], np.float64)
     kind = np.result_type(*(scale.mean.dtype for scale in known))
     has_scale = [
         scale is not None for scale in scales
     ]  # a member without one has no say: it may take numbers of any size
-    shared = Standardizer(means[has_scale].mean(axis=0).astype(kind), deviations[has_scale].mean(axis=0).astype(kind))
+    shared = Standardizer(means[has_scale].mean(axis=0).astype(kind), stds[has_scale].mean(axis=0).astype(kind))
     mean, std = shared.mean.astype(np.float64), shared.std.astype(np.float64)
-    pairs = zip(means, deviations, strict=True)
+    pairs = zip(means, stds, strict=True)
     return shared, [_rescaled(std / width, (mean - at) / width) for at, width in pairs]
 
 
@@ -207,18 +207,17 @@ def _equal(one: Standardizer, other: Standardizer) -> bool:
 def _outputs(members: Sequence[Model]) -> tuple[Target, list[Part | None]]:
     """Return what the ensemble's outputs mean, and what brings each member's to the ensemble's standardized target.
 
-    A member's value aᵢ · dᵢ + mᵢ is, standardized by the ensemble's numbers, aᵢ · dᵢ / deviation + (mᵢ − mean) /
-    deviation.
+    A member's value aᵢ · dᵢ + mᵢ is, standardized by the ensemble's numbers, aᵢ · dᵢ / std + (mᵢ − mean) / std.
     """
     targets = [model.target for model in members]
     first = targets[0]
     if all((target.mean, target.std) == (first.mean, first.std) for target in targets):
         return first, [None] * len(members)
     means = np.array([target.mean or np.zeros(first.outputs) for target in targets])
-    deviations = np.array([target.std or np.ones(first.outputs) for target in targets])
-    mean, std = means.mean(axis=0), deviations.mean(axis=0)
+    stds = np.array([target.std or np.ones(first.outputs) for target in targets])
+    mean, std = means.mean(axis=0), stds.mean(axis=0)
     shared = dataclasses.replace(first, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
-    pairs = zip(means, deviations, strict=True)
+    pairs = zip(means, stds, strict=True)
     return shared, [_rescaled(width / std, (at - mean) / std) for at, width in pairs]
 
 

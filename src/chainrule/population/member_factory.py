@@ -22,7 +22,7 @@ from chainrule.settings import plain
 from chainrule.tables.table import Table
 from chainrule.training.memory import check_room
 from chainrule.training.prepare import Prepared
-from chainrule.training.prepared_run import PreparedRun, job, streams
+from chainrule.training.prepared_run import PreparedRun, prepare_run, streams
 from chainrule.training.run_data import RunData, run_data
 from chainrule.training.settings_paths import ROOTS, root_of, with_setting
 
@@ -123,7 +123,7 @@ class MemberFactory:
             settings.precision,
             id(net) if isinstance(net, Model) else (repr(last), getattr(net, "codes", None)),
         )
-        prepared_run = job(net, data, settings, self._prepared.get(key))
+        prepared_run = prepare_run(net, data, settings, self._prepared.get(key))
         if streams(prepared_run):
             raise DataError(
                 "A population is trained on data in memory; this is read from a file while it is used. Train its "

@@ -26,7 +26,7 @@ from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
-from chainrule.training.prepared_run import describe, job, streams
+from chainrule.training.prepared_run import describe, prepare_run, streams
 from chainrule.training.run import Run
 from chainrule.training.run_data import RunData, pair_of, run_data
 from chainrule.training.streaming import StreamingLoader
@@ -72,18 +72,23 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     if isinstance(data, Table) and not settings.normalize:
         data = data.unscaled()
     arranged = run_data(net, data, settings.validation, settings.seed)
-    todo = job(net, arranged, settings)
+    prepared_run = prepare_run(net, arranged, settings)
     if resume and engine == "auto":
         engine = distributed.from_first(lambda: checkpoint.engine(Path(out or ""))) or engine
-    model, recipe, prepared, n = todo.model, todo.recipe, todo.prepared, len(todo.prepared.train.x)
+    model, recipe, prepared, n = (
+        prepared_run.model,
+        prepared_run.recipe,
+        prepared_run.prepared,
+        len(prepared_run.prepared.train.x),
+    )
     if settings.probe_every is not None:
-        todo.state.settings["run"]["probe_every"] = settings.probe_every
+        prepared_run.state.settings["run"]["probe_every"] = settings.probe_every
     if devices is None and distributed.rank_and_size()[1] > 1:
         devices = "all"
-    steps = todo.epochs * todo.steps_per_epoch
-    chosen = engine_for(model, recipe, engine, devices, steps=steps, batch_size=min(todo.batch_size, n))
+    steps = prepared_run.epochs * prepared_run.steps_per_epoch
+    chosen = engine_for(model, recipe, engine, devices, steps=steps, batch_size=min(prepared_run.batch_size, n))
 
-    check_split(min(todo.batch_size, n), chosen.shards)
+    check_split(min(prepared_run.batch_size, n), chosen.shards)
     described: Mapping[str, Any] = {}
 
     def make_folder() -> RunFolder | None:
@@ -91,7 +96,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         if out is None:
             return None
         # Described first: a network or loss made of functions cannot be written down.
-        described = settings.config or describe(todo, engine, devices)
+        described = settings.config or describe(prepared_run, engine, devices)
         folder = RunFolder(out, resume=resume)
         picture = folder.path / PREVIEW
         if recipe.augment is not None and len(model.input_shape) == 3 and not picture.exists():
@@ -109,16 +114,16 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     loader: type[StreamingLoader | HostLoader | InMemoryLoader] = (
         HostLoader if distributed.rank_and_size()[1] > 1 else InMemoryLoader
     )
-    if streams(todo):
+    if streams(prepared_run):
         loader = StreamingLoader
     loop = Loop(
         model,
         recipe,
         prepared,
         chosen,
-        loader(prepared.train, todo.batch_size, todo.order, chosen),
-        todo.epochs,
-        stopping=todo.stopping,
+        loader(prepared.train, prepared_run.batch_size, prepared_run.order, chosen),
+        prepared_run.epochs,
+        stopping=prepared_run.stopping,
         callbacks=settings.callbacks,  # type: ignore[arg-type]  # a tuple by now
         call_every=settings.call_every,
         record_steps=settings.record_steps,
@@ -133,7 +138,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     if progress:
         print_notes(prepared.notes)
     with distributed.losing_a_peer():
-        return loop.run(todo.state, resume, progress, described)
+        return loop.run(prepared_run.state, resume, progress, described)
 
 
 def _identity(data: RunData, sample_weight: Any) -> dict[str, str]:

@@ -61,8 +61,8 @@ class PreparedRun:
         return -(-len(self.prepared.train.x) // self.batch_size)
 
 
-def job(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared | None = None) -> PreparedRun:
-    """Return a run of these settings. ``prepared`` is that of another job, where it is the same."""
+def prepare_run(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared | None = None) -> PreparedRun:
+    """Return a run of these settings. ``prepared`` is that of another run, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
     _check_codes(net, data.inputs.preparation)
@@ -138,12 +138,12 @@ def _check_codes(net: Any, preparation: Any) -> None:
         )
 
 
-def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[str, Any]:
+def describe(run: PreparedRun, engine: str, devices: str | int | None) -> dict[str, Any]:
     """Return the settings of a run as plain values, for ``config.toml``; data is named only.
 
     Raises `SettingError` for a network or loss made of functions, which cannot be written down.
     """
-    recipe, stopping, settings = job.recipe, job.stopping, job.settings
+    recipe, stopping, settings = run.recipe, run.stopping, run.settings
     weights = settings.class_weight
     return values_of(TrainingSettings, settings) | {
         "validation": settings.validation if isinstance(settings.validation, float | int) else None,
@@ -152,8 +152,8 @@ def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[s
         "l2": recipe.l2,
         "engine": engine,
         "devices": devices,
-        "precision": recipe.compute or job.model.precision,
-        "net": job.model.net.to_dict(),
+        "precision": recipe.compute or run.model.precision,
+        "net": run.model.net.to_dict(),
         "loss": recipe.loss.to_dict(),
         "optimizer": recipe.optimizer.to_dict(),
         "early_stopping": vars(stopping) if stopping is not None else None,
@@ -165,9 +165,9 @@ def describe(job: PreparedRun, engine: str, devices: str | int | None) -> dict[s
     }
 
 
-def streams(job: PreparedRun) -> bool:
+def streams(run: PreparedRun) -> bool:
     """Return whether the training data is read from a file while it is used."""
-    return isinstance(job.prepared.train.x, Rows)
+    return isinstance(run.prepared.train.x, Rows)
 
 
 def _model(net: Any, input_shape: tuple[int, ...], seed: int, precision: str) -> Model:
