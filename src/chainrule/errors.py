@@ -73,10 +73,13 @@ class UnsavedError(FileError):
     ----------
     run : object
         The run, which is not lost: ``run.model.save(path)`` writes its model elsewhere.
+    message, to_go_on : str
+        What happened, and how to go on; the error says both.
     """
 
-    def __init__(self, message: str, *, run: object = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, to_go_on: str = "", *, run: object = None) -> None:
+        super().__init__(f"{message} {to_go_on}".strip())
+        self.message, self.to_go_on = message, to_go_on
         self.run = run
 
 

@@ -13,18 +13,27 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C has ended a training run, after it was saved if it has a folder. The message says how to go on."""
+    """Ctrl-C has ended a training run, after it was saved if it has a folder: what is kept, and how to go on."""
+
+    def __init__(self, message: str = "", to_go_on: str = "") -> None:
+        super().__init__(f"{message} {to_go_on}".strip())
+        self.message, self.to_go_on = message, to_go_on
 
 
 class Terminated(SystemExit):
     """SIGTERM has ended a training run, after it was saved if it has a folder; the exit code is 128 + 15."""
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", to_go_on: str = "") -> None:
         super().__init__(TERMINATED)
-        self.message = message
+        self.message, self.to_go_on = message, to_go_on
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message} {self.to_go_on}".strip()
+
+
+def with_message(error: BaseException, message: str, to_go_on: str) -> BaseException:
+    """Return what ended a run, Ctrl-C or SIGTERM, with another message."""
+    return (Terminated if isinstance(error, Terminated) else Interrupted)(message, to_go_on)
 
 
 #: Signals, and the handlers of Python in whose place ours stands: a user's own handler is left alone.

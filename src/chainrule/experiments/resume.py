@@ -15,7 +15,7 @@ from chainrule.files import as_path
 from chainrule.runs.files import CONFIG, MEMBERS, METRICS, MODEL, OUTCOME, SEARCH_CONFIG
 from chainrule.runs.folder import begun
 from chainrule.runs.members import read_members
-from chainrule.signals import Terminated
+from chainrule.signals import Terminated, with_message
 from chainrule.training import checkpoint
 from chainrule.training.record import read_folder
 
@@ -103,20 +103,20 @@ def going_on(folder: Path, listener: Listener) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Terminated) as error:
-        raise type(error)(_interrupted(folder, str(error), to_go_on)) from None
+        raise with_message(error, *_interrupted(folder, error, to_go_on)) from None
     except UnsavedError as error:
-        raise UnsavedError(f"{str(error).partition(' To go on: ')[0]} {to_go_on}", run=error.run) from None
+        raise UnsavedError(error.message, to_go_on, run=error.run) from None
 
 
-def _interrupted(folder: Path, text: str, to_go_on: str) -> str:
+def _interrupted(folder: Path, error: BaseException, to_go_on: str) -> tuple[str, str]:
     """Return what a folder has after an interruption, and how to go on."""
     if not (begun(folder) / CONFIG).exists():
-        return "Interrupted before anything was saved. Start again with the same command."
-    if "networks are kept" in text:
-        return f"{text.partition(' To go on: ')[0]} {to_go_on}"
+        return "Interrupted before anything was saved.", "Start again with the same command."
+    if getattr(error, "to_go_on", ""):  # of several networks: it says up to where they are kept
+        return error.message, to_go_on  # type: ignore[attr-defined]
     files = checkpoint.files(folder)
     saved = f"the run up to step {files[0][0]:,}" if files else "what is done"
-    return f"Interrupted. {folder} keeps {saved}. {to_go_on}"
+    return f"Interrupted. {folder} keeps {saved}.", to_go_on
 
 
 @contextlib.contextmanager

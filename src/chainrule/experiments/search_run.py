@@ -32,7 +32,7 @@ from chainrule.outcome import Outcome
 from chainrule.runs.files import CONFIG, ENVIRONMENT, JOURNAL, LEADERBOARD, MODEL, SEARCH_CONFIG
 from chainrule.runs.folder import RunFolder, write_config
 from chainrule.runs.trials import Trials, at_the_edge, write_trials
-from chainrule.signals import Terminated
+from chainrule.signals import Terminated, with_message
 from chainrule.tuning import SearchProgress, SearchResult, Stage, search
 from chainrule.tuning.stages import plan as plan_stages
 
@@ -177,11 +177,10 @@ def _resumable(folder: Path, listener: Listener) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, Terminated) as error:
         if not (folder / SEARCH_CONFIG).exists():
-            raise type(error)("Interrupted before anything was trained.") from None
-        text = str(error).partition(" The same call")[0] or "Interrupted."
-        raise type(error)(f"{text} {to_go_on}") from None
+            raise with_message(error, "Interrupted before anything was trained.", "") from None
+        raise with_message(error, getattr(error, "message", "") or "Interrupted.", to_go_on) from None
     except UnsavedError as error:
-        raise UnsavedError(f"{error} {to_go_on}", run=error.run) from None
+        raise UnsavedError(error.message, to_go_on, run=error.run) from None
 
 
 def _search(

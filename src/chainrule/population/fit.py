@@ -17,7 +17,7 @@ from chainrule.population.trainer import PopulationTrainer
 from chainrule.run_settings import PopulationSettings, TrainerSettings
 from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, write_result
-from chainrule.signals import Terminated
+from chainrule.signals import Terminated, with_message
 from chainrule.training.prepared_run import describe
 
 
@@ -130,7 +130,7 @@ def train_with_checkpoints(
         try:
             checkpointer.finish()
         except FileError as error:
-            message = f"The population has been trained, but could not be saved. {error} To go on: {to_go_on}"
-            raise UnsavedError(message, run=Population(members)) from None
+            message = f"The population has been trained, but could not be saved. {error}"
+            raise UnsavedError(message, f"To go on: {to_go_on}", run=Population(members)) from None
     except (KeyboardInterrupt, Terminated) as error:
-        raise type(error)(f"Interrupted. {checkpointer.progress}. To go on: {to_go_on}") from None
+        raise with_message(error, f"Interrupted. {checkpointer.progress}.", f"To go on: {to_go_on}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.errors import FileError, NothingLeftError, SettingError
 from chainrule.population import Member
-from chainrule.signals import Interrupted, Terminated
+from chainrule.signals import Terminated, with_message
 from chainrule.training.run import Run
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.ranking import all_diverged, rank, read_trial, state_of
@@ -78,8 +78,8 @@ class SearchRunner:
         except (KeyboardInterrupt, Terminated) as error:
             finished = len(store.ranked())
             hint = "The same call goes on." if stored else 'With study="search.journal" they would be kept.'
-            ended = Terminated if isinstance(error, Terminated) else Interrupted
-            raise ended(f"Interrupted: {finished} of {store.total} trials are finished. {hint}") from None
+            message = f"Interrupted: {finished} of {store.total} trials are finished."
+            raise with_message(error, message, hint) from None
         except (OSError, StorageInternalError) as error:
             if not stored:
                 raise
