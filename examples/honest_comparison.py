@@ -27,10 +27,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     digits = cr.data.load("digits")
     data = (digits.x.reshape(len(digits.x), -1), digits.y)
     common = {"seeds": seeds, "validation": 0.3, "batch_size": 32, "progress": False}
-    found = {}
+    comparisons = {}
 
     print("Slow learning: sigmoids that start saturated, with weights from N(0, 1)")
-    found["slow"] = cr.compare(
+    comparisons["slow"] = cr.compare(
         {"quadratic cost": {"loss": "quadratic"}, "cross-entropy": {"loss": "binary_cross_entropy"}},
         cr.mlp([64, 20, 10], hidden="sigmoid", output="sigmoid", init=Normal(1.0)),
         data,
@@ -38,11 +38,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         epochs=5,
         **common,
     )
-    print(f"{found['slow']}\n")
+    print(f"{comparisons['slow']}\n")
 
     print("How weights start: four hidden layers of ReLU")
     starts = {"N(0, 0.01²)": Normal(0.01), "Glorot": "glorot_normal", "He": "he_normal"}
-    found["starts"] = cr.compare(
+    comparisons["starts"] = cr.compare(
         {name: cr.mlp([64, 30, 30, 30, 30, 10], init=init) for name, init in starts.items()},
         cr.mlp([64, 30, 30, 30, 30, 10]),
         data,
@@ -50,18 +50,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         epochs=10,
         **common,
     )
-    print(f"{found['starts']}\n")
+    print(f"{comparisons['starts']}\n")
 
     print("Optimizers, at one rate each")
-    found["optimizers"] = cr.compare(
+    comparisons["optimizers"] = cr.compare(
         {"SGD": cr.SGD(0.3), "momentum": cr.SGD(0.03, momentum=0.9), "Adam": cr.Adam(0.003)},
         cr.mlp([64, 30, 10], hidden="sigmoid"),
         data,
         epochs=5,
         **common,
     )
-    print(found["optimizers"])
-    return found
+    print(comparisons["optimizers"])
+    return comparisons
 
 
 if __name__ == "__main__":

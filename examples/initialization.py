@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     digits = cr.data.load("digits")
     x = digits.x.reshape(len(digits.x), -1)
     x = cr.data.Standardizer.fit(x)(x)
-    found: dict[Any, Any] = {}
+    figures: dict[Any, Any] = {}
 
     print("Equal weights, after 3 epochs: distinct neurons in each layer of 64-20-20-10")
     for words, init in (("all 0", "zeros"), ("all 0.1", inits.Constant(0.1)), ("He", "he_normal")):
@@ -60,9 +60,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             precision="float64",  # so that rounding does not make equal neurons differ
             progress=False,
         )
-        found[words] = [distinct(p["weight"]) for p in run.model.params.values()]
-        found[words, "accuracy"] = run.history["accuracy"][-1]
-        print(f"  {words:8}  {found[words]}   accuracy {found[words, 'accuracy']:.1%}")
+        figures[words] = [distinct(p["weight"]) for p in run.model.params.values()]
+        figures[words, "accuracy"] = run.history["accuracy"][-1]
+        print(f"  {words:8}  {figures[words]}   accuracy {figures[words, 'accuracy']:.1%}")
 
     for hidden in ("tanh", "relu"):
         for words, init in STARTS.items():
@@ -82,8 +82,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                     f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}"
                     f"   {size}   {delta.std():8.2g}"
                 )
-            found[hidden, words] = stds
-    return found
+            figures[hidden, words] = stds
+    return figures
 
 
 if __name__ == "__main__":

@@ -63,18 +63,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     quick = parser.parse_args(argv).quick
     steps, rates = (100, RATES[:4]) if quick else (300, RATES)
 
-    found: dict[str, dict[str, int | None]] = {}
+    arrivals: dict[str, dict[str, int | None]] = {}
     for surface, (f, start) in SURFACES.items():
         print(f"{surface}: {f.__doc__}\n  From {start}, {steps} steps:")
         print("  optimizer       best η   arrives at step   end")
-        found[surface] = {}
+        arrivals[surface] = {}
         for name, optimizer in OPTIMIZERS.items():
             paths = {rate: walk(f, start, replace(optimizer, lr=rate), steps) for rate in rates}
             ends = {rate: np.nan_to_num(path.values[-1], nan=np.inf) for rate, path in paths.items()}
             # The earliest arrival; if none arrives, the lowest end.
             best = min(rates, key=lambda r: (arrival(paths[r]) or steps + 1, ends[r]))
-            found[surface][name] = arrival(paths[best])
-            words = "does not" if found[surface][name] is None else found[surface][name]
+            arrivals[surface][name] = arrival(paths[best])
+            words = "does not" if arrivals[surface][name] is None else arrivals[surface][name]
             x, y = paths[best].end["weight"]
             print(f"  {name:14}  {best:<6}   {words:>15}   ({x:.3f}, {y:.3f})")
         print()
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         ]
         apart[words] = float(np.abs(ends[0] - ends[1]).max())
         print(f"  {words}: the paths are at most {apart[words]:.2g} apart")
-    return {"steps": found, "apart": apart}
+    return {"steps": arrivals, "apart": apart}
 
 
 if __name__ == "__main__":

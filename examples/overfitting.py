@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
         del variants["L2, λ = 1"], variants["all three"]
     print(f"{x.shape[1]}-100-10, Adam, η = 0.003, at most {epochs} epochs; validation on {held_out:,} other images\n")
     print("images   against overfitting   epochs   training   validation      gap   validation cost")
-    found = {}
+    results = {}
     for n in (few, many):
         for words, (network, settings) in variants.items():
             run = cr.fit(
@@ -72,13 +72,13 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
                 **settings,
             )
             seen, new = run.evaluate(x[:n], y[:n]), run.evaluate(xv, yv)
-            found[n, words] = {"training": seen["accuracy"], "validation": new["accuracy"], "cost": new["loss"]}
+            results[n, words] = {"training": seen["accuracy"], "validation": new["accuracy"], "cost": new["loss"]}
             gap = seen["accuracy"] - new["accuracy"]
             print(
                 f"{n:6,}   {words:19}   {len(run.history):6}   {seen['accuracy']:8.1%}   {new['accuracy']:10.1%}   "
                 f"{gap:6.1%}   {new['loss']:15.3f}"
             )
-    return found
+    return results
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
     print(f"{x.shape[1]}-{hidden}-10, {train:,} training images; right of {test:,} other images\n")
     print("networks   mean of them   averaged     gain   95 % interval")
-    for n, found in gains.items():
-        interval = f"{found.low:.2%} to {found.high:.2%}"
-        print(f"{n:8}   {found.mean_member:12.2%}   {found.ensemble:8.2%}   {found.gain:6.2%}   {interval}")
+    for n, gain in gains.items():
+        interval = f"{gain.low:.2%} to {gain.high:.2%}"
+        print(f"{n:8}   {gain.mean_member:12.2%}   {gain.ensemble:8.2%}   {gain.gain:6.2%}   {interval}")
     together = population.ensemble()
     print(f"\nas one model: {together.count():,} parameters, in {len(population)} networks side by side\n")
     print(gains[max(numbers)])

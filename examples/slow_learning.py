@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--epochs", type=int, default=300)
     options = parser.parse_args(argv)
 
-    found = {}
+    results = {}
     for w, b in ((0.6, 0.9), (2.0, 2.0)):
         print(f"start w = {w}, b = {b}; cost over {options.epochs} epochs, each curve scaled to its start")
         for loss in ("quadratic", "binary_cross_entropy"):
@@ -51,14 +51,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             cost, end = run.history["loss"], float(run.model.predict_proba(X)[0, 0])
             # The epoch at which half of the first cost is gone.
             half = next((e for e, c in enumerate(cost) if c < cost[0] / 2), options.epochs)
-            found[w, loss] = {"delta": float(first.delta[-1][0, 0]), "cost": cost, "half": half, "end": end}
+            results[w, loss] = {"delta": float(first.delta[-1][0, 0]), "cost": cost, "half": half, "end": end}
             print(f"  {loss:20}  {curve(cost)}")
             print(
                 f"  {'':20}  answer {first.a[-1][0, 0]:.2f} → {end:.2f}, first δ {first.delta[-1][0, 0]:.3f}, "
                 f"half the cost gone after {half} epochs"
             )
         print()
-    return found
+    return results
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> dict[Any, Any]:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     common = {"seed": options.seed, "engine": "numpy", "progress": False}
-    found: dict[Any, Any] = {}
+    results: dict[Any, Any] = {}
 
     wine = cr.data.load("wine")
     order = cr.random.permutation(cr.random.key(0), len(wine.x))
@@ -58,13 +58,14 @@ def main(argv: list[str] | None = None) -> dict[Any, Any]:
             cr.mlp([13, 16, 3]), (x, y), normalize=normalize, epochs=epochs, optimizer=cr.SGD(lr=rate), **common
         )
         reached, test = epochs_to(run, 0.95), run.evaluate(xt, yt)["accuracy"]
-        found[words, rate] = reached
+        results[words, rate] = reached
         print(f"  {words:12}   {rate:<7g}   {reached or 'never':>14}   {run.history['accuracy'][-1]:8.1%}   {test:.1%}")
     # The last run's model keeps the training data's mean and deviation. Without them, the same weights are lost:
     bare = cr.Model(run.model.net, (13,), params=run.model.params, target=run.model.target)
-    found["test"] = [float(np.mean(model.predict(xt) == yt)) for model in (run.model, bare)]
+    results["test"] = [float(np.mean(model.predict(xt) == yt)) for model in (run.model, bare)]
     print(
-        f"  that network on the test wines: prepared alike {found['test'][0]:.0%}, as they are {found['test'][1]:.0%}"
+        f"  that network on the test wines: prepared alike {results['test'][0]:.0%}, "
+        f"as they are {results['test'][1]:.0%}"
     )
 
     digits = cr.data.load("digits")
@@ -74,10 +75,10 @@ def main(argv: list[str] | None = None) -> dict[Any, Any]:
     print("  η      without           with batch normalization")
     for rate in rates:
         runs = [cr.fit(deep(bn), data, epochs=epochs, optimizer=cr.SGD(lr=rate), **common) for bn in (False, True)]
-        found["batch", rate] = [epochs_to(run, 0.9) for run in runs]
+        results["batch", rate] = [epochs_to(run, 0.9) for run in runs]
         cells = [f"{epochs_to(run, 0.9) or 'never':>5} ({run.history['accuracy'][-1]:6.1%})" for run in runs]
         print(f"  {rate:<4}   {cells[0]}   {cells[1]}")
-    return found
+    return results
 
 
 if __name__ == "__main__":

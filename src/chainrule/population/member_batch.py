@@ -82,15 +82,44 @@ class MemberBatch:
         before = self.engine.copy(self.state)
         self.at_epoch_end = False
         settings = self._stacked([member.state.settings for member in self.padded], place=False)
+        result = self._train_steps(settings, asked_to_end)
+        if result is None:
+            self.state, self.at_epoch_end = before, True
+            return False
+        sums, rates, diverged_at = result
+        validated = self._measure_validation(settings)
+        seconds = (time.perf_counter() - began) / len(self.members)
+        improved = np.zeros(self.capacity, bool)
+        for i, member in enumerate(self.members):
+            member.seconds += seconds
+            if (step := diverged_at[i]) is not None:
+                self._diverge(member, self._of_member(before._replace(settings=None), i), step)
+                continue
+            means = named_metrics(member.job.recipe, *sums[i])
+            record = {"epoch": member.epoch + 1, **means, **validated[i], "lr": rates[i], "seconds": seconds}
+            improved[i] = self._record(member, record, i)
+        if self.restores and improved.any():
+            self.best = self._best_weights(improved)
+        self._sync([i for i, member in enumerate(self.members) if member.done and not member.diverged])
+        self.at_epoch_end = True
+        return True
+
+    def _train_steps(
+        self, settings: Any, asked_to_end: Callable[[], bool]
+    ) -> tuple[list[tuple[float, ...]], list[float], list[int | None]] | None:
+        """Train all steps of an epoch; return sums of metrics, learning rate and diverged step (or None) of each member.
+
+        Returns None if someone asked to end.
+        """
         x, y, weight, order, steps = self._epoch_data()
-        sums: list[tuple[float, ...]] = [(0.0,) * 4] * self.capacity
-        bad: list[int | None] = [None] * self.capacity
-        rates = [0.0] * self.capacity
+        count = len(self.members)
+        sums: list[tuple[float, ...]] = [(0.0,) * 4] * count
+        rates = [0.0] * count
+        diverged_at: list[int | None] = [None] * count
         done, finite = 0, None
         while done < steps:
             if asked_to_end():
-                self.state, self.at_epoch_end = before, True
-                return False
+                return None
             last = min(done + self.chunk_size.steps, steps)
             start = time.perf_counter()
             result = self.program.train(self.state, settings, Batch(x, y, weight), order, done, last)
@@ -103,27 +132,12 @@ class MemberBatch:
                 )
                 sums[i] = add_steps(sums[i], member_metrics)
                 rates[i] = float(str(member_metrics.lr[-1]))
-                if bad[i] is None and not np.isfinite(member_metrics.cost).all():
-                    bad[i] = int(done + np.flatnonzero(~np.isfinite(member_metrics.cost))[0])
+                if diverged_at[i] is None and not np.isfinite(member_metrics.cost).all():
+                    diverged_at[i] = int(done + np.flatnonzero(~np.isfinite(member_metrics.cost))[0])
             done = last
         finite = np.atleast_1d(np.asarray(finite))
-        bad = [steps - 1 if at is None and not finite[i] else at for i, at in enumerate(bad[: len(self.members)])]
-        validated = self._measure_validation(settings)
-        seconds = (time.perf_counter() - began) / len(self.members)
-        improved = np.zeros(self.capacity, bool)
-        for i, member in enumerate(self.members):
-            member.seconds += seconds
-            if (at := bad[i]) is not None:
-                self._diverge(member, self._of_member(before._replace(settings=None), i), at)
-                continue
-            means = named_metrics(member.job.recipe, *sums[i])
-            record = {"epoch": member.epoch + 1, **means, **validated[i], "lr": rates[i], "seconds": seconds}
-            improved[i] = self._record(member, record, i)
-        if self.restores and improved.any():
-            self.best = self._best_weights(improved)
-        self._sync([i for i, member in enumerate(self.members) if member.done and not member.diverged])
-        self.at_epoch_end = True
-        return True
+        diverged_at = [steps - 1 if at is None and not finite[i] else at for i, at in enumerate(diverged_at)]
+        return sums, rates, diverged_at
 
     def sync_members(self) -> None:
         """Give every member its state back, unless an error came in the middle of an epoch."""
