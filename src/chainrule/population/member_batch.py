@@ -107,7 +107,7 @@ class MemberBatch:
     def _train_steps(
         self, settings: Any, asked_to_end: Callable[[], bool]
     ) -> tuple[list[tuple[float, ...]], list[float], list[int | None]] | None:
-        """Train all steps of an epoch; return sums of metrics, learning rate and diverged step (or None) of each member.
+        """Train all steps of an epoch; return sums of metrics, rate and diverged step (or None) of each member.
 
         Returns None if someone asked to end.
         """
