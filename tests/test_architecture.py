@@ -324,10 +324,7 @@ NOT_A_VERB = set(
 
 #: Rooms that are not there yet.
 WITH_PRIVATE_WORDS = {
-    "augment",
     "cli",
-    "data",
-    "export",
     "experiments",
 }
 

@@ -54,10 +54,10 @@ def test_the_share_follows_the_beta_distribution(alpha: float, dtype: str) -> No
 def test_mixup_blends_inputs_with_a_partner() -> None:
     mixed, blend = augment.Mixup(1.0).apply(x, KEY, PRESENT)
     assert blend is not None
-    share = blend.share[:, None]
-    np.testing.assert_allclose(mixed, share * x + (1 - share) * x[blend.partner], rtol=1e-12)
+    fraction = blend.fraction[:, None]
+    np.testing.assert_allclose(mixed, fraction * x + (1 - fraction) * x[blend.partner], rtol=1e-12)
     assert np.array_equal(mixed[PRESENT == 0], x[PRESENT == 0])  # samples that only fill up: untouched, and in nobody
-    assert ((blend.share >= 0.5) & (blend.share <= 1)).all()
+    assert ((blend.fraction >= 0.5) & (blend.fraction <= 1)).all()
 
 
 LABELS = rng.integers(0, 3, size=9).astype(np.int32)
@@ -77,8 +77,8 @@ def cost_of(loss: Any, y: np.ndarray, output: str, units: int, weight: np.ndarra
 def test_the_cost_is_that_of_the_blended_target_where_the_loss_is_linear_in_it() -> None:
     costs, a, blend = cost_of("cross_entropy", LABELS, "softmax", 3, np.ones(9))
     one_hot = np.eye(3)[LABELS]
-    share = blend.share[:, None]
-    wanted = losses.CrossEntropy()(a, share * one_hot + (1 - share) * one_hot[blend.partner])
+    fraction = blend.fraction[:, None]
+    wanted = losses.CrossEntropy()(a, fraction * one_hot + (1 - fraction) * one_hot[blend.partner])
     np.testing.assert_allclose(costs, wanted, rtol=1e-10)
 
 
@@ -97,7 +97,7 @@ def test_the_cost_is_both_costs_with_the_weight_of_each(loss: Any, output: str, 
     costs, a, blend = cost_of(loss, y, output, 3, WEIGHT)
     function = losses.get(loss)
     cost, other = function(a, y) * WEIGHT, function(a, y[blend.partner]) * WEIGHT[blend.partner]
-    np.testing.assert_allclose(costs * WEIGHT, blend.share * cost + (1 - blend.share) * other, rtol=1e-10)
+    np.testing.assert_allclose(costs * WEIGHT, blend.fraction * cost + (1 - blend.fraction) * other, rtol=1e-10)
     np.testing.assert_allclose(costs[WEIGHT == 0], function(a, y)[WEIGHT == 0], rtol=1e-10)
 
 

@@ -42,9 +42,9 @@ from __future__ import annotations
 from chainrule.augment.base import Augmentation, Blend, FunctionAugmentation
 from chainrule.augment.compose import Compose
 from chainrule.augment.mixing import Mixup, Swap
+from chainrule.augment.parse import get, names
 from chainrule.augment.pixels import Blur, Brightness, Contrast, Cutout, Noise
 from chainrule.augment.preview import preview
-from chainrule.augment.spelling import get, names
 from chainrule.augment.warps import (
     Crop,
     Elastic,

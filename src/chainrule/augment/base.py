@@ -23,19 +23,19 @@ MOST = 1e6
 
 
 class Blend(NamedTuple):
-    """How the targets of a batch are blended: sample i counts as ``share[i]`` of itself and the rest of a partner.
+    """How the targets of a batch are blended: sample i counts as ``fraction[i]`` of itself and the rest of a partner.
 
     Attributes
     ----------
     partner : for each sample the row of the other one
-    share : λ, from ½ to 1
+    fraction : λ, from ½ to 1
     """
 
     partner: Array
-    share: Array
+    fraction: Array
 
-    def costs(self, own: Any, other: Any, weight: Array) -> Any:
-        """λ·C(a, y₁) + (1 - λ)·C(a, y₂), each cost with the weight of the sample that its target is from.
+    def costs(self, original: Any, other: Any, weight: Array) -> Any:
+        """Return λ·C(a, y₁) + (1 - λ)·C(a, y₂), each cost with the weight of the sample that its target is from.
 
         For losses that are linear in the target (cross-entropy) this is the cost of the blended target; unlike that,
         it is defined for every loss. Whoever averages multiplies by ``weight``, that of y₁'s sample.
@@ -43,7 +43,7 @@ class Blend(NamedTuple):
         xp = namespace(weight)
         there = weight > 0
         ratio = xp.where(there, weight[self.partner] / xp.where(there, weight, 1), 1).astype(weight.dtype)
-        return own * self.share + other * ((1 - self.share) * ratio)
+        return original * self.fraction + other * ((1 - self.fraction) * ratio)
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +132,7 @@ class FunctionAugmentation(Augmentation):
         return self.function(x, key)
 
     def check(self, shape: tuple[int, ...], codes: int = 0) -> None:
-        """A function is trusted."""
+        """Trust a function."""
 
     def to_dict(self) -> dict[str, Any]:
         """Its name; it cannot be read back."""

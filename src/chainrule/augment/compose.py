@@ -45,10 +45,10 @@ class Compose(Augmentation):
         numbered = [(part, random.fold_in(key, i)) for i, part in enumerate(self.parts)]
         for border, group in itertools.groupby(numbered, key=lambda item: _border(item[0])):
             if border is not None:
-                x = together(x, [(part, own) for part, own in group if isinstance(part, Warp)])
+                x = together(x, [(part, part_key) for part, part_key in group if isinstance(part, Warp)])
                 continue
-            for part, own in group:
-                x, new = part.apply(x, own, present)
+            for part, part_key in group:
+                x, new = part.apply(x, part_key, present)
                 if new is not None and blend is not None:
                     raise SettingError("Targets can be blended once: use mixup only once.")
                 blend = new if new is not None else blend

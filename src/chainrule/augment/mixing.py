@@ -36,7 +36,8 @@ class Mixup(Augmentation):
     >>> import numpy as np
     >>> import chainrule as cr
     >>> x, blend = cr.augment.Mixup(1.0).apply(np.eye(3), cr.random.key(0))
-    >>> bool(np.allclose(x, blend.share[:, None] * np.eye(3) + (1 - blend.share[:, None]) * np.eye(3)[blend.partner]))
+    >>> part = blend.fraction[:, None]
+    >>> bool(np.allclose(x, part * np.eye(3) + (1 - part) * np.eye(3)[blend.partner]))
     True
     """
 
@@ -90,7 +91,7 @@ class Swap(Augmentation):
 
 
 def partners(key: Array, n: int, present: Array | None = None) -> Array:
-    """For each sample another one, the next in a random circle of those present; absent samples have themselves."""
+    """Return for each sample the next in a random circle of those present; absent samples have themselves."""
     xp = namespace(key)
     words = random.bits(key, (n,)) >> np.uint32(1)
     count: Any = n
@@ -104,7 +105,7 @@ def partners(key: Array, n: int, present: Array | None = None) -> Array:
 
 
 def smaller_part(u: Array, alpha: Any) -> Array:
-    """min(λ, 1 - λ) for λ from Beta(α, α), from uniform numbers u in [0, 1), by inverting its distribution.
+    """Return min(λ, 1 - λ) for λ from Beta(α, α), from uniform numbers u in [0, 1), by inverting its distribution.
 
     With v = s^α the density of s = min(λ, 1 - λ), s^(α-1) (1 - s)^(α-1), becomes (1 - s)^(α-1), which is finite
     everywhere; its integral over v is tabulated and inverted by interpolation. α may be traced, which a rejection
@@ -119,5 +120,5 @@ def smaller_part(u: Array, alpha: Any) -> Array:
     density = (1.0 - s) ** (power - 1.0)
     steps = (v[1:] - v[:-1]) * (density[1:] + density[:-1])
     reached = xp.concatenate([xp.zeros(1, u.dtype), xp.cumsum(steps)])
-    found = 0.5 * xp.interp(u * reached[-1], reached, t) ** xp.maximum(1.0, 1.0 / power)
-    return xp.where(xp.asarray(alpha, u.dtype) > 0, found, 0.0)
+    weights = 0.5 * xp.interp(u * reached[-1], reached, t) ** xp.maximum(1.0, 1.0 / power)
+    return xp.where(xp.asarray(alpha, u.dtype) > 0, weights, 0.0)

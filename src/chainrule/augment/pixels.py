@@ -115,7 +115,7 @@ class Blur(BuiltIn):
 
 
 def _blurrer(length: int, sigma: Array, like: Array) -> Array:
-    """For each image a matrix (length, length) that blurs along an axis; each row sums to 1."""
+    """Return for each image a matrix (length, length) that blurs along an axis; each row sums to 1."""
     xp = namespace(like)
     at = xp.arange(length, dtype=like.dtype)
     sigma = xp.maximum(sigma, 0.01)[:, None, None]  # so small that neighbours get a weight of exactly 0
@@ -150,14 +150,15 @@ class Cutout(BuiltIn):
     def change(self, x: Array, key: Array) -> Array:
         xp, (n, h, w, _) = namespace(x), x.shape
         rows, columns = (
-            _strip(length, self.size, own, n, x) for length, own in zip((h, w), random.split(key), strict=True)
+            _strip(length, self.size, axis_key, n, x)
+            for length, axis_key in zip((h, w), random.split(key), strict=True)
         )
         hidden = (rows[:, :, None] & columns[:, None, :])[..., None]
         return xp.where(hidden, x.mean(axis=(1, 2), keepdims=True), x)
 
 
 def _strip(length: int, size: Any, key: Array, n: int, like: Array) -> Array:
-    """For each image which of its rows (or columns) lie in a stretch around a random one of them."""
+    """Return for each image which of its rows (or columns) lie in a stretch around a random one of them."""
     xp = namespace(like)
     middle = xp.floor((signed(key, n, like) + 1) / 2 * length)[:, None]
     at = xp.arange(length, dtype=like.dtype)

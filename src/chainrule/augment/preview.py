@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import random
 from chainrule.augment.base import plain
-from chainrule.augment.spelling import get
+from chainrule.augment.parse import get
 from chainrule.checks import check_whole
 from chainrule.errors import SettingError, ShapeError
 from chainrule.files import write_atomic
@@ -76,8 +76,8 @@ def preview(
         "Ask for fewer rows or versions.",
         SettingError,
     )
-    given, key = (x - mean) / std, random.key(seed)
-    seen = [np.asarray(plain(augmentation.apply(given, random.fold_in(key, i))[0])) for i in range(versions)]
+    samples, key = (x - mean) / std, random.key(seed)
+    seen = [np.asarray(plain(augmentation.apply(samples, random.fold_in(key, i))[0])) for i in range(versions)]
     grid = [x, *(s * std + mean for s in seen)]
     picture = _grid([_bytes(column, float(x.min()), float(x.max())) for column in grid])
     if path is not None:

@@ -33,7 +33,7 @@ _TARGET_KINDS: tuple[tuple[Any, Any], ...] = (
 
 
 def check_features(x: Any, name: str = "x") -> Array:
-    """The features as a NumPy array of finite numbers, one row for each sample.
+    """Return the features as a NumPy array of finite numbers, one row for each sample.
 
     Parameters
     ----------
@@ -135,28 +135,28 @@ def _columns(x: Any) -> list[str] | None:
     return [str(c) for c in columns] if hasattr(x, "to_numpy") and columns is not None else None
 
 
-def _to_array(given: Any, name: str) -> Array:
+def _to_array(data: Any, name: str) -> Array:
     """Anything that looks like an array, as one; of objects, if it holds several kinds."""
-    if given is None or isinstance(given, str | bytes | dict | set | frozenset):
-        raise DataError(f"{name} is {_kind(given)}; expected an array, a list of rows or a data frame.")
-    if hasattr(given, "toarray"):
+    if data is None or isinstance(data, str | bytes | dict | set | frozenset):
+        raise DataError(f"{name} is {_kind(data)}; expected an array, a list of rows or a data frame.")
+    if hasattr(data, "toarray"):
         raise DataError(f"{name} is a sparse matrix; write {name}.toarray().")
-    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise DataError(f"{name} has {int(np.ma.getmaskarray(given).sum()):,} masked values; fill or remove them.")
-    if hasattr(given, "to_numpy"):
-        given = given.to_numpy()
-    elif isinstance(given, Iterable) and not hasattr(given, "__array__") and not isinstance(given, Sequence):
-        given = list(given)
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise DataError(f"{name} has {int(np.ma.getmaskarray(data).sum()):,} masked values; fill or remove them.")
+    if hasattr(data, "to_numpy"):
+        data = data.to_numpy()
+    elif isinstance(data, Iterable) and not hasattr(data, "__array__") and not isinstance(data, Sequence):
+        data = list(data)
     try:
-        array = np.asarray(given)
+        array = np.asarray(data)
     except ChainruleError:
         raise
     except ValueError as error:
-        raise DataError(_ragged(given, name) or f"{name} cannot be read as an array: {error}") from None
+        raise DataError(_ragged(data, name) or f"{name} cannot be read as an array: {error}") from None
     except (TypeError, RuntimeError) as error:
         raise DataError(f"{name} cannot be read as an array: {error}") from None
     if array.ndim == 0 and array.dtype.kind == "O":
-        raise DataError(f"{name} is {_kind(given)}; expected an array, a list of rows or a data frame.")
+        raise DataError(f"{name} is {_kind(data)}; expected an array, a list of rows or a data frame.")
     if array.dtype.kind == "T":  # NumPy's text of any length
         array = array.astype(object)
     if array.dtype.kind == "S":
@@ -164,8 +164,8 @@ def _to_array(given: Any, name: str) -> Array:
             array = np.strings.decode(array, "utf-8")
         except UnicodeDecodeError as error:
             raise DataError(f"{name} holds bytes that are not UTF-8 text: {error}.") from None
-    elif isinstance(given, list | tuple) and array.dtype.kind == "U":
-        array = np.array(given, dtype=object)  # NumPy made text of the numbers beside the text
+    elif isinstance(data, list | tuple) and array.dtype.kind == "U":
+        array = np.array(data, dtype=object)  # NumPy made text of the numbers beside the text
     if array.dtype.kind == "V" and array.dtype.name.startswith(("bfloat", "float")):
         array = array.astype(np.float32)  # JAX's small floats; NumPy does not count them as floats
     return array
@@ -208,13 +208,13 @@ def kind_of(dtype: np.dtype[Any]) -> str:
 
 
 def float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """float32 for types all of whose values it holds exactly, float64 for others; in the machine's byte order."""
+    """Return float32 for types whose values it holds exactly, float64 for others; in the machine's byte order."""
     exact = dtype.itemsize <= (4 if dtype.kind == "f" else 2) or dtype.kind == "b"
     return np.float32 if exact else np.float64
 
 
 def float_dtype_of(array: Array) -> type[np.floating[Any]]:
-    """As `float_dtype`, and float32 too for whole numbers of a wide type that are small enough for it."""
+    """Return what `float_dtype` does, and float32 too for whole numbers of a wide type that are small enough for it."""
     wide = float_dtype(array.dtype)
     if array.dtype.kind in "iu" and wide is np.float64 and array.size:
         small = array.min() >= -WHOLE and array.max() <= WHOLE
@@ -223,7 +223,7 @@ def float_dtype_of(array: Array) -> type[np.floating[Any]]:
 
 
 def check_finite(array: Array, name: str, columns: list[str] | None, start: int | None = None) -> None:
-    """An error if a value is not finite. Of a part that begins with the row ``start`` only the first one is told."""
+    """Raise if a value is not finite. Of a part that begins with the row ``start`` only the first one is named."""
     finite = np.isfinite(array)
     if finite.all():
         return
@@ -319,11 +319,11 @@ def _kind(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def _ragged(given: Any, name: str) -> str | None:
+def _ragged(rows: Any, name: str) -> str | None:
     """Return which row has another length than the first."""
-    if not isinstance(given, Iterable):
+    if not isinstance(rows, Iterable):
         return None
-    lengths = [len(row) if hasattr(row, "__len__") else None for row in given]
+    lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
     row = next((i for i, n in enumerate(lengths) if n != lengths[0]), None)
     if row is None:
         return f"{name}: the lists inside the rows have different lengths; expected the same in all of them."

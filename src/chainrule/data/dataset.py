@@ -244,8 +244,8 @@ def _group(target: Array) -> str:
 def _to_codes(name: str, targets: list[Array], classes: Sequence[Any] | None) -> tuple[list[Array], tuple[Any, ...]]:
     """Return labels as codes 0 … k-1. Classes are counted over both parts, so that they have the same codes."""
     if classes is None:
-        found = np.unique(np.concatenate(targets))
-        return [np.searchsorted(found, t).astype(np.int32) for t in targets], tuple(found.tolist())
+        labels = np.unique(np.concatenate(targets))
+        return [np.searchsorted(labels, t).astype(np.int32) for t in targets], tuple(labels.tolist())
     for target in targets:
         if target.dtype.kind not in "biu" or target.min() < 0 or target.max() >= len(classes):
             raise DataError(

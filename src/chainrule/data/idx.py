@@ -70,8 +70,8 @@ def read_idx(path: str | Path) -> NDArray[Any]:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if path.suffix == ".gz" and not packed:
-                found = file.read(4).hex(" ") or "an empty file"
-                raise FileError(f"{path} is not a gzip file: expected it to start with 1f 8b, found {found}.")
+                start = file.read(4).hex(" ") or "an empty file"
+                raise FileError(f"{path} is not a gzip file: expected it to start with 1f 8b, found {start}.")
             if not packed:
                 return _read(file, path)
             with gzip.open(file) as unpacked:

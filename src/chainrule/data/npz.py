@@ -121,8 +121,8 @@ def _open(file: IO[bytes], path: Path) -> zipfile.ZipFile:
     if start == b"\x93NUMPY":
         raise FileError(f"{path} is a single .npy array; expected an .npz archive: np.savez(path, x=x, y=y).")
     if start[:2] != b"PK":
-        found = start[:4].hex(" ") or "an empty file"
-        raise FileError(f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {found}.")
+        signature = start[:4].hex(" ") or "an empty file"
+        raise FileError(f"{path} is not an .npz file: expected it to start with 50 4b (a zip), found {signature}.")
     try:
         return zipfile.ZipFile(file)
     except Exception as error:  # whatever a damaged zip makes its reader stumble over

@@ -15,8 +15,8 @@ from chainrule.errors import DataError, FileError, did_you_mean
 
 Array = NDArray[Any]
 
-#: Row groups that stay in memory: the end of one stretch of rows and the start of the next are often in the same.
-KEPT = 2
+#: So many row groups stay in memory: the end of one stretch of rows and the start of the next are often in the same.
+MOST_GROUPS = 2
 
 
 class ParquetRows(Source):
@@ -45,7 +45,7 @@ class ParquetRows(Source):
         super().__init__((self.file.metadata.num_rows, len(self.columns)), np.dtype("float64" if wide else "float32"))
         groups = [self.file.metadata.row_group(i).num_rows for i in range(self.file.num_row_groups)]
         self.starts = [0, *np.cumsum(groups).tolist()]
-        self.kept: dict[int, Array] = {}
+        self.groups: dict[int, Array] = {}
         self.lock = threading.Lock()  # a Parquet reader is for one thread at a time
 
     def stored(self, start: int, stop: int) -> Array:
@@ -61,11 +61,11 @@ class ParquetRows(Source):
 
     def _group(self, i: int) -> Array:
         """Return a row group as one array."""
-        if i not in self.kept:
-            while len(self.kept) >= KEPT:
-                del self.kept[next(iter(self.kept))]  # the one read first
+        if i not in self.groups:
+            while len(self.groups) >= MOST_GROUPS:
+                del self.groups[next(iter(self.groups))]  # the one read first
             table = _read(self.path, lambda: self.file.read_row_group(i, columns=self.columns))
-            found = np.empty((table.num_rows, len(self.columns)), self.dtype)
+            values = np.empty((table.num_rows, len(self.columns)), self.dtype)
             for j, name in enumerate(self.columns):
                 column = table.column(name)
                 if column.null_count:
@@ -75,9 +75,9 @@ class ParquetRows(Source):
                         f"column {name!r} of a row group; the first is in row {row}. Remove these rows, or fill the "
                         "gaps, before training."
                     )
-                found[:, j] = column.to_numpy()
-            self.kept[i] = found
-        return self.kept[i]
+                values[:, j] = column.to_numpy()
+            self.groups[i] = values
+        return self.groups[i]
 
     def target(self, name: str) -> Array:
         """Return a column as a whole."""

@@ -79,7 +79,7 @@ def _pixels(path: Path, size: tuple[int, int], channels: int) -> NDArray[Any]:
 
 
 def _map(function: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result]:
-    """What a function makes of each file, several at a time (Pillow decodes without Python's lock)."""
+    """Yield what a function makes of each file, several at a time (Pillow decodes without Python's lock)."""
     from PIL import Image
 
     workers = min(MOST_THREADS, os.cpu_count() or 1)
@@ -91,7 +91,7 @@ def _map(function: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A picture; whatever goes wrong with it is said with its name."""
+    """Open a picture; an error names it."""
     from PIL import Image, UnidentifiedImageError
 
     try:

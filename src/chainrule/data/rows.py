@@ -46,7 +46,7 @@ class Rows:
         raise NotImplementedError
 
     def stretches(self, values: int = CHUNK) -> Iterator[tuple[int, int]]:
-        """Where to begin and end so as to read everything, about so many values at a time."""
+        """Yield where to begin and end so as to read everything, about so many values at a time."""
         step = max(1, values // math.prod(self.shape[1:]))
         for start in range(0, len(self), step):
             yield start, min(start + step, len(self))
@@ -114,9 +114,9 @@ class NpyRows(Source):
             )
         super().__init__(shape, dtype)
         self.kind, self.row = dtype, math.prod(shape[1:])
-        needed, found = self.offset + shape[0] * self.row * dtype.itemsize, path.stat().st_size
-        if found < needed:
-            raise FileError(f"{path} is truncated: an array of shape {shape} takes {needed:,} bytes, it has {found:,}.")
+        needed, size = self.offset + shape[0] * self.row * dtype.itemsize, path.stat().st_size
+        if size < needed:
+            raise FileError(f"{path} is truncated: an array of shape {shape} takes {needed:,} bytes, it has {size:,}.")
 
     def stored(self, start: int, stop: int) -> Array:
         count, offset = (stop - start) * self.row, self.offset + start * self.row * self.kind.itemsize
@@ -139,13 +139,13 @@ class Chosen(Rows):
 
     def read(self, start: int, stop: int) -> Array:
         at = self.at[start:stop]
-        found = np.empty((len(at), *self.shape[1:]), self.dtype)
+        values = np.empty((len(at), *self.shape[1:]), self.dtype)
         i = 0
         while i < len(at):  # a bounded stretch of the file at a time, and none where no row is chosen
             j = int(np.searchsorted(at, at[i] + self.reach))
-            found[i:j] = self.rows.read(int(at[i]), int(at[j - 1]) + 1)[at[i:j] - at[i]]
+            values[i:j] = self.rows.read(int(at[i]), int(at[j - 1]) + 1)[at[i:j] - at[i]]
             i = j
-        return found
+        return values
 
 
 class Ready(Rows):
@@ -157,11 +157,11 @@ class Ready(Rows):
         self.step = max(1, CHUNK // math.prod(self.shape[1:]))
 
     def read(self, start: int, stop: int) -> Array:
-        found = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        values = np.empty((stop - start, *self.shape[1:]), self.dtype)
         for i in range(start, stop, self.step):
             j = min(i + self.step, stop)
-            found[i - start : j - start] = self.finish(self.rows.read(i, j))
-        return found
+            values[i - start : j - start] = self.finish(self.rows.read(i, j))
+        return values
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

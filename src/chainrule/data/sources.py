@@ -158,14 +158,14 @@ def is_image_data(name_or_path: str | os.PathLike[str]) -> bool:
     return folder.is_dir() and not _has_idx_files(folder) and is_image_folder(folder)
 
 
-def _as_name(given: str | os.PathLike[str]) -> str:
+def _as_name(source: str | os.PathLike[str]) -> str:
     """Return how the given name is spelt here; a `Path` is never a name."""
-    return given.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else ""
+    return source.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(source, str) else ""
 
 
-def _from_path(given: str | os.PathLike[str]) -> Dataset:
-    path = as_path(given)
-    if not str(given).strip():
+def _from_path(source: str | os.PathLike[str]) -> Dataset:
+    path = as_path(source)
+    if not str(source).strip():
         raise FileError(f"The path of the data is empty. {_READ}")
     if path.is_dir():
         if not _has_idx_files(path):
@@ -185,7 +185,7 @@ def _from_path(given: str | os.PathLike[str]) -> Dataset:
         raise FileError(f"{path} has the ending {path.suffix!r}, which is not read.{hint} {_READ}")
     if path.suffix or len(path.parts) > 1:
         raise FileError(f"{path} does not exist. {_READ}")
-    raise UnknownNameError(f"There is no data set, file or folder {str(given)!r}{did_you_mean(str(given), NAMES)}")
+    raise UnknownNameError(f"There is no data set, file or folder {str(source)!r}{did_you_mean(str(source), NAMES)}")
 
 
 def _digits() -> Dataset | None:
@@ -249,8 +249,8 @@ def _places(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     """Return the folders in which the files may lie, in the order in which they are tried, without the cache."""
     if data_dir is not None and not as_path(data_dir).is_dir():
         raise FileError(f"The data_dir {str(data_dir)!r} is not a folder.")
-    given = [data_dir, os.environ.get("CHAINRULE_DATA")]
-    roots = [as_path(root) for root in given if root]
+    folders = [data_dir, os.environ.get("CHAINRULE_DATA")]
+    roots = [as_path(root) for root in folders if root]
     return [place for root in roots for place in (root / name, root)]
 
 
@@ -300,10 +300,10 @@ def _fetch(name: str, folder: Path) -> None:
             except (OSError, ValueError) as error:  # URLError and time-outs are OSErrors
                 problems.append(f"{mirror}{file}: {error}")
                 continue
-            if (found := _md5(data, source.sums_of)) == expected:
+            if (checksum := _md5(data, source.sums_of)) == expected:
                 write_atomic(path, data)
                 break
-            problems.append(f"{mirror}{file}: the MD5 of the {source.sums_of} is {found}, expected {expected}")
+            problems.append(f"{mirror}{file}: the MD5 of the {source.sums_of} is {checksum}, expected {expected}")
         else:
             raise DataError(
                 f"{name} could not be fetched ({'; '.join(problems)}). Without a network, put its four files "

@@ -109,7 +109,7 @@ class Standardizer:
         return type(self)(np.where(codes, kind(0), self.mean), np.where(codes, kind(1), self.std))
 
     def __call__(self, x: Any) -> Any:
-        """(x − mean) / std, for arrays of NumPy or JAX and for traced values."""
+        """Return (x − mean) / std, for arrays of NumPy or JAX and for traced values."""
         x = self._checked(x)
         return (x - self.mean) / self.std
 

@@ -44,7 +44,7 @@ class Stream:
 
 
 def stream(x: Any, y: Any = None, *, target: str | None = None) -> Stream:
-    """Data for `fit` whose features are larger than memory: they are read in blocks, one ahead of the training.
+    """Return data for `fit` whose features are larger than memory: they are read in blocks, one ahead.
 
     The blocks of an epoch come in random order, and so do the samples within a block; but samples of different blocks
     (about 64 MB each) do not mix. So a file should not be sorted by class or time: shuffle it once when it is written.
@@ -112,7 +112,7 @@ def streamed(x: Any, y: Any = None) -> Stream | None:
 
 
 def open_pair(x: Any, y: Any) -> tuple[Any, Array]:
-    """x and y, checked, one target for each row; x is `chainrule.data.rows.Rows` if it is to be streamed."""
+    """Return x and y, checked, one target for each row; x is `chainrule.data.rows.Rows` if it is to be streamed."""
     data = streamed(x, y)
     if data is None:
         return check_pair(x, y)

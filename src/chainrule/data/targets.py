@@ -54,7 +54,7 @@ class Target:
     names: tuple[str, ...] = field(default=(), repr=False)
 
     def standardized(self, y: Any, weight: Any = None) -> Self:
-        """This target, to be learnt as (y − mean) / std with those of the training targets ``y``, (n, outputs).
+        """Return this target, to be learnt as (y − mean) / std with those of the training targets ``y``, (n, outputs).
 
         >>> import numpy as np
         >>> from chainrule.data import Target
@@ -66,7 +66,7 @@ class Target:
         return replace(self, mean=tuple(scale.mean.tolist()), std=tuple(scale.std.tolist()))
 
     def centered(self, y: Any) -> Self:
-        """This target, to be learnt as y − mean with the mean of the training targets ``y``, (n, outputs)."""
+        """Return this target, to be learnt as y − mean with the mean of the training targets ``y``, (n, outputs)."""
         return replace(self.standardized(y), std=(1.0,) * self.outputs)
 
     def scale(self, y: Any) -> Any:
@@ -92,7 +92,7 @@ def encode_target(
     output_activation: Any = None,
     known: Target | None = None,
 ) -> tuple[Array, Target]:
-    """The target as the array that the losses take, and what it is.
+    """Return the target as the array that the losses take, and what it is.
 
     ============================  =====================  ========================  =======================
     target                        output layer           task                      array
@@ -226,8 +226,8 @@ def _encode_labels(
     values: Array, units: int | None, activation: str | None, known: Target | None
 ) -> tuple[Array, Target]:
     binary = activation in _YES_OR_NO and (units == 1 or units is None)
-    given = None if known is None else known.classes
-    classes = tuple(given) if given is not None else _classes(values, 2 if binary else units)
+    known_classes = None if known is None else known.classes
+    classes = tuple(known_classes) if known_classes is not None else _classes(values, 2 if binary else units)
     if len(classes) < 2:
         raise DataError(f"y has only one class ({_listed(classes)}); at least two are needed to tell them apart.")
     if units == 1 and not binary:
@@ -252,12 +252,12 @@ def _encode_labels(
 
 def _classes(values: Array, units: int | None) -> tuple[Any, ...]:
     """Return the classes, in the order of their codes."""
-    found = np.unique(values)
+    labels = np.unique(values)
     if values.dtype.kind == "b":
         return (False, True)
-    if units is not None and values.dtype.kind in "iu" and found[0] >= 0 and found[-1] < units:
+    if units is not None and values.dtype.kind in "iu" and labels[0] >= 0 and labels[-1] < units:
         return tuple(range(units))
-    return tuple(found.tolist())
+    return tuple(labels.tolist())
 
 
 def _look_up(values: Array, classes: tuple[Any, ...], coded: bool) -> Array:
@@ -307,13 +307,13 @@ def _does_not_fit(values: Array, classes: tuple[Any, ...], units: int, activatio
 def _encode_rows(
     target: Array, units: int | None, activation: str | None, known: Target | None
 ) -> tuple[Array, Target]:
-    k, given = target.shape[1], None if known is None else known.classes
+    k, known_classes = target.shape[1], None if known is None else known.classes
     if target.dtype.kind == "U":
         raise DataError(f"y has {k} columns of text; expected one label for each sample, or rows of zeros and ones.")
     if units is not None and k != units:
         layer = "unit" if units == 1 else "units"
         raise DataError(f"y has {k} columns and the output layer {units} {layer}; {k} units are needed.")
-    classes = tuple(range(k)) if given is None else tuple(given)
+    classes = tuple(range(k)) if known_classes is None else tuple(known_classes)
     if len(classes) != k:
         raise DataError(f"y has {k} columns; the training data had {len(classes)} classes: {_listed(classes)}.")
     rows = _as_float(target)

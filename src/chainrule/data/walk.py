@@ -74,7 +74,7 @@ class Walk:
         return inside
 
     def files(self, folder: Path, *, deep: bool = True) -> Iterator[Path]:
-        """The files in a folder and, if ``deep``, in all folders below it; sorted by name, folder by folder."""
+        """Yield the files in a folder and, if ``deep``, in all folders below it; sorted by name, folder by folder."""
         if deep and not self._enter(folder):
             return
         stack = [iter(self._inside(folder))]

@@ -95,7 +95,7 @@ def _gelu(graph: Graph, f: a.GELU, params: Any, z: Value) -> Value:
 
 
 def gated(graph: Graph, z: Value, beta: Any) -> Value:
-    """z·σ(βz)."""
+    """Write z·σ(βz)."""
     return graph.add("Mul", z, graph.add("Sigmoid", z if beta is None else graph.add("Mul", z, beta)))
 
 

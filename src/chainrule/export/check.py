@@ -64,9 +64,9 @@ def check_onnx(model: Model, path: Any, x: Any = None, *, tolerance: float = TOL
     x = random_rows(model) if x is None else x
     outputs = run_onnx(path, onnx_inputs(model, x))
     expected = model.predict_proba(x)
-    given = next(iter(outputs.values()))
-    worst = largest_difference(given, expected)
-    agree = "label" not in outputs or bool(np.array_equal(outputs["label"], model.labels(given)))
+    predictions = next(iter(outputs.values()))
+    worst = largest_difference(predictions, expected)
+    agree = "label" not in outputs or bool(np.array_equal(outputs["label"], model.labels(predictions)))
     return OnnxCheck(worst <= tolerance and agree, worst, len(expected), agree)
 
 

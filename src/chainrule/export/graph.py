@@ -127,17 +127,17 @@ class Graph:
         """
         from onnx import helper
 
-        values = [given if isinstance(given, Value) else self.constant(given) for given in inputs]
+        values = [value if isinstance(value, Value) else self.constant(value) for value in inputs]
         name = self.name(op)
         self.nodes.append(helper.make_node(op, [v.name for v in values], [name], name=name, domain=domain, **settings))
         like = values[0]
         return Value(name, like.shape if shape is None else shape, like.channels_first if first is None else first)
 
-    def constant(self, given: Any, name: str | None = None, dtype: Any = None) -> Value:
+    def constant(self, data: Any, name: str | None = None, dtype: Any = None) -> Value:
         """Return a constant of the file. Floating numbers get the network's precision, unless a dtype is given."""
         from onnx import numpy_helper
 
-        array = np.asarray(given)
+        array = np.asarray(data)
         if dtype is None:
             dtype = {"f": self.precision, "i": "int64", "u": "int64"}.get(array.dtype.kind, array.dtype)
         array = array.astype(object if array.dtype.kind == "U" else dtype)
@@ -158,7 +158,7 @@ class Graph:
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Inside, names begin with this one."""
+        """Let names begin with this one inside a with block."""
         self._where.append(name)
         try:
             yield
@@ -167,21 +167,21 @@ class Graph:
 
     def layer(self, layer: Layer, params: Any, state: Any, x: Value) -> Value:
         """Write a layer with its values."""
-        found = CONVERTERS.get(type(layer))
-        if found is None:
+        converter = CONVERTERS.get(type(layer))
+        if converter is None:
             kind = type(layer).__name__
             raise SettingError(
                 f"{'/'.join(self._where) or kind}: {kind} is a layer of your own, and nothing is registered that "
                 "writes it to ONNX. Register a function before exporting: @cr.export.converts("
                 f"{kind}), then def {layer.name}(graph, layer, params, state, x): return graph.add(...)."
             )
-        return found.write(self, layer, params, state, x if found.any_layout else self.channels_last(x))
+        return converter.write(self, layer, params, state, x if converter.any_layout else self.channels_last(x))
 
-    def activation(self, given: Any, params: Any, z: Value) -> Value:
+    def activation(self, activation: Any, params: Any, z: Value) -> Value:
         """Write an activation with its learned values."""
-        function = activations.get(given)
-        found = CONVERTERS.get(type(function))
-        if found is None:
+        function = activations.get(activation)
+        converter = CONVERTERS.get(type(function))
+        if converter is None:
             kind = type(function).__name__
             if isinstance(function, FunctionActivation):
                 raise SettingError(
@@ -193,7 +193,7 @@ class Graph:
                 f"it to ONNX. Register a function before exporting: @cr.export.converts({kind}), then "
                 f"def {function.name}(graph, activation, params, z): return graph.add(...)."
             )
-        return found.write(self, function, params, z if found.any_layout else self.channels_last(z))
+        return converter.write(self, function, params, z if converter.any_layout else self.channels_last(z))
 
     def channels_first(self, x: Value) -> Value:
         """Return images as (batch, channels, height, width), for the operations of ONNX."""
@@ -207,9 +207,9 @@ class Graph:
         """Return values in one layout: channels first if all are, else last."""
         return values if all(v.channels_first for v in values) else [self.channels_last(v) for v in values]
 
-    def per_feature(self, given: Any, x: Value, name: str | None = None) -> Value:
+    def per_feature(self, numbers: Any, x: Value, name: str | None = None) -> Value:
         """Return one number for each feature (or channel) of x, as a constant that broadcasts with it."""
-        array = np.asarray(given)
+        array = np.asarray(numbers)
         return self.constant(array.reshape(-1, 1, 1) if x.channels_first else array, name)
 
     def features(self, x: Value, start: int, stop: int) -> Value:
@@ -218,7 +218,7 @@ class Graph:
         return self.add("Slice", x, [start], [stop], [feature_axis(x)], shape=shape)
 
     def cast(self, x: Value, dtype: Any) -> Value:
-        """x in another dtype."""
+        """Write x in another dtype."""
         from onnx import helper
 
         return self.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

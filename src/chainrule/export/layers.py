@@ -92,8 +92,8 @@ def _conv2d(graph: Graph, layer: layers.Conv2D, params: Any, state: Any, x: Valu
         z = _reshaped(graph, z if bias is None else graph.add("Add", z, bias), shape)
     else:
         kernels = graph.constant(weight.transpose(3, 2, 0, 1), "weight")
-        given = [kernels] if bias is None else [kernels, graph.constant(bias, "bias")]
-        z = graph.add("Conv", graph.channels_first(x), *given, shape=shape, dilations=window[2], **_sliding(window))
+        weights = [kernels] if bias is None else [kernels, graph.constant(bias, "bias")]
+        z = graph.add("Conv", graph.channels_first(x), *weights, shape=shape, dilations=window[2], **_sliding(window))
     return graph.activation(layer.activation, params, z)
 
 

@@ -164,10 +164,10 @@ def _declared(name: str, dtype: Any, shape: list[Any]) -> Any:
 
 def _metadata(model: Model) -> dict[str, str]:
     """Return what a reader of the file may want to know, as JSON."""
-    found: dict[str, Any] = {"task": model.target.task}
+    metadata: dict[str, Any] = {"task": model.target.task}
     if model.preparation is not None:
-        found["columns"] = {column.name: column.kind for column in model.preparation.columns if column.use}
-        found["features"] = model.preparation.feature_names
+        metadata["columns"] = {column.name: column.kind for column in model.preparation.columns if column.use}
+        metadata["features"] = model.preparation.feature_names
     if model.target.classes is not None:
-        found["classes"] = np.asarray(model.target.classes).tolist()
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+        metadata["classes"] = np.asarray(model.target.classes).tolist()
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}

@@ -45,14 +45,14 @@ MOST_COLUMNS = 20_000
 
 def used_columns(preparation: Preprocessor) -> dict[str, Column]:
     """Return the columns that are inputs, under the names that their inputs have in the file."""
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for column in preparation.columns:
         if column.use:
             name = column.name or "column"
-            while name in found or name in OUTPUTS:
+            while name in columns or name in OUTPUTS:
                 name += "_input"
-            found[name] = column
-    return found
+            columns[name] = column
+    return columns
 
 
 def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.ndarray]:
@@ -71,7 +71,7 @@ def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.n
     """
     columns = used_columns(preparation)
     cells = preparation.values(frame)
-    found = {}
+    inputs = {}
     for j, (name, column) in enumerate(columns.items()):
         values = cells[j]
         if column.kind == "category":
@@ -79,8 +79,8 @@ def column_inputs(preparation: Preprocessor, frame: DataFrame) -> dict[str, np.n
             values = np.array([empty if value is None else value for value in values], object)
         elif column.kind == "date":
             values = np.where(is_missing(values), np.nan, values.astype("datetime64[us]").astype(np.int64) / 1e6)
-        found[name] = values[:, None]
-    return found
+        inputs[name] = values[:, None]
+    return inputs
 
 
 def random_table(preparation: Preprocessor, rows: int, rng: np.random.Generator) -> DataFrame:
@@ -92,7 +92,7 @@ def random_table(preparation: Preprocessor, rows: int, rng: np.random.Generator)
         x = rng.normal(size=(rows, len(block.names)))
         x = x if block.scaler is None else block.scaler.inverse_transform(x)
         drawn.update(zip(block.names, x.T, strict=True))
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for column in used_columns(preparation).values():
         if column.kind == "number":
             cells = drawn[column.name].astype(object)
@@ -105,8 +105,8 @@ def random_table(preparation: Preprocessor, rows: int, rng: np.random.Generator)
             known = [text for text in preparation.lookup(column.name)[0] if text is not None]
             cells = rng.choice(np.array([*known, "something new"], object), rows)
         cells[rng.random(rows) < 0.1] = None
-        found[column.name] = cells
-    return pd.DataFrame(found)
+        columns[column.name] = cells
+    return pd.DataFrame(columns)
 
 
 def write_preparation(graph: Graph, preparation: Preprocessor) -> tuple[dict[str, Any], Value]:
@@ -237,7 +237,7 @@ def _parts(graph: Graph, seconds: Value, parts: Iterable[str], origin: float) ->
     days = _floor(graph, seconds, DAY)
     time = graph.add("Sub", seconds, graph.add("Mul", days, DAY))
     calendar = _calendar(graph, days) if {"year", "month", "day"} & set(parts) else {}
-    found = []
+    numbers = []
     for part in parts:
         if part in calendar:
             number = calendar[part]
@@ -251,10 +251,10 @@ def _parts(graph: Graph, seconds: Value, parts: Iterable[str], origin: float) ->
             number = _rest(graph, _floor(graph, time, 60.0), 60.0)
         if part in CIRCLES:
             angle = graph.add("Mul", number, 2 * math.pi / CIRCLES[part][0])
-            found += [graph.add("Sin", angle), graph.add("Cos", angle)]
+            numbers += [graph.add("Sin", angle), graph.add("Cos", angle)]
         else:
-            found.append(number)
-    return found
+            numbers.append(number)
+    return numbers
 
 
 def _calendar(graph: Graph, days: Value) -> dict[str, Value]:

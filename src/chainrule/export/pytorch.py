@@ -71,18 +71,18 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
     >>> {name: value.shape for name, value in to_torch_state_dict(model).items()}
     {'conv2d_1.weight': (8, 1, 3, 3), 'conv2d_1.bias': (8,), 'dense_1.weight': (10, 6272), 'dense_1.bias': (10,)}
     """
-    found: dict[str, Array] = {}
+    weights: dict[str, Array] = {}
     if model.standardizer is not None:
         wide = (-1, 1, 1) if len(model.input_shape) == 3 else (-1,)  # channels come first there
-        found["standardizer.mean"] = model.standardizer.mean.reshape(wide)
-        found["standardizer.std"] = model.standardizer.std.reshape(wide)
+        weights["standardizer.mean"] = model.standardizer.mean.reshape(wide)
+        weights["standardizer.std"] = model.standardizer.std.reshape(wide)
     if model.target.mean:  # outputs · deviation + mean are in the target's own unit
-        found["target.mean"] = np.array(model.target.mean)
-        found["target.std"] = np.array(model.target.std)
-    out = _collect(found, "", model.net, model.params, model.state, _Place(model.input_shape))
+        weights["target.mean"] = np.array(model.target.mean)
+        weights["target.std"] = np.array(model.target.std)
+    out = _collect(weights, "", model.net, model.params, model.state, _Place(model.input_shape))
     if out.order is not None:
         raise _out_of_order("", model.net)
-    return {name: np.ascontiguousarray(value) for name, value in found.items()}
+    return {name: np.ascontiguousarray(value) for name, value in weights.items()}
 
 
 def save_torch_weights(model: Model, path: str | Path) -> None:
@@ -97,15 +97,15 @@ def save_torch_weights(model: Model, path: str | Path) -> None:
     write_atomic(path, save(to_torch_state_dict(model)))
 
 
-def _collect(found: dict[str, Array], name: str, layer: layers.Layer, params: Any, state: Any, x: _Place) -> _Place:
+def _collect(weights: dict[str, Array], name: str, layer: layers.Layer, params: Any, state: Any, x: _Place) -> _Place:
     """Put a layer's values under PyTorch's names; returns what the next layer gets."""
 
-    def inner(part: str, inside: layers.Layer, given: _Place) -> _Place:
+    def inner(part: str, inside: layers.Layer, x: _Place) -> _Place:
         full = f"{name}.{part}" if name else part
-        return _collect(found, full, inside, params.get(part, {}), state.get(part, {}), given)
+        return _collect(weights, full, inside, params.get(part, {}), state.get(part, {}), x)
 
     def keep(**values: Array) -> None:
-        found.update({f"{name}.{last}": value for last, value in values.items()})
+        weights.update({f"{name}.{last}": value for last, value in values.items()})
 
     match layer:
         case layers.Sequential() | layers.Residual():
@@ -166,7 +166,7 @@ def _collect(found: dict[str, Array], name: str, layer: layers.Layer, params: An
         keep(bias=params["bias"])
     function = activations.get(getattr(layer, "activation", None))
     for key in set(params) & set(_LEARNED):
-        found[f"{name}_{function.name}.{_LEARNED[key]}"] = params[key]
+        weights[f"{name}_{function.name}.{_LEARNED[key]}"] = params[key]
     return _Place(shape)
 
 

@@ -60,7 +60,7 @@ _TAIL = (
 
 
 def write_quantiles(graph: Graph, scaler: Any, x: Value) -> Value:
-    """Each number as the point of the normal distribution below which lie as many training rows."""
+    """Write each number as the point of the normal distribution below which lie as many training rows."""
     columns = [
         _rank(graph, scaler.quantiles_[:, j], scaler.references_, graph.features(x, j, j + 1))
         for j in range(x.shape[0])
@@ -107,7 +107,7 @@ def _quotient(graph: Graph, coefficients: Any, x: Value) -> Value:
 
 
 def _polynomial(graph: Graph, coefficients: tuple[float, ...], x: Value) -> Value:
-    """c₀ + c₁x + c₂x² + …, by Horner's rule."""
+    """Write c₀ + c₁x + c₂x² + …, by Horner's rule."""
     *rest, last = coefficients
     value = graph.add("Mul", x, last)
     for c in reversed(rest[1:]):

@@ -14,12 +14,12 @@ from chainrule.settings import find
 __all__ = ["get", "names"]
 
 
-def get(given: Any) -> Augmentation:
-    """Return the augmentation that was given.
+def get(augmentation: Any) -> Augmentation:
+    """Return an augmentation, however it is written.
 
     Parameters
     ----------
-    given
+    augmentation
         A name (``"shift"``), names with strengths (``"shift:2,rotation:10"``, ``"elastic:1.4:4"``,
         ``"shift:1.5:whole=false"``), an object, a function (x, key) -> x, a table as ``to_dict`` describes it, or
         several of these in a list or tuple.
@@ -37,16 +37,16 @@ def get(given: Any) -> Augmentation:
     >>> cr.augment.get(("shift", cr.augment.Noise(0.05)))
     Compose((Shift(), Noise(0.05)))
     """
-    if isinstance(given, str):
-        parts = tuple(_one(text.strip()) for text in given.split(","))
-    elif isinstance(given, list | tuple):
-        parts = tuple(get(item) for item in given)
+    if isinstance(augmentation, str):
+        parts = tuple(_parse(text.strip()) for text in augmentation.split(","))
+    elif isinstance(augmentation, list | tuple):
+        parts = tuple(get(item) for item in augmentation)
         if not parts:
             raise SettingError("Got an empty list of augmentations; leave augment out, or name some: augment='shift'.")
-    elif isinstance(given, Mapping):
-        return Augmentation.from_dict({k: v for k, v in given.items() if k != "family"})
+    elif isinstance(augmentation, Mapping):
+        return Augmentation.from_dict({k: v for k, v in augmentation.items() if k != "family"})
     else:
-        return find(Augmentation, given, function=FunctionAugmentation)
+        return find(Augmentation, augmentation, function=FunctionAugmentation)
     return parts[0] if len(parts) == 1 else Compose(parts)
 
 
@@ -60,8 +60,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({cls.name for cls in Augmentation.registry.values()} - {Compose.name}))
 
 
-def _one(text: str) -> Augmentation:
-    """``"elastic:1.4:4"``: a name, its settings in their order, or by name as in ``"elastic:smoothness=4"``."""
+def _parse(text: str) -> Augmentation:
+    """Return the augmentation of a name and its settings, in their order or by name.
+
+    As ``"elastic:1.4:4"`` or ``"elastic:smoothness=4"``.
+    """
     name, *rest = (word.strip() for word in text.split(":"))
     if not name:
         raise SettingError(f"An augmentation has no name in {text!r}; write them as 'shift:2,rotation:10'.")
@@ -88,6 +91,7 @@ def _one(text: str) -> Augmentation:
 
 
 def _value(word: str, kind: str, text: str) -> Any:
+    """Return a setting of the kind that its annotation says."""
     if kind == "str":
         return word
     if kind == "bool":
