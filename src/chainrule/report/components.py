@@ -23,7 +23,7 @@ class Page:
     Attributes
     ----------
     record : the run's folder
-    facts : what `gather` found; {} if there is nothing
+    evaluation : what `gather` found; {} if there is nothing
     curves : what was measured after each epoch
     figures : by the id of their place
     config : the text of config.toml
@@ -32,7 +32,7 @@ class Page:
     """
 
     record: Record
-    facts: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
     curves: Curves
     figures: Mapping[str, Figure]
     config: str
@@ -79,9 +79,9 @@ def wide(text: object, muted: bool = False) -> Html:
     return tag("td", text, class_="wrap muted" if muted else "wrap")
 
 
-def score(facts: Mapping[str, Any], value: Any) -> str:
+def score(evaluation: Mapping[str, Any], value: Any) -> str:
     """Return the share of right answers, or the mean absolute error."""
-    return metric_of(facts["task"]).format(value)
+    return metric_of(evaluation["task"]).format(value)
 
 
 def numbers(values: Any) -> str:

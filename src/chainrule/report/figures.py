@@ -19,7 +19,7 @@ Figure = dict[str, Any]
 POINTS = 800
 
 
-def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
+def figures(evaluation: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
     """Return all figures that there is something to show for, by the id of their place in the page."""
     drawn: dict[str, Figure] = {}
     epochs = thinned(curves)
@@ -29,9 +29,9 @@ def figures(facts: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
             drawn["score"] = curve(curves, epochs, curves.score, label_of(curves.score))
         if len({e.get("lr") for e in curves.epochs}) > 1:
             drawn["lr"] = learning_rate(curves, epochs)
-    if facts.get("calibration"):
-        drawn["calibration"] = calibration(facts["calibration"])
-    for i, output in enumerate(facts.get("outputs", [])):
+    if evaluation.get("calibration"):
+        drawn["calibration"] = calibration(evaluation["calibration"])
+    for i, output in enumerate(evaluation.get("outputs", [])):
         drawn[f"predicted-{i}"] = predicted(output)
         if output["errors"]["counts"]:
             drawn[f"errors-{i}"] = errors(output)

@@ -63,26 +63,26 @@ class Kept:
         return f"epoch {first:,}" if first == last else f"epochs {first:,} to {last:,}"
 
 
-def headline(facts: Mapping[str, Any], record: Record) -> str:
+def headline(evaluation: Mapping[str, Any], record: Record) -> str:
     """Return what is the result, in one sentence."""
     if record.diverged:
         return "The run diverged: the cost became infinite or undefined."
-    if not facts:
+    if not evaluation:
         done, epoch, metrics = len(record.epochs), record.kept_epoch, record.metrics
         when = f"After {_epochs(done)}" if epoch in (done, None) else f"With the weights of epoch {epoch:,} of {done:,}"
         if (name := preferred(metrics)) is not None:
             return f"{when}, {label_of(name, training='training ')} is {format_value(name, metrics[name])}."
         return "No epoch is finished yet."
-    value, rows = facts["metrics"][facts["score"]], rows_of(facts)
-    metric = find(facts["score"])
+    value, rows = evaluation["metrics"][evaluation["score"]], rows_of(evaluation)
+    metric = find(evaluation["score"])
     if not metric.is_fraction:
         return f"The {metric.label} on {rows} is {metric.format(value)}."
-    every = "with all labels " if facts["task"] == "multilabel" else ""
+    every = "with all labels " if evaluation["task"] == "multilabel" else ""
     return f"{percent(value)} of {rows} are {every}right."
 
 
 def findings(
-    facts: Mapping[str, Any], record: Record, folds: Curves | None = None, weights: Kept | None = None
+    evaluation: Mapping[str, Any], record: Record, folds: Curves | None = None, weights: Kept | None = None
 ) -> list[Finding]:
     """Return what else can be said, the most important first.
 
@@ -90,28 +90,28 @@ def findings(
     networks has. A network of all rows has none left to be validated on: how it fits is then what the folds say.
     """
     findings = _ended(record)
-    if facts.get("too_good"):
-        findings.append(Finding("Too good to be true?", str(facts["too_good"]), "bad"))
-    if facts:
-        findings += _baselines(facts)
+    if evaluation.get("too_good"):
+        findings.append(Finding("Too good to be true?", str(evaluation["too_good"]), "bad"))
+    if evaluation:
+        findings += _baselines(evaluation)
     curves = Curves(record.epochs)
     # A network that has gone on since, or diverged, is not as long as those of the folds.
     if folds is None or curves.validated or not folds.validated or len(folds.epochs) != len(curves.epochs):
         if weights is None and record.kept_epoch is not None:
             weights = Kept((record.kept_epoch,), record.metrics)
-        findings += _fit(curves, facts, weights) + _more(curves, record)
+        findings += _fit(curves, evaluation, weights) + _more(curves, record)
     else:
         findings += _folds(folds)
-    if facts:
-        findings += _sure(facts) + _weak(facts) + _caveats(facts)
-        findings += [Finding("Note:", str(text)) for text in facts.get("notes", [])]
+    if evaluation:
+        findings += _sure(evaluation) + _weak(evaluation) + _caveats(evaluation)
+        findings += [Finding("Note:", str(text)) for text in evaluation.get("notes", [])]
     return findings
 
 
-def rows_of(facts: Mapping[str, Any]) -> str:
+def rows_of(evaluation: Mapping[str, Any]) -> str:
     """Return the judged rows in words."""
-    n = facts["judged_rows"]
-    return f"{n:,} {facts['part']} {'row' if n == 1 else 'rows'}"
+    n = evaluation["judged_rows"]
+    return f"{n:,} {evaluation['part']} {'row' if n == 1 else 'rows'}"
 
 
 class Curves:
@@ -193,12 +193,12 @@ def _ended(record: Record) -> list[Finding]:
     return [] if record.has_model else [Finding("Not finished.", "What is shown is what there is so far.")]
 
 
-def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
+def _baselines(evaluation: Mapping[str, Any]) -> list[Finding]:
     """Return the linear model first: it is the one to beat."""
     findings = []
-    for rule in reversed(facts["baselines"]):
+    for rule in reversed(evaluation["baselines"]):
         name, test = rule["name"], rule["test"]
-        if facts["task"] == "regression":
+        if evaluation["task"] == "regression":
             value = f"has a mean absolute error of {number(rule['value'])}"
             low, high = test.get("low"), test.get("high")
             how = "" if low is None else f" The network's is higher by {number(low, 3)} to {number(high, 3)}"
@@ -222,21 +222,21 @@ def _baselines(facts: Mapping[str, Any]) -> list[Finding]:
     return findings
 
 
-def _fit(curves: Curves, facts: Mapping[str, Any], weights: Kept | None) -> list[Finding]:
+def _fit(curves: Curves, evaluation: Mapping[str, Any], weights: Kept | None) -> list[Finding]:
     """Return whether the network has learnt its training rows rather than the rule behind them."""
     best = curves.best
     if best is None or not curves.validated:
         if not curves.epochs or curves.validated:
             return []
-        tested = facts.get("part") == "test" and facts["task"] != "multilabel"
+        tested = evaluation.get("part") == "test" and evaluation["task"] != "multilabel"
         one_epoch = weights is not None and len(weights.epochs) == 1
-        if tested and weights is not None and one_epoch and (agreement := _gap(curves, facts, weights, "test")):
+        if tested and weights is not None and one_epoch and (agreement := _gap(curves, evaluation, weights, "test")):
             return agreement
         return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
     if rise := curves.overfit:
         rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
         return [Finding("Overfitting:", *_weights(rose, best, weights))]
-    return [] if weights is None else _gap(curves, facts, weights)
+    return [] if weights is None else _gap(curves, evaluation, weights)
 
 
 def _weights(text: str, best: int, weights: Kept | None) -> tuple[str, str | None]:
@@ -272,19 +272,19 @@ def _folds(curves: Curves) -> list[Finding]:
     return [Finding("No sign of overfitting:", text)]
 
 
-def _gap(curves: Curves, facts: Mapping[str, Any], weights: Kept, part: str = "validation") -> list[Finding]:
+def _gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept, part: str = "validation") -> list[Finding]:
     """Return whether the model is better on its training rows than on those of another part."""
     if curves.score is None:
         return []
-    new = facts["metrics"].get(curves.score) if part == "test" else weights.metrics.get(f"val_{curves.score}")
-    measured = {} if len(weights.epochs) > 1 else facts.get("training") or {}
+    new = evaluation["metrics"].get(curves.score) if part == "test" else weights.metrics.get(f"val_{curves.score}")
+    measured = {} if len(weights.epochs) > 1 else evaluation.get("training") or {}
     on_training = measured.get(curves.score, weights.metrics.get(curves.score))
     training, other = (math.nan if v is None else float(v) for v in (on_training, new))
     of_each = " of one network, on average" if len(weights.epochs) > 1 else ""
     shown = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
-    n, m = (facts.get("parts", {}).get(name) for name in ("training", part))
+    n, m = (evaluation.get("parts", {}).get(name) for name in ("training", part))
     n = measured.get("rows", n)
     if not is_fraction(curves.score):
         if training > 0 and other / training > RATIO:
@@ -321,11 +321,11 @@ def _worth_a_try(what: str, share: float, epochs: int) -> Finding:
     return Finding("More epochs are worth a try:", text)
 
 
-def _sure(facts: Mapping[str, Any]) -> list[Finding]:
-    calibration = facts.get("calibration")
-    if not calibration or facts["task"] != "classification":
+def _sure(evaluation: Mapping[str, Any]) -> list[Finding]:
+    calibration = evaluation.get("calibration")
+    if not calibration or evaluation["task"] != "classification":
         return []
-    n = facts["judged_rows"]
+    n = evaluation["judged_rows"]
     low, high = statistics.wilson(round(calibration["share"] * n), n)
     probability = calibration["mean_probability"]
     if low <= probability <= high or abs(probability - calibration["share"]) < OFF:
@@ -338,12 +338,12 @@ def _sure(facts: Mapping[str, Any]) -> list[Finding]:
     return [Finding(lead, text)]
 
 
-def _weak(facts: Mapping[str, Any]) -> list[Finding]:
-    if facts["task"] not in ("classification", "binary"):
+def _weak(evaluation: Mapping[str, Any]) -> list[Finding]:
+    if evaluation["task"] not in ("classification", "binary"):
         return []
-    overall = facts["metrics"]["accuracy"]
+    overall = evaluation["metrics"]["accuracy"]
     weak = []
-    for row in facts["per_class"]:
+    for row in evaluation["per_class"]:
         n = row["support"]
         if n >= FEW_OF_A_CLASS and statistics.wilson(round(row["recall"] * n), n)[1] < overall:
             weak.append(row)
@@ -353,16 +353,16 @@ def _weak(facts: Mapping[str, Any]) -> list[Finding]:
     return [Finding("Found less often than the others:", f"{shown}{more}.")] if weak else []
 
 
-def _caveats(facts: Mapping[str, Any]) -> list[Finding]:
+def _caveats(evaluation: Mapping[str, Any]) -> list[Finding]:
     caveats = []
-    if facts["part"] == "training":
+    if evaluation["part"] == "training":
         caveats.append(Finding("Trained on these rows:", "they say nothing about new ones.", "bad"))
-    if facts["part"] == "validation":
+    if evaluation["part"] == "validation":
         text = "the validation rows may have chosen the epoch, so new rows may do worse."
         caveats.append(Finding("No test part:", text))
-    if facts["judged_rows"] < FEW_ROWS:
-        caveats.append(Finding(f"{facts['judged_rows']:,} rows are few:", "others could say something else."))
-    if not facts["network"].get("finite", True):
+    if evaluation["judged_rows"] < FEW_ROWS:
+        caveats.append(Finding(f"{evaluation['judged_rows']:,} rows are few:", "others could say something else."))
+    if not evaluation["network"].get("finite", True):
         caveats.append(Finding("Some weights are infinite or undefined.", "", "bad"))
     return caveats
 

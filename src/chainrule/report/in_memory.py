@@ -54,7 +54,7 @@ def recipe_in_words(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def facts_of(run: Run, data: Any, validation: Any = None, test: Any = None) -> dict[str, Any]:
+def evaluation_of(run: Run, data: Any, validation: Any = None, test: Any = None) -> dict[str, Any]:
     """Judge a run on its test data; without such on its validation data, else on what it was trained on."""
     train = _rows(run.model, data)
     parts = {"training": train}

@@ -19,8 +19,8 @@ EPOCHS = 60
 def verdict(page: Page) -> Html:
     """Return the result in a sentence, and what else can be said."""
     bounds = ""
-    if interval := page.facts.get("interval"):
-        low, high = (score(page.facts, interval[side]) for side in ("low", "high"))
+    if interval := page.evaluation.get("interval"):
+        low, high = (score(page.evaluation, interval[side]) for side in ("low", "high"))
         bounds = tag("p", f"95 % interval: {low} to {high} ({interval['method']}).", class_="interval")
     folds = None
     if page.members is not None and page.members.kind == "folds":
@@ -29,10 +29,10 @@ def verdict(page: Page) -> Html:
         tag("li", tag("strong", f"{finding.lead} "), finding.text, class_=finding.sign)
         for finding in [
             *population_sections.findings(page),
-            *findings(page.facts, page.record, folds, _weights_of_members(page)),
+            *findings(page.evaluation, page.record, folds, _weights_of_members(page)),
         ]
     ]
-    return join([tag("h2", headline(page.facts, page.record)), bounds, tag("ul", *items) if items else ""])
+    return join([tag("h2", headline(page.evaluation, page.record)), bounds, tag("ul", *items) if items else ""])
 
 
 def _weights_of_members(page: Page) -> Kept | None:
@@ -47,7 +47,7 @@ def _weights_of_members(page: Page) -> Kept | None:
 
 def key_figures(page: Page) -> Html:
     """Return the numbers one looks for first, with their exact values in data-value."""
-    record, facts, curves = page.record, page.facts, page.curves
+    record, evaluation, curves = page.record, page.evaluation, page.curves
     cells: list[Html] = []
 
     def cell(key: str, title: str, value: Any, shown: str, note: str | None = None) -> None:
@@ -56,12 +56,18 @@ def key_figures(page: Page) -> Html:
         cells.append(tag("div", tag("dt", title), tag("dd", shown, data_key=key, data_value=exact), small))
 
     test = record.result.get("test") or {}
-    for part, measured in (("test", test), (facts.get("part"), {} if test else facts.get("metrics", {}))):
+    for part, measured in (("test", test), (evaluation.get("part"), {} if test else evaluation.get("metrics", {}))):
         for name, value in reversed(measured.items()):  # the score before the loss
             cell(f"{part}.{name}", f"{str(part).capitalize()} {label_of(name)}", value, format_value(name, value))
-    if len(facts.get("outputs", ())) == 1:
-        r2 = facts["outputs"][0]["r2"]
-        cell(f"{facts['part']}.r2", f"{facts['part'].capitalize()} R²", r2, number(r2), "1 is perfect, 0 the mean")
+    if len(evaluation.get("outputs", ())) == 1:
+        r2 = evaluation["outputs"][0]["r2"]
+        cell(
+            f"{evaluation['part']}.r2",
+            f"{evaluation['part'].capitalize()} R²",
+            r2,
+            number(r2),
+            "1 is perfect, 0 the mean",
+        )
     done, asked, best, kept_epoch = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
     if kept_epoch is not None and done:
         lowest = f"lowest {curves.watched_in_words}"
@@ -80,27 +86,27 @@ def key_figures(page: Page) -> Html:
         cell("seconds", "Training time", spent, seconds(spent), f"{seconds(spent / done)} an epoch")
     if is_number(asked) and done != asked:
         cell("epochs", "Epochs done", done, f"{done:,} of {asked:,}")
-    parameters = facts.get("network", {}).get("parameters", record.result.get("parameters"))
+    parameters = evaluation.get("network", {}).get("parameters", record.result.get("parameters"))
     if parameters is not None:
         cell("parameters", "Parameters", parameters, f"{parameters:,}")
-    for name, rows in facts.get("parts", {}).items():
+    for name, rows in evaluation.get("parts", {}).items():
         cell(f"rows.{name}", f"{name.capitalize()} rows", rows, f"{rows:,}")
     return tag("dl", *cells, class_="keys")
 
 
 def baselines(page: Page) -> Html | None:
     """Return the network among simpler rules on the same rows, the best first."""
-    facts = page.facts
-    if not facts:
+    evaluation = page.evaluation
+    if not evaluation:
         return None
-    regression = facts["task"] == "regression"
-    score_here = facts["metrics"][facts["score"]]
-    rows = [(score_here, row("this network", n(score(facts, score_here)), tag("td"), highlight=True))]
-    for rule in facts["baselines"]:
+    regression = evaluation["task"] == "regression"
+    score_here = evaluation["metrics"][evaluation["score"]]
+    rows = [(score_here, row("this network", n(score(evaluation, score_here)), tag("td"), highlight=True))]
+    for rule in evaluation["baselines"]:
         verdict = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
         about = " ".join(part for part in (f"{rule['about']}.", rule["note"]) if part)
         name = join([tag("div", rule["name"]), tag("div", about, class_="sub")])
-        rows.append((rule["value"], row(name, n(score(facts, rule["value"])), tag("td", verdict), wrap=True)))
+        rows.append((rule["value"], row(name, n(score(evaluation, rule["value"])), tag("td", verdict), wrap=True)))
     last = float("inf") if regression else float("-inf")
     rows.sort(key=lambda pair: pair[0] if is_number(pair[0]) else last, reverse=not regression)
     title = "mean absolute error" if regression else "right"
@@ -109,7 +115,7 @@ def baselines(page: Page) -> Html | None:
         if regression
         else "by McNemar's test, chance makes such a difference more often than in 5 of 100 cases."
     )
-    head = [f"on {rows_of(facts)}", (title, "n"), "than the network"]
+    head = [f"on {rows_of(evaluation)}", (title, "n"), "than the network"]
     return join([table(head, [made for _, made in rows]), tag("p", note, class_="about")])
 
 

@@ -20,7 +20,7 @@ from chainrule.report import population_figures, search_figures
 from chainrule.report.components import Page
 from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
-from chainrule.report.in_memory import facts_of, recipe_in_words, record_of, run_of
+from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
 from chainrule.report.markup import escape, join
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
@@ -79,8 +79,8 @@ def write_report(
         if has_data and data is None:
             raise DataError("Give the data that the run was trained on, too: simple rules are fitted on the same rows.")
         path = as_path(source.folder / REPORT if path is None else path)  # type: ignore[operator]
-        facts = {} if data is None else facts_of(source, data, validation, test)
-        page = page_of(record_of(source, path), facts, recipe_in_words(source))
+        evaluation = {} if data is None else evaluation_of(source, data, validation, test)
+        page = page_of(record_of(source, path), evaluation, recipe_in_words(source))
     else:
         if has_data:
             raise DataError("The folder of a run says what it was judged on: leave out the data.")
@@ -92,10 +92,10 @@ def write_report(
 
 def read_page(folder: Path) -> Page:
     """Read all that there is to show from a run's folder."""
-    record, facts = read_folder(folder), read_evaluation(folder)
+    record, evaluation = read_folder(folder), read_evaluation(folder)
     with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        return page_of(record, facts, config, read_members(folder), read_trials(folder))
+        return page_of(record, evaluation, config, read_members(folder), read_trials(folder))
 
 
 @contextlib.contextmanager
@@ -109,19 +109,19 @@ def naming_the_damaged(folder: Path) -> Iterator[None]:
 
 def page_of(
     record: Record,
-    facts: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
     config: str,
     members: Members | None = None,
     trials: Trials | None = None,
 ) -> Page:
     """Draw the figures of a page."""
     curves = Curves(record.epochs, record.kept_epoch)
-    drawn = figures(facts, curves) | (population_figures.figures(members) if members else {})
+    drawn = figures(evaluation, curves) | (population_figures.figures(members) if members else {})
     drawn |= search_figures.figures(trials) if trials else {}
     if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
         renamed = (("loss", "members-loss"), ("score", "members-score"))
         drawn |= {name: drawn.pop(of) for name, of in renamed if of in drawn}
-    return Page(record, facts, curves, drawn, config, members, trials)
+    return Page(record, evaluation, curves, drawn, config, members, trials)
 
 
 def render(page: Page) -> str:
@@ -147,7 +147,7 @@ def render(page: Page) -> str:
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
-    """Return the facts that `gather` found; {} if there are none."""
+    """Return what `gather` found; {} if there is no such file."""
     path = folder / EVALUATION
     return read_facts(path, EVALUATION_FORMAT) if path.exists() else {}
 

@@ -16,15 +16,15 @@ CLASSES, WEAKEST = 30, 15
 
 def confusion(page: Page) -> Html | None:
     """Return what was taken for what: a matrix, or of many classes the pairs that are confused most often."""
-    facts = page.facts
-    if facts.get("confusion"):
+    evaluation = page.evaluation
+    if evaluation.get("confusion"):
         note = (
             "A line for each true class, a column for each answer. Right answers are blue, mistakes orange, by their "
             "share of the class."
         )
-        matrix = _matrix(facts["class_names"], facts["confusion"])
+        matrix = _matrix(evaluation["class_names"], evaluation["confusion"])
         return join([tag("p", note, class_="muted small"), scroll(matrix, "scroll matrix")])
-    if facts.get("confused"):
+    if evaluation.get("confused"):
         rows = [
             row(
                 pair["true"],
@@ -33,10 +33,10 @@ def confusion(page: Page) -> Html | None:
                 n(percent(pair["rows"] / pair["of"], 1)),
                 wrap=True,
             )
-            for pair in facts["confused"]
+            for pair in evaluation["confused"]
         ]
         head = ["true", "said", ("rows", "n"), ("of the class", "n")]
-        return table(head, rows, f"The pairs that were confused most often, of {facts['classes']:,} classes")
+        return table(head, rows, f"The pairs that were confused most often, of {evaluation['classes']:,} classes")
     return None
 
 
@@ -59,11 +59,14 @@ def _matrix(names: list[str], counts: list[list[int]]) -> Html:
 
 def classes(page: Page) -> Html | None:
     """Precision, recall and F1 of each class."""
-    facts = page.facts
-    every = facts.get("per_class")
+    evaluation = page.evaluation
+    every = evaluation.get("per_class")
     if not every:
         return None
-    head = ["class", *((name, "n") for name in ("recall", "precision", "F1", f"{facts['part']} rows", "training rows"))]
+    head = [
+        "class",
+        *((name, "n") for name in ("recall", "precision", "F1", f"{evaluation['part']} rows", "training rows")),
+    ]
 
     def row_of(scores: Mapping[str, Any]) -> Html:
         bars = [
@@ -75,15 +78,15 @@ def classes(page: Page) -> Html | None:
     note = tag(
         "p",
         "Recall: how many rows of the class were found. Precision: how many answers with this class were right. F1 is "
-        f"both in one, 2·P·R / (P + R); its mean over the classes is {percent(facts['mean_f1'], 1)}.",
+        f"both in one, 2·P·R / (P + R); its mean over the classes is {percent(evaluation['mean_f1'], 1)}.",
         class_="about",
     )
     if len(every) <= CLASSES:
         return join([table(head, map(row_of, every)), note])
     weakest = sorted(every, key=lambda scores: scores["f1"])[:WEAKEST]
     all_of = f"All {len(every):,} classes"
-    if facts["classes"] > len(every):
-        all_of = f"The {len(every):,} weakest of {facts['classes']:,} classes"
+    if evaluation["classes"] > len(every):
+        all_of = f"The {len(every):,} weakest of {evaluation['classes']:,} classes"
     return join(
         [
             table(head, map(row_of, weakest), f"The {len(weakest)} classes with the lowest F1"),
@@ -95,7 +98,7 @@ def classes(page: Page) -> Html | None:
 
 def calibration(page: Page) -> Html | None:
     """Return whether probabilities come true."""
-    calibration = page.facts.get("calibration")
+    calibration = page.evaluation.get("calibration")
     if not calibration:
         return None
     rows = [
@@ -124,10 +127,10 @@ def calibration(page: Page) -> Html | None:
 
 def residuals(page: Page) -> Html | None:
     """Return the errors of predicted numbers."""
-    outputs = page.facts.get("outputs")
+    outputs = page.evaluation.get("outputs")
     if not outputs:
         return None
-    in_all = page.facts["outputs_in_all"]
+    in_all = page.evaluation["outputs_in_all"]
     quantiles = {"0": "smallest", "5": "5 %", "25": "25 %", "50": "50 %", "75": "75 %", "95": "95 %", "100": "largest"}
     head = ["output", *((name, "n") for name in ("MAE", "RMSE", "R²", "mean error", *quantiles.values()))]
     rows = [
@@ -147,7 +150,7 @@ def residuals(page: Page) -> Html | None:
             drawn.append(place(f"errors-{i}", f"Errors{of}", "How many rows have an error of each size.", caption=True))
         blocks.append(tag("div", *drawn, class_="two"))
     notes = []
-    if page.facts["judged_rows"] > len(outputs[0]["points"]):
+    if page.evaluation["judged_rows"] > len(outputs[0]["points"]):
         notes.append(f"Drawn: {len(outputs[0]['points']):,} rows, chosen at random.")
     if in_all > len(outputs):
         notes.append(f"Shown: the first {len(outputs)} of {in_all:,} outputs.")
@@ -157,12 +160,12 @@ def residuals(page: Page) -> Html | None:
 
 def worst(page: Page) -> Html | None:
     """Return the rows with the highest cost, as pictures or as rows of the table."""
-    facts = page.facts
-    worst_rows = facts.get("worst")
+    evaluation = page.evaluation
+    worst_rows = evaluation.get("worst")
     if not worst_rows:
         return None
-    regression = facts["task"] == "regression"
-    note = tag("p", f"The {facts['part']} rows with the highest cost, the worst first.", class_="muted small")
+    regression = evaluation["task"] == "regression"
+    note = tag("p", f"The {evaluation['part']} rows with the highest cost, the worst first.", class_="muted small")
     if "picture" in worst_rows[0]:
         return join([note, tag("ul", *(_card(one, regression) for one in worst_rows), class_="cards")])
     names = list(worst_rows[0].get("values", {}))

@@ -15,7 +15,7 @@ TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
 def columns(page: Page) -> Html | None:
     """Return the columns of the table, and what was done with them."""
-    columns = page.facts.get("columns")
+    columns = page.evaluation.get("columns")
     if not columns:
         return None
     rows = [
@@ -32,13 +32,13 @@ def columns(page: Page) -> Html | None:
         for column in columns
     ]
     head = ["column", "kind", "what is done", ("missing", "n"), ("different", "n"), "example", "why"]
-    in_all = page.facts.get("columns_in_all", len(columns))
+    in_all = page.evaluation.get("columns_in_all", len(columns))
     return table(head, rows, f"The first {len(columns):,} of {in_all:,} columns" if in_all > len(columns) else None)
 
 
 def network(page: Page) -> Html | None:
     """Return the layers."""
-    network = page.facts.get("network")
+    network = page.evaluation.get("network")
     if not network:
         return None
     rows = [row("input", tag("td"), n(size(network["input"])), tag("td"))]
@@ -71,10 +71,10 @@ def timings(page: Page) -> Html | None:
     times = [("training, all epochs", sum(spent)), ("first epoch, compiling included", spent[0])]
     if len(spent) > 1:
         times.append(("each further epoch, median", sorted(spent[1:])[len(spent[1:]) // 2]))
-    extra = page.facts.get("timings", {})
+    extra = page.evaluation.get("timings", {})
     named = (("baselines", "fitting the simpler rules"), ("judging", "judging"))
     times += [(name, extra[key]) for key, name in named if key in extra]
-    engine = page.facts.get("engine") or page.record.result.get("engine")
+    engine = page.evaluation.get("engine") or page.record.result.get("engine")
     rows = [row(name, n(seconds(value))) for name, value in times]
     return table([f"engine: {engine}" if engine else "", ("time", "n")], rows)
 
@@ -93,7 +93,7 @@ def environment(page: Page) -> Html | None:
 
 def header(page: Page, sections: Sequence[tuple[str, str, Html]]) -> Html:
     """Return the name of the run, what it was made from, and where to find what."""
-    record, task = page.record, page.facts.get("task")
+    record, task = page.record, page.evaluation.get("task")
     parts = [str(record.config.get("data", "started in Python")), *([TASKS.get(task, task)] if task else [])]
     if isinstance(started := record.environment.get("started"), str):
         parts.append(_clock(started))

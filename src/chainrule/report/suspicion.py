@@ -18,25 +18,29 @@ __all__ = ["look_at", "too_good"]
 SCORE, SURE, ROWS = 0.99, 0.95, 30
 
 
-def too_good(facts: Mapping[str, Any]) -> str | None:
+def too_good(evaluation: Mapping[str, Any]) -> str | None:
     """Return what the score is, if it is too good to be true for a table; None: it is not.
 
     Parameters
     ----------
-    facts
+    evaluation
         As `chainrule.report.gather` gives them.
     """
-    rows = f"{facts['judged_rows']:,} {facts['part']} rows"
-    if facts["part"] == "training":
+    rows = f"{evaluation['judged_rows']:,} {evaluation['part']} rows"
+    if evaluation["part"] == "training":
         return None
-    if facts["task"] == "regression":
-        r2 = [output["r2"] for output in facts["outputs"]]
-        if facts["judged_rows"] < ROWS or any(value is None or not value >= SCORE for value in r2):
+    if evaluation["task"] == "regression":
+        r2 = [output["r2"] for output in evaluation["outputs"]]
+        if evaluation["judged_rows"] < ROWS or any(value is None or not value >= SCORE for value in r2):
             return None
         return f"R² is {int(1e4 * min(r2)) / 1e4:.4f} on {rows}"
-    if facts["task"] == "multilabel" or facts["interval"] is None:
+    if evaluation["task"] == "multilabel" or evaluation["interval"] is None:
         return None
-    score, low, base = facts["metrics"]["accuracy"], facts["interval"]["low"], facts["baselines"][0]["value"]
+    score, low, base = (
+        evaluation["metrics"]["accuracy"],
+        evaluation["interval"]["low"],
+        evaluation["baselines"][0]["value"],
+    )
     if base >= 1 or (score - base) / (1 - base) < SCORE or (low - base) / (1 - base) < SURE:
         return None
     return f"{int(1e4 * score) / 1e2:.2f} % of {rows} are right, and the most frequent class is {100 * base:.2f} %"
