@@ -146,7 +146,7 @@ def test_figures_of_one_kind_have_the_same_decimals() -> None:
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, "0.95", True, math.nan])
 def test_a_confidence_is_a_share(confidence: object) -> None:
-    with pytest.raises(ChainruleError, match="confidence must be a fraction above 0 and below 1"):
+    with pytest.raises(ChainruleError, match=r"confidence .*above 0 and below 1"):
         summary([1.0, 2.0], confidence)  # type: ignore[arg-type]
 
 

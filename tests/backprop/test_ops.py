@@ -240,7 +240,7 @@ def test_shape_errors_say_what_was_expected() -> None:
         ops.max_pool2d(image, 5, padding="valid")
     with pytest.raises(cr.errors.ShapeError, match=r"batch, height, width, channels"):
         ops.avg_pool2d(np.ones((4, 4)))
-    with pytest.raises(cr.errors.ShapeError, match="last axis of a has 3, the second last axis of b has 4"):
+    with pytest.raises(cr.errors.ShapeError, match=r"a has 3, .* b has 4"):
         ops.matmul(np.ones((2, 3)), np.ones((4, 2)))
     with pytest.raises(cr.errors.ShapeError, match="must be even"):
         ops.glu(np.ones((2, 3)))

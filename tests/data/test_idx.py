@@ -171,7 +171,7 @@ def test_folder_problems_are_named(tmp_path, small_mnist, write_idx):
     with pytest.raises(DataError, match=r"some: x has 6 rows and y has 5"):
         read_idx_folder(folder)
     write_idx(labels, np.zeros((6, 1), np.uint8))
-    with pytest.raises(FileError, match=r"labels are whole numbers with one dimension, found uint8 of shape \(6, 1\)"):
+    with pytest.raises(FileError, match=r"labels .*one dimension.*uint8 of shape \(6, 1\)"):
         read_idx_folder(folder)
     write_idx(labels, np.zeros(6, np.uint8))
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()

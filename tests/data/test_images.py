@@ -211,12 +211,12 @@ class TestWalk:
     def test_a_class_of_other_files_says_what_it_has(self, tmp_path: Path) -> None:
         put(tmp_path / "cat" / "0.png", grey(4, 4))
         put(tmp_path / "dog" / "1.webp", grey(4, 4))
-        with pytest.raises(FileError, match=r"dog has no pictures, but other files: 1 \.webp"):
+        with pytest.raises(FileError, match=r"dog has no pictures.*1 \.webp"):
             read_image_folder(tmp_path)
 
     def test_pictures_of_kinds_that_are_not_read_alone(self, tmp_path: Path) -> None:
         put(tmp_path / "cat" / "1.webp", grey(4, 4))
-        with pytest.raises(FileError, match=r"no pictures of the kinds that are read .*1 \.webp"):
+        with pytest.raises(FileError, match=r"no pictures of the kinds .*1 \.webp"):
             cr.data.load(tmp_path)
 
     def test_pictures_far_below_are_found(self, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ class TestParts:
     def test_training_pictures_without_classes_beside_a_test_part(self, tmp_path: Path) -> None:
         for part in "train", "test":
             put(tmp_path / part / "cat.0.png", grey(4, 4))
-        with pytest.raises(FileError, match="train has pictures, but no folder for each class"):
+        with pytest.raises(FileError, match=r"train .*no folder for each class"):
             read_image_folder(tmp_path)
 
     def test_other_folders_beside_the_parts_are_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -175,7 +175,7 @@ def test_data_that_is_there_is_not_fetched(tmp_path, mirror, small_mnist):
 
 def test_a_wrong_checksum_keeps_nothing(tmp_path, mirror):
     mirror.files["train-labels-idx1-ubyte.gz"] = gzip.compress(b"something else")
-    with pytest.raises(DataError, match=r"train-labels.*the MD5 of the contents is \w{32}, expected \w{32}"):
+    with pytest.raises(DataError, match=r"train-labels.*MD5 .*\w{32}, expected \w{32}"):
         load("mnist", download=True)
     cache = tmp_path / "cache/chainrule/mnist"
     assert [p.name for p in cache.iterdir()] == ["train-images-idx3-ubyte.gz"]

@@ -192,9 +192,7 @@ def test_values_that_are_not_finite_are_found_where_they_are(tmp_path: Path) -> 
     wrong[33, 2] = np.nan
     x = stream(saved(tmp_path / "x.npy", wrong)).x
     x.read(0, 33)
-    with pytest.raises(
-        DataError, match=r"x\.npy holds values that are not finite: the first \(nan\) in row 33, column 2"
-    ):
+    with pytest.raises(DataError, match=r"x\.npy .*not finite: .*\(nan\) in row 33, column 2"):
         x.read(30, 40)
 
 

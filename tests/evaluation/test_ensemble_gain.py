@@ -103,7 +103,7 @@ def test_a_population_is_one_model_and_what_diverged_is_left_out() -> None:
     settings = {"optimizer": cr.SGD(0.1), "epochs": 2, "validation": 0.3, "progress": False}
     population = cr.fit_population(net, (X, LABELS), members, **settings)
     average = np.mean([population[i].model.predict_proba(X) for i in (0, 2)], axis=0)
-    with pytest.warns(UserWarning, match=r"Left out of the ensemble, since diverged: member 1 \(diverged at step"):
+    with pytest.warns(UserWarning, match=r"Left out .*: member 1 \(diverged at step"):
         together = ensemble(population)
     np.testing.assert_allclose(together.predict_proba(X), average, atol=1e-6)
     with pytest.warns(UserWarning, match="Left out"):
@@ -138,7 +138,7 @@ def test_wrong_input_is_named() -> None:
     members = trained(cr.mlp([4, 5, 3]), LABELS, n=2)
     with pytest.raises(UnknownNameError, match=r"metric of classification 'mae'.*accuracy, loss"):
         ensemble_gain(members, X, LABELS, "mae")
-    with pytest.raises(SettingError, match="confidence must be a fraction above 0 and below 1"):
+    with pytest.raises(SettingError, match=r"confidence .*above 0 and below 1"):
         ensemble_gain(members, X, LABELS, confidence=95)
     with pytest.raises(DataError, match="x has 100 samples and y 120"):
         ensemble_gain(members, X[:100], LABELS)

@@ -397,7 +397,7 @@ def test_errors_of_tables(tmp_path: Path) -> None:
         validate(net, table.prepare_rows(np.arange(90)).data)
     with pytest.raises(DataError, match="owner"):
         validate(net, table, groups="ownr")
-    with pytest.raises(DataError, match="groups needs one value for each of the 90 rows, got 3"):
+    with pytest.raises(DataError, match=r"groups .* each of the 90 rows, got 3"):
         validate(net, table, groups=[1, 2, 3])
     path = tmp_path / "pets.csv"
     pets().to_csv(path, index=False)

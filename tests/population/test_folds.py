@@ -100,7 +100,7 @@ def test_errors(error: type[ChainruleError], words: str, wrong: dict[str, Any]) 
 
 def test_groups_that_leave_a_fold_empty() -> None:
     groups = np.repeat(range(5), [9, 20, 25, 13, 10])
-    with pytest.raises(DataError, match="would have no rows: the groups are too few or too unequal"):
+    with pytest.raises(DataError, match=r"no rows: .*too few or too unequal"):
         make_folds(77, 5, labels=groups < 3, groups=groups)
 
 

@@ -359,20 +359,21 @@ def test_inputs_that_are_dropped_at_random_are_not_filled_up() -> None:
     assert programs(cr.Dense(3, "softmax"), augment="noise") == 2
 
 
-def test_thousands_of_members_stay_within_bounds() -> None:
-    """Blocks train one after the other: 4,096 members need their own weights, and little besides."""
+@pytest.mark.parametrize("n", [1024, pytest.param(4096, marks=pytest.mark.slow)])
+def test_thousands_of_members_stay_within_bounds(n: int) -> None:
+    """Batches train one after the other: members need their own weights, and little besides."""
     net = cr.Dense(3, "softmax")
     population = cr.fit_population(
-        net, (X, Y), [{"seed": 0, "optimizer.lr": 1e-4 * (i + 1)} for i in range(4096)],
+        net, (X, Y), [{"seed": 0, "optimizer.lr": 1e-4 * (i + 1)} for i in range(n)],
         epochs=1, batch_size=150, engine="jax", progress=False,
     )  # fmt: skip
-    assert len(population) == 4096
+    assert len(population) == n
     assert np.isfinite(population.scores()).all()
     from chainrule.engine import choose
     from chainrule.population.plan import MOST, capacity
 
     trainer = cr.PopulationTrainer(net, (X, Y))
-    assert capacity(trainer.add_members([{}]) * 4096, choose("jax"), 2, "auto") <= MOST
+    assert capacity(trainer.add_members([{}]) * n, choose("jax"), 2, "auto") <= MOST
 
 
 def test_results_together() -> None:

@@ -69,7 +69,7 @@ def test_shapes(net: Any, data: Any, says: str) -> None:
 
 
 def test_outputs_that_cannot_tell_the_classes_apart() -> None:
-    with pytest.raises(DataError, match=r"One softmax unit always answers 1; write Dense\(1, 'sigmoid'\)"):
+    with pytest.raises(DataError, match=r"One softmax unit .*write Dense\(1, 'sigmoid'\)"):
         fit(cr.Dense(1, "softmax"), (x, y > 0))
     with pytest.raises(DataError, match="only one class"):
         fit(cr.Dense(1, "sigmoid"), (x, ["a"] * 20))

@@ -202,7 +202,7 @@ def test_a_run_within_an_epoch_cannot_end_before_it(tmp_path: Path) -> None:
         crash_after(patch, 8)
         with pytest.raises(Crash):
             fit(tmp_path, checkpoint_every=1)
-    with pytest.raises(SettingError, match="in epoch 2 already, and epochs=1 would end it before"):
+    with pytest.raises(SettingError, match=r"in epoch 2 already.*epochs=1"):
         fit(tmp_path, epochs=1, resume=True)
     assert fit(tmp_path, epochs=2, resume=True).history["epoch"] == [1, 2]
 
@@ -400,7 +400,7 @@ def test_room_that_is_made_is_used(tmp_path: Path, full: Any, capsys: Any, monke
 
 def test_a_model_that_cannot_be_saved_is_an_error_that_has_it(tmp_path: Path, full: Any) -> None:
     full["names"] = ("model.safetensors",)
-    with pytest.raises(UnsavedError, match=r"The run has ended, but could not be saved\. .*No space left") as caught:
+    with pytest.raises(UnsavedError, match=r"could not be saved\. .*No space left") as caught:
         fit(tmp_path)
     same(fit(), caught.value.run)
     full["names"] = ()

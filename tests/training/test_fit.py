@@ -257,7 +257,7 @@ class TestCallbacks:
             fit(callbacks=lambda e: cr.Decision(settings={"optimizer.rate": 1.0}))
         with pytest.raises(SettingError, match="lr must be at least 0, got -1"):
             fit(callbacks=lambda e: cr.Decision(settings={"optimizer.lr": -1.0}))
-        with pytest.raises(SettingError, match="A callback is a function of one event, got 3"):
+        with pytest.raises(SettingError, match=r"a function of one event, got 3"):
             fit(callbacks=[3])
 
 

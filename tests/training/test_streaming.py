@@ -104,7 +104,7 @@ def test_the_shares_of_a_batch_make_the_whole(count: int) -> None:
         assert {part.steps for part in parts} == {piece.steps}
         for a, *split in zip(piece.data, *(part.data for part in parts), strict=True):
             np.testing.assert_array_equal(np.concatenate(split, axis=1), a)
-    with pytest.raises(SettingError, match="batch of 8 samples cannot be shared equally by 3"):
+    with pytest.raises(SettingError, match=r"8 samples cannot be shared equally by 3"):
         feed(203, 8, share=(0, 3))
 
 

@@ -135,5 +135,5 @@ def test_a_storage_that_goes_away_is_told(tmp_path: Path, line: dict[str, Any]) 
         path.unlink(missing_ok=True)
         path.mkdir(exist_ok=True)
 
-    with pytest.raises(FileError, match=r"could not go on, since its study cannot be written to: .*Is a directory"):
+    with pytest.raises(FileError, match=r"study cannot be written to: .*Is a directory"):
         search(**line, space={"optimizer.lr": log_uniform(0.01, 1.0)}, trials=2, study=path, callbacks=take_away)
