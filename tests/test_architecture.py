@@ -240,6 +240,14 @@ def test_import_loads_no_heavy_library() -> None:
     assert set(done.stdout.split()) & heavy == set()
 
 
+def test_the_commands_load_no_numpy() -> None:
+    """So that ``--help`` and completion answer at once."""
+    code = "import sys, chainrule.cli.app; print(*{'numpy', 'jax', 'rich'} & set(sys.modules))"
+    fresh = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=fresh)
+    assert done.stdout.split() == []
+
+
 def test_every_public_name_is_documented_with_an_example() -> None:
     public = {name: getattr(chainrule, name) for name in chainrule.__all__}
     without = [

@@ -18,7 +18,6 @@ from chainrule.errors import SettingError, did_you_mean
 from chainrule.experiments.settings import NetworkSettings, OptimizerSettings, TrialSettings, parse_hidden
 from chainrule.fields import settings_of
 from chainrule.run_settings import TrainingSettings
-from chainrule.training.settings_paths import ROOTS
 
 #: How each setting is read.
 _NUMERIC = {
@@ -130,6 +129,8 @@ HOW = "it is written as in lr=1e-4..1e-1,hidden=64|128,64 (a setting, =, and a r
 
 
 def _axis(name: str, values: str) -> Axis:
+    from chainrule.training.settings_paths import ROOTS  # only here: --help shall not wait for NumPy
+
     known = (*NUMBERS, *WHOLE, *NAMES)
     root, dot, _ = name.partition(".")
     if name not in known and not (dot and root in ROOTS):
