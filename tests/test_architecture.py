@@ -332,8 +332,6 @@ NOT_A_VERB = set(
 
 #: Rooms that are not there yet.
 WITH_PRIVATE_WORDS = {
-    "cli",
-    "experiments",
 }
 
 

@@ -8,7 +8,7 @@ from chainrule import signals
 
 
 def main() -> None:
-    """The command ``chainrule``. From its first line on, Ctrl-C and SIGTERM end it with a word and a code."""
+    """Run the command ``chainrule``. From its first line on, Ctrl-C and SIGTERM end it with a word and a code."""
     with signals.handled():
         try:
             from chainrule.cli.app import app

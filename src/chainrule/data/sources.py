@@ -180,7 +180,7 @@ def _from_path(source: str | os.PathLike[str]) -> Dataset:
         elif path.name.lower().removesuffix(".gz").endswith(TABLES):
             raise FileError(
                 f"{path} is a table, of which one column is the target: read it with "
-                f'cr.Table.read({str(path)!r}, target="NAME"), which fit takes as it is.'
+                f'cr.load_data({str(path)!r}, target="NAME"), or cr.Table.read({str(path)!r}, target="NAME").'
             )
         raise FileError(f"{path} has the ending {path.suffix!r}, which is not read.{hint} {_READ}")
     if path.suffix or len(path.parts) > 1:

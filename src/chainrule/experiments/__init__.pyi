@@ -2,6 +2,7 @@
 
 from . import presets as presets
 from .commands import evaluate as evaluate
+from .commands import load_data as load_data
 from .commands import predict as predict
 from .commands import search as search
 from .commands import train as train

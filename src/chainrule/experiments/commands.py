@@ -1,4 +1,4 @@
-"""What the commands do, from Python: `train`, `search`, `predict`, `evaluate`."""
+"""What the commands do, from Python: `train`, `search`, `predict`, `evaluate`; and the data that they take."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chainrule.data import Dataset
 from chainrule.engine import distributed
 from chainrule.errors import ChainruleError, SettingError
 from chainrule.evaluation import Evaluation
@@ -95,14 +96,14 @@ def train(
     Examples
     --------
     >>> import chainrule as cr
-    >>> trained = cr.train("iris", epochs=30, hidden=(16,))
+    >>> trained = cr.train("iris", epochs=30)
     >>> trained.test["accuracy"] > 0.8, trained.folder is None
     (True, True)
     >>> from pathlib import Path
     >>> _ = Path("pets.csv").write_text("age,weight,pet\\n" + "4,3.5,cat\\n30,24,dog\\n5,4,cat\\n41,20,dog\\n" * 10)
     >>> trained = cr.train("pets.csv", target="pet", seeds=3, epochs=20, out="pets")
-    >>> len(trained.population), trained.model.predict([{"age": 3, "weight": 4.0}]).tolist()
-    (3, ['cat'])
+    >>> len(trained.population), cr.experiments.predict("pets", "pets.csv").prediction[:2].tolist()
+    (3, ['cat', 'dog'])
     """
     with _said_for_python():
         listener = listener or Listener(progress=progress)
@@ -158,6 +159,35 @@ def run(
     return train_single(plan, out=out, resume=again, listener=listener, callbacks=callbacks)
 
 
+def load_data(data: Any, target: str | None = None, **settings: Any) -> Dataset:
+    """Return data as `train` takes it: of a table as numbers, with the parts for training, validation and the test.
+
+    `chainrule.data.load` reads all but tables; this reads tables, too, and what it returns is what `fit` takes. All
+    that is learnt from a table (what its columns are, means, categories) is learnt from the training rows.
+
+    Parameters
+    ----------
+    data, target
+        As for `train`.
+    settings
+        Those of `train` that say how data is read and split: ``columns``, ``missing``, ``test``, ``validation``,
+        ``group``, ``time``, ``split``, ``seed``, ``data_dir``, ``image_size``, …
+
+    Example
+    -------
+    >>> import chainrule as cr
+    >>> from pathlib import Path
+    >>> _ = Path("pets.csv").write_text("age,weight,pet\\n" + "4,3.5,cat\\n30,24,dog\\n5,4,cat\\n41,20,dog\\n" * 10)
+    >>> pets = cr.load_data("pets.csv", target="pet")
+    >>> pets
+    Dataset('pets': classification, 32 rows of 2 features, 2 classes, 8 for the test)
+    >>> run = cr.fit(cr.Dense(2, "softmax"), pets, epochs=3, progress=False)
+    """
+    with _said_for_python():
+        values, in_memory = _values(data, target, settings, "load_data")
+        return make_plan(ExperimentSettings(**values), _typed(values), data=in_memory).data
+
+
 def search(
     data: Any = None,
     target: str | None = None,
@@ -194,7 +224,7 @@ def search(
     -------
     >>> import chainrule as cr
     >>> best = cr.experiments.search("iris", space="lr=1e-3..1e-1", trials=4, epochs=3)
-    >>> len(best.leaderboard), best.settings.lr == best.leaderboard.iloc[0].lr
+    >>> len(best.leaderboard), best.settings.lr == float(best.leaderboard.lr[0])
     (4, True)
     """
     with _said_for_python():
@@ -375,7 +405,7 @@ _OPTION = re.compile(r"chainrule [a-z]+ \S+|--([a-z0-9]+(?:-[a-z0-9]+)*)(?: (?=[
 
 @contextlib.contextmanager
 def _said_for_python() -> Iterator[None]:
-    """Inside, what errors say to type as an option (``--early-stopping 5``) is said as an argument."""
+    """Say as an argument what errors say to type as an option (``--early-stopping 5``)."""
     try:
         yield
     except ChainruleError as error:

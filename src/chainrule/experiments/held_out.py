@@ -27,11 +27,12 @@ from chainrule.experiments.find import TrainedModel
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.models import Model
+from chainrule.models.predictions import target_of
 from chainrule.tables.inspection import inspect_table
 from chainrule.tables.numbers import numbers
 from chainrule.tables.read import is_table, read_table
 from chainrule.tables.selection import columns_by_name
-from chainrule.tables.target import TargetColumn, as_array, has_target, target_column
+from chainrule.tables.target import as_array, has_target, target_column
 
 
 def rows_to_evaluate(
@@ -79,8 +80,7 @@ def _of_table(trained: TrainedModel, data: Any, target: str | None, listener: Li
         raise SettingError(f"Which column of {name} holds the target? Name it: --target NAME.")
     frame = read_table(data, **options)
     column_name = target_column(frame.columns, target)
-    column = model.preparation.target if model.preparation is not None else None
-    column = column or TargetColumn.of_classes(target, model.target.classes)
+    column = target_of(model, target)
     y = column.read(frame[column_name])
     column.check(y)
     if model.preparation is not None:

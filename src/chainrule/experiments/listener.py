@@ -26,7 +26,7 @@ class Listener:
     ...     def on_start(self, plan, details=(), validation_use=None):
     ...         print("begins with", plan.model.count(), "parameters")
     >>> cr.train("iris", epochs=1, listener=Starts()).folder
-    begins with 9283 parameters
+    begins with 9091 parameters
     """
 
     def __init__(self, *, progress: bool = False) -> None:

@@ -98,7 +98,7 @@ def where_it_goes_on(folder: Path) -> str:
 
 @contextlib.contextmanager
 def going_on(folder: Path, listener: Listener) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say what goes on with the run of a folder."""
+    """Let Ctrl-C and SIGTERM, and a result that cannot be saved, say what goes on with the run of a folder."""
     to_go_on = f"To go on: {listener.how_to_resume(folder)}"
     try:
         yield
@@ -121,7 +121,7 @@ def _interrupted(folder: Path, error: BaseException, to_go_on: str) -> tuple[str
 
 @contextlib.contextmanager
 def saving(run: Any) -> Iterator[None]:
-    """Inside, a file that cannot be written is a result that could not be saved."""
+    """Turn a file that cannot be written into a result that could not be saved."""
     try:
         yield
     except FileError as error:

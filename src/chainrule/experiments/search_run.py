@@ -171,7 +171,7 @@ def _begin(folder: RunFolder, plan: Plan, settings: ExperimentSettings, request:
 
 @contextlib.contextmanager
 def _resumable(folder: Path, listener: Listener) -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM, and a result that cannot be saved, say how to go on."""
+    """Let Ctrl-C and SIGTERM, and a result that cannot be saved, say how to go on."""
     to_go_on = f"To go on: {listener.how_to_resume(folder, 'search')}"
     try:
         yield

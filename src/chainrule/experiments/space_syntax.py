@@ -73,7 +73,7 @@ class Axis:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def facts(self) -> dict[str, Any]:
-        """For the report."""
+        """Return it as the report keeps it."""
         if self.options:
             return {"name": self.name, "choices": list(self.options)}
         return {"name": self.name, "low": self.low, "high": self.high, "log": self.log, "whole": self.whole}

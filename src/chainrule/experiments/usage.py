@@ -125,7 +125,7 @@ def check_used(situation: Situation, values: Mapping[str, Any], where: str = "")
 
 
 def _of(*kinds: str, what: str, instead: str = "leave it out") -> Rule:
-    """For these kinds of data."""
+    """Return a rule for options that are for these kinds of data."""
 
     def rule(situation: Situation, value: Any) -> str | None:
         kind = situation.kind

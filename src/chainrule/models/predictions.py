@@ -171,10 +171,15 @@ def prepare_pair(model: Any, x: Any, y: Any = None) -> tuple[Any, np.ndarray]:
     return ready, target
 
 
+def target_of(model: Any, name: str) -> TargetColumn:
+    """Return how the target column of a table is read for a trained model, as its own was."""
+    column = None if model.preparation is None else model.preparation.target
+    return column or TargetColumn.of_classes(name, model.target.classes)
+
+
 def labelled(model: Any, table: Table) -> tuple[Any, np.ndarray]:
     """Return the columns and the targets of the rows that have one, read as the model's own were."""
-    column = None if model.preparation is None else model.preparation.target
-    column = column or TargetColumn.of_classes(table.target, model.target.classes)
+    column = target_of(model, table.target)
     frame, cells = table.pair()
     values = column.read(cells)
     column.check(values)
