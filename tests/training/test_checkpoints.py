@@ -227,7 +227,7 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "checkpoints").iterdir()} == {
         "best.safetensors", "step-00000028.safetensors", "step-00000030.safetensors"
     }  # fmt: skip
-    best = run.history.best("val_loss")
+    best = run.history.best_epoch("val_loss")
     short = fit(validation=0.2, optimizer=cr.SGD(0.5), epochs=best)
     model = cr.load_model(tmp_path / "checkpoints" / "best.safetensors")
     assert np.array_equal(model.predict_proba(x), short.model.predict_proba(x))
