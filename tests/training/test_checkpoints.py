@@ -503,3 +503,14 @@ def test_settings_of_checkpoints_may_change(tmp_path: Path) -> None:
     fit(tmp_path, epochs=2, checkpoint_every=3, keep=5)
     same(fit(), fit(tmp_path, resume=True, checkpoint_every=7, checkpoint_minutes=1.0, keep=1))
     assert steps(tmp_path) == [30]
+
+
+@pytest.mark.parametrize(("version", "message"), [(2, "older chainrule"), (99, "newer chainrule")])
+def test_a_checkpoint_of_another_version_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, message: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "CHECKPOINT_FORMAT", version)
+        fit(tmp_path, epochs=1)
+    with pytest.raises(FileError, match=rf"{message}.*\(format {version}"):
+        checkpoint.read(checkpoint.files(tmp_path)[0][1])
