@@ -331,8 +331,7 @@ NOT_A_VERB = set(
 )
 
 #: Rooms that are not there yet.
-WITH_PRIVATE_WORDS = {
-}
+WITH_PRIVATE_WORDS = {}
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
