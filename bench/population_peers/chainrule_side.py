@@ -143,7 +143,7 @@ def single(work: CostEstimate, job: SimpleNamespace) -> Told:
     return found
 
 
-def hunted(
+def run_searches(
     net: cr.Sequential, data: Any, space: dict[str, Any], work: CostEstimate, job: SimpleNamespace, **words: Any
 ) -> Told:
     """A search, coarse to fine or plainly random, and when it had found what; then another one."""
@@ -183,7 +183,7 @@ def stages_adult(work: CostEstimate, job: SimpleNamespace) -> Told:
     """Learning rate, λ and dropout for a table."""
     rates = {f"net.layers.{place}.rate": cr.uniform(0.0, 0.6) for place in (1, 3)}
     hidden = (part for _ in range(2) for part in (cr.Dense(64, "relu"), cr.Dropout(0.1)))
-    return hunted(
+    return run_searches(
         cr.Sequential(*hidden, cr.Dense(2, "softmax")),
         cr.Table.read(adult(job), target="income", columns=ONE_HOT),
         log_space({"optimizer.lr": (1e-4, 0.1), "l2": (1e-3, 100.0)}) | rates,
@@ -197,7 +197,7 @@ def stages_mnist(work: CostEstimate, job: SimpleNamespace) -> Told:
     """The space of the first row."""
     data, validation = mnist(work, job)
     words = {"optimizer": cr.SGD(1.0), "validation": validation, "normalize": False}
-    return hunted(small(), data, log_space(SPACE), work, job, **words)
+    return run_searches(small(), data, log_space(SPACE), work, job, **words)
 
 
 def gpu(work: CostEstimate, job: SimpleNamespace) -> Told:

@@ -19,8 +19,7 @@ from chainrule import tree
 from chainrule.engine import choose
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import locked, write_atomic
-from chainrule.training import checkpoint, chunk_size, loop, streaming
-from chainrule.training import checkpointer as keeper
+from chainrule.training import checkpoint, checkpointer, chunk_size, loop, streaming
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.step import Batch
@@ -251,7 +250,7 @@ def test_short_epochs_are_not_spent_on_writing(tmp_path: Path) -> None:
     before = time.perf_counter()
     run = fit(tmp_path, epochs=100, keep=1000)
     took = time.perf_counter() - before
-    assert len(steps(tmp_path)) <= 2 + took / keeper.GAP
+    assert len(steps(tmp_path)) <= 2 + took / checkpointer.GAP
     assert [json.loads(s) for s in (tmp_path / "metrics.jsonl").read_text().splitlines()] == run.history.records
 
 
@@ -390,7 +389,7 @@ def test_a_full_disk_does_not_end_the_training(tmp_path: Path, full: Any, capsys
 
 
 def test_room_that_is_made_is_used(tmp_path: Path, full: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "RETRY", 0.0)
+    monkeypatch.setattr(checkpointer, "RETRY", 0.0)
     full["names"], full["tries"] = ("step-",), 3
     fit(tmp_path, checkpoint_every=2)
     message = capsys.readouterr().err

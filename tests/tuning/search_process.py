@@ -20,7 +20,7 @@ from chainrule.tuning import SearchResult, log_uniform, search, uniform
 TRIALS = 16
 
 
-def hunt(study: Any, sampler: str = "random", **settings: Any) -> SearchResult:
+def run_search(study: Any, sampler: str = "random", **settings: Any) -> SearchResult:
     space = {"optimizer.lr": log_uniform(1e-3, 1.0), "l2": uniform(0.0, 1.0)}
     return search(
         cr.mlp([4, 8, 3]), cr.data.load("iris"), space, trials=TRIALS, epochs=3, batch=4, sampler=sampler, study=study,
@@ -55,12 +55,12 @@ def main() -> None:
             time.sleep(0.05)
 
     if asked.gate is not None:
-        hunt(None)  # what is slow the first time is over before the gate opens
+        run_search(None)  # what is slow the first time is over before the gate opens
         meet(asked.gate, "first")
-    hunt(asked.study, asked.sampler, callbacks=after_an_epoch, stages=asked.stages)
+    run_search(asked.study, asked.sampler, callbacks=after_an_epoch, stages=asked.stages)
     if asked.gate is not None:
         meet(asked.gate, "second")
-        hunt(asked.study, "random", callbacks=after_an_epoch, stages="coarse_to_fine", name="staged")
+        run_search(asked.study, "random", callbacks=after_an_epoch, stages="coarse_to_fine", name="staged")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from chainrule.tuning.storage import quiet
-from tuning.search_process import TRIALS, hunt
+from tuning.search_process import TRIALS, run_search
 
 SCRIPT = Path(__file__).with_name("search_process.py")
 
@@ -50,8 +50,8 @@ def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(done) == 6  # a batch of four, and two of the next that are done before the others
     assert len(under_way) == 2
 
-    result = hunt(path)
-    whole = hunt(None)
+    result = run_search(path)
+    whole = run_search(None)
     complete = [trial for trial in result.study.trials if trial.state == TrialState.COMPLETE]
     # No point is lost, and none is trained twice; the values are those of a search that was never interrupted.
     assert Counter(map(point, complete)) == Counter(map(point, whole.study.trials))
@@ -73,16 +73,16 @@ def test_a_killed_search_with_stages_goes_on_as_if_nothing_had_been(stages: str,
     path = tmp_path / "search.journal"
     settings: dict[str, Any] = {"stages": stages}
     assert finish(start(path, "random", "--kill-after", epoch, "--stages", stages)) == -signal.SIGKILL
-    result, whole = hunt(path, **settings), hunt(None, **settings)
+    result, whole = run_search(path, **settings), run_search(None, **settings)
     ends = [Counter((tuple(t.settings.items()), t.state, t.epochs) for t in each.trials) for each in (result, whole)]
     assert ends[0] == ends[1]
     assert result.settings == whole.settings
 
 
 def test_a_finished_search_trains_nothing_again(tmp_path: Path) -> None:
-    first = hunt(tmp_path / "search.journal")
+    first = run_search(tmp_path / "search.journal")
     events: list[Any] = []
-    again = hunt(tmp_path / "search.journal", callbacks=events.append)
+    again = run_search(tmp_path / "search.journal", callbacks=events.append)
     assert events == []
     assert again.leaderboard.equals(first.leaderboard)
     assert [t.history["val_loss"] for t in again.trials] == [t.history["val_loss"] for t in first.trials]
@@ -97,6 +97,6 @@ def test_two_processes_never_train_the_same_trial(tmp_path: Path) -> None:
     for name, sampler, stages in (("chainrule", "grid", None), ("staged", "random", "coarse_to_fine")):
         trials = [trial for trial in stored(path, name).trials if "claim" in trial.user_attrs]
         assert [trial.state for trial in trials] == [TrialState.COMPLETE] * TRIALS
-        alone = hunt(None, sampler, stages=stages)
+        alone = run_search(None, sampler, stages=stages)
         assert {point(trial) for trial in trials} == {point(trial) for trial in alone.study.trials}
         assert len({trial.user_attrs["claim"]["worker"] for trial in trials}) == 2
