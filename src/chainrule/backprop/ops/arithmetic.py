@@ -279,7 +279,7 @@ logaddexp.derivatives(lambda y, a, b: exp(a - y), lambda y, a, b: exp(b - y))
 
 @primitive
 def erf(xp, x):
-    """Return the error function 2/√π ∫₀ˣ e^(-t²) dt; derivative 2/√π · e^(-x²)."""
+    """The error function 2/√π ∫₀ˣ e^(-t²) dt; derivative 2/√π · e^(-x²)."""
     if xp is np:
         from scipy.special import erf as scipy_erf  # loaded on use: SciPy takes longer to import than NumPy
 
@@ -350,7 +350,7 @@ arctan.derivatives(lambda y, x: 1.0 / (1.0 + x * x))
 
 @primitive
 def arctan2(xp, a, b):
-    """Return the angle of the point (b, a); derivatives b/(a² + b²) and -a/(a² + b²)."""
+    """The angle of the point (b, a); derivatives b/(a² + b²) and -a/(a² + b²)."""
     return xp.arctan2(a, b)
 
 
@@ -415,7 +415,7 @@ arctanh.derivatives(lambda y, x: 1.0 / (1.0 - x * x))
 
 @primitive
 def maximum(xp, a, b):
-    """Return the larger value; its derivative is 1 (where both are equal, ½ each)."""
+    """The larger value; its derivative is 1 (where both are equal, ½ each)."""
     return xp.maximum(a, b)
 
 
@@ -424,7 +424,7 @@ maximum.derivatives(lambda y, a, b: _chosen(y, a, b, greater), lambda y, a, b: _
 
 @primitive
 def minimum(xp, a, b):
-    """Return the smaller value; its derivative is 1 (where both are equal, ½ each)."""
+    """The smaller value; its derivative is 1 (where both are equal, ½ each)."""
     return xp.minimum(a, b)
 
 
@@ -492,19 +492,19 @@ def sign(xp, x):
 
 @primitive
 def floor(xp, x):
-    """Return the largest integer not above x."""
+    """The largest integer not above x."""
     return xp.floor(x)
 
 
 @primitive
 def ceil(xp, x):
-    """Return the smallest integer not below x."""
+    """The smallest integer not below x."""
     return xp.ceil(x)
 
 
 @primitive
 def rint(xp, x):
-    """Return the nearest integer."""
+    """The nearest integer."""
     return xp.rint(x)
 
 

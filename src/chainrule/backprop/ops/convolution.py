@@ -102,7 +102,7 @@ def _max_pool2d(xp, x, *, size, stride):
 
 @primitive
 def _winner(xp, x, *, size, stride):
-    """Return the number of the place under each window that has the largest value, the first of equal ones.
+    """The number of the place under each window that has the largest value, the first of equal ones.
 
     Told place by place and not by which value equals the result: a compiled program may compute x anew, with another
     rounding, and where none is equal the gradient would be lost.

@@ -87,19 +87,19 @@ def max_int(a, b):
 
 @primitive
 def max(xp, x, axis=None, *, keepdims=False):
-    """Return the largest value; equal largest values share the gradient."""
+    """The largest value; equal largest values share the gradient."""
     return xp.asarray(x).max(axis=axis, keepdims=keepdims)
 
 
 @primitive
 def min(xp, x, axis=None, *, keepdims=False):
-    """Return the smallest value; equal smallest values share the gradient."""
+    """The smallest value; equal smallest values share the gradient."""
     return xp.asarray(x).min(axis=axis, keepdims=keepdims)
 
 
 @primitive
 def _first(xp, x, *, axis, position):
-    """Return whether a value is where argmax or argmin stands: true for exactly one value along the axes."""
+    """Whether a value is where argmax or argmin stands: true for exactly one value along the axes."""
     axes = axes_of(axis, x.ndim)
     last = range(-len(axes), 0)
     moved = xp.moveaxis(x, axes, last)
@@ -120,7 +120,7 @@ min.gradients(functools.partial(_to_extremes, "argmin"))
 
 @primitive
 def var(xp, x, axis=None, *, ddof=0, keepdims=False):
-    """Return the variance Σ (x - x̄)² / (n - ddof); derivative 2 (x - x̄) / (n - ddof)."""
+    """The variance Σ (x - x̄)² / (n - ddof); derivative 2 (x - x̄) / (n - ddof)."""
     return xp.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -224,23 +224,23 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 @primitive
 def argmax(xp, x, axis=None, *, keepdims=False):
-    """Return the position of the largest value; no gradient."""
+    """The position of the largest value; no gradient."""
     return xp.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def argmin(xp, x, axis=None, *, keepdims=False):
-    """Return the position of the smallest value; no gradient."""
+    """The position of the smallest value; no gradient."""
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def any(xp, x, axis=None, *, keepdims=False):
-    """Return whether any value holds; no gradient."""
+    """Whether any value holds; no gradient."""
     return xp.any(x, axis=axis, keepdims=keepdims)
 
 
 @primitive
 def all(xp, x, axis=None, *, keepdims=False):
-    """Return whether all values hold; no gradient."""
+    """Whether all values hold; no gradient."""
     return xp.all(x, axis=axis, keepdims=keepdims)

@@ -390,7 +390,7 @@ def split(x, sections, axis=0):
 
 @primitive
 def zeros_like(xp, x):
-    """Return zeros in the shape of x."""
+    """Zeros in the shape of x."""
     return xp.zeros_like(x)
 
 
