@@ -122,7 +122,7 @@ def _decorator(each: Setting, how: Option) -> Callable[[Any], Any]:
             name, required=False, metavar=f"[{how.metavar}]", help=how.help or each.help, shell_complete=complete
         )
     flag = f"--{name.replace('_', '-')}"
-    kind = next((TYPES[kind] for kind in TYPES if kind in each.types), str)
+    kind = next((TYPES[kind] for kind in each.types if kind in TYPES), str)
     kwargs: dict[str, Any] = {"type": kind, "metavar": how.metavar, "multiple": how.repeated}
     if how.parse is not None or how.repeated:
         kwargs["type"] = str
