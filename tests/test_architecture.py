@@ -330,9 +330,6 @@ NOT_A_VERB = set(
     "with after before from at on to inside numbers names text rows".split()
 )
 
-#: Rooms that are not there yet.
-WITH_PRIVATE_WORDS = {}
-
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """(line, name) of every variable, parameter, attribute, function and class."""
@@ -351,7 +348,7 @@ def private_names(code: str) -> list[tuple[int, str]]:
 
 
 def test_names_say_what_a_thing_is() -> None:
-    files = {path_of(file): file for file in FILES if room_of_file(file) not in WITH_PRIVATE_WORDS}
+    files = {path_of(file): file for file in FILES}
     files |= {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "tests").rglob("*.py"))}
     names = [(path, *name) for path, file in files.items() for name in private_names(file.read_text())]
     assert [f"{path}:{line}: {name}" for path, line, name in names] == []
@@ -364,8 +361,7 @@ def test_private_names_are_found() -> None:
 
 def test_functions_are_described_by_a_verb() -> None:
     wrong = []
-    files = [file for file in FILES if room_of_file(file) not in WITH_PRIVATE_WORDS]
-    for path, node in [(path_of(file), node) for file in files for node in ast.walk(parse(file.read_text()))]:
+    for path, node in [(path_of(file), node) for file in FILES for node in ast.walk(parse(file.read_text()))]:
         text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
         decorators = {ast.unparse(decorator) for decorator in getattr(node, "decorator_list", ())}
         if not text or any("property" in decorator for decorator in decorators):
