@@ -51,7 +51,7 @@ format: setup  ## Format the code and mend what ruff can mend
 types: setup  ## Check types
 	$(BIN)/mypy
 
-bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=bench/import_time.py)
+bench: setup  ## Run the benchmarks (or some: make bench BENCHMARKS=bench/startup.py)
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 
 # PyTorch, Keras and Flax get an environment of their own.

@@ -6,6 +6,7 @@ import ast
 import functools
 import graphlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -287,6 +288,31 @@ print(*missing)
 """
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_paths_that_are_mentioned_exist() -> None:
+    """Modules and files are named in the documentation, in docstrings and in comments; they move."""
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "Makefile"]
+    scripts = [file for folder in ("tests", "bench", "examples") for file in sorted((ROOT / folder).rglob("*.py"))]
+    missing = []
+    for file in [*documents, *scripts, *FILES]:
+        text = file.read_text(encoding="utf-8")
+        modules = {match.rstrip(".") for match in re.findall(r"(?<![\w./-])chainrule\.[A-Za-z_][\w.]*", text)}
+        paths = set(re.findall(r"(?<![\w./-])\w+/[\w/]+\.py\b", text))
+        wrong = {name for name in modules if not is_there(name)}
+        wrong |= {path for path in paths if not any((folder / path).exists() for folder in (ROOT, SOURCE))}
+        missing += [f"{file.relative_to(ROOT)}: {name}" for name in sorted(wrong)]
+    assert missing == []
+
+
+@functools.cache
+def is_there(name: str) -> bool:
+    """Return whether a dotted name is a module of the package, or something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 # Set-up: everything pinned, nothing tied to one machine or one package index.

@@ -24,7 +24,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def check_whole(name: str, value: Any, least: int = 1, most: int | None = None, *, note: str = "") -> int:
-    """Return a whole number of at least ``least`` (and at most ``most``), or raise `SettingError`; ``note`` says why.
+    """Return a value that is a whole number from ``least`` (to ``most``), or raise `SettingError`; ``note`` says why.
 
     >>> check_whole("fit: epochs", 0)
     Traceback (most recent call last):
@@ -38,7 +38,7 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None, 
 
 
 def check_fraction(name: str, value: Any, *, or_zero: bool = False, note: str = "") -> float:
-    """Return a number between 0 and 1 (with ``or_zero`` also 0), or raise `SettingError`.
+    """Return a value that is a number between 0 and 1 (with ``or_zero`` also 0), or raise `SettingError`.
 
     >>> check_fraction("confidence", 95, note=", such as 0.95")
     Traceback (most recent call last):

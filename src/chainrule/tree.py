@@ -35,7 +35,7 @@ def map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 - 
 
 
 def leaves_with_path(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Return every leaf with the keys that lead to it, in order.
+    """Yield every leaf with the keys that lead to it, in order.
 
     >>> from chainrule import tree
     >>> list(tree.leaves_with_path({"a": [5, 6]}))

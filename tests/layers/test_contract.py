@@ -85,7 +85,7 @@ def concatenated(*parts: Any) -> Any:
 
 
 def dropped(p: Any, x: Any) -> Any:
-    """The layer's own mask; that it is the right one is shown in test_normalization.py."""
+    """The layer's own mask; that it is the right one is shown in test_layers.py."""
     layer = cr.layers.Dropout(0.4)
     mask, _ = layer.apply({}, {}, np.ones(x.shape), key=KEY, train=True)
     return x * (mask > 0) / 0.6

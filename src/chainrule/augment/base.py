@@ -74,11 +74,11 @@ class Augmentation(Settings, family="augmentation"):
     keeps_values: ClassVar[bool] = False
 
     def __call__(self, x: Array, key: Array) -> Any:
-        """Return the batch changed."""
+        """Change a batch."""
         raise NotImplementedError(f"{type(self).__name__} needs a __call__(self, x, key).")
 
     def apply(self, x: Array, key: Array, present: Array | None = None) -> tuple[Any, Blend | None]:
-        """Return what the training step calls: the batch changed, and how its targets are blended, if they are.
+        """Change a batch for the training step; return it, and how its targets are blended, if they are.
 
         ``present`` is 1 for each sample that counts and 0 for one that only fills the batch up; such a one is never
         mixed into another. ``__call__`` gets a tensor from here, so that NumPy's functions work on both engines.
@@ -109,7 +109,7 @@ class BuiltIn(Augmentation):
         return self.change(x, key).astype(x.dtype)
 
     def change(self, x: Array, key: Array) -> Array:
-        """Return the batch changed, for floating-point arrays of either engine."""
+        """Change a batch of floating-point numbers, an array of either engine."""
         raise NotImplementedError
 
 

@@ -40,7 +40,7 @@ class Compose(Augmentation):
         return self.apply(x, key)[0]
 
     def apply(self, x: Array, key: Array, present: Array | None = None) -> tuple[Any, Blend | None]:
-        """Return all parts in turn; at most one of them blends targets."""
+        """Apply all parts in turn; at most one of them blends targets."""
         blend = None
         numbered = [(part, random.fold_in(key, i)) for i, part in enumerate(self.parts)]
         for border, group in itertools.groupby(numbered, key=lambda item: _border(item[0])):

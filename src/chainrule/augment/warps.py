@@ -92,7 +92,7 @@ def sample(x: Array, rows: Array, columns: Array, border: str = "edge") -> Array
 
 
 def _inside(at: Array, length: int, border: str, xp: Any) -> Array:
-    """Return positions brought into the image: to its edge, or mirrored at it."""
+    """Bring positions into the image: to its edge, or mirrored at it."""
     if border == "reflect" and length > 1:
         period = 2.0 * (length - 1)
         at = at % period
@@ -314,7 +314,7 @@ def _smoother(length: int, sigma: Any, like: Array) -> Array:
 
 
 def _shifted(grid: Grid, most: Any, whole: bool, x: Array, key: Array) -> Grid:
-    """Return a grid shifted by up to so many pixels along both axes."""
+    """Shift a grid by up to so many pixels along both axes."""
     down, right = random.split(key)
     return grid[0] - _distances(down, most, whole, x), grid[1] - _distances(right, most, whole, x)
 

@@ -145,7 +145,7 @@ with_csv = options_of(csv_options=[settings_of(ExperimentSettings)[name] for nam
 
 
 def with_folder(resume: str) -> Callable[[F], F]:
-    """Return the options that say where a run is, and where its settings are."""
+    """Give a command the options that say where a run is, and where its settings are."""
     return together(
         option(
             "--config",

@@ -61,7 +61,7 @@ def print_epoch(event: Any) -> None:
 
 
 def row(*cells: str) -> str:
-    """Return the cells under each other in every row."""
+    """Return a row of cells, aligned with those of the other rows."""
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
 
 

@@ -49,7 +49,7 @@ class Dataset:
     byte_scale
         What the bytes of images were divided by to make ``x`` of them: 255, or 1 where nothing was divided.
     preparation
-        What made ``x`` of the columns of a table (`chainrule.tables.Preprocessor`); it is kept with a model that is
+        What made ``x`` of the columns of a table (a `Preprocessor`); it is kept with a model that is
         trained on the data. None for data that was numbers from the start.
     notes
         What should be known about the data, as sentences: columns that are left out, suspected leaks. `fit` shows them

@@ -37,7 +37,7 @@ _BLOCK = 1 << 20
 
 
 def read_idx(path: str | Path) -> NDArray[Any]:
-    """Return the array in one IDX file, plain or compressed with gzip.
+    """Read the array in one IDX file, plain or compressed with gzip.
 
     The number type is that of the file, in the byte order of this machine.
 
@@ -123,7 +123,7 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
 
 
 def read_idx_folder(folder: str | Path) -> Dataset:
-    """Return the training and test part in a folder of IDX files with their usual names, plain or with ``.gz``.
+    """Read the training and test part in a folder of IDX files with their usual names, plain or with ``.gz``.
 
     Training: ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or ``images-idx3-ubyte`` and
     ``labels-idx1-ubyte``. Test, if there is one: the same with ``t10k-`` or ``test-`` in front. A file that

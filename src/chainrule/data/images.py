@@ -62,7 +62,7 @@ def read_image_folder(
     channels: int | None = None,
     classes: Sequence[Any] | None = None,
 ) -> Dataset:
-    """Return a data set from a folder with one folder of PNG or JPEG files for each class.
+    """Read a data set from a folder with one folder of PNG or JPEG files for each class.
 
     ::
 
@@ -133,7 +133,7 @@ def read_image_folder(
 
 
 def find_images(folder: str | Path) -> list[Path]:
-    """Return all pictures in a folder and the folders below it; what else is there is counted in the log."""
+    """Find all pictures in a folder and the folders below it; what else is there is counted in the log."""
     folder = as_path(folder)
     walk, others = Walk(), Counter[str]()
     paths = _pictures(walk.files(folder), others)
@@ -153,7 +153,7 @@ def check_kinds(folder: Path) -> None:
 
 
 def read_images(paths: Sequence[Path], shape: Sequence[int]) -> NDArray[Any]:
-    """Return pictures as a trained network takes them; ``shape`` is (height, width, channels) of its inputs."""
+    """Read pictures as a trained network takes them; ``shape`` is (height, width, channels) of its inputs."""
     height, width, channels = shape
     if channels not in (1, 3):
         raise DataError(f"The network takes {channels} channels, and pictures are read as 1 (grey) or 3 (colours).")

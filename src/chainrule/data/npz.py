@@ -34,7 +34,7 @@ _FEATURES = ("x_test", "x", "x_train", "data", "features")
 
 
 def read_npz(path: str | Path) -> Dataset:
-    """Return the features and targets in an ``.npz`` file, as `numpy.savez` writes it.
+    """Read the features and targets in an ``.npz`` file, as `numpy.savez` writes it.
 
     The arrays are called ``x_train`` and ``y_train``, ``x`` and ``y``, ``data`` and ``target``, or
     ``features`` and ``labels`` (the first of these pairs that is there), the test part ``x_test`` and
@@ -72,7 +72,7 @@ def read_npz(path: str | Path) -> Dataset:
 
 
 def read_npz_features(path: str | Path) -> tuple[NDArray[Any], str]:
-    """Return the features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
+    """Read the features to predict in an ``.npz`` file, which needs no targets, and what they are called there.
 
     They are called ``x_test``, ``x``, ``x_train``, ``data`` or ``features`` (the first of these that is there), and
     come as they are stored: what is to be done to them is known to the model (`chainrule.Model.prepare`).

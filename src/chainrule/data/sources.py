@@ -97,7 +97,7 @@ def load(
     download: bool = False,
     image_size: Sequence[int] | None = None,
 ) -> Dataset:
-    """Return a data set by its name, or from a file or folder.
+    """Load a data set by its name, or from a file or folder.
 
     Parameters
     ----------

@@ -307,7 +307,7 @@ _RESULT_ROWS = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 0.5, -2, 0], [0, 1, 1, 0
 
 
 def _suits_winograd(kh: int, x: Array, stride: Pair, dilation: Pair) -> bool:
-    """Return sums and differences of pixels need more digits than a 16-bit number has."""
+    """Return whether Winograd's way is open: its sums and differences of pixels need more digits than 16 bits have."""
     return kh == 3 and stride == dilation == (1, 1) and x.dtype.itemsize >= 4
 
 
@@ -331,7 +331,7 @@ def _combined(matrix: np.ndarray, parts: list[Array]) -> list[Array]:
 
 
 def _blocks(x: Array, *others: Array) -> list[Array]:
-    """Return arrays (samples of a block, blocks, …)."""
+    """Cut arrays into blocks: each gets the shape (samples of a block, blocks, …)."""
     n, least = len(x), max(2, -(-x.size // BLOCK_VALUES))
     blocks = next((k for k in range(least, 2 * least) if n % k == 0), 1)
     return [a.reshape(n // blocks, blocks, *a.shape[1:]) for a in (x, *others)]
@@ -396,7 +396,7 @@ def beside(xp: ModuleType, parts: list[Array]) -> Array:
 def _each_place(
     xp: ModuleType, x: Array, size: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> Iterator[tuple[int, int, Array]]:
-    """Return the pixels under each place (i, j) of the kernel, over all its positions."""
+    """Yield the pixels under each place (i, j) of the kernel, over all its positions."""
     x = xp.pad(x, ((0, 0), *padding, (0, 0)))
     rows = positions(x.shape[1], size[0], stride[0], dilation[0])
     columns = positions(x.shape[2], size[1], stride[1], dilation[1])

@@ -115,7 +115,7 @@ class Net(Parameters):
     # Training
 
     def _train(self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str) -> Run:
-        """Return a run from the start on rows that are checked."""
+        """Train from the start on rows that are checked."""
         settings = self._settings() | {"validation": self._validation(), "precision": self._precision(X)}
         if not is_table(X):
             net = self._network(outputs, activation)
@@ -128,7 +128,7 @@ class Net(Parameters):
     def _train_on(
         self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str, classes: Any = None
     ) -> Run:
-        """Return one more pass over rows that are checked."""
+        """Train for one more pass over rows that are checked."""
         if self.early_stopping:
             raise SettingError("partial_fit makes one pass over the rows it gets; use fit for early stopping.")
         if isinstance(self.class_weight, str):
@@ -181,7 +181,7 @@ class Net(Parameters):
         return make(target=Target("binary" if units == 1 else "classification", tuple(classes.tolist()), units))
 
     def _keep(self, run: Run, *, further: bool = False) -> Self:
-        """Return what is known after training."""
+        """Keep what is known after training."""
         self.run_, self.model_ = run, run.model
         before: list[float] = getattr(self, "loss_curve_", []) if further else []
         self.loss_curve_: list[float] = [*before, *run.history["loss"]]

@@ -33,7 +33,7 @@ class Continued:
         self.state: State | None = None
 
     def train(self, model: Model, x: Any, y: np.ndarray, sample_weight: Any, settings: FitSettings) -> Run:
-        """Return one pass over some rows, by the settings of `fit` that concern the step."""
+        """Train for one pass over some rows, by the settings of `fit` that concern the step."""
         prepared = prepare(
             run_data(model, (x, y), None, 0),
             model,

@@ -57,7 +57,7 @@ def fit_baselines(
     rows: np.ndarray,
     left_out: np.ndarray | None = None,
 ) -> list[Baseline]:
-    """Return the baselines for a task, fitted on some rows of x and their encoded targets; ``names`` are the classes'.
+    """Fit the baselines for a task on some rows of x and their encoded targets; ``names`` are the classes'.
 
     ``left_out`` are numbers of all rows of x that the network does not get: the linear model does.
     """

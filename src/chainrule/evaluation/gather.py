@@ -57,7 +57,7 @@ def gather(
     train_rows : which rows of ``train`` were trained on; None for all of them
     parts : how many rows each part of the data has: {"training": 1_438, "validation": 160, "test": 199}
     rows : the judged rows as they were in the table (a pandas DataFrame), to show the worst of them
-    columns : what was found in the table's columns and done with it (`chainrule.tables.Column`)
+    columns : what was found in the table's columns and done with it (`chainrule.tables.columns.Column`)
     names : names for the columns of x, where there are no ``rows``
     numbers : the number of each judged row in the data
     notes : sentences to show below the verdict

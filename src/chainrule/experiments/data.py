@@ -51,7 +51,7 @@ def path_of(data: str | None) -> Path | None:
 
 
 def read_data(settings: ExperimentSettings) -> Dataset | Table:
-    """Return the data that settings name; ``mnist`` and ``fashion_mnist`` are fetched if no place here has them."""
+    """Read the data that settings name; ``mnist`` and ``fashion_mnist`` are fetched if no place here has them."""
     if settings.data is None:
         raise SettingError('Which data? Name it: chainrule train digits (or in the config file: data = "digits").')
     if is_table(settings.data):
@@ -60,7 +60,7 @@ def read_data(settings: ExperimentSettings) -> Dataset | Table:
 
 
 def read_named_table(settings: ExperimentSettings) -> Table:
-    """Return the table that settings name."""
+    """Read the table that settings name."""
     assert settings.data is not None
     spelling = csv_options(settings.data, settings)
     if settings.target is None:
@@ -105,7 +105,7 @@ def _no_target(data: str, names: Sequence[str]) -> SettingError:
 
 
 def prepare_table(table: Table, settings: ExperimentSettings, preparation: Any = None) -> PreparedTable:
-    """Return a table split and prepared as settings say."""
+    """Split and prepare a table as settings say."""
     test = TABLE_TEST if settings.test is None else settings.test
     rows = len(table) if table.in_memory else 2 * LARGE_TABLE
     share = share_for_validation(settings, round(rows * (1 - test)), tested=test > 0)

@@ -34,7 +34,7 @@ class TrainedModel:
 
 
 def find_model(run: str | os.PathLike[str]) -> TrainedModel:
-    """Return the model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
+    """Find the model of a run's folder (also by its name in ``runs/``), or in a .safetensors file."""
     path = _path(run)
     if path.is_file():
         return TrainedModel(load_model(path), None)
@@ -58,7 +58,7 @@ def files_of_run(run: str | os.PathLike[str]) -> list[Path]:
 
 
 def find_folder(run: str | os.PathLike[str]) -> Path:
-    """Return the folder of a run (also by its name in ``runs/``)."""
+    """Find the folder of a run (also by its name in ``runs/``)."""
     path = _path(run)
     if not path.exists():
         raise FileError(f"There is no run {str(run)!r}{_nearest(path)}")

@@ -114,7 +114,7 @@ def check_folds(settings: ExperimentSettings) -> None:
 
 
 def _cross_validate(plan: Plan, folder: Path | None, listener: Listener) -> CrossValidation:
-    """Return the networks of all folds and seeds, on the training rows; the rows for the test stay out of it.
+    """Train the networks of all folds and seeds on the training rows; the rows for the test stay out of it.
 
     They are kept in the folder, and go on from there.
     """

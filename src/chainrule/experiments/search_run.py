@@ -186,7 +186,7 @@ def _resumable(folder: Path, listener: Listener) -> Iterator[None]:
 def _search(
     mapping: SpaceMapping, request: SearchSettings, folder: Path | None, *, is_new: bool, progress: bool
 ) -> tuple[SearchResult, list[str]]:
-    """Return the search, done; and what it warned of. A new one that ends before anything is trained leaves nothing
+    """Search; return the result, and what was warned of. A new one that ends before anything is trained leaves nothing
     behind.
     """
     plan, settings = mapping.plan, mapping.plan.settings

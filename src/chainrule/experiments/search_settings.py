@@ -107,7 +107,7 @@ def write_search(folder: Path, settings: ExperimentSettings, wanted: SearchSetti
 def read_search(
     folder: Path, changes: Mapping[str, Any], search_changes: Mapping[str, Any], config: Path | None, out: Out
 ) -> tuple[ExperimentSettings, SearchSettings]:
-    """Return the settings of a search that is gone on with, and what it was asked for."""
+    """Read the settings of a search that is gone on with, and what it was asked for."""
     if config is not None or out not in (None, True):
         raise SettingError(
             "--resume goes on in a search's own folder with its own settings: leave out --config and --out."

@@ -116,7 +116,7 @@ def _train(
 
 
 def _assemble(plan: Plan, population: Population, folder: Path | None) -> TrainedSeeds:
-    """Return the model of the networks, and how good they are."""
+    """Make one model of the networks, and measure how good they are."""
     metric, test, alive = metric_of(population), plan.test, _alive(population)
     members = [facts_of(run, member, test) for run, member in zip(population, population.members, strict=True)]
     if not alive:

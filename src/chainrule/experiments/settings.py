@@ -79,7 +79,7 @@ class DataSettings(metaclass=PlainSettings):
     )
     columns: Mapping[str, Any] | None = setting(
         None,
-        "Kinds of columns, or tables of their settings, where you know better (see `chainrule.tables.Table`).",
+        "Kinds of columns, or tables of their settings, where you know better (see `chainrule.Table`).",
         (
             Option(
                 "NAME=KIND",
@@ -315,7 +315,7 @@ def _value(name: str, typed: Any) -> Any:
 
 
 def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
-    """Return the settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
+    """Read the settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
     path = as_path(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))

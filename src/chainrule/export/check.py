@@ -102,7 +102,7 @@ def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def run_onnx(path: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the outputs of an ONNX file by name, from onnxruntime."""
+    """Run an ONNX file with onnxruntime; return its outputs by name."""
     session = open_session(path)
     names = [output.name for output in session.get_outputs()]
     try:
@@ -112,7 +112,7 @@ def run_onnx(path: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def open_session(path: Any) -> Any:
-    """Return a session of onnxruntime on one CPU core or more, with its warnings off."""
+    """Open a session of onnxruntime on one CPU core or more, with its warnings off."""
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3

@@ -108,7 +108,7 @@ class Graph:
         return other
 
     def reserve(self, name: str) -> str:
-        """Return the name of an input of the file, which nothing else gets."""
+        """Reserve the name of an input of the file, which nothing else gets."""
         self._taken[name] = 1
         return name
 
@@ -134,7 +134,7 @@ class Graph:
         return Value(name, like.shape if shape is None else shape, like.channels_first if first is None else first)
 
     def constant(self, data: Any, name: str | None = None, dtype: Any = None) -> Value:
-        """Return a constant of the file. Floating numbers get the network's precision, unless a dtype is given."""
+        """Add a constant to the file. Floating numbers get the network's precision, unless a dtype is given."""
         from onnx import numpy_helper
 
         array = np.asarray(data)

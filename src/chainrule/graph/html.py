@@ -281,7 +281,7 @@ def _arrow(source: Node, target: Node, position: int, box: int, backward: bool) 
 
 
 def _fold(nodes: list[Node], limit: int = LIMIT) -> list[list[Node]]:
-    """Return the nodes of each box: one each, or operations in a row together if there are too many.
+    """Group the nodes into boxes: one each, or operations in a row together if there are too many.
 
     First the operations of a layer, the innermost first; if that is not enough, equal pieces. Groups of
     operations in a row never depend on each other in a circle.

@@ -159,7 +159,7 @@ class Perceptron:
         return np.where(x @ self.weights + self.bias > 0, self.classes[1], self.classes[0])
 
     def score(self, x: Any, y: Any) -> float:
-        """Return the share of samples whose label is right."""
+        """Return the fraction of samples whose label is right."""
         x, y = check_pair(self._by_name(x), y)
         return float(np.mean(self.predict(x) == y.reshape(-1)))
 

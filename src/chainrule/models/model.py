@@ -58,7 +58,7 @@ class Model:
     precision : "float32" or "float64" ("bfloat16" concerns training only: its weights are kept in float32)
     params, state : values to use instead of initial ones
     standardizer : applied to every input before the network (training mean and deviation)
-    preparation : what makes the inputs of the columns of a table (`chainrule.tables.Preprocessor`); with it the model
+    preparation : what makes the inputs of the columns of a table (a `Preprocessor`); with it the model
         takes data frames
     inputs : all that is known of the inputs (`chainrule.models.inputs.Inputs`), instead of the two above
     target : what the outputs mean (task and class names)

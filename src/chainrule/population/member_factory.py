@@ -47,7 +47,7 @@ class MemberFactory:
         self._prepared: dict[Any, Prepared] = {}
 
     def make(self, differences: Mapping[str, Any]) -> Member:
-        """Return a member by its differences; raises `SettingError` for a setting that there is not."""
+        """Make a member of its differences; raises `SettingError` for a setting that there is not."""
         if not isinstance(differences, Mapping):
             raise SettingError(
                 f'A member is a mapping such as {{"seed": 1, "optimizer.lr": 0.1}}, got {differences!r}.'

@@ -64,7 +64,7 @@ class Kept:
 
 
 def headline(evaluation: Mapping[str, Any], record: Record) -> str:
-    """Return what is the result, in one sentence."""
+    """Return the result in one sentence."""
     if record.diverged:
         return "The run diverged: the cost became infinite or undefined."
     if not evaluation:

@@ -125,7 +125,7 @@ def page_of(
 
 
 def render(page: Page) -> str:
-    """Return a page as text."""
+    """Render a page as text."""
     with naming_the_damaged(page.record.path):
         sections = all_sections(page)
         parts: dict[str, str] = {

@@ -24,7 +24,7 @@ def too_good(evaluation: Mapping[str, Any]) -> str | None:
     Parameters
     ----------
     evaluation
-        As `chainrule.report.gather` gives them.
+        What `chainrule.evaluation.gather` returns.
     """
     rows = f"{evaluation['judged_rows']:,} {evaluation['part']} rows"
     if evaluation["part"] == "training":

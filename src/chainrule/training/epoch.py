@@ -100,7 +100,7 @@ def _programs(
             on_side = {path: axes for path, axes in turned.items() if path not in beside}
 
         def relayout(state: State) -> State:
-            """Return the state as it lies in the loop; of that, the state as it lies everywhere else."""
+            """Transpose narrow weight matrices for the loop; applied twice it undoes itself."""
             if not (turns := on_side | beside):
                 return state
             opt_state = {name: transpose(values, turns) for name, values in state.opt_state.items()}

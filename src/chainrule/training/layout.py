@@ -44,5 +44,5 @@ def reading(params: Any, inputs: int) -> Turns:
 
 
 def transpose(params: Any, turns: Turns) -> Any:
-    """Return a tree like the parameters with these axes swapped; twice gives the tree itself."""
+    """Swap these axes of a tree like the parameters; twice gives the tree itself."""
     return tree.map_with_path(lambda p, w: w.swapaxes(*turns[p]) if p in turns else w, params) if turns else params

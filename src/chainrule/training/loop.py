@@ -355,7 +355,7 @@ class Loop:
         )
 
     def _finish(self, outcome: Outcome) -> Run:
-        """Return the run as it ended: with the weights of the best epoch, where they are asked for."""
+        """Finish the run: with the weights of the best epoch, where they are asked for."""
         epoch = None
         if not outcome.diverged:
             epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)
@@ -427,5 +427,5 @@ def _each(metrics: Metrics) -> Iterator[tuple[float, ...]]:
 
 
 def _plain(value: Any) -> float:
-    """Return 0.001, not the 0.0010000000474974513 that a float32 is."""
+    """Return the shortest number that reads the same: 0.001, not the 0.0010000000474974513 that a float32 is."""
     return float(str(value))

@@ -62,7 +62,7 @@ class PreparedRun:
 
 
 def prepare_run(net: Any, data: RunData, settings: TrainingSettings, prepared: Prepared | None = None) -> PreparedRun:
-    """Return a run of these settings. ``prepared`` is that of another run, where it is the same."""
+    """Prepare a run of these settings. ``prepared`` is that of another run, where it is the same."""
     root = random.key(settings.seed)
     _check_steps(len(data.x), settings)
     _check_codes(net, data.inputs.preparation)

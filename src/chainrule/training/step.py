@@ -145,7 +145,7 @@ def score(recipe: Recipe, out: Array, y: Array) -> Array:
 
 
 def add_penalty(gradients: Any, params: Any, l1: Any, l2: Any, samples: Any) -> Any:
-    """Return the gradients of λ₁/n Σ|w| and λ₂/(2n) Σw², added for weights only (lecture 003).
+    """Add the gradients of λ₁/n Σ|w| and λ₂/(2n) Σw², for weights only (lecture 003).
 
     n is the size of the training set, so λ does not depend on the batch size. L2 seen as weight decay:
     w ← (1 - ηλ/n) w - η ∂C₀/∂w.

@@ -21,7 +21,7 @@ from chainrule.tuning.stages import Stage
 
 
 def retrained(experiment: Experiment, winner: Trial, stage: Stage) -> Run:
-    """Return the winner trained on training and validation rows together, for as many epochs as it had."""
+    """Train the winner on training and validation rows together, for as many epochs as it had."""
     settings = experiment.settings | {"validation": None, "early_stopping": None}
     data = _all_rows(experiment.data, experiment.settings["validation"], experiment.settings["seed"])
     differences = experiment.member(experiment.labels(winner.settings))

@@ -1,7 +1,7 @@
 """The activation functions, as operations on arrays and traced values: ``cr.ops.gelu(z)``.
 
 Each has its derivative below it. What is known about each (range, saturation, source) stands with the
-settings of the same name in chainrule/activations.py.
+settings of the same name in chainrule/activations/.
 """
 
 from __future__ import annotations
