@@ -30,23 +30,22 @@ DRAWN = 2**22
 class EnsembleGain:
     """What an ensemble gains over its members; ``print`` it.
 
-        Attributes
-        ----------
-        metric : "accuracy", "loss" or "mae"
-        ensemble : its value for the ensemble
-        members : the `Summary` of the members' values
-        mean_member : the mean of the members' values
-        gain : by how much the ensemble is better than the mean member (also where smaller values are better)
-        low, high : the interval of the gain
-        samples : how many samples were judged
-        confidence : of the interval
+    Attributes
+    ----------
+    metric : "accuracy", "loss" or "mae"
+    ensemble : its value for the ensemble
+    members : the `Summary` of the members' values
+    mean_member : the mean of the members' values
+    gain : by how much the ensemble is better than the mean member (also where smaller values are better)
+    low, high : the interval of the gain
+    samples : how many samples were judged
+    confidence : of the interval
 
-        >>> from chainrule.evaluation.ensemble_gain import EnsembleGain
-        >>> from chainrule.models.predictions import Predictions
-    from chainrule.statistics import summary
-        >>> print(EnsembleGain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
-        accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
-        ...
+    >>> from chainrule.evaluation.ensemble_gain import EnsembleGain
+    >>> from chainrule.statistics import summary
+    >>> print(EnsembleGain("accuracy", 0.95, summary([0.93, 0.92]), 0.925, 0.025, 0.01, 0.04, 500))
+    accuracy 0.950 of the ensemble of 2, 0.925 of its mean member
+    ...
     """
 
     metric: str
