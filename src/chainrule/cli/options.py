@@ -15,8 +15,15 @@ from chainrule.fields import Option, Setting, setting, settings_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+class FilePath(click.Path):
+    """A path that shells complete, and that is not looked at yet: whoever opens it says what is wrong with it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return Path(value)
+
+
 #: What is read from a setting's annotation; one that can be several things is typed as the first of these.
-TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "Path": click.Path(path_type=Path)}
+TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "Path": FilePath()}
 
 
 @dataclass(frozen=True, kw_only=True)
