@@ -15,6 +15,7 @@ from chainrule.fields import Option, Setting, setting, settings_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
 class FilePath(click.Path):
     """A path that shells complete, and that is not looked at yet: whoever opens it says what is wrong with it."""
 
