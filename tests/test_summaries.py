@@ -31,6 +31,7 @@ def searched() -> cr.SearchResult:
 RESULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "model": (lambda: trained().model, "15 parameters"),
     "run": (lambda: trained(validation=0.2), "val_accuracy"),
+    "trained": (lambda: cr.train("iris", epochs=2, engine="numpy"), "Test: loss"),
     "population": (lambda: cr.fit_population(NET, IRIS, 2, **SETTINGS), "2 members"),
     "cross-validation": (lambda: cr.cross_validate(NET, IRIS, folds=2, **SETTINGS), "2 folds"),
     "comparison": (lambda: cr.compare({"a": {"l2": 0.0}, "b": {"l2": 1.0}}, NET, IRIS, seeds=2, **SETTINGS), "2 seeds"),

@@ -101,8 +101,10 @@ def test_several_seeds_and_folds_are_objects(people: str) -> None:
     folds = cr.train(people, target="income", folds=3, **QUICK)
     assert isinstance(folds, cr.experiments.TrainedFolds)
     assert folds.cross_validation.scores.shape == (3, 1)
+    assert f"cross-validation: {100 * folds.cross_validation.mean:.2f} %" in folds.summary()
     for trained in (seeds, folds):
         assert "Test: loss" in trained.summary()
+        assert len(repr(trained)) < 150
         assert trained.settings.epochs == 2
 
 
@@ -111,6 +113,7 @@ def test_folds_that_were_done_before_are_read_from_the_folder() -> None:
     assert isinstance(first, cr.experiments.TrainedFolds)
     again = cr.train(resume="run")
     assert isinstance(again, cr.experiments.TrainedFolds)
+    assert again.summary() == first.summary()
     np.testing.assert_array_equal(again.cross_validation.scores, first.cross_validation.scores)
 
 

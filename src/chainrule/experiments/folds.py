@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import metrics
 from chainrule.errors import DataError, FileError, SettingError
 from chainrule.experiments.folder import Out, open_folder
 from chainrule.experiments.listener import QUIET, Listener
@@ -21,14 +22,14 @@ from chainrule.experiments.seeds import facts_of
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.single import train_single
 from chainrule.population.cross_validation import CrossValidation, cross_validate
-from chainrule.runs.files import CONFIG, MEMBERS, MEMBERS_FOLDER
+from chainrule.runs.files import CONFIG, MEMBERS_FOLDER
 from chainrule.runs.folder import OR_GO_ON, begun
-from chainrule.runs.members import write_members
+from chainrule.runs.members import Members, read_members, write_members
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.table import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainedFolds(Trained):
     """The network of all training rows, and how good such networks are on rows that they have not seen.
 
@@ -36,9 +37,11 @@ class TrainedFolds(Trained):
     ----------
     cross_validation : the networks of the folds, with their scores; of folds that were done before the run was gone on
         with they are read from its folder
+    members : of each network of a fold how its training ended, and its scores
     """
 
     folds_plan: Plan
+    members: Members
     measured: CrossValidation | None
 
     @functools.cached_property
@@ -50,8 +53,13 @@ class TrainedFolds(Trained):
         return _cross_validate(self.folds_plan, self.folder / MEMBERS_FOLDER, QUIET)
 
     def _lines(self) -> list[str]:
-        text = f"The model is this one network, of seed {self.settings.seed}; the folds say how good such networks are."
-        return [*super()._lines(), text]
+        metric = metrics.find(self.members.metric)
+        scores = self.members.summary(self.members.metric).format(metric)
+        return [
+            f"{metric.label.capitalize()} of one network on rows that it has not seen, by cross-validation: {scores}.",
+            *super()._lines(),
+            f"The model is this one network, of seed {self.settings.seed}; the folds say how good such networks are.",
+        ]
 
 
 def train_folds(plan: Plan, *, out: Out = None, resume: bool = False, listener: Listener = QUIET) -> TrainedFolds:
@@ -68,18 +76,20 @@ def train_folds(plan: Plan, *, out: Out = None, resume: bool = False, listener: 
 def _train(plan: Plan, path: Path | None, *, resume: bool, listener: Listener) -> TrainedFolds:
     """Train the networks of the folds, unless that is done, and the one of all rows."""
     result, begun_before = None, False
-    if path is None or not (path / MEMBERS).exists():
+    members = None if path is None else read_members(path)
+    if members is None:
         _announce(plan, listener)
         result = _cross_validate(plan, None if path is None else path / MEMBERS_FOLDER, listener)
         listener.on_cross_validation(result)
+        members = _members_of(result, watched=plan.fit_kwargs["early_stopping"] is not None)
         if path is not None:
             with saving(result):
-                _write(path, result, watched=plan.fit_kwargs["early_stopping"] is not None)
+                write_members(path, members.facts, members.epochs)
     if path is not None and (begun_before := (path / CONFIG).exists()) and (text := where_it_goes_on(path)):
         listener.on_message(text)
     whole = _of_all_rows(plan)
     trained = train_single(whole, out=path, resume=begun_before, listener=listener, announce=begun_before)
-    return TrainedFolds(trained.run, whole, trained.test, trained.folder, plan, result)
+    return TrainedFolds(trained.run, whole, trained.test, trained.folder, plan, members, result)
 
 
 def _announce(plan: Plan, listener: Listener) -> None:
@@ -168,8 +178,8 @@ def _of_all_rows(plan: Plan) -> Plan:
     return plan.with_settings(validation=0.0)
 
 
-def _write(folder: Path, result: CrossValidation, watched: bool) -> None:
-    """Write the scores and the curves of all networks; ``watched``: they had validation rows for early stopping."""
+def _members_of(result: CrossValidation, watched: bool) -> Members:
+    """Return the scores and the curves of all networks; ``watched``: they had validation rows for early stopping."""
     splits, seeds = len(result.folds), len(result.seeds)
     cubes = [v if v.ndim == 3 else v[..., None] for v in (result.scores, result.losses)]
     scores, losses = (cube.transpose(2, 0, 1).reshape(splits, seeds) for cube in cubes)
@@ -195,4 +205,4 @@ def _write(folder: Path, result: CrossValidation, watched: bool) -> None:
     if "val_loss" in result.runs[0].history.columns and not watched:
         facts["judged_on"] = "held-out fold"
     facts["model"] = f"one network of all training rows, trained with seed {result.seeds[0]}"
-    write_members(folder, facts, [run.history.records for run in result.runs])
+    return Members(facts, [run.history.records for run in result.runs])

@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule import metrics
 from chainrule.data import Dataset
+from chainrule.display.text import Text
 from chainrule.experiments.data import Part, fingerprint_of
 from chainrule.experiments.plan import Plan
 from chainrule.experiments.settings import ExperimentSettings
@@ -18,7 +19,7 @@ from chainrule.runs.folder import write_result
 from chainrule.training import Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A network that was trained as `chainrule train` trains one.
 
@@ -55,9 +56,9 @@ class Trained:
         """What was measured of the model in training and on validation rows."""
         return self.run.metrics
 
-    def summary(self) -> str:
-        """Return what came of it, as lines of text."""
-        return "\n".join(self._lines())
+    def summary(self) -> Text:
+        """Return what came of it, to print."""
+        return Text(self)
 
     def _lines(self) -> list[str]:
         run, lines = self.run, []
@@ -82,7 +83,7 @@ class Trained:
         return f"{type(self).__name__}({self.data.name!r}{test})"
 
     def __str__(self) -> str:
-        return self.summary()
+        return "\n".join(self._lines())
 
 
 def format_scores(scores: Mapping[str, float]) -> str:

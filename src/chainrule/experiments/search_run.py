@@ -37,7 +37,7 @@ from chainrule.tuning import SearchProgress, SearchResult, Stage, search
 from chainrule.tuning.stages import plan as plan_stages
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Searched(Trained):
     """The network of the best trial of a search; `plan` is that of the search, `settings` are the best ones.
 

@@ -33,7 +33,7 @@ from chainrule.training.prepared_run import describe
 from chainrule.training.state import recipe_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainedSeeds(Trained):
     """Networks of several seeds, and the model of them, which `run` holds.
 
