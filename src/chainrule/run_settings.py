@@ -61,7 +61,7 @@ class TrainingSettings(metaclass=PlainSettings):
         None,
         "``(x, y)`` (or a `Dataset` or stream), or a fraction of the training data, drawn at random and in proportion "
         "to the classes.",
-        Option("SHARE", "0.1 if something needs them", "Share of the training rows for validation, 0 for none."),
+        Option("FRACTION", "0.1 if something needs them", "Share of the training rows for validation, 0 for none."),
     )
     l1: float = setting(
         0.0,

@@ -248,7 +248,7 @@ def test_who_diverges_after_it_was_kept_stays_so(tmp_path: Path, monkeypatch: py
         return cr.Decision(settings={"optimizer.lr": 1e38}) if event.epoch == 2 else None
 
     monkeypatch.setattr("chainrule.training.checkpointer.GAP", 0.0)
-    monkeypatch.setattr("chainrule.training.checkpointer.SHARE", 1.0)  # kept after every epoch
+    monkeypatch.setattr("chainrule.training.checkpointer.FRACTION", 1.0)  # kept after every epoch
     first = train(tmp_path / "a", members=1, callbacks=explode)
     assert (len(first[0].history), (first[0].stopped or "")[:8]) == (2, "diverged")
     seen: list[Any] = []

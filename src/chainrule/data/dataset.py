@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.data.check import check_features, check_target
 from chainrule.data.prepared import PreparedInputs
 from chainrule.data.targets import decode
-from chainrule.display.text import Text
+from chainrule.display.text import Text, first_few
 from chainrule.errors import DataError
 
 __all__ = ["Dataset"]
@@ -185,7 +185,11 @@ class Dataset:
         training  150 rows of 4 features, float32
         features  sepal length (cm), sepal width (cm), petal length (cm), petal width (cm)
         """
-        what = f", {_count(len(self.classes), 'class')} ({_listed(self.classes)})" if self.classes else ""
+        what = (
+            f", {_count(len(self.classes), 'class')} ({first_few(tuple(map(str, self.classes)))})"
+            if self.classes
+            else ""
+        )
         if self.task == "regression":
             what = f", targets from {self.y.min():g} to {self.y.max():g}"
         lines = [f"{self.name}: {self.task}{what}"]
@@ -195,7 +199,7 @@ class Dataset:
         if self.x_test is not None:
             lines.append(f"test      {_describe(self.x_test)}, {self.x_test.dtype}")
         if self.feature_names:
-            lines.append(f"features  {_listed(self.feature_names)}")
+            lines.append(f"features  {first_few(self.feature_names)}")
         return Text("\n".join(lines))
 
     def __repr__(self) -> str:
@@ -250,7 +254,7 @@ def _to_codes(name: str, targets: list[Array], classes: Sequence[Any] | None) ->
         if target.dtype.kind not in "biu" or target.min() < 0 or target.max() >= len(classes):
             raise DataError(
                 f"{name}: {len(classes)} class names were given, so labels must be the codes 0 to "
-                f"{len(classes) - 1}; got {_listed(np.unique(target).tolist())}."
+                f"{len(classes) - 1}; got {first_few([str(v) for v in np.unique(target).tolist()])}."
             )
     return [t.astype(np.int32) for t in targets], tuple(classes)
 
@@ -264,8 +268,3 @@ def _describe(x: Array) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("s") else "s")
-
-
-def _listed(items: Sequence[Any], most: int = 10) -> str:
-    shown = ", ".join(str(item) for item in items[:most])
-    return shown if len(items) <= most else f"{shown}, and {len(items) - most:,} more"

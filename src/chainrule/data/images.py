@@ -19,6 +19,7 @@ from chainrule.checks import is_whole
 from chainrule.data.dataset import Dataset
 from chainrule.data.pixels import read_headers, read_pixels
 from chainrule.data.walk import Identity, Walk
+from chainrule.display.text import first_few
 from chainrule.errors import DataError, FileError, SettingError
 from chainrule.files import as_path, as_text
 from chainrule.memory import check_memory, format_bytes, free_memory
@@ -258,8 +259,8 @@ def _codes(path: Path, labels: Iterable[str], known: Sequence[Any]) -> dict[str,
     codes = {_same_accents(str(label)): code for code, label in enumerate(known)}
     if unknown := [label for label in labels if label not in codes]:
         raise DataError(
-            f"{path} has folders of classes that the training data does not have: {_listed(unknown)}. "
-            f"It has {_listed(list(codes))}. Rename these folders, or take them out."
+            f"{path} has folders of classes that the training data does not have: {first_few(unknown)}. "
+            f"It has {first_few(list(codes))}. Rename these folders, or take them out."
         )
     return codes
 
@@ -373,7 +374,3 @@ def _by(height: int, width: int, sign: str = " x ") -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(items: Sequence[str], most: int = 10) -> str:
-    return ", ".join(items[:most]) + (f", and {len(items) - most:,} more" if len(items) > most else "")

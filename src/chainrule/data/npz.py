@@ -107,7 +107,7 @@ def _read(path: Path, choose: Callable[[Mapping[str, str], Path], Iterable[str]]
     try:
         with path.open("rb") as file, _open(file, path) as archive:
             members = _members(archive)
-            keys = tuple(choose({name: keys[0] for name, keys in _spelt(members).items()}, path))
+            keys = tuple(choose({name: keys[0] for name, keys in _by_lower_case(members).items()}, path))
             chosen = {key: _only(members, key, path) for key in keys}
             _check_size(archive, chosen, path)
             return {key: _array(archive, member, key, path) for key, member in chosen.items()}
@@ -134,7 +134,7 @@ def _members(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
     return [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
 
 
-def _spelt(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
+def _by_lower_case(members: Iterable[tuple[str, zipfile.ZipInfo]]) -> dict[str, list[str]]:
     """Return the names of the arrays by how they read in lower case."""
     spelled: dict[str, list[str]] = {}
     for key, _ in members:

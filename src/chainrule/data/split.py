@@ -62,10 +62,10 @@ def stratified_split(
         labels = _class_numbers(target)
         counts = np.bincount(labels)
         shuffled = labels[order]
-        shares = _shares(counts, size, first=np.unique(shuffled, return_index=True)[1])
+        sizes = _rows_per_class(counts, size, first=np.unique(shuffled, return_index=True)[1])
         by_class = order[np.argsort(shuffled, kind="stable")]
         place_in_class = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
-        chosen = by_class[place_in_class < np.repeat(shares, counts)]
+        chosen = by_class[place_in_class < np.repeat(sizes, counts)]
     in_validation = np.zeros(n, np.bool_)
     in_validation[chosen] = True
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
@@ -94,7 +94,7 @@ def _class_numbers(target: NDArray[Any]) -> NDArray[np.intp]:
     return np.reshape(numbers, len(target))  # NumPy 2.0 gave it one axis more
 
 
-def _shares(counts: NDArray[np.intp], size: int, first: NDArray[np.intp]) -> NDArray[np.intp]:
+def _rows_per_class(counts: NDArray[np.intp], size: int, first: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return how many rows of each class are for validation: ``size`` in all, close to ``size * counts / n``.
 
     Equal claims are settled by ``first``, the place of the first member of each class in the random order.
@@ -106,11 +106,11 @@ def _shares(counts: NDArray[np.intp], size: int, first: NDArray[np.intp]) -> NDA
     limits = (np.maximum(counts - 1, 0), np.maximum(counts - 1, 1), counts)
     high = next(limit for limit in limits if limit.sum() >= size)
     exact = size * counts / counts.sum()
-    shares: NDArray[np.intp] = np.clip(np.floor(exact).astype(counts.dtype), low, high)
-    while (gap := size - int(shares.sum())) != 0:
+    sizes: NDArray[np.intp] = np.clip(np.floor(exact).astype(counts.dtype), low, high)
+    while (gap := size - int(sizes.sum())) != 0:
         # One more (or one less) for the classes that are furthest below (above) their exact share.
-        free = np.flatnonzero(shares < high if gap > 0 else shares > low)
-        distance = (exact - shares)[free] * np.sign(gap)
+        free = np.flatnonzero(sizes < high if gap > 0 else sizes > low)
+        distance = (exact - sizes)[free] * np.sign(gap)
         chosen = free[np.lexsort((first[free], -distance))[: abs(gap)]]
-        shares[chosen] += np.sign(gap)
-    return shares
+        sizes[chosen] += np.sign(gap)
+    return sizes

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.check import check_target, float_dtype_of
 from chainrule.data.standardize import Standardizer
+from chainrule.display.text import first_few
 from chainrule.errors import DataError
 
 __all__ = ["Target", "decode", "encode_target"]
@@ -349,6 +350,5 @@ def _as_float(values: Array) -> Array:
     return values if values.dtype.kind == "f" else values.astype(float_dtype_of(values))
 
 
-def _listed(labels: Sequence[Any], most: int = 10) -> str:
-    shown = ", ".join(repr(label) for label in labels[:most])
-    return shown if len(labels) <= most else f"{shown}, and {len(labels) - most:,} more"
+def _listed(labels: Sequence[Any]) -> str:
+    return first_few([repr(label) for label in labels])

@@ -120,8 +120,8 @@ class Net(Parameters):
         if not is_table(X):
             net = self._network(outputs, activation)
             return fit(net, (self._named(X), y), sample_weight=sample_weight, **settings)
-        share = settings.pop("validation")
-        data, sample_weight = prepared(X, y, sample_weight, self._columns(X), share, settings["seed"])
+        validation = settings.pop("validation")
+        data, sample_weight = prepared(X, y, sample_weight, self._columns(X), validation, settings["seed"])
         net = self._network(outputs, activation, data.preparation)
         return fit(net, data, sample_weight=sample_weight, **settings)
 
@@ -197,13 +197,13 @@ class Net(Parameters):
         if isinstance(self.net, Layer):
             return self.net
         if self.net is not None:
-            made = self.net(outputs) if callable(self.net) else self.net
-            if not isinstance(made, Layer):
+            network = self.net(outputs) if callable(self.net) else self.net
+            if not isinstance(network, Layer):
                 raise SettingError(
                     "net is a layer, such as cr.Sequential(...), or a function of the number of outputs that returns "
-                    f"one; got {made!r}."
+                    f"one; got {network!r}."
                 )
-            return made
+            return network
         hidden: Any = self.hidden
         widths = (int(hidden),) if isinstance(hidden, numbers.Integral) else tuple(hidden)
         codes = tuple(number for _, number in preparation.embedded) if preparation is not None else ()

@@ -73,15 +73,15 @@ class EnsembleGain:
             self.ensemble, self.mean_member, self.gain, self.low, self.high, scale=scale
         )
         if self.evident:
-            verdict = "the ensemble is better"
+            conclusion = "the ensemble is better"
         elif self.high < 0:
-            verdict = "the ensemble is worse"
+            conclusion = "the ensemble is worse"
         else:
-            verdict = "no evidence of a gain"
+            conclusion = "no evidence of a gain"
         interval = f"{percent(self.confidence)}: {low} to {high}, {self.samples:,} samples"
         return (
             f"{self.metric} {together} of the ensemble of {len(self.members.values)}, {mean} of its mean member\n"
-            f"gain {gain} ({interval}): {verdict}"
+            f"gain {gain} ({interval}): {conclusion}"
         )
 
 

@@ -15,7 +15,7 @@ from chainrule import random
 from chainrule.data import Dataset, load, stratified_split
 from chainrule.data.sources import NAMES
 from chainrule.errors import DataError, SettingError
-from chainrule.experiments.presets import LARGE_TABLE, normalize_name, share_for_validation
+from chainrule.experiments.presets import LARGE_TABLE, normalize_name, validation_fraction
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.files import as_path
 from chainrule.tables.prepared import PreparedTable
@@ -62,10 +62,10 @@ def read_data(settings: ExperimentSettings) -> Dataset | Table:
 def read_named_table(settings: ExperimentSettings) -> Table:
     """Read the table that settings name."""
     assert settings.data is not None
-    spelling = csv_options(settings.data, settings)
+    csv = csv_options(settings.data, settings)
     if settings.target is None:
-        raise _no_target(settings.data, table_columns(settings.data, **spelling))
-    kwargs: dict[str, Any] = {"task": settings.task, "missing": settings.missing} | spelling
+        raise _no_target(settings.data, table_columns(settings.data, **csv))
+    kwargs: dict[str, Any] = {"task": settings.task, "missing": settings.missing} | csv
     return _scaled_as_asked(Table.read(settings.data, settings.target, columns=settings.columns, **kwargs), settings)
 
 
@@ -108,10 +108,10 @@ def prepare_table(table: Table, settings: ExperimentSettings, preparation: Any =
     """Split and prepare a table as settings say."""
     test = TABLE_TEST if settings.test is None else settings.test
     rows = len(table) if table.in_memory else 2 * LARGE_TABLE
-    share = share_for_validation(settings, round(rows * (1 - test)), tested=test > 0)
+    validation = validation_fraction(settings, round(rows * (1 - test)), tested=test > 0)
     components = settings.components
     return table.prepare(
-        validation=share * (1 - test),
+        validation=validation * (1 - test),
         test=test,
         group=settings.group,
         time=settings.time,

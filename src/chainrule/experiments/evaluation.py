@@ -28,10 +28,10 @@ def evaluate_and_report(run: Run, plan: Plan, listener: Listener) -> Path | None
     """
     assert run.folder is not None
     try:
-        facts = evaluate_run(run, plan)
-        if facts.get("too_good"):
-            listener.on_warning(f"too good to be true? {facts['too_good']}")
-        write_evaluation(run.folder, facts)
+        evaluation = evaluate_run(run, plan)
+        if evaluation.get("too_good"):
+            listener.on_warning(f"too good to be true? {evaluation['too_good']}")
+        write_evaluation(run.folder, evaluation)
         return write_report(run.folder)
     except Exception as error:
         listener.on_warning(f"the report could not be written: {type(error).__name__}: {error}")
@@ -70,7 +70,7 @@ def evaluate_run(run: Run, plan: Plan) -> dict[str, Any]:
         details |= {"columns": table.columns, "notes": table.notes}
         if (left_out := table.numbers_left_out()) is not None:
             details["left_out"] = (left_out[table.rows.train[training.rows]], left_out[numbers])
-    facts = gather(
+    evaluation = gather(
         run,
         train=(training.x, training.y),
         judged=evaluated,
@@ -79,9 +79,9 @@ def evaluate_run(run: Run, plan: Plan) -> dict[str, Any]:
         parts={part: n for part, n in parts.items() if n},
         **details,
     )
-    if table is not None and (score := too_good(facts)) is not None:
-        facts["too_good"] = look_at(score, _strongest(table, run.recipe.task))
-    return facts
+    if table is not None and (score := too_good(evaluation)) is not None:
+        evaluation["too_good"] = look_at(score, _strongest(table, run.recipe.task))
+    return evaluation
 
 
 def _strongest(table: PreparedTable, task: str) -> list[tuple[str, float]]:

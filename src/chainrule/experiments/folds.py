@@ -97,19 +97,19 @@ def _announce(plan: Plan, listener: Listener) -> None:
     watches.
     """
     settings, data, training = plan.settings, plan.data, plan.training
-    share = settings.validation if plan.fit_kwargs["early_stopping"] is not None else 0.0
+    validation = settings.validation if plan.fit_kwargs["early_stopping"] is not None else 0.0
     if plan.table is not None and data.x_validation is not None:
         training = dataclasses.replace(training, x=np.concatenate([training.x, data.x_validation]))
-    shown = dataclasses.replace(
+    announced = dataclasses.replace(
         plan,
-        settings=dataclasses.replace(settings, validation=share),
+        settings=dataclasses.replace(settings, validation=validation),
         data=dataclasses.replace(data, x_validation=None, y_validation=None),
         training=training,
     )
     seeds = settings.seeds or 1
-    each = "one seed" if seeds == 1 else f"{seeds} seeds"
+    seeds_per_fold = "one seed" if seeds == 1 else f"{seeds} seeds"
     networks = (settings.folds or 5) * seeds
-    listener.on_start(shown, [f"folds     {settings.folds}, with {each} for each: {networks} networks"])
+    listener.on_start(announced, [f"folds     {settings.folds}, with {seeds_per_fold} for each: {networks} networks"])
 
 
 def check_folds(settings: ExperimentSettings) -> None:

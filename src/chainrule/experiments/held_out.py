@@ -42,14 +42,14 @@ def rows_to_evaluate(
     target: str | None,
     listener: Listener,
     data_dir: str | Path | None = None,
-    **spelling: str | None,
+    **csv: str | None,
 ) -> Part:
     """Return the rows to evaluate a trained network on, of data by its name or path or from memory."""
     if isinstance(data, tuple) and len(data) == 2:
         x, y = data
         return Part(np.arange(len(x)), x, np.asarray(y), "all of them")
     if hasattr(data, "columns") or (isinstance(data, str) and is_table(data)):
-        return _of_table(trained, data, target, listener, **spelling)
+        return _of_table(trained, data, target, listener, **csv)
     if isinstance(data, Dataset):
         return of_dataset(trained, data)
     return of_dataset(trained, load_for(trained.model, data, data_dir), data)
@@ -65,10 +65,10 @@ def load_for(model: Model, name: str, data_dir: str | Path | None) -> Dataset:
     return load(name, data_dir, download=True)
 
 
-def _of_table(trained: TrainedModel, data: Any, target: str | None, listener: Listener, **spelling: str | None) -> Part:
+def _of_table(trained: TrainedModel, data: Any, target: str | None, listener: Listener, **csv: str | None) -> Part:
     """Return rows of a table: those held out of the training if it is the same table, else all that have a target."""
     model, path = trained.model, data if isinstance(data, str) else None
-    options = {} if path is None else csv_options(path, trained.settings, **spelling)
+    options = {} if path is None else csv_options(path, trained.settings, **csv)
     settings = dataclasses.replace(trained.settings or ExperimentSettings(), data=path, **options)
     if path is not None and trained.data.get("place") == place_of(path) and target in (None, settings.target):
         part = _rows_held_out(trained, settings)

@@ -48,7 +48,7 @@ def blocks_to_predict(
     data_dir: str | Path | None = None,
     *,
     listener: Listener,
-    **spelling: str | None,
+    **csv: str | None,
 ) -> Iterator[Block]:
     """Yield the rows to predict, those of a table a stretch at a time; targets are not needed, except for named data.
 
@@ -63,15 +63,15 @@ def blocks_to_predict(
         x = data if frame is None else frame if model.preparation is not None else inputs_of(frame, model)
         yield Block(np.arange(len(x)), None, x, frame)
     else:
-        yield from _of_path(trained, os.fspath(data), data_dir, listener, **spelling)
+        yield from _of_path(trained, os.fspath(data), data_dir, listener, **csv)
 
 
 def _of_path(
-    trained: TrainedModel, data: str, data_dir: str | Path | None, listener: Listener, **spelling: str | None
+    trained: TrainedModel, data: str, data_dir: str | Path | None, listener: Listener, **csv: str | None
 ) -> Iterator[Block]:
     model = trained.model
     if is_table(data):
-        yield from _of_table(model, data, csv_options(data, trained.settings, **spelling), listener)
+        yield from _of_table(model, data, csv_options(data, trained.settings, **csv), listener)
         return
     if model.preparation is not None:
         raise DataError(

@@ -86,7 +86,7 @@ _ALL: dict[str, Any] = {
 #: From so many training rows on, the preset "table" takes the larger network.
 LARGE_TABLE = 5_000
 
-#: The share of the training rows for validation, where something needs them.
+#: The fraction of the training rows for validation, where something needs them.
 VALIDATION = 0.1
 
 _OF_THE_NETWORK = ("preset", "hidden", "activation", "output", "init")
@@ -122,8 +122,8 @@ def use_of_validation(settings: ExperimentSettings, rows: int, tested: bool) -> 
     return "to see whether it overfits" if rows >= LARGE_TABLE else None
 
 
-def share_for_validation(settings: ExperimentSettings, rows: int, tested: bool) -> float:
-    """Return the share of training rows for validation: as it was asked for, or a tenth where something needs them."""
+def validation_fraction(settings: ExperimentSettings, rows: int, tested: bool) -> float:
+    """Return the fraction of training rows for validation: as asked for, or a tenth where something needs them."""
     if settings.validation is not None:
         return settings.validation
     return VALIDATION if use_of_validation(settings, rows, tested) is not None else 0.0
@@ -144,12 +144,12 @@ def complete(requested: ExperimentSettings, data: Dataset) -> ExperimentSettings
     if test is None:
         test = 0.2 if data.x_test is None and normalize_name(requested.data) in BUNDLED else 0.0
     tested, rows = data.x_test is not None or test > 0, len(data.x) * (1 - (test if data.x_test is None else 0))
-    share = share_for_validation(requested, round(rows), tested)
+    validation = validation_fraction(requested, round(rows), tested)
     if requested.validation is None and (
         data.validation is not None or data.preparation is not None
     ):  # these are split
-        share = 0.0 if data.validation is None else VALIDATION
-    requested = dataclasses.replace(requested, validation=share)
+        validation = 0.0 if data.validation is None else VALIDATION
+    requested = dataclasses.replace(requested, validation=validation)
     rules: dict[str, Any] = {"batch_size": _batch_size(len(data.x))} | _ALL
     if requested.net is not None:  # it says what a preset would say about the network
         rules = {k: v for k, v in rules.items() if k not in _OF_THE_NETWORK} | {"loss": "auto"}
@@ -222,13 +222,13 @@ def optimizer(settings: ExperimentSettings) -> Optimizer:
     for name in ("momentum", "weight_decay"):
         if getattr(settings, name) is not None:
             plain[name] = getattr(settings, name)
-    made = Optimizer.from_dict(plain)
+    built = Optimizer.from_dict(plain)
     plain = _table(settings.schedule or "constant")
     if plain["type"] == "constant":
-        return made
+        return built
     check_name("schedule", plain["type"], Schedule.registry)
     start = dataclasses.fields(Schedule.registry[plain["type"]])[0].name  # type: ignore[arg-type]
-    return dataclasses.replace(made, lr=Schedule.from_dict({start: made.lr} | plain))
+    return dataclasses.replace(built, lr=Schedule.from_dict({start: built.lr} | plain))
 
 
 def fit_kwargs(settings: ExperimentSettings, data: Dataset) -> dict[str, Any]:
@@ -350,7 +350,7 @@ def _units(settings: ExperimentSettings, data: Dataset) -> int:
 
 
 def _table(recipe: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file may hold for a recipe: its name, or a table with its settings."""
+    """Return a recipe as a table of its settings; a file may hold its name alone."""
     if not isinstance(recipe, str) and "type" not in recipe:
         raise SettingError(f'A table of settings needs a type, as in {{type = "NAME", ...}}; got {dict(recipe)}.')
     return {"type": normalize_name(recipe)} if isinstance(recipe, str) else dict(recipe)

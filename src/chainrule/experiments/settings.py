@@ -123,7 +123,7 @@ class DataSettings(metaclass=PlainSettings):
     test: float | None = setting(
         None,
         "Share of the rows for the test, if the data has no test part.",
-        Option("SHARE", "0.2 for tables and bundled data, else 0"),
+        Option("FRACTION", "0.2 for tables and bundled data, else 0"),
     )
     data_dir: str | None = setting(
         None, "Where mnist/ and fashion_mnist/ lie (or set CHAINRULE_DATA).", Option("DIR", complete="folders")

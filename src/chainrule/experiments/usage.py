@@ -120,8 +120,8 @@ def check_used(situation: Situation, values: Mapping[str, Any], where: str = "")
     for name, value in values.items():
         rule = NEEDS.get(name)
         if value is not None and rule is not None and (lack := rule(situation, value)) is not None:
-            shown = f"{where}{name}" if where else f"--{name.rpartition('.')[2].replace('_', '-')}"
-            raise SettingError(f"{shown} {lack}")
+            option = f"{where}{name}" if where else f"--{name.rpartition('.')[2].replace('_', '-')}"
+            raise SettingError(f"{option} {lack}")
 
 
 def _of(*kinds: str, what: str, instead: str = "leave it out") -> Rule:

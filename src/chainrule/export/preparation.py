@@ -209,7 +209,7 @@ def _code(graph: Graph, x: Value, place: dict[str | None, int], rest: int | None
     known = (
         {text: place[text] for text in texts}
         if column.exact
-        else {spelling: place[text] for text in texts for spelling in _spellings(text)}
+        else {written: place[text] for text in texts for written in _spellings(text)}
     )
     none = -1 if rest is None else rest
     known |= {text: place.get(None, none) for text in (*column.missing_texts, empty)}

@@ -32,8 +32,8 @@ from chainrule.training.step import Batch, add_penalty, evaluate, step_key
 
 Array = Any
 
-#: Where no sizes are given: the powers of two from a share of the largest useful size to twice it, up to a largest.
-SHARE, LARGEST = 1 / 16, 4096
+#: Where no sizes are given: the powers of two from a fraction of the largest useful size to twice it, up to a largest.
+FRACTION, LARGEST = 1 / 16, 4096
 
 #: A size is timed for so many seconds, so many times; the fastest counts.
 SECONDS, TIMES = 0.05, 3
@@ -239,7 +239,7 @@ class BatchSizes:
 def _powers(noise: np.ndarray, n: int) -> list[int]:
     """Return batch sizes around the noise scales that were measured."""
     scales = noise[:, 1:][np.isfinite(noise[:, 1:])]
-    low, high = SHARE * scales.min(), min(2 * scales.max(), LARGEST, n)
+    low, high = FRACTION * scales.min(), min(2 * scales.max(), LARGEST, n)
     return [2**k for k in range(64) if low <= 2**k <= high] or [1]
 
 

@@ -22,8 +22,8 @@ from chainrule.population.trainer import PopulationTrainer
 from chainrule.run_settings import PopulationSettings
 from chainrule.statistics import LEVEL, Summary, check_confidence, holm, paired, percent, summary
 
-#: Where no values are given: λ/n, by which a step of rate η makes weights smaller by the share η·λ/n.
-SHARES = tuple(10.0 ** (k / 2) for k in range(-10, -2))
+#: Where no values are given: λ/n, by which a step of rate η makes weights smaller by the fraction η·λ/n.
+FRACTIONS = tuple(10.0 ** (k / 2) for k in range(-10, -2))
 
 
 @passes_settings(PopulationSettings, without=("l2", "out", "resume", "config"))
@@ -86,7 +86,7 @@ def find_l2(
     if not metric.startswith("val_"):
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].job.state.settings["run"]["samples"]
-    lambdas = [0.0, *(v for v in tried or [float(rounded(n * share, 1)) for share in SHARES] if v > 0)]
+    lambdas = [0.0, *(v for v in tried or [float(rounded(n * fraction, 1)) for fraction in FRACTIONS] if v > 0)]
     members += trainer.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:
         trainer.train(members, watch=watch)

@@ -80,17 +80,17 @@ class BatchNorm(Layer):
         """Return the running averages after a batch. They stay where at most one value counts, which has no
         variance.
         """
-        present, share = counted(), 1.0 - self.momentum
+        present, rate = counted(), 1.0 - self.momentum
         places = x.size // (len(x) * x.shape[-1])
         if present is None:
             unbiased = variance * (len(x) * places / (len(x) * places - 1))
         else:
             n = present.sum() * places
             unbiased = variance * (n / ops.maximum(n - 1.0, 1.0))
-            share = share * ops.clip(n - 1.0, 0.0, 1.0)
+            rate = rate * ops.clip(n - 1.0, 0.0, 1.0)
         return {
-            "mean": state["mean"] + share * (mean - state["mean"]),
-            "variance": state["variance"] + share * (unbiased - state["variance"]),
+            "mean": state["mean"] + rate * (mean - state["mean"]),
+            "variance": state["variance"] + rate * (unbiased - state["variance"]),
         }
 
 

@@ -255,5 +255,5 @@ def _balanced(rows: np.ndarray) -> bool:
         return False
     # The program is content with an error of 1e-7, which a narrow gap may have, too: so solve exactly for those shares.
     some = sums[:, solution.x > 0]
-    shares = np.linalg.lstsq(some, wanted, rcond=None)[0]
-    return bool(shares.min() >= -ROUNDING and np.abs(some @ shares - wanted).max() <= ROUNDING)
+    weights = np.linalg.lstsq(some, wanted, rcond=None)[0]
+    return bool(weights.min() >= -ROUNDING and np.abs(some @ weights - wanted).max() <= ROUNDING)

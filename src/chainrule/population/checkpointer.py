@@ -101,7 +101,7 @@ class Checkpointer:
             return seconds >= run_checkpointer.RETRY
         if any(member.done for member in members):
             return True
-        return seconds >= max(run_checkpointer.GAP, took * (1 / run_checkpointer.SHARE - 1))
+        return seconds >= max(run_checkpointer.GAP, took * (1 / run_checkpointer.FRACTION - 1))
 
     def save(self, members: Sequence[Member]) -> None:
         """Write the members that have a state and are not written as they are now."""

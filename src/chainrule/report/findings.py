@@ -281,7 +281,7 @@ def _gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept, part: str
     on_training = measured.get(curves.score, weights.metrics.get(curves.score))
     training, other = (math.nan if v is None else float(v) for v in (on_training, new))
     of_each = " of one network, on average" if len(weights.epochs) > 1 else ""
-    shown = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
+    scores = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
     n, m = (evaluation.get("parts", {}).get(name) for name in ("training", part))
@@ -289,22 +289,22 @@ def _gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept, part: str
     if not is_fraction(curves.score):
         if training > 0 and other / training > RATIO:
             chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
-            return [Finding("Overfitting is possible:", f"{part} is worse than training {shown}{chance}.")]
-        return [Finding("No sign of overfitting:", f"{part} is about as good as training {shown}.")]
+            return [Finding("Overfitting is possible:", f"{part} is worse than training {scores}{chance}.")]
+        return [Finding("No sign of overfitting:", f"{part} is about as good as training {scores}.")]
     if not n or not m:
         return []
     reach = statistics.DEVIATIONS * math.sqrt(
-        sum(share * (1 - share) / rows for share, rows in ((_inside(training, n), n), (_inside(other, m), m)))
+        sum(fraction * (1 - fraction) / rows for fraction, rows in ((_inside(training, n), n), (_inside(other, m), m)))
     )
     chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
     if training - other > reach:
-        return [Finding("Overfitting is likely:", f"training is better than {part} {shown}; {chance}.", "bad")]
-    return [Finding("No sign of overfitting:", f"training and {part} agree {shown}; {chance}.")]
+        return [Finding("Overfitting is likely:", f"training is better than {part} {scores}; {chance}.", "bad")]
+    return [Finding("No sign of overfitting:", f"training and {part} agree {scores}; {chance}.")]
 
 
-def _inside(share: float, n: int) -> float:
+def _inside(fraction: float, n: int) -> float:
     """Return a share a little away from 0 and 1, so that its spread is not taken for nothing."""
-    return min(max(share, 1 / (n + 2)), 1 - 1 / (n + 2))
+    return min(max(fraction, 1 / (n + 2)), 1 - 1 / (n + 2))
 
 
 def _more(curves: Curves, record: Record) -> list[Finding]:
@@ -315,9 +315,9 @@ def _more(curves: Curves, record: Record) -> list[Finding]:
     return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]
 
 
-def _worth_a_try(what: str, share: float, epochs: int) -> Finding:
+def _worth_a_try(what: str, fraction: float, epochs: int) -> Finding:
     span = "in the last epoch" if epochs == 1 else f"over the last {epochs} epochs"
-    text = f"{what} was still falling at the end, by {percent(share, 0)} {span}."
+    text = f"{what} was still falling at the end, by {percent(fraction, 0)} {span}."
     return Finding("More epochs are worth a try:", text)
 
 
@@ -348,9 +348,9 @@ def _weak(evaluation: Mapping[str, Any]) -> list[Finding]:
         if n >= FEW_OF_A_CLASS and statistics.wilson(round(row["recall"] * n), n)[1] < overall:
             weak.append(row)
     weak.sort(key=lambda row: row["recall"])
-    shown = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])
+    classes = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])
     more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
-    return [Finding("Found less often than the others:", f"{shown}{more}.")] if weak else []
+    return [Finding("Found less often than the others:", f"{classes}{more}.")] if weak else []
 
 
 def _caveats(evaluation: Mapping[str, Any]) -> list[Finding]:

@@ -50,10 +50,10 @@ def key_figures(page: Page) -> Html:
     record, evaluation, curves = page.record, page.evaluation, page.curves
     cells: list[Html] = []
 
-    def cell(key: str, title: str, value: Any, shown: str, note: str | None = None) -> None:
+    def cell(key: str, title: str, value: Any, text: str, note: str | None = None) -> None:
         exact = repr(value) if is_number(value) else None
         small = tag("dd", note, class_="note") if note else None
-        cells.append(tag("div", tag("dt", title), tag("dd", shown, data_key=key, data_value=exact), small))
+        cells.append(tag("div", tag("dt", title), tag("dd", text, data_key=key, data_value=exact), small))
 
     test = record.result.get("test") or {}
     for part, measured in (("test", test), (evaluation.get("part"), {} if test else evaluation.get("metrics", {}))):
@@ -103,10 +103,10 @@ def baselines(page: Page) -> Html | None:
     score_here = evaluation["metrics"][evaluation["score"]]
     rows = [(score_here, row("this network", n(score(evaluation, score_here)), tag("td"), highlight=True))]
     for rule in evaluation["baselines"]:
-        verdict = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
+        comparison = {True: "worse", False: "better", None: "undecided"}[rule["better"]]
         about = " ".join(part for part in (f"{rule['about']}.", rule["note"]) if part)
         name = join([tag("div", rule["name"]), tag("div", about, class_="sub")])
-        rows.append((rule["value"], row(name, n(score(evaluation, rule["value"])), tag("td", verdict), wrap=True)))
+        rows.append((rule["value"], row(name, n(score(evaluation, rule["value"])), tag("td", comparison), wrap=True)))
     last = float("inf") if regression else float("-inf")
     rows.sort(key=lambda pair: pair[0] if is_number(pair[0]) else last, reverse=not regression)
     title = "mean absolute error" if regression else "right"
@@ -124,14 +124,14 @@ def curves(page: Page) -> Html | None:
     curves = page.curves
     if not curves.epochs:
         return None
-    shown = []
+    figures = []
     several = page.members if page.members is not None and page.members.kind == "seeds" else None
     for name, column in (("loss", "loss"), ("score", curves.score)):
         if name in page.figures and column:
             text = in_words(curves, column) if several is None else population_figures.curve_in_words(several, column)
-            shown.append(place(name, label_of(column).capitalize(), text, log=name == "loss"))
+            figures.append(place(name, label_of(column).capitalize(), text, log=name == "loss"))
     if "lr" in page.figures:
-        shown.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
+        figures.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
     notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
     rates = {epoch.get("lr") for epoch in curves.epochs}
     if len(rates) == 1 and is_number(rate := next(iter(rates))):
@@ -141,7 +141,7 @@ def curves(page: Page) -> Html | None:
     drawn = len(thinned(curves))
     if drawn < len(curves.epochs):
         notes.append(f"Drawn: {drawn:,} of {len(curves.epochs):,} epochs, with the lowest and highest of each stretch.")
-    return join([tag("div", *shown, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(curves)])
+    return join([tag("div", *figures, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(curves)])
 
 
 def _epochs(curves: Curves) -> Html:

@@ -12,7 +12,7 @@ from chainrule.report.components import Page, n, place, row, table, wide
 from chainrule.report.findings import Finding
 from chainrule.report.markup import Html, join, tag
 from chainrule.runs.members import Members, diverged
-from chainrule.runs.trials import Trials, at_the_edge, shown
+from chainrule.runs.trials import Trials, at_the_edge, format_setting
 
 #: Rows of the leaderboard that are shown, and those that are folded away.
 LEADERS, MOST_LEADERS = 10, 500
@@ -68,7 +68,7 @@ def _of_search(search: Trials) -> list[Finding]:
     best = search.ranked[0]
     value = f"{label_of(search.metric)} {format_value(search.metric, best['score'])}"
     settings = ", ".join(
-        f"{axis.name} {shown(best['params'][axis.name])}"
+        f"{axis.name} {format_setting(best['params'][axis.name])}"
         for axis in search.axes
         if best["params"].get(axis.name) is not None
     )
@@ -78,8 +78,8 @@ def _of_search(search: Trials) -> list[Finding]:
             f"trial {best['number']}, {value}, with {settings}.",
         )
     ]
-    if verdict := search.facts.get("verdict"):
-        made.append(Finding("Validation and test:", str(verdict)))
+    if search_gap := search.facts.get("verdict"):
+        made.append(Finding("Validation and test:", str(search_gap)))
     made += [Finding("Edge of the space:", text) for text in at_the_edge(search)]
     made += [Finding("Warning:", str(note), "bad") for note in search.facts.get("notes", ())]
     return made
@@ -198,7 +198,7 @@ def _leaders(search: Trials, trials: list[Mapping[str, Any]]) -> Html:
     rows = []
     for rank, trial in enumerate(trials, 1):
         params = [
-            wide(shown(v)) if axis.choices else n(shown(v))
+            wide(format_setting(v)) if axis.choices else n(format_setting(v))
             for axis in search.axes
             for v in (trial["params"].get(axis.name),)
         ]

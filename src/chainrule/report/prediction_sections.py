@@ -47,10 +47,10 @@ def _matrix(names: list[str], counts: list[list[int]]) -> Html:
         total = sum(line)
         cells = []
         for j, count in enumerate(line):
-            share = count / total if total else 0.0
+            fraction = count / total if total else 0.0
             kind = "none" if not count else "right" if i == j else "wrong"
-            shade = share if i == j else min(1.0, 0.1 + 6 * share)  # a single mistake is to be seen, too
-            sentence = f"{count:,} of {total:,} rows of “{names[i]}” were called “{names[j]}” ({percent(share, 1)})"
+            shade = fraction if i == j else min(1.0, 0.1 + 6 * fraction)  # a single mistake is to be seen, too
+            sentence = f"{count:,} of {total:,} rows of “{names[i]}” were called “{names[j]}” ({percent(fraction, 1)})"
             style = f"--share:{shade:.3f}" if count else None
             cells.append(tag("td", f"{count:,}", class_=kind, style=style, title=sentence))
         lines.append(tag("tr", tag("th", names[i], scope="row", title=names[i]), *cells))

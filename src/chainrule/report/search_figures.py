@@ -14,7 +14,7 @@ from chainrule.display.numbers import is_number
 from chainrule.metrics import format_value, label_of
 from chainrule.report.figures import Figure, d3_format, layout, tick_format
 from chainrule.report.markup import clean, escape
-from chainrule.runs.trials import Axis, Trials, shown
+from chainrule.runs.trials import Axis, Trials, format_setting
 
 Trial = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ def against(search: Trials, axis: Axis) -> Figure:
     def place(trial: Trial) -> float | None:
         value = trial["params"].get(axis.name)
         if axis.choices:
-            text = shown(value)
+            text = format_setting(value)
             return axis.choices.index(text) + aside(trial, 0.2) if text in axis.choices else None
         return float(value) if is_number(value) else None
 
@@ -152,7 +152,9 @@ def parallel(search: Trials) -> Figure:
         for trial in trials[:MOST_LINES]:
             values = [(axis, trial["params"].get(axis.name)) for axis in search.axes]
             text_of_trial = "<br>".join(
-                f"{escape(clean(axis.name))} {escape(label(shown(v), 40))}" for axis, v in values if v is not None
+                f"{escape(clean(axis.name))} {escape(label(format_setting(v), 40))}"
+                for axis, v in values
+                if v is not None
             )
             text_of_trial = f"trial {trial['number']}: {format_value(search.metric, trial['score'])}<br>{text_of_trial}"
             for row, (axis, value) in enumerate(values):
@@ -231,7 +233,9 @@ def _notes(i: int, axis: Axis, search: Trials, is_score: bool) -> list[dict[str,
         chosen = [(axis.position(c) or 0.0, label(c, 40 // min(size, 8))) for c in axis.choices][::step]
     else:
         ends = (axis.low, axis.high)
-        chosen = [(float(j), format_value(search.metric, v) if is_score else shown(v)) for j, v in enumerate(ends)]
+        chosen = [
+            (float(j), format_value(search.metric, v) if is_score else format_setting(v)) for j, v in enumerate(ends)
+        ]
         if is_score and is_number(axis.low):
             chosen[0] = (0.0, f"{chosen[0][1]} or worse")
     for at, text in chosen:
@@ -304,7 +308,7 @@ def _hover_text(search: Trials, trial: Trial, axis: Axis | None) -> str:
     at = (
         ""
         if axis is None
-        else f"<br>{escape(clean(axis.name))} {escape(label(shown(trial['params'].get(axis.name)), 40))}"
+        else f"<br>{escape(clean(axis.name))} {escape(label(format_setting(trial['params'].get(axis.name)), 40))}"
     )
     return f"trial {trial['number']}: {escape(clean(value))}{at}"
 
@@ -352,7 +356,7 @@ def label(text: str, size: int) -> str:
 def in_words(search: Trials) -> str:
     """Return the search for those who cannot see its figures."""
     best = search.ranked[0]
-    settings = ", ".join(f"{axis.name} {shown(best['params'].get(axis.name))}" for axis in search.axes)
+    settings = ", ".join(f"{axis.name} {format_setting(best['params'].get(axis.name))}" for axis in search.axes)
     value = format_value(search.metric, best["score"])
     name = label_of(search.metric)
     return f"{name} of {len(search.ranked):,} trials; the best is {value} with {settings}."

@@ -54,7 +54,7 @@ def look_at(score: str, strongest: Sequence[tuple[str, float]]) -> str:
 (93 %), hour (41 %). Is it known before the target is? Are rows of one thing in several parts (--group), or later ones \
 among those trained on (--time)?'
     """
-    names = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in strongest if share > 0)
+    names = ", ".join(f"{name} ({100 * power:.0f} %)" for name, power in strongest if power > 0)
     first = f" What tells most of the target alone: {names}." if names else ""
     return (
         f"{score}, which few honest tables allow.{first} Is it known before the target is? Are rows of one thing in "

@@ -54,7 +54,7 @@ class Axis:
         0.03
         """
         if self.choices:
-            text = shown(value)
+            text = format_setting(value)
             if text not in self.choices:
                 return None
             return INSET + (1 - 2 * INSET) * self.choices.index(text) / max(1, len(self.choices) - 1)
@@ -118,8 +118,8 @@ class Trials:
         """The best trial, the best tenth besides it, the best third besides these, and the others."""
         groups: list[tuple[str, list[Mapping[str, Any]]]] = [("best", self.ranked[:1])]
         start = 1
-        for name, share in GROUPS:
-            stop = max(start, math.ceil(share * len(self.ranked)))
+        for name, fraction in GROUPS:
+            stop = max(start, math.ceil(fraction * len(self.ranked)))
             groups.append((name, self.ranked[start:stop]))
             start = stop
         return [(name, trials) for name, trials in groups if trials]
@@ -159,21 +159,22 @@ def at_the_edge(search: Trials) -> list[str]:
         ):
             if len(at) >= 3 and sum(near) > len(at) / 2:
                 sentences.append(
-                    f"most of the best trials are at the {end} end of {axis.name} ({shown(value)}); widen its range."
+                    f"most of the best trials are at the {end} end of {axis.name} ({format_setting(value)}); "
+                    "widen its range."
                 )
     return sentences
 
 
-def shown(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a value of a setting as text.
 
-    >>> shown([128, 64]), shown(0.00123456), shown("relu"), shown(None)
+    >>> format_setting([128, 64]), format_setting(0.00123456), format_setting("relu"), format_setting(None)
     ('128,64', '0.001235', 'relu', '')
     """
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ",".join(map(shown, value)) or "none"
+        return ",".join(map(format_setting, value)) or "none"
     if not checks.is_number(value):
         return str(value)
     return str(value) if isinstance(value, int) else number(value).replace("−", "-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Sequence
 
+from chainrule.display.text import first_few
 from chainrule.errors import DataError
 
 __all__ = ["check_names"]
@@ -30,6 +31,5 @@ def check_names(names: Sequence[str], where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _format_names(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(name if len(name) <= 60 else name[:57] + "..." for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+def _format_names(names: Sequence[str]) -> str:
+    return first_few([name if len(name) <= 60 else name[:57] + "..." for name in names], 5)

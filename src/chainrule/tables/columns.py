@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from chainrule.display.text import first_few
 from chainrule.errors import DataError
 
 #: What stands for a missing value in a text file, besides an empty cell. "None" is not among them: in a column of
@@ -108,9 +109,8 @@ def find_column(names: Iterable[Any], name: str, what: str = "column") -> str:
     lower = {column.lower(): column for column in reversed(known)}
     near = [lower[match] for match in difflib.get_close_matches(str(name).strip().lower(), lower, n=2, cutoff=0.6)]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    shown = ", ".join(repr(column if len(column) <= 60 else column[:57] + "...") for column in known[:20])
-    more = f" and {len(known) - 20:,} more" if len(known) > 20 else ""
-    text = f"There is no {what} {name!r}{hint} The columns are: {shown}{more}."
+    columns = first_few([repr(column if len(column) <= 60 else column[:57] + "...") for column in known], 20)
+    text = f"There is no {what} {name!r}{hint} The columns are: {columns}."
     if sum(re.fullmatch(r"-?[0-9]*\.?[0-9]+", column) is not None for column in known) > len(known) / 2:
         text += " (The first line of a file must hold their names; is it missing?)"
     raise DataError(text)

@@ -6,6 +6,7 @@ import collections
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from chainrule.display.text import first_few
 from chainrule.tables.columns import Column
 from chainrule.tables.profile import format_missing_texts, texts_of
 
@@ -152,9 +153,7 @@ def reading_notes(columns: Iterable[Column]) -> Iterator[str]:
     notes = [(column.name, column.note) for column in columns if column.use and column.note]
     yield from (f"{name}: {note}." for name, note in notes[:FIRST])
     if others := [name for name, _ in notes[FIRST:]]:
-        more = f" and {len(others) - FIRST:,} more" if len(others) > FIRST else ""
-        names = ", ".join(others[:FIRST])
-        yield f"The cells of {len(others):,} more columns could be read otherwise, too: {names}{more}."
+        yield f"The cells of {len(others):,} more columns could be read otherwise, too: {first_few(others, FIRST)}."
 
 
 def missing_notes(frame: DataFrame, columns: Sequence[Column]) -> Iterator[str]:

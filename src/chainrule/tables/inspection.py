@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.display.text import first_few
 from chainrule.errors import DataError
 from chainrule.tables.cells import cells, distinct
 from chainrule.tables.columns import MISSING, Column
@@ -108,9 +109,7 @@ training rows; they are read so.
         """
         notes = []
         if self.extra:
-            more = f" and {len(self.extra) - 5:,} more" if len(self.extra) > 5 else ""
-            names = ", ".join(self.extra[:5])
-            notes.append(f"Columns that the network was not trained on are ignored: {names}{more}.")
+            notes.append(f"Columns that the network was not trained on are ignored: {first_few(self.extra, 5)}.")
         for j, column in enumerate(self.columns):
             notes += self._notes(j, column)
         return tuple(notes)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.checks import check_name
+from chainrule.display.text import first_few
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.tables.cells import cells
 from chainrule.tables.columns import Column
@@ -117,13 +118,12 @@ def is_infinite(cell: Any) -> bool:
 
 def _missing_columns(missing: Sequence[str], names: Sequence[str]) -> str:
     hints = []
-    for name in missing[:5]:
+    for name in missing:
         lower = {other.lower(): other for other in names}
         close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
         hints.append(f"{name!r}" + (f" (is it {lower[close[0]]!r}?)" if close else ""))
-    more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
     has = f"{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}" if names else "none"
     return (
         f"The table lacks {'a column' if len(missing) == 1 else 'columns'} that the model was trained with: "
-        f"{', '.join(hints)}{more}. It has: {has}."
+        f"{first_few(hints, 5)}. It has: {has}."
     )

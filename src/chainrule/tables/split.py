@@ -212,7 +212,7 @@ def split_rows(
     for name, values in (*roles.items(), ("target", target)):
         if values is not None and len(values) != n:
             raise DataError(f"The {name} for the split has {len(values):,} values, and there are {n:,} rows.")
-    _check_shares(validation, test)
+    _check_fractions(validation, test)
     sizes = {"test": _size(n, test, "test"), "validation": _size(n, validation, "validation")}
     texts = MISSING if missing is None else frozenset(missing)
     if column is not None:
@@ -233,18 +233,19 @@ def split_rows(
     return Split(train, validated, tested)
 
 
-def _check_shares(validation: Any, test: Any) -> None:
-    for name, share in (("validation", validation), ("test", test)):
-        check_fraction(name, share, or_zero=True)
+def _check_fractions(validation: Any, test: Any) -> None:
+    for name, fraction in (("validation", validation), ("test", test)):
+        check_fraction(name, fraction, or_zero=True)
     if validation + test >= 1:
         raise SettingError(f"validation={validation:g} and test={test:g} leave no rows for training.")
 
 
-def _size(n: int, share: float, name: str) -> int:
-    size = int(n * float(share) + 0.5)
-    if share > 0 and size == 0:
+def _size(n: int, fraction: float, name: str) -> int:
+    size = int(n * float(fraction) + 0.5)
+    if fraction > 0 and size == 0:
         raise DataError(
-            f"{name}={share:g} of {n:,} {'row' if n == 1 else 'rows'} is less than one row. Give a larger share, or 0."
+            f"{name}={fraction:g} of {n:,} {'row' if n == 1 else 'rows'} is less than one row. Give a larger fraction, "
+            "or 0."
         )
     return size
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.display.text import first_few
 from chainrule.errors import DataError, unknown_name
 from chainrule.tables.categories import as_boolean, as_text
 from chainrule.tables.cells import by_value, cells, has_one_type
@@ -364,6 +365,5 @@ def _check_target(title: str, task: str, present: Array, notes: list[str], missi
             notes.append(f"{alone:,} of the {len(counts):,} classes {'have' if alone > 1 else 'has'} a single row.")
 
 
-def _format_labels(labels: Sequence[Any], most: int = 10) -> str:
-    names = ", ".join(repr(label) for label in labels[:most])
-    return names if len(labels) <= most else f"{names}, and {len(labels) - most:,} more"
+def _format_labels(labels: Sequence[Any]) -> str:
+    return first_few([repr(label) for label in labels])

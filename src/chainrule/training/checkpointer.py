@@ -14,9 +14,9 @@ from chainrule.runs.folder import RunFolder
 from chainrule.training import checkpoint as checkpoints
 from chainrule.training.checkpoint import Checkpoint
 
-#: An epoch's end is a good place for a checkpoint, but epochs may be short: writing takes this share of the time at
+#: An epoch's end is a good place for a checkpoint, but epochs may be short: writing takes this fraction of the time at
 #: most, and there are so many seconds between two at least.
-SHARE, GAP = 0.02, 0.5
+FRACTION, GAP = 0.02, 0.5
 
 #: Seconds until it is tried again after a checkpoint could not be written.
 RETRY = 20.0
@@ -73,7 +73,7 @@ class Checkpointer:
             return True
         if self.minutes is not None and since >= 60 * self.minutes:
             return True
-        return end_of_epoch and (self.saved is None or since >= max(GAP, self.took * (1 / SHARE - 1)))
+        return end_of_epoch and (self.saved is None or since >= max(GAP, self.took * (1 / FRACTION - 1)))
 
     def save(self, checkpoint: Checkpoint, best: Callable[[], Model] | None) -> bool:
         """Write a checkpoint, the best model (if it is another than before) and the metrics: whether that was done."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 BATCH, ADAPTIVE_BATCH = 64, 16
 
 #: Of a study that several processes may share, each takes one in so many of the trials that are left.
-SHARE = 4
+ONE_IN = 4
 
 
 @passes_settings(TrainingSettings)
@@ -242,5 +242,5 @@ def _fair_batch(most: int, trials: int, left: int) -> int:
     >>> [_fair_batch(64, 64, left) for left in (64, 48, 24, 4)]
     [16, 8, 4, 4]
     """
-    quarter = max(math.ceil(left / SHARE), min(SHARE, trials // SHARE), 1)
+    quarter = max(math.ceil(left / ONE_IN), min(ONE_IN, trials // ONE_IN), 1)
     return min(most, 2 ** int(math.log2(quarter)))
