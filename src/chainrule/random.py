@@ -63,7 +63,7 @@ def fold_in(key: Array, number: Any) -> Array:
 
 
 def split(key: Array, n: int = 2) -> Array:
-    """``n`` new keys, as an array of shape (n, 2)."""
+    """Return ``n`` new keys, as an array of shape (n, 2)."""
     xp = namespace(key)
     counter = xp.arange(n, dtype=xp.uint32)
     x0, x1 = threefry(key, counter, xp.zeros_like(counter))
@@ -71,7 +71,7 @@ def split(key: Array, n: int = 2) -> Array:
 
 
 def bits(key: Array, shape: Sequence[int] = ()) -> Array:
-    """Uniform random 32-bit words of a shape."""
+    """Return uniform random 32-bit words of a shape."""
     xp = namespace(key)
     n = math.prod(shape)
     half = (n + 1) // 2
@@ -82,7 +82,7 @@ def bits(key: Array, shape: Sequence[int] = ()) -> Array:
 
 
 def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1.0, dtype: Any = np.float32) -> Array:
-    """Uniform numbers in [low, high): 24 random bits for float32, 53 for float64.
+    """Return uniform numbers in [low, high): 24 random bits for float32, 53 for float64.
 
     From 0 to 1 they are exact multiples of 2^-24 or 2^-53; scaled to other limits, rounding can give ``high``.
     """
@@ -101,7 +101,7 @@ def uniform(key: Array, shape: Sequence[int] = (), low: Any = 0.0, high: Any = 1
 
 
 def normal(key: Array, shape: Sequence[int] = (), dtype: Any = np.float32) -> Array:
-    """Standard normal numbers, by the Box-Muller transform."""
+    """Return standard normal numbers, by the Box-Muller transform."""
     xp = namespace(key)
     radius_key, angle_key = split(key, 2)
     radius = xp.sqrt(-2.0 * xp.log1p(-uniform(radius_key, shape, dtype=dtype)))
@@ -109,7 +109,7 @@ def normal(key: Array, shape: Sequence[int] = (), dtype: Any = np.float32) -> Ar
 
 
 def bernoulli(key: Array, probability: Any, shape: Sequence[int] = ()) -> Array:
-    """True with a probability (a number, or a traced value): a boolean array."""
+    """Return True with a probability (a number, or a traced value): a boolean array."""
     return uniform(key, shape) < probability
 
 

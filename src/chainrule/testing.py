@@ -332,7 +332,7 @@ def _check_recipe(recipe: Settings) -> None:
 
 
 def _check_engines(name: str, f: Callable[..., Any], args: Sequence[Any]) -> None:
-    """f gives the same with NumPy and compiled by JAX, in float64."""
+    """Check that f gives the same with NumPy and compiled by JAX, in float64."""
     import jax
 
     args = _cast(args, "float64")
@@ -350,7 +350,7 @@ def _check_engines(name: str, f: Callable[..., Any], args: Sequence[Any]) -> Non
 
 
 def _check_float32(name: str, f: Callable[..., Any], args: Sequence[Any]) -> None:
-    """Arrays of float32 give float32, on both engines."""
+    """Check that arrays of float32 give float32, on both engines."""
     import jax
 
     small = _cast(args, "float32")

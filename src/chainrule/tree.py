@@ -60,7 +60,7 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def map_with_path(f: Callable[..., Any], tree: Any, *others: Any, path: tuple[str, ...] = ()) -> Any:
-    """`map` with the keys that lead to the leaf as the first argument of ``f``."""
+    """Apply `map` with the keys that lead to the leaf as the first argument of ``f``."""
     if tree is None:
         return None
     if isinstance(tree, dict):

@@ -132,10 +132,10 @@ class FunctionAugmentation(Augmentation):
         return self.function(x, key)
 
     def check(self, shape: tuple[int, ...], codes: int = 0) -> None:
-        """Trust a function."""
+        """Accept any images: what a function takes is not known."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Its name; it cannot be read back."""
+        """Return its name; it cannot be read back."""
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return {"type": "function", "function": name}
 

@@ -90,7 +90,7 @@ def preview(
 
 
 def _bytes(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Pixels as colours: the darkest of the originals is black, the brightest white."""
+    """Return pixels as colours: the darkest of the originals is black, the brightest white."""
     scaled = np.clip((x - low) / (high - low if high > low else 1.0), 0.0, 1.0) * 255
     colours = scaled[..., :3] if x.shape[-1] >= 3 else scaled[..., :1].repeat(3, axis=-1)
     factor = max(1, -(-SIDE // max(x.shape[1:3])))

@@ -56,7 +56,7 @@ del Augmentation.registry[Warp.name]
 
 
 def together(x: Array, warps: Sequence[tuple[Warp, Array]]) -> Array:
-    """Warps of one border, each with its key, as if one after the other, with one interpolation."""
+    """Apply warps of one border, each with its key, as if one after the other, with one interpolation."""
     x, last = plain(x), warps[-1][0]
     last.check(x.shape[1:])
     xp, (_, h, w, _) = namespace(x), x.shape

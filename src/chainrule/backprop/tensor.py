@@ -67,7 +67,7 @@ context = _Context()
 
 @contextlib.contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Tensors recorded inside carry ``name`` (of a layer) as part of their place in the network."""
+    """Have tensors that are recorded inside carry ``name`` (of a layer) as part of their place in the network."""
     outer = context.scope
     context.scope = (*outer, name)
     try:
@@ -303,7 +303,7 @@ class Tensor:
         return table["astype"](self, dtype)
 
     def __getattr__(self, name: str) -> Any:
-        """Methods of an array that are functions of NumPy too: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``."""
+        """Return methods of an array that are functions of NumPy too: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``."""
         if name in METHODS:
             return functools.partial(table[name], self)
         raise AttributeError(
@@ -409,7 +409,7 @@ class Primitive:
         return Tensor(value, level, self, args, kwargs)
 
     def _in_position(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments given by name, moved to their position: only there a gradient flows to them."""
+        """Move arguments given by name to their position: only there a gradient flows to them."""
         bound = inspect.signature(self.forward).bind(np, *args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.kwargs.items():

@@ -299,7 +299,7 @@ def predict(run: str, data: str, csv_options: dict[str, Any], **how: Any) -> Non
 @with_csv
 @with_data_dir
 def evaluate(run: str, data: str, csv_options: dict[str, Any], **how: Any) -> None:
-    """Judge a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
+    """Evaluate a trained network: loss, accuracy, precision, recall and F1 of each class, confusion.
 
     Of data with a test part, the test part is judged, and of data that the run held a test part out of, that part.
     """

@@ -33,7 +33,7 @@ def picture(image: Any, characters: str = BLOCKS) -> list[str]:
 
 
 def side_by_side(blocks: list[list[str]], width: int, gap: int = 3) -> str:
-    """Blocks of lines in as many columns as the width has room for, evenly filled; at least one.
+    """Set blocks of lines in as many columns as the width has room for, evenly filled; at least one.
 
     >>> from chainrule.cli.draw import side_by_side
     >>> print(side_by_side([["ab", "cd"], ["e"], ["f"]], width=8))

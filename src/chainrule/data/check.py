@@ -136,7 +136,7 @@ def _columns(x: Any) -> list[str] | None:
 
 
 def _to_array(data: Any, name: str) -> Array:
-    """Anything that looks like an array, as one; of objects, if it holds several kinds."""
+    """Return anything that looks like an array as one; of objects, if it holds several kinds."""
     if data is None or isinstance(data, str | bytes | dict | set | frozenset):
         raise DataError(f"{name} is {_kind(data)}; expected an array, a list of rows or a data frame.")
     if hasattr(data, "toarray"):

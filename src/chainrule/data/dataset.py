@@ -209,7 +209,7 @@ class Dataset:
 
 
 def as_features(x: Any, name: str = "x") -> Array:
-    """Features, checked; images as (n, height, width, channels), those of unsigned bytes in [0, 1]."""
+    """Return features, checked; images as (n, height, width, channels), those of unsigned bytes in [0, 1]."""
     features = check_features(x, name)
     if _divided(x):
         features /= np.float32(BYTE)  # in place: turning bytes into floats has made a copy

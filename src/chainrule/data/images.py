@@ -245,7 +245,7 @@ def _list_part(folder: Path, role: str, path: Path, known: Sequence[Any] | None)
 
 
 def _by_label(folders: Iterable[Path]) -> dict[str, Path]:
-    """Folders by what the class is called, sorted; a name is the same however its accents are composed."""
+    """Return folders by what the class is called, sorted; a name is the same however its accents are composed."""
     labels: dict[str, Path] = {}
     for path in folders:
         label = _same_accents(as_text(path.name))
@@ -283,7 +283,7 @@ def _is_picture(path: Path) -> bool:
 def _choose_shape(
     folder: Path, paths: Sequence[Path], size: Sequence[int] | None, channels: int | None
 ) -> tuple[int, int, int]:
-    """Height, width and channels: what is given, else by what the pictures are."""
+    """Return height, width and channels: what is given, else by what the pictures are."""
     if size is not None and channels is not None:
         return size[0], size[1], channels
     heights, widths, grey = (np.array(column) for column in zip(*read_headers(paths), strict=True))

@@ -194,7 +194,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str, path: Pa
 
 @contextlib.contextmanager
 def _blaming(key: str, path: Path) -> Iterator[None]:
-    """Whatever goes wrong inside is said with the array's name."""
+    """Name the array in what goes wrong inside."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd headers

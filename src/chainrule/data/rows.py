@@ -165,7 +165,7 @@ class Ready(Rows):
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, whether columns come first, kind of number, and where the values begin, of an ``.npy`` file."""
+    """Read shape, whether columns come first, kind of number, and where the values begin, of an ``.npy`` file."""
     if not path.is_file():
         kind = "is a folder" if path.exists() else "does not exist"
         raise FileError(f"{path} {kind}; expected an .npy file.")

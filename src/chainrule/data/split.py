@@ -18,7 +18,7 @@ __all__ = ["stratified_split"]
 def stratified_split(
     y: Any, fraction: float, key: Any, stratify: bool = True
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices for training and for validation, both in rising order, with the classes in the same shares.
+    """Return indices for training and for validation, both in rising order, with the classes in the same shares.
 
     The validation part has ``round(n * fraction)`` rows. Each class gives its share of them, rounded so that
     the sum is right; a class with two members or more is in both parts wherever the sizes allow it, and a

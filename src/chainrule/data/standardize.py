@@ -45,7 +45,7 @@ class Standardizer:
 
     @classmethod
     def fit(cls, x: Any, weight: Any = None) -> Self:
-        """Mean and deviation (divided by n) of each feature of (n, features), or channel of (n, h, w, c).
+        """Measure mean and standard deviation (by n) of each feature of (n, features), or channel of (n, h, w, c).
 
         With a weight for each sample, a weight of 2 is as if the sample were there twice, and 0 as if it were not.
         ``x`` may also be `chainrule.data.rows.Rows`, which are read once, from start to end. Sums are taken in float64;

@@ -151,7 +151,7 @@ class JaxEngine:
             return _copier(self._replicated)(values)
 
     def fetch(self, values: Any) -> Any:
-        """NumPy arrays of the engine's arrays."""
+        """Return NumPy arrays of the engine's arrays."""
         return tree.map(np.asarray if self.sharding is None else self.sharding.fetch, values)
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:

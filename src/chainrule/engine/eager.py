@@ -48,7 +48,7 @@ class NumpyEngine:
         return values
 
     def fetch(self, values: Any) -> Any:
-        """NumPy arrays of the engine's arrays."""
+        """Return NumPy arrays of the engine's arrays."""
         return values
 
     def compile(self, f: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
@@ -79,7 +79,7 @@ class NumpyEngine:
         return carry, results
 
     def together(self, f: Callable[..., Any], axes: Sequence[Any], out: Any) -> Callable[..., Any]:
-        """Members train one by one here."""
+        """Refuse: members train one by one here."""
         raise NotImplementedError("NumPy has no programs of many members.")
 
     def rows(self, values: Any, at: Any) -> Any:

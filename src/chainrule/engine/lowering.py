@@ -77,7 +77,7 @@ def choose(direction: str, platform: str, kernels: tuple[int, ...], stride: Pair
 
 @contextlib.contextmanager
 def lowering(forward: str | None = None, input: str | None = None, weight: str | None = None) -> Iterator[None]:  # noqa: A002
-    """Convolutions on JAX inside this block use the named lowerings; None leaves the choice to the rule.
+    """Have convolutions on JAX inside this block use the named lowerings; None leaves the choice to the rule.
 
     >>> from chainrule.engine.lowering import choose, lowering
     >>> with lowering(forward="columns"):
@@ -97,7 +97,7 @@ def lowering(forward: str | None = None, input: str | None = None, weight: str |
 
 @contextlib.contextmanager
 def on(platform: str) -> Iterator[None]:
-    """Programs traced inside this block will run on that platform: "cpu", "gpu" or "tpu"."""
+    """Say that programs traced inside this block will run on that platform: "cpu", "gpu" or "tpu"."""
     token = _platform.set(platform)
     try:
         yield
@@ -312,7 +312,7 @@ def _suits_winograd(kh: int, x: Array, stride: Pair, dilation: Pair) -> bool:
 
 
 def _seen_rows(xp: ModuleType, x: Array, above: int, tiles: int) -> list[Array]:
-    """P x for every fourth row: six arrays (n, tiles, w, c)."""
+    """Return P x for every fourth row: six arrays (n, tiles, w, c)."""
     from jax import lax
 
     none, zero = (0, 0, 0), xp.zeros((), x.dtype)
@@ -321,7 +321,7 @@ def _seen_rows(xp: ModuleType, x: Array, above: int, tiles: int) -> list[Array]:
 
 
 def _combined(matrix: np.ndarray, parts: list[Array]) -> list[Array]:
-    """matrix · parts: for each row of the matrix, the sum of the parts with its weights."""
+    """Return matrix · parts: for each row of the matrix, the sum of the parts with its weights."""
     return [_total([float(s) * part for s, part in zip(row, parts, strict=True) if s]) for row in matrix]
 
 

@@ -11,7 +11,7 @@ _PLAIN = (np.ndarray, np.generic, float, int, bool)
 
 
 def namespace(*arrays: Any) -> ModuleType:
-    """``numpy``, or ``jax.numpy`` if any of the arrays is a JAX array. Never imports JAX itself."""
+    """Return ``numpy``, or ``jax.numpy`` if any of the arrays is a JAX array. Never imports JAX itself."""
     for array in arrays:
         if not isinstance(array, _PLAIN) and hasattr(array, "__array_namespace__"):
             library: ModuleType = array.__array_namespace__()

@@ -228,7 +228,7 @@ class Net(Parameters):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _validation(self) -> Any:
-        """Validation data, or a share of the rows if early stopping watches some and none are given."""
+        """Return validation data, or a fraction of the rows if early stopping watches some and none are given."""
         stopping = EarlyStopping() if self.early_stopping is True else self.early_stopping
         watched = isinstance(stopping, EarlyStopping) and stopping.monitor.startswith("val_")
         return WATCHED if watched and self.validation is None else self.validation

@@ -46,7 +46,7 @@ def gather(
     notes: Sequence[str] = (),
     left_out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """Judge a trained network, with baselines beside it.
+    """Evaluate a trained network, with baselines beside it.
 
     Parameters
     ----------

@@ -304,7 +304,7 @@ def _check_fits(preset: str, data: Dataset) -> None:
 
 
 def _output(data: Dataset) -> str:
-    """Softmax for one class of several; sigmoid where a row has several zeros and ones; linear for numbers."""
+    """Return softmax for one class of several; sigmoid where a row has several zeros and ones; linear for numbers."""
     if data.task == "regression":
         return "linear"
     return "softmax" if data.y.ndim == 1 else "sigmoid"

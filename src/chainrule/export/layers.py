@@ -124,7 +124,7 @@ def _global_avg_pool2d(graph: Graph, layer: layers.GlobalAvgPool2D, params: Any,
 
 
 def _window(x: Value, size: Any, stride: Any, padding: str, dilation: Any = 1) -> Window:
-    """Size, stride and dilation of a sliding window, and the border of the image."""
+    """Return size, stride and dilation of a sliding window, and the border of the image."""
     size, stride, dilation = ((v, v) if isinstance(v, int) else v for v in (size, stride, dilation))
     return size, stride, dilation, resolve_padding(padding, (x.shape[0], x.shape[1]), size, stride, dilation)
 

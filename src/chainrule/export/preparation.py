@@ -179,7 +179,7 @@ def _checked(graph: Graph, column: Column, x: Value) -> tuple[Value, Value]:
 
 
 def _numbers(graph: Graph, block: Numbers, values: list[Value]) -> Value:
-    """Moved to the fences, filled and scaled."""
+    """Clip numbers to their bounds, fill the missing ones, and scale."""
     x = _side_by_side(graph, values)
     inside = graph.add("Min", graph.add("Max", x, block.low), block.high)
     filled = np.asarray(block.imputer.statistics_, np.float64)

@@ -148,17 +148,17 @@ def _boxes(nodes: list[Node], output: Node, backward: bool) -> tuple[list[_Box],
         for i in n.inputs:
             first_use.setdefault(i, n.index)
 
-    def turn(group: list[Node]) -> tuple[float, bool]:
-        """Operations in order; an input just before its first use, those of a layer last."""
+    def order(group: list[Node]) -> tuple[float, bool]:
+        """Return what orders nodes: operations in order; an input just before its first use, those of a layer last."""
         operations = [n.index for n in group if n.inputs]
         if operations:
             return operations[0], False
         return first_use.get(group[0].index, len(nodes)) - 0.5, bool(homes[group[0].index])
 
     if len(groups) < len(nodes):  # a folded box may stand before the first use
-        groups.sort(key=lambda group: (any(n.inputs for n in group), turn(group)))
+        groups.sort(key=lambda group: (any(n.inputs for n in group), order(group)))
     else:
-        groups.sort(key=turn)
+        groups.sort(key=order)
     of_node = {n.index: b for b, group in enumerate(groups) for n in group}
     boxes = []
     for group in groups:
@@ -203,7 +203,7 @@ def _is_argument(n: Node) -> bool:
 
 
 def _apart(boxes: list[_Box]) -> list[tuple[int, int]]:
-    """Pairs (first, second) that keep layers apart: a layer's inputs stand behind what enters the layer."""
+    """Return pairs (first, second) that keep layers apart: a layer's inputs stand behind what enters the layer."""
     pairs = []
     for box in boxes:
         sources = [a.source for a in box.arrows]
@@ -412,7 +412,7 @@ def _not_yet(points: list[_Point], drawn: set[tuple[_Point, _Point]]) -> list[_P
 
 
 def _draw_arrow(a: _Arrow, points: list[_Point]) -> str:
-    """Straight through a column, curved between two columns."""
+    """Draw an arrow: straight through a column, curved between two columns."""
     (x, y), (end_x, end_y) = points[0], points[-1]
     d = f"M{x:.1f},{y:.1f}"
     for px, py in points[1:-1]:
@@ -475,5 +475,5 @@ def _draw_layer(name: str, area: _Area) -> str:
 
 
 def _text(s: str) -> str:
-    """Escaped for HTML and XML, without control characters."""
+    """Escape text for HTML and XML, without control characters."""
     return html.escape("".join(c if c.isprintable() or c == "\n" else "�" for c in s))

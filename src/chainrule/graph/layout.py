@@ -109,7 +109,7 @@ def layout(
 
 
 def _columns(count: int, arrows: list[tuple[int, int]], after: list[tuple[int, int]]) -> list[int]:
-    """Longest path from a box without inputs; such boxes stand next to where they are first used."""
+    """Return the longest path from a box without inputs; such boxes stand next to where they are first used."""
     column = [0] * count
     into: list[list[int]] = [[] for _ in range(count)]
     out: list[list[int]] = [[] for _ in range(count)]

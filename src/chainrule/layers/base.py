@@ -52,7 +52,7 @@ class Layer(Settings, family="layer"):
     codes: ClassVar[int] = 0
 
     def init(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:
-        """Parameters, state and output shape for inputs of a shape (of one sample, without the batch)."""
+        """Return parameters, state and output shape for inputs of a shape (of one sample, without the batch)."""
         return {}, {}, shape
 
     def build(self, key: Array, shape: Shape) -> tuple[Params, State, Shape]:

@@ -217,7 +217,7 @@ class Residual(_Container):
         return max(self._body.codes, self.shortcut.codes if self.shortcut is not None else 0)
 
     def fit_init(self, activation: Activation | None) -> Self:
-        """Both ways lead to what follows the sum."""
+        """Resolve ``init`` in both ways: they lead to what follows the sum."""
         fitted = self._with_layers(self._body.fit_init(activation).layers)
         if self.shortcut is not None:
             object.__setattr__(fitted, "shortcut", self.shortcut.fit_init(activation))

@@ -132,7 +132,7 @@ class Embedding(Layer):
 
 
 def _fraction_bits(dtype: Any) -> int:
-    """Bits after the leading 1: whole numbers up to 2^(bits + 1) are exact."""
+    """Return the bits after the leading 1: whole numbers up to 2^(bits + 1) are exact."""
     if str(dtype) == "bfloat16":
         return 7
     return int(np.finfo(dtype).nmant) if np.dtype(dtype).kind == "f" else 62

@@ -36,7 +36,7 @@ def gate(name: str, activation: str = "sigmoid") -> Model:
 
 
 def xnor(activation: str = "sigmoid") -> Model:
-    """XNOR from AND, NOR and OR in two layers (lecture 004); one neuron alone cannot compute it.
+    """Make XNOR from AND, NOR and OR in two layers (lecture 004); one neuron alone cannot compute it.
 
     >>> import chainrule as cr
     >>> cr.networks.xnor().predict([[0, 0], [0, 1], [1, 0], [1, 1]]).tolist()
@@ -48,7 +48,7 @@ def xnor(activation: str = "sigmoid") -> Model:
 
 
 def xor() -> Model:
-    """XOR with ReLU and the weights of lecture 003: W₁ = [[1, 1], [1, 1]], b₁ = [0, -1], w₂ = [1, -2], b₂ = 0.
+    """Make XOR with ReLU and the weights of lecture 003: W₁ = [[1, 1], [1, 1]], b₁ = [0, -1], w₂ = [1, -2], b₂ = 0.
 
     The hidden layer maps the four points so that one line separates them; the output is max(0, x W₁ + b₁) w₂ + b₂.
     (The lecture prints max(0, w + b); w x + b is meant.)
@@ -97,7 +97,7 @@ def add(a: Any, b: Any, bits: int = 8) -> np.ndarray:
 
 
 def _xor(nand: Any, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """XOR from four NANDs; the first of them, not (p and q), is what the carry needs."""
+    """Compute XOR from four NANDs; the first of them, not (p and q), is what the carry needs."""
     both = nand(p, q)
     return nand(nand(p, both), nand(q, both)), both
 

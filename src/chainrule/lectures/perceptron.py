@@ -164,7 +164,7 @@ class Perceptron:
         return float(np.mean(self.predict(x) == y.reshape(-1)))
 
     def report(self) -> str:
-        """In words: whether the classes were separated, whether they can be, and after how many passes and mistakes."""
+        """Say whether the classes were separated, whether they can be, and after how many passes and mistakes."""
         if self._seen is None:
             return "This perceptron has not learnt yet."
         passes, fewest = len(self.mistakes), f"{self._fewest} of {len(self._seen[1])}"

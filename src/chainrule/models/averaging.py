@@ -233,7 +233,7 @@ def _branch(entrance: Part | None, model: Model, exit_: Part | None) -> Part:
 
 
 def _joined(kind: Any, parts: Sequence[Part]) -> Part:
-    """Layers with their values in a layer made of layers, which keeps each one's under its name."""
+    """Put layers with their values in a layer made of layers, which keeps each one's under its name."""
     joined = kind(*(layer for layer, _, _ in parts))
     named = list(zip(joined.names, parts, strict=True))
     params = {name: params for name, (_, params, _) in named if params}

@@ -227,7 +227,7 @@ class Model:
         return 0.5 if self.last_activation.range[0] >= 0 else 0.0
 
     def backprop(self, x: Array, y: Array, loss: Any = "auto") -> BackpropResult:
-        """Forward and backward through the whole network for a batch, with everything left to see.
+        """Go forward and backward through the whole network for a batch, with everything left to see.
 
         z, a and δ of every layer and the gradients of all parameters: BP1 δᴸ, BP2 δ of each layer from the next,
         BP3 and BP4 the gradients of biases and weights (lecture 003). The network is taken as it is in training, but

@@ -196,7 +196,7 @@ def stretches(ready: Any, values: int) -> Iterator[tuple[slice, Array]]:
 
 
 def codes(y: np.ndarray) -> np.ndarray:
-    """Encoded classes as numbers 0 … k-1: they may come as rows, or as 0 and 1 in a column."""
+    """Return encoded classes as numbers 0 … k-1: they may come as rows, or as 0 and 1 in a column."""
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(axis=1)
     return (y.ravel() > 0.5).astype(int) if y.dtype.kind == "f" else y.ravel().astype(int)

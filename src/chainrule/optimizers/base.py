@@ -150,7 +150,7 @@ def is_weight(path: tuple[str, ...]) -> bool:
 
 
 def _map_weights(f: Callable[[Any, Any], Any], first: Tree, params: Tree) -> Tree:
-    """f on the leaves of two trees whose key is "weight"; the first tree's leaf everywhere else."""
+    """Apply f to the leaves of two trees whose key is "weight"; the first tree's leaf everywhere else."""
     return tree.map_with_path(lambda path, a, w: f(a, w) if is_weight(path) else a, first, params)
 
 

@@ -70,7 +70,7 @@ class Optax(Optimizer):
         return tree.map(lambda d: lr * d, steps), {"optax": state}
 
     def to_dict(self) -> dict[str, Any]:
-        """Always an error: a file holds names and numbers, and a transformation is made of functions."""
+        """Raise an error, always: a file holds names and numbers, and a transformation is made of functions."""
         raise SettingError(
             "An optax transformation cannot be written to a file. Use one of chainrule's own optimizers "
             f"({', '.join(sorted(Optimizer.registry))}) where settings are saved."

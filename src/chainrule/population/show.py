@@ -49,5 +49,5 @@ def line(members: Sequence[Member]) -> str:
 
 
 def _done(members: Sequence[Member]) -> int:
-    """Epochs that are done, or that no one waits for any more."""
+    """Return the epochs that are done, or that no one waits for any more."""
     return sum(member.job.epochs if member.done else member.epoch for member in members)

@@ -39,7 +39,7 @@ def figures(evaluation: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
 
 
 def thinned(curves: Curves) -> list[int]:
-    """Places of the epochs to draw: all, or of each stretch the lowest and the highest; first, last, marked always."""
+    """Return the places of the epochs to draw: all, or the extremes of each stretch; first, last, marked always."""
     n = len(curves.epochs)
     if n <= POINTS:
         return list(range(n))
@@ -167,7 +167,7 @@ def calibration(calibration: Mapping[str, Any]) -> Figure:
 
 
 def predicted(output: Mapping[str, Any]) -> Figure:
-    """Predicted against true numbers."""
+    """Draw predicted against true numbers."""
     points = [p for p in output["points"] if None not in p]
     true, predicted = ([p[i] for p in points] for i in (0, 1))
     low, high = (min([*true, *predicted], default=0.0), max([*true, *predicted], default=1.0))

@@ -55,7 +55,7 @@ def recipe_in_words(run: Run) -> str:
 
 
 def evaluation_of(run: Run, data: Any, validation: Any = None, test: Any = None) -> dict[str, Any]:
-    """Judge a run on its test data; without such on its validation data, else on what it was trained on."""
+    """Evaluate a run on its test data; without such on its validation data, else on what it was trained on."""
     train = _rows(run.model, data)
     parts = {"training": train}
     for name, part_data in (("validation", validation), ("test", test)):

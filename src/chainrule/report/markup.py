@@ -40,5 +40,5 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
 
 
 def join(parts: Any) -> Html:
-    """Elements one after the other."""
+    """Join elements, one after the other."""
     return Html("".join(escape(part) for part in parts))

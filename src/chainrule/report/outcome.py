@@ -120,7 +120,7 @@ def baselines(page: Page) -> Html | None:
 
 
 def curves(page: Page) -> Html | None:
-    """Loss and score over the epochs, and the learning rate."""
+    """Return loss and score over the epochs, and the learning rate."""
     curves = page.curves
     if not curves.epochs:
         return None

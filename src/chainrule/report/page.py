@@ -153,7 +153,7 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
 
 
 def plotly_script() -> str:
-    """Plotly's script, from its Python package."""
+    """Return Plotly's script, from its Python package."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())

@@ -58,7 +58,7 @@ def _matrix(names: list[str], counts: list[list[int]]) -> Html:
 
 
 def classes(page: Page) -> Html | None:
-    """Precision, recall and F1 of each class."""
+    """Return precision, recall and F1 of each class."""
     evaluation = page.evaluation
     every = evaluation.get("per_class")
     if not every:

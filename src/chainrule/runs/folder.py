@@ -270,7 +270,7 @@ def environment() -> dict[str, Any]:
 
 
 def without_none(value: Any) -> Any:
-    """TOML has no null: settings that are None are left out."""
+    """Leave out settings that are None: TOML has no null."""
     if isinstance(value, Mapping):
         return {k: without_none(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):

@@ -79,7 +79,7 @@ class Members:
         return [float(value) if is_number(value) else math.nan for value in values]
 
     def summary(self, name: str) -> Summary:
-        """Mean, deviation and interval of a metric: over the members, or as a cross-validation says it of its folds."""
+        """Return mean, standard deviation and interval of a metric: over the members, or as written for folds."""
         stored = self.facts.get("summary", {}).get(name)
         if stored is None:
             return summary(self.values(name))
@@ -107,7 +107,7 @@ def diverged(member: Mapping[str, Any]) -> bool:
 
 
 def band(epochs: Sequence[Sequence[Mapping[str, Any]]], column: str) -> Band:
-    """Mean, lowest and highest value of a column over some members, epoch by epoch.
+    """Return the mean, lowest and highest value of a column over some members, epoch by epoch.
 
     >>> from chainrule.runs.members import band
     >>> band([[{"loss": 1.0}, {"loss": 0.5}], [{"loss": 3.0}, {"loss": 0.7}], [{"loss": 2.0}]], "loss").mean

@@ -144,7 +144,7 @@ class Trials:
 
 
 def at_the_edge(search: Trials) -> list[str]:
-    """Ranges whose end the best trials stand at: it may go on getting better beyond."""
+    """Name the ranges at whose end the best trials stand: it may go on getting better beyond."""
     sentences = []
     good = [trial for name, trials in search.groups if name in ("best", "best tenth") for trial in trials]
     if len(good) < 3:

@@ -67,7 +67,7 @@ def check_rate(owner: str, name: str, lr: Any) -> None:
 
 
 def number(x: Any) -> Any:
-    """NumPy's scalars as plain floats, which leave the data type of an array they meet as it is."""
+    """Return NumPy's scalars as plain floats, which leave the data type of an array they meet as it is."""
     if isinstance(x, np.ndarray) and x.ndim:
         return x
     return float(x) if isinstance(x, int | float | np.generic | np.ndarray) else x

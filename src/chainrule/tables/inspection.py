@@ -71,7 +71,7 @@ training rows; they are read so.
         self._first: list[dict[Kind, tuple[int, Any]]] = [{} for _ in self.used]
 
     def add(self, frame: DataFrame) -> None:
-        """Look at the next rows."""
+        """Inspect the next rows."""
         self.separator = frame.attrs.get("separator")
         self.extra = self.preparation.extra(frame)
         for j, (column, (_, series)) in enumerate(

@@ -63,7 +63,7 @@ def fingerprint(**data: Any) -> dict[str, str]:
 
 
 def _plain(values: Any) -> Any:
-    """Data of any kind as rows or an array; of a data frame a number for each row, and the names of its columns."""
+    """Return data of any kind as rows or an array; of a data frame a number for each row, and its column names."""
     if isinstance(values, PreparedInputs | Stream):
         values = values.x
     frame = frame_of(values)

@@ -137,7 +137,7 @@ def batch_of(chunk: Chunk, step: int, engine: Engine) -> Batch:
 
 
 def blocks_of(data: Batch, size: int = EVALUATION_BLOCK, count: int | None = None, shards: int = 1) -> Batch:
-    """Data cut into blocks for evaluation, (blocks, size, …), filled up with weight 0 (to ``count`` blocks if given).
+    """Cut data into blocks for evaluation, (blocks, size, …), filled up with weight 0 (to ``count`` blocks if given).
 
     Their size is a multiple of ``shards``.
     """

@@ -38,5 +38,5 @@ def add_steps(sums: Sequence[float], metrics: Metrics) -> tuple[float, ...]:
 
 
 def named_metrics(recipe: Recipe, cost: float, weight: float, score: float, number: float) -> dict[str, float]:
-    """Means under the names of the history: the loss (of weighted samples), and accuracy or mae (of plain ones)."""
+    """Return means under the names of the history: the loss (of weighted samples), accuracy or mae (of plain ones)."""
     return {"loss": cost / weight, metric_of(recipe.task).name: score / number}

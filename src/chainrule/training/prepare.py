@@ -111,7 +111,7 @@ def _warn_of_codes(net: Layer, x: Any) -> None:
 
 
 def _held_out(validation: Any, inputs: Inputs, target: Target, units: int, activation: str) -> tuple[Any, np.ndarray]:
-    """Validation data that was given, through the same door as the training data."""
+    """Admit validation data that was given, through the same door as the training data."""
     x, y = pair_of(validation, "validation is a fraction such as 0.2, (x, y) or a Dataset")
     try:
         x = inputs.admit(x)

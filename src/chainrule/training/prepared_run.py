@@ -125,7 +125,7 @@ def first_step(
 
 
 def _check_codes(net: Any, preparation: Any) -> None:
-    """Categories that became codes are no quantities: the network must begin with their `Embedding`."""
+    """Refuse a network that takes codes of categories for quantities: it must begin with their `Embedding`."""
     if preparation is None or not preparation.embedded or isinstance(net, Model):
         return
     if isinstance(net, Layer) and not net.codes:

@@ -76,7 +76,7 @@ def run_data(net: Any, data: Any, validation: Any, seed: int) -> RunData:
 
 
 def arranged(data: Any, validation: Any, model: Model | None, root: Any) -> tuple[Any, Any]:
-    """Data and validation data, a `Table` as the `Dataset` that is prepared of it."""
+    """Return data and validation data, a `Table` as the `Dataset` that is prepared of it."""
     if isinstance(data, Table):
         drawn = validation is None or isinstance(validation, float | int | np.number)
         data = data.prepare(
@@ -104,7 +104,7 @@ def pair_of(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") 
 
 
 def unpack(data: Any, what: str = "fit takes the data as (x, y) or a Dataset") -> tuple[Any, np.ndarray]:
-    """x and y as checked arrays, of whatever `pair_of` takes; x of a stream is `Rows`."""
+    """Return x and y as checked arrays, of whatever `pair_of` takes; x of a stream is `Rows`."""
     x, y = pair_of(data, what)
     if isinstance(x, Stream):
         return open_pair(x, None)

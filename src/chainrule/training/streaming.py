@@ -117,7 +117,7 @@ class StreamedBlocks:
 
 
 def evaluated(data: Batch, engine: Engine) -> Iterable[Batch]:
-    """Data as blocks for evaluation: placed once where it is in memory or small, else read each time."""
+    """Return data as blocks for evaluation: placed once where it is in memory or small, else read each time."""
     if not isinstance(data.x, Rows):
         with fitting_data(data.x):
             return [_placed(blocks_of(data, shards=engine.shards), engine)]

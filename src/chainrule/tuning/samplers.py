@@ -59,7 +59,7 @@ class PositionalSampler(BaseSampler):
         return len(self._grid) if self.name == "grid" else math.inf
 
     def plan(self, space: Space, stage: int, position: int, number: int) -> None:
-        """Work out the values of the trial that is asked next: of its stage (with its space) and position in it.
+        """Compute the values of the trial that is asked next: of its stage (with its space) and position in it.
 
         ``number`` is its position in the search.
         """

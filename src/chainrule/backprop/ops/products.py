@@ -52,7 +52,7 @@ def matmul(a, b):
 
 
 def dot(a, b):
-    """NumPy's dot: the product of numbers, the inner product of vectors, else the matrix product."""
+    """Multiply as NumPy's dot does: the product of numbers, the inner product of vectors, else the matrix product."""
     if not shape(a) or not shape(b):
         return a * b
     if len(shape(b)) > 2:

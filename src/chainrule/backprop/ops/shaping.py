@@ -71,7 +71,7 @@ _transpose.gradients(lambda g, y, x, *, axes: _transpose(g, axes=tuple(np.argsor
 
 
 def transpose(x, axes=None):
-    """Axes in another order; reversed by default."""
+    """Put the axes in another order; reversed by default."""
     n = len(shape(x))
     return _transpose(x, axes=tuple(a % n for a in axes) if axes is not None else tuple(reversed(range(n))))
 
@@ -374,7 +374,7 @@ def tile(x, reps):
 
 
 def split(x, sections, axis=0):
-    """Parts along an axis, as a list: a number of equal parts, or cut at a list of positions."""
+    """Cut along an axis into a list of parts: a number of equal ones, or at a list of positions."""
     axis = axis % len(shape(x))
     n = shape(x)[axis]
     if isinstance(sections, int):
