@@ -65,7 +65,7 @@ def test_baselines_are_those_of_scikit_learn_fitted_on_training_rows_alone(finis
         "logistic regression": linear.score(model.prepare(x_test).astype(float), y_test),
     }
     some = np.arange(0, 100)
-    again = gather(facts["run"], train=(x, y), judged=(x_test, y_test), train_rows=some)
+    again = gather(facts["run"], train=(x, y), evaluated=(x_test, y_test), train_rows=some)
     linear.fit(model.prepare(x[some]).astype(float), y[some])
     assert again["baselines"][1]["value"] == linear.score(model.prepare(x_test).astype(float), y_test)
     assert again["baselines"][1]["rows"] == 100
@@ -158,7 +158,7 @@ def test_streamed_rows_give_the_same_facts(tmp_path: Path, made: Any) -> None:
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=2, progress=False)
     np.save(tmp_path / "x.npy", x)
     stream = cr.data.stream(tmp_path / "x.npy", y)
-    plain, streamed = (gather(run, train=(rows, y), judged=(rows, y)) for rows in (x, stream))
+    plain, streamed = (gather(run, train=(rows, y), evaluated=(rows, y)) for rows in (x, stream))
     for facts in (plain, streamed):
         for rule in facts["baselines"]:
             del rule["seconds"]
@@ -171,11 +171,11 @@ def test_large_data_is_worked_on_in_blocks_and_the_baseline_on_some_rows(
 ) -> None:
     x, y = made()
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=2, progress=False)
-    whole = gather(run, train=(x, y), judged=(x, y))
+    whole = gather(run, train=(x, y), evaluated=(x, y))
     monkeypatch.setattr("chainrule.models.predictions.BLOCK", 100)
     monkeypatch.setattr(baseline_of, "WORK", 1200)
     monkeypatch.setattr(baseline_of, "LARGE", 0)
-    parts = gather(run, train=(x, y), judged=(x, y))
+    parts = gather(run, train=(x, y), evaluated=(x, y))
     assert parts["confusion"] == whole["confusion"]
     assert parts["calibration"] == whole["calibration"]
     assert parts["baselines"][1]["rows"] == 100
@@ -186,7 +186,7 @@ def test_a_linear_model_that_does_not_settle_says_so(made: Any, monkeypatch: pyt
     x, y = made()
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=2, progress=False)
     monkeypatch.setattr(baseline_of, "ITERATIONS", 2)
-    assert "Stopped after 2 iterations" in gather(run, train=(x, y), judged=(x, y))["baselines"][1]["note"]
+    assert "Stopped after 2 iterations" in gather(run, train=(x, y), evaluated=(x, y))["baselines"][1]["note"]
 
 
 def test_numbers_that_the_network_does_not_get_are_given_to_the_baselines(made: Any) -> None:
@@ -194,8 +194,8 @@ def test_numbers_that_the_network_does_not_get_are_given_to_the_baselines(made: 
     run = cr.fit(cr.Dense(2, "softmax"), (x, y), epochs=1, progress=False)
     rng = np.random.default_rng(0)
     telling = (2 * y - 1 + 0.1 * rng.normal(size=200))[:, None]
-    plain = gather(run, train=(x, y), judged=(x[:80], y[:80]))
-    more = gather(run, train=(x, y), judged=(x[:80], y[:80]), left_out=(telling, telling[:80]))
+    plain = gather(run, train=(x, y), evaluated=(x[:80], y[:80]))
+    more = gather(run, train=(x, y), evaluated=(x[:80], y[:80]), left_out=(telling, telling[:80]))
     assert more["metrics"] == plain["metrics"]
     assert more["baselines"][0]["value"] == plain["baselines"][0]["value"]
     assert plain["baselines"][1]["value"] < more["baselines"][1]["value"] == 1.0
@@ -205,7 +205,7 @@ def test_what_is_not_finite_becomes_null(tmp_path: Path, made: Any) -> None:
     x, y = made()
     run = cr.fit(cr.Dense(3, "softmax"), (x, y), epochs=1, progress=False)
     run.model.params["dense_1"]["weight"][:] = np.nan
-    facts = gather(run, train=(x, y), judged=(x, y))
+    facts = gather(run, train=(x, y), evaluated=(x, y))
     path = write_evaluation(tmp_path, facts)
     text = path.read_text()
     assert "NaN" not in text

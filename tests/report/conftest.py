@@ -31,7 +31,7 @@ def finish(tmp_path: Path) -> Finish:
         out = more.pop("out", tmp_path / "run")
         run = cr.fit(net, train, epochs=epochs, validation=validation or None, out=out, progress=False, **more)
         write_result(out, {"state": "finished", "epochs": epochs, "test": run.evaluate(*test)})
-        facts = gather(run, train=train, judged=test, **shown)
+        facts = gather(run, train=train, evaluated=test, **shown)
         write_evaluation(out, facts)
         write_report(out)
         return facts | {"folder": out, "run": run, "judged": test, "train": train}

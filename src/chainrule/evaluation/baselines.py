@@ -119,11 +119,11 @@ def baseline_scores(
     return [np.concatenate(scores) for scores in parts]
 
 
-def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[Any], np.ndarray], str]:
+def _logistic(model: Any, x: Any, y: np.ndarray, multilabel: bool) -> tuple[Callable[[Any], np.ndarray], str]:
     """Return a logistic regression, or one for each label; iterated until it stands still or its time is over."""
     from sklearn.linear_model import LogisticRegression
 
-    targets = [codes(y)] if not many else [(column > 0.5).astype(int) for column in y.T]
+    targets = [codes(y)] if not multilabel else [(column > 0.5).astype(int) for column in y.T]
     large = x.shape[0] * x.shape[1] * (int(targets[0].max()) + 1) > LARGE
     standardize, dtype = _scale(model, x), np.float32 if large else np.float64
 
@@ -148,7 +148,7 @@ def _logistic(model: Any, x: Any, y: np.ndarray, many: bool) -> tuple[Callable[[
 
     def predict(x: Any) -> np.ndarray:
         predicted = [np.full(x.shape[0], c) if isinstance(c, int) else c.predict(scale(x)) for c in fitted]
-        return np.stack(predicted, axis=1) if many else predicted[0]
+        return np.stack(predicted, axis=1) if multilabel else predicted[0]
 
     return predict, "" if converged else f"Stopped after {fewest} iterations, before it stood still."
 

@@ -38,7 +38,7 @@ class EnsembleGain:
     mean_member : the mean of the members' values
     gain : by how much the ensemble is better than the mean member (also where smaller values are better)
     low, high : the interval of the gain
-    samples : how many samples were judged
+    samples : how many samples were evaluated
     confidence : of the interval
 
     >>> from chainrule.evaluation.ensemble_gain import EnsembleGain

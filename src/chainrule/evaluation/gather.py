@@ -35,7 +35,7 @@ def gather(
     run: Run,
     *,
     train: tuple[Any, Any],
-    judged: tuple[Any, Any],
+    evaluated: tuple[Any, Any],
     part: str = "test",
     train_rows: np.ndarray | None = None,
     parts: Mapping[str, int] | None = None,
@@ -52,17 +52,17 @@ def gather(
     ----------
     run : the finished run
     train : (x, y) that it was trained on; the baselines are fitted on these rows and no others
-    judged : (x, y) that it is judged on
-    part : what the judged rows are: "test", "validation" (they have chosen the epoch) or "training" (say nothing new)
+    evaluated : (x, y) that it is evaluated on
+    part : what these rows are: "test", "validation" (they have chosen the epoch) or "training" (say nothing new)
     train_rows : which rows of ``train`` were trained on; None for all of them
     parts : how many rows each part of the data has: {"training": 1_438, "validation": 160, "test": 199}
-    rows : the judged rows as they were in the table (a pandas DataFrame), to show the worst of them
+    rows : the evaluated rows as they were in the table (a pandas DataFrame), to show the worst of them
     columns : what was found in the table's columns and done with it (`chainrule.tables.columns.Column`)
     names : names for the columns of x, where there are no ``rows``
-    numbers : the number of each judged row in the data
-    notes : sentences to show below the verdict
-    left_out : of the rows of ``train`` and ``judged``, numbers (standardized, rows × columns) that the network does not
-        get: the baselines do, so that a column that was wrongly left out shows
+    numbers : the number of each evaluated row in the data
+    notes : sentences to show below the findings
+    left_out : of the rows of ``train`` and ``evaluated``, numbers (standardized, rows × columns) that the network does
+        not get: the baselines do, so that a column that was wrongly left out shows
 
     Returns
     -------
@@ -75,25 +75,25 @@ def gather(
     >>> from chainrule.evaluation.gather import gather
     >>> iris = cr.data.load("iris")
     >>> run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=20, progress=False)
-    >>> facts = gather(run, train=iris.train, judged=iris.train, part="training")
-    >>> facts["judged_rows"], [rule["name"] for rule in facts["baselines"]]
+    >>> evaluation = gather(run, train=iris.train, evaluated=iris.train, part="training")
+    >>> evaluation["judged_rows"], [rule["name"] for rule in evaluation["baselines"]]
     (150, ['always “setosa”', 'logistic regression'])
     """
     if part not in ("test", "validation", "training"):
-        raise DataError(f'The judged part is "test", "validation" or "training", got {part!r}.')
+        raise DataError(f'The evaluated part is "test", "validation" or "training", got {part!r}.')
     started = time.perf_counter()
     model, recipe, task = run.model, run.recipe, run.recipe.task
     x, y = train[0], model.encode(train[1])
     rows_of_training = np.arange(len(x)) if train_rows is None else np.asarray(train_rows)
     classes = class_names(model, task)
-    more, more_judged = (None, None) if left_out is None else left_out
+    more, more_evaluated = (None, None) if left_out is None else left_out
     baselines = fit_baselines(model, task, classes, x, y, rows_of_training, more)
     fitted = time.perf_counter()
-    ready, target = prepare_pair(model, *judged)
+    ready, target = prepare_pair(model, *evaluated)
     predictions = Predictions.of_prepared(model, ready, target, recipe.loss)
-    others = baseline_scores(baselines, predictions, model, ready, more_judged)
+    others = baseline_scores(baselines, predictions, model, ready, more_evaluated)
     n = len(predictions)
-    facts: dict[str, Any] = {
+    evaluation: dict[str, Any] = {
         "format": EVALUATION_FORMAT,
         "task": task,
         "part": part,
@@ -104,7 +104,7 @@ def gather(
         "metrics": predictions.scores,
         "interval": _interval(predictions),
         "baselines": [_compared(rule, predictions, other) for rule, other in zip(baselines, others, strict=True)],
-        "worst": worst_rows(predictions, judged[0], classes, frame=rows, columns=names, numbers=numbers),
+        "worst": worst_rows(predictions, evaluated[0], classes, frame=rows, columns=names, numbers=numbers),
         "columns": [column.to_dict() | {"what": describe(column)} for column in (columns or ())[:MOST_COLUMNS]],
         "columns_in_all": len(columns) if columns else 0,
         "network": network(model),
@@ -114,11 +114,11 @@ def gather(
         "notes": list(notes),
     }
     if task == "regression":
-        facts |= {"outputs": residuals(predictions), "outputs_in_all": predictions.true.shape[1]}
+        evaluation |= {"outputs": residuals(predictions), "outputs_in_all": predictions.true.shape[1]}
     else:
-        facts |= _of_classes(predictions, classes, y, rows_of_training)
-    facts["timings"] = {"baselines": fitted - started, "judging": time.perf_counter() - fitted}
-    return facts
+        evaluation |= _of_classes(predictions, classes, y, rows_of_training)
+    evaluation["timings"] = {"baselines": fitted - started, "judging": time.perf_counter() - fitted}
+    return evaluation
 
 
 def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
@@ -188,12 +188,12 @@ def _of_classes(
         {"class": name, **row, "training": int(n)}
         for name, row, n in zip(classes, per_class(predictions), trained, strict=True)
     ]
-    shown = sorted(rows, key=lambda row: row["f1"])[:MOST_ROWS_OF_CLASSES] if k > MOST_ROWS_OF_CLASSES else rows
+    kept_rows = sorted(rows, key=lambda row: row["f1"])[:MOST_ROWS_OF_CLASSES] if k > MOST_ROWS_OF_CLASSES else rows
     with_rows = [row["f1"] for row in rows if row["support"]]
     return {
         "classes": k,
         "class_names": classes if k <= MOST_CLASSES else [],
-        "per_class": shown,
+        "per_class": kept_rows,
         "mean_f1": float(np.mean(with_rows)) if with_rows else 0.0,
         "confusion": confusion.tolist() if confusion is not None and k <= MOST_CLASSES else None,
         "confused": [] if confusion is None else most_confused(confusion, classes, MOST_PAIRS),

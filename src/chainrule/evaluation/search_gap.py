@@ -85,14 +85,14 @@ def search_gap(run: Run, test: tuple[Any, Any], metric: str, validation: float, 
 
 
 def test_part(test: Any, data: Any) -> tuple[Any, Any] | None:
-    """Return the rows to judge on: those given, or the test part of the data; None if there is none."""
+    """Return the rows to evaluate on: those given, or the test part of the data; None if there is none."""
     if test is False:
         return None
     if test is None or test is True:
         if isinstance(data, Dataset) and data.test is not None:
             return data.test
         if test is True:
-            raise DataError("test=True judges on the data's test part, and there is none: give test=(x, y).")
+            raise DataError("test=True evaluates on the data's test part, and there is none: give test=(x, y).")
         return None
     if isinstance(test, Dataset):
         return test.train

@@ -45,18 +45,18 @@ def worst_rows(
     labels = numbers if numbers is not None else getattr(frame, "index", None)
     worst = []
     for row in order.tolist():
-        facts: dict[str, Any] = {"row": _plain(labels[row]) if labels is not None else row}
-        facts |= {"cost": float(predictions.loss[row]), **_labels(predictions, row, names)}
+        entry: dict[str, Any] = {"row": _plain(labels[row]) if labels is not None else row}
+        entry |= {"cost": float(predictions.loss[row]), **_labels(predictions, row, names)}
         if frame is None and np.ndim(values) == 4:
-            facts["picture"] = picture(values[place[row]])
+            entry["picture"] = picture(values[place[row]])
         elif hasattr(values, "iloc"):
-            facts["values"] = {str(k): _cell(v) for k, v in list(values.iloc[place[row]].items())[:COLUMNS]}
+            entry["values"] = {str(k): _cell(v) for k, v in list(values.iloc[place[row]].items())[:COLUMNS]}
         elif np.ndim(values) == 2:
             names_of = columns or [f"input {i + 1}" for i in range(values.shape[1])]
-            facts["values"] = {
+            entry["values"] = {
                 str(k): _cell(v) for k, v in list(zip(names_of, values[place[row]].tolist(), strict=True))[:COLUMNS]
             }
-        worst.append(facts)
+        worst.append(entry)
     return worst
 
 
@@ -86,11 +86,11 @@ def _labels(predictions: Predictions, row: int, names: list[str]) -> dict[str, A
     true, predicted = predictions.true[row], predictions.predicted[row]
     if predictions.task == "regression":
         return {"true": true.tolist(), "said": predicted.tolist()}
-    sure = None if predictions.confidence is None else float(predictions.confidence[row])
+    confidence = None if predictions.confidence is None else float(predictions.confidence[row])
     if predictions.task == "multilabel":
         labels = [", ".join(names[i] for i in np.flatnonzero(flags)) or "none" for flags in (true, predicted)]
-        return {"true": labels[0], "said": labels[1], "sure": sure}
-    return {"true": names[int(true)], "said": names[int(predicted)], "sure": sure}
+        return {"true": labels[0], "said": labels[1], "sure": confidence}
+    return {"true": names[int(true)], "said": names[int(predicted)], "sure": confidence}
 
 
 def _plain(value: Any) -> Any:

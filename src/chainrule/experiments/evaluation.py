@@ -73,7 +73,7 @@ def evaluate_run(run: Run, plan: Plan) -> dict[str, Any]:
     evaluation = gather(
         run,
         train=(training.x, training.y),
-        judged=evaluated,
+        evaluated=evaluated,
         part=name,
         train_rows=rows,
         parts={part: n for part, n in parts.items() if n},

@@ -63,15 +63,15 @@ def evaluation_of(run: Run, data: Any, validation: Any = None, test: Any = None)
             part_data = data.validation if name == "validation" else data.test
         if part_data is not None:
             parts[name] = _rows(run.model, part_data)
-    part, judged = list(parts.items())[-1]
+    part, evaluated = list(parts.items())[-1]
     preparation = run.model.preparation
     return gather(
         run,
         train=train,
-        judged=judged,
+        evaluated=evaluated,
         part=part,
         parts={name: len(x) for name, (x, _) in parts.items()},
-        rows=judged[0] if hasattr(judged[0], "iloc") else None,
+        rows=evaluated[0] if hasattr(evaluated[0], "iloc") else None,
         columns=None if preparation is None else preparation.columns,
         names=data.feature_names if isinstance(data, Dataset) else run.model.inputs.feature_names,
         notes=run.notes,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chainrule.files import write_atomic
 from chainrule.runs.files import EVALUATION
-from chainrule.runs.folder import finite
+from chainrule.runs.folder import strict_json
 
 
-def write_evaluation(folder: str | Path, facts: Mapping[str, Any]) -> Path:
-    """Write the facts to the run's folder; what is not finite is written as null."""
+def write_evaluation(folder: str | Path, evaluation: Mapping[str, Any]) -> Path:
+    """Write an evaluation to the run's folder; what is not finite is written as null."""
     path = Path(folder) / EVALUATION
-    write_atomic(path, json.dumps(finite(facts), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
+    write_atomic(path, strict_json(evaluation))
     return path

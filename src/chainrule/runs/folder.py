@@ -289,6 +289,12 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def strict_json(value: Any, indent: int | None = None) -> str:
+    """Return plain values as JSON of one line, or indented; what is not `finite` is null."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, indent=indent, separators=separators) + "\n"
+
+
 def member_folder(folder: str | Path, i: int) -> Path:
     """Return where the files of a member lie in the folder of its population."""
     return Path(folder) / f"{i:02d}"

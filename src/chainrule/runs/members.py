@@ -17,8 +17,8 @@ from chainrule.errors import FileError
 from chainrule.metrics import score_in
 from chainrule.outcome import Outcome
 from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
-from chainrule.runs.folder import finite, read_records, write_changed, write_records
 from chainrule.runs.folder import member_folder as member_of
+from chainrule.runs.folder import read_file, read_records, strict_json, write_changed, write_records
 from chainrule.statistics import Summary, summary
 
 
@@ -147,9 +147,7 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
     """
     for i, records in enumerate(epochs):
         write_records(member_folder(folder, i) / METRICS, records)
-    plain = {"format": MEMBERS_FORMAT, **facts}
-    text = json.dumps(finite(plain), ensure_ascii=False, allow_nan=False, indent=1)
-    write_changed(Path(folder) / MEMBERS, f"{text}\n".encode())
+    write_changed(Path(folder) / MEMBERS, strict_json({"format": MEMBERS_FORMAT, **facts}, indent=1).encode())
 
 
 def read_members(folder: str | Path) -> Members | None:
@@ -163,13 +161,8 @@ def read_members(folder: str | Path) -> Members | None:
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:
-    """Return a file of facts, of a version that is known here."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise FileError(f"{path} is damaged: {error}.") from None
+    """Read a JSON object of the format that is known here."""
+    facts = read_file(path, json.loads)
     if not isinstance(facts, dict) or facts.get("format") != version:
         raise FileError(f"{path} is damaged, or from another version of chainrule: expected format {version}.")
     return facts

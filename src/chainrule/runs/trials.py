@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from chainrule.display.numbers import is_number, number
 from chainrule.files import write_atomic
 from chainrule.metrics import find
 from chainrule.runs.files import SEARCH, SEARCH_FORMAT
-from chainrule.runs.folder import finite
+from chainrule.runs.folder import strict_json
 from chainrule.runs.members import read_facts
 
 #: On a parallel axis, choices stand so far from its ends.
@@ -190,10 +189,7 @@ def write_trials(folder: str | Path, facts: Mapping[str, Any]) -> None:
         ``score``, ``epochs``, ``state``, ``curve``); ``how`` (sampler and stages in words); ``verdict`` and ``notes``
         (sentences)
     """
-    text = json.dumps(
-        finite({"format": SEARCH_FORMAT, **facts}), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
-    write_atomic(Path(folder) / SEARCH, text + "\n")
+    write_atomic(Path(folder) / SEARCH, strict_json({"format": SEARCH_FORMAT, **facts}))
 
 
 def read_trials(folder: str | Path) -> Trials | None:

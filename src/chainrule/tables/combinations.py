@@ -101,7 +101,7 @@ def _of_numbers(names: list[str], x: Array, y: Array) -> list[str]:
 def _sum(names: list[str], x: Array, y: Array, *, logarithms: bool = False) -> str | None:
     """Return the sentence for a target that is a sum (of logarithms: a product) of several columns."""
     z, mean, std = _standardized(x)
-    fit, judge = z[::2], z[1::2]
+    fit, held_out = z[::2], z[1::2]
     center = y[::2].mean()
     rest = float(((y[1::2] - y[1::2].mean()) ** 2).sum())
     if not rest > 0:
@@ -109,7 +109,7 @@ def _sum(names: list[str], x: Array, y: Array, *, logarithms: bool = False) -> s
 
     def solve(use: Sequence[int]) -> tuple[float, Array]:
         weights = np.linalg.lstsq(np.c_[fit[:, use], np.ones(len(fit))], y[::2] - center, rcond=None)[0]
-        wrong = y[1::2] - center - np.c_[judge[:, use], np.ones(len(judge))] @ weights
+        wrong = y[1::2] - center - np.c_[held_out[:, use], np.ones(len(held_out))] @ weights
         return 1 - float((wrong**2).sum()) / rest, weights
 
     r2, weights = solve(range(len(names)))
