@@ -113,9 +113,14 @@ def settings_of(group: type[Any]) -> Mapping[str, Setting]:
     >>> settings_of(TrainingSettings)["epochs"].default
     10
     """
-    order = (*group.__mro__[1:], group)  # its own ones come last
+    order = _bases_first(group)
     settings = [_setting(group, field, order) for field in dataclasses.fields(group)]
     return {each.name: each for _, each in sorted(settings, key=lambda pair: pair[0])}
+
+
+def _bases_first(group: type[Any]) -> list[type[Any]]:
+    """Return a class and those that it is composed of, each after its bases, which are in their order."""
+    return list(dict.fromkeys([cls for base in group.__bases__ for cls in _bases_first(base)] + [group]))
 
 
 def _setting(group: type[Any], field: dataclasses.Field[Any], order: Sequence[type]) -> tuple[int, Setting]:

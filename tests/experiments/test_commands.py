@@ -246,3 +246,21 @@ def test_a_listener_hears_what_happens(people: str) -> None:
     heard.clear()
     cr.train(resume="run", epochs=3, listener=Recorder())
     assert "Going on with run after epoch 2." in heard
+
+
+def test_config_toml_begins_with_the_data() -> None:
+    cr.train("iris", out="run", **QUICK)
+    assert Path("run/config.toml").read_text().startswith('data = "iris"')
+
+
+def test_load_data_refuses_settings_of_the_training() -> None:
+    with pytest.raises(KeywordError, match="epochs"):
+        cr.load_data("iris", epochs=3)
+
+
+def test_settings_may_be_objects_or_as_they_are_typed() -> None:
+    objects = {"activation": cr.activations.get("tanh"), "early_stopping": True, "hidden": (8,)}
+    texts = {"activation": "tanh", "early_stopping": 5, "hidden": "8"}
+    one, other = (cr.train("iris", **(QUICK | settings)) for settings in (objects, texts))
+    assert one.settings.activation == other.settings.activation == "tanh"
+    assert one.test == other.test

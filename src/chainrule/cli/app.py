@@ -341,7 +341,7 @@ def export(run: str, **how: Any) -> None:
 
 
 @app.command()
-@argument("folder", type=PATH, default=Path("runs"), metavar="FOLDER", help="Where the runs lie. [runs]")
+@argument("folder", type=PATH, default=Path("runs"), metavar="[FOLDER]", help="Where the runs lie. [runs]")
 def runs(folder: Path) -> None:
     """List what was trained, newest first."""
     from chainrule.cli.runs import runs as call

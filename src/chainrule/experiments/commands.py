@@ -29,12 +29,13 @@ from chainrule.experiments.resume import settings_to_resume, where_it_goes_on
 from chainrule.experiments.search_run import Searched, train_trials
 from chainrule.experiments.search_settings import SearchSettings, read_search
 from chainrule.experiments.seeds import train_seeds
-from chainrule.experiments.settings import ExperimentSettings, parse_hidden, read_settings
+from chainrule.experiments.settings import DataSettings, ExperimentSettings, parse_text, read_settings
 from chainrule.experiments.single import train_single
 from chainrule.experiments.usage import Situation, check_used, kind_in_memory
 from chainrule.files import as_path, check_not_read
 from chainrule.keywords import unknown_keywords
 from chainrule.models import Model
+from chainrule.training import EarlyStopping
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 #: A trained network: a run's folder, or its name in ``runs/``, or a model's file; or what training gave back.
 Network = str | os.PathLike[str] | Trained | Model
 
+_FIELDS = {field.name for field in dataclasses.fields(ExperimentSettings)}
+#: What says how data is read and split.
+_DATA_FIELDS = {field.name for field in dataclasses.fields(DataSettings)} | {"normalize", "seed", "validation"}
 _SEARCH_FIELDS = {field.name for field in dataclasses.fields(SearchSettings)}
 
 
@@ -171,7 +175,7 @@ def load_data(data: Any, target: str | None = None, **settings: Any) -> Dataset:
         As for `train`.
     settings
         Those of `train` that say how data is read and split: ``columns``, ``missing``, ``test``, ``validation``,
-        ``group``, ``time``, ``split``, ``seed``, ``data_dir``, ``image_size``, …
+        ``group``, ``time``, ``split``, ``seed``, ``data_dir``, ``image_size``, ``normalize``, …
 
     Example
     -------
@@ -184,7 +188,7 @@ def load_data(data: Any, target: str | None = None, **settings: Any) -> Dataset:
     >>> run = cr.fit(cr.Dense(2, "softmax"), pets, epochs=3, progress=False)
     """
     with _said_for_python():
-        values, in_memory = _values(data, target, settings, "load_data")
+        values, in_memory = _values(data, target, settings, "load_data", _DATA_FIELDS)
         return make_plan(ExperimentSettings(**values), _typed(values), data=in_memory).data
 
 
@@ -361,9 +365,10 @@ def _trained_model(run: Network) -> TrainedModel:
     return find_model(run)
 
 
-def _values(data: Any, target: str | None, settings: Mapping[str, Any], command: str) -> tuple[dict[str, Any], Any]:
+def _values(
+    data: Any, target: str | None, settings: Mapping[str, Any], command: str, known: Collection[str] = _FIELDS
+) -> tuple[dict[str, Any], Any]:
     """Return settings as a file has them, with the name or path of the data; and the data if it is given itself."""
-    known = [field.name for field in dataclasses.fields(ExperimentSettings)]
     if unknown := [name for name in settings if name not in known]:
         raise unknown_keywords(command, unknown, known)
     values = {name: _plain(name, value) for name, value in settings.items() if value is not None}
@@ -376,10 +381,12 @@ def _values(data: Any, target: str | None, settings: Mapping[str, Any], command:
 
 def _plain(name: str, value: Any) -> Any:
     """Return a setting as a file has it: recipes as tables, sequences as tuples."""
-    if name == "hidden" and isinstance(value, str | int):
-        return parse_hidden(str(value))
+    value = parse_text(name, str(value) if name == "hidden" and isinstance(value, int) else value)
+    if name == "early_stopping" and isinstance(value, bool):
+        value = EarlyStopping() if value else 0
     if hasattr(value, "to_dict"):
-        return value.to_dict()
+        recipe = value.to_dict()
+        return recipe["type"] if list(recipe) == ["type"] else recipe
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, os.PathLike):

@@ -147,7 +147,7 @@ def _cross_validate(plan: Plan, folder: Path | None, listener: Listener) -> Cros
         validation=(settings.validation or None) if kwargs["early_stopping"] is not None else None,
         engine=settings.engine,
         devices=settings.devices,
-        config=dataclasses.asdict(settings),
+        config=settings.to_dict(),
         progress=listener.progress,
         **kwargs,
     )

@@ -166,7 +166,7 @@ def _begin(folder: RunFolder, plan: Plan, settings: ExperimentSettings, request:
     if not (folder.path / SEARCH_CONFIG).exists():
         write_search(folder.path, settings, request)
     if not (folder.path / CONFIG).exists():
-        folder.start(dataclasses.asdict(plan.settings))
+        folder.start(plan.settings.to_dict())
 
 
 @contextlib.contextmanager
@@ -239,7 +239,7 @@ def _write(folder: RunFolder, searched: Searched) -> None:
     """Write the winner as a run, and all trials."""
     run, path, result = searched.run, folder.path, searched.result
     folder.reopen()  # until all is of the same winner
-    write_config(path, dataclasses.asdict(searched.settings))
+    write_config(path, searched.settings.to_dict())
     folder.write_metrics(run.history.records)
     run.model.save(path / MODEL)
     write_atomic(path / LEADERBOARD, searched.leaderboard.to_csv(index=False))

@@ -101,7 +101,7 @@ def write_search(folder: Path, settings: ExperimentSettings, wanted: SearchSetti
     about = dataclasses.asdict(wanted)
     if wanted.study is not None:
         about["study"] = mask_passwords(wanted.study)
-    write_atomic(folder / SEARCH_CONFIG, tomli_w.dumps(without_none(dataclasses.asdict(settings) | {"search": about})))
+    write_atomic(folder / SEARCH_CONFIG, tomli_w.dumps(without_none(settings.to_dict() | {"search": about})))
 
 
 def read_search(

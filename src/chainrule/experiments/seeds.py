@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +110,7 @@ def _train(
     if resume:
         listener.on_message(f"Going on: {checkpointer.progress}.")
     if not resume or not all(member.done for member in members):
-        folder.start(dataclasses.asdict(settings))
+        folder.start(settings.to_dict())
     train_with_checkpoints(trainer, members, checkpointer, listener.how_to_resume(folder.path), listener.progress)
 
 

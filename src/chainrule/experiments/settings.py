@@ -6,6 +6,7 @@ a preset, of the optimizer. What is left open, None, is decided by the preset (`
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -266,6 +267,16 @@ class ExperimentSettings(TrialSettings, RepeatSettings, CheckpointSettings):
         if self.save not in (None, *SAVED):
             raise unknown_name("model to save", self.save, SAVED)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all settings, plain, in the order of the options: the data first.
+
+        >>> from chainrule.experiments.settings import ExperimentSettings
+        >>> next(iter(ExperimentSettings(data="digits").to_dict().items()))
+        ('data', 'digits')
+        """
+        values = dataclasses.asdict(self)
+        return {name: values[name] for name in settings_of(type(self))}
+
 
 #: What a file may hold.
 FIELDS = {
@@ -308,10 +319,20 @@ def settings_from(typed: Mapping[str, Any], file: Path | None) -> ExperimentSett
 
 
 def _value(name: str, typed: Any) -> Any:
-    (option,) = FIELDS[name].options
-    if option.parse is not None and isinstance(typed, str):
-        return option.parse(typed)
-    return str(typed) if isinstance(typed, Path) else typed
+    return str(typed) if isinstance(typed, Path) else parse_text(name, typed)
+
+
+def parse_text(name: str, value: Any) -> Any:
+    """Return what a text says where a setting is neither text nor a number; any other value as it is.
+
+    >>> from chainrule.experiments.settings import parse_text
+    >>> parse_text("image_size", "48x64"), parse_text("hidden", (30,)), parse_text("target", "48x64")
+    ((48, 64), (30,), '48x64')
+    """
+    option = (
+        next((option for option in FIELDS[name].options if option.parse is not None), None) if name in FIELDS else None
+    )
+    return value if option is None or option.parse is None or not isinstance(value, str) else option.parse(value)
 
 
 def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:

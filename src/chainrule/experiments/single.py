@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +54,7 @@ def train_single(
                 checkpoint_minutes=settings.checkpoint_minutes,
                 keep=settings.keep,
                 progress=listener.progress,
-                config=dataclasses.asdict(settings),
+                config=settings.to_dict(),
             )
         except DivergedError as error:
             if folder is None:

@@ -45,7 +45,9 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     if (version := recipe["format"]) > FORMAT:
         raise FileError(f"{path} was written by a newer chainrule (format {version}); update to read it.")
     if version < FORMAT:
-        raise FileError(f"{path} was written by an older chainrule (format {version}, expected {FORMAT}).")
+        raise FileError(
+            f"{path} was written by an older chainrule, which can read it (format {version}, expected {FORMAT})."
+        )
     written = recipe.pop("checksum", None)
     if written is not None and written != checksum(json.dumps(recipe), tensors):
         raise FileError(f"{path} is damaged: what it holds is not what was written.")
