@@ -105,7 +105,7 @@ def _train(
 ) -> None:
     """Train the networks to their end, kept in the folder of the run."""
     settings = plan.settings
-    described = [describe(member.job, settings.engine, settings.devices) for member in members]
+    described = [describe(member.prepared_run, settings.engine, settings.devices) for member in members]
     checkpointer = Checkpointer(folder.path / MEMBERS_FOLDER, members, described, keep=settings.keep)
     if resume:
         listener.on_message(f"Going on: {checkpointer.progress}.")

@@ -101,8 +101,8 @@ def find_batch_size(
     seeds = list_seeds("find_batch_size", seeds, settings.pop("seed", 0))
     trainer = trainer_of(net, data, {**settings, "epochs": epochs})
     members = trainer.add_members([{"seed": seed} for seed in seeds])
-    n = len(members[0].job.prepared.train.x)
-    steps = len(members) * epochs * members[0].job.steps_per_epoch
+    n = len(members[0].prepared_run.prepared.train.x)
+    steps = len(members) * epochs * members[0].prepared_run.steps_per_epoch
     engine = engine_of(members[0], steps, settings)
     noise = np.full((len(members), epochs + 1), math.nan)
     for epoch in range(epochs + 1):
@@ -113,11 +113,11 @@ def find_batch_size(
     if np.isnan(noise[:, 1:]).all():
         raise SettingError("All members diverged: try a smaller learning rate (cr.find_lr finds one).")
     sizes_to_time = _powers(noise, n) if sizes is None else [min(int(size), n) for size in sorted(sizes)]
-    if sizes is None and refused_alone(members[0].job.model) is not None:
+    if sizes is None and refused_alone(members[0].prepared_run.model) is not None:
         sizes_to_time = [max(size, 2) for size in sizes_to_time]
     timed = trainer.add_members([{"seed": seeds[0], "batch_size": size} for size in dict.fromkeys(sizes_to_time)])
-    seconds = {member.job.batch_size: step_seconds(member, engine) for member in timed}
-    return BatchSizes(noise, seconds, members[0].job.batch_size, n, confidence)
+    seconds = {member.prepared_run.batch_size: step_seconds(member, engine) for member in timed}
+    return BatchSizes(noise, seconds, members[0].prepared_run.batch_size, n, confidence)
 
 
 class BatchSizes:
@@ -245,13 +245,15 @@ def _powers(noise: np.ndarray, n: int) -> list[int]:
 
 def noise_scale(member: Member, batches: int, engine: Engine) -> float:
     """Return B = tr(Σ) / |G|² at the weights of a member; infinite where the gradient cannot be told from noise."""
-    job, state = member.job, member.state
-    train, size = job.prepared.train, min(job.batch_size, len(job.prepared.train.x))
-    key = random.fold_in(job.order, 2**31 + member.epoch)  # out of the way of the epochs' orders
+    prepared_run, state = member.prepared_run, member.state
+    train, size = prepared_run.prepared.train, min(prepared_run.batch_size, len(prepared_run.prepared.train.x))
+    key = random.fold_in(prepared_run.order, 2**31 + member.epoch)  # out of the way of the epochs' orders
     drawn = np.asarray(random.uniform(key, (batches, size)))
     rows = np.minimum((drawn * len(train.x)).astype(np.int32), len(train.x) - 1)
     values = engine.put((train.x, train.y[rows], train.weight[rows], rows))
-    mean, squares = engine.fetch(_gradients(job.recipe, engine)(state_on(state, engine), state.settings, *values))
+    mean, squares = engine.fetch(
+        _gradients(prepared_run.recipe, engine)(state_on(state, engine), state.settings, *values)
+    )
     variance = (float(np.mean(squares, dtype=np.float64)) - float(mean)) * batches / (batches - 1)
     signal = float(mean) - variance / batches
     return size * variance / signal if signal > 0 else math.inf
@@ -296,13 +298,13 @@ def _square(values: Any) -> Array:
 
 def step_seconds(member: Member, engine: Engine) -> float:
     """Return the seconds of a training step, the fastest of a few measurements; nothing of it is kept."""
-    job = member.job
+    prepared_run = member.prepared_run
     program, loader = (
-        programs(job.recipe, engine),
-        InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine),
+        programs(prepared_run.recipe, engine),
+        InMemoryLoader(prepared_run.prepared.train, prepared_run.batch_size, prepared_run.order, engine),
     )
     chunk = next(iter(loader.epoch(1)))
-    state = state_on(job.state, engine)
+    state = state_on(prepared_run.state, engine)
 
     def run(steps: int) -> float:
         nonlocal state
@@ -310,7 +312,7 @@ def step_seconds(member: Member, engine: Engine) -> float:
         left = steps
         while left:
             last = min(left, chunk.steps)
-            result = program.train(state, job.state.settings, chunk.data, chunk.order, 0, last)
+            result = program.train(state, prepared_run.state.settings, chunk.data, chunk.order, 0, last)
             state, left = result.state, left - last
         engine.fetch(result.metrics)
         return time.perf_counter() - start

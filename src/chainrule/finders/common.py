@@ -26,10 +26,10 @@ def trainer_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrain
 
 def engine_of(member: Member, steps: int, settings: dict[str, Any]) -> Engine:
     """Return the engine on which `fit` would train a member for so many steps."""
-    job = member.job
-    batch_size = min(job.batch_size, len(job.prepared.train.x))
+    prepared_run = member.prepared_run
+    batch_size = min(prepared_run.batch_size, len(prepared_run.prepared.train.x))
     engine, devices = settings.get("engine", "auto"), settings.get("devices")
-    return engine_for(job.model, job.recipe, engine, devices, steps=steps, batch_size=batch_size)
+    return engine_for(prepared_run.model, prepared_run.recipe, engine, devices, steps=steps, batch_size=batch_size)
 
 
 def state_on(state: State, engine: Engine) -> State:

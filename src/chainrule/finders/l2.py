@@ -85,7 +85,7 @@ def find_l2(
     metric = compared_metric(members, metric)
     if not metric.startswith("val_"):
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
-    n = members[0].job.state.settings["run"]["samples"]
+    n = members[0].prepared_run.state.settings["run"]["samples"]
     lambdas = [0.0, *(v for v in tried or [float(rounded(n * fraction, 1)) for fraction in FRACTIONS] if v > 0)]
     members += trainer.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:

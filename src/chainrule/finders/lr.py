@@ -247,14 +247,14 @@ class LrRange:
 
 def _costs(member: Member, steps: int, engine: Engine) -> np.ndarray:
     """Return the cost of each of a member's first steps, while the rate goes through its whole range in them."""
-    job = member.job
+    prepared_run = member.prepared_run
     program, loader = (
-        programs(job.recipe, engine),
-        InMemoryLoader(job.prepared.train, job.batch_size, job.order, engine),
+        programs(prepared_run.recipe, engine),
+        InMemoryLoader(prepared_run.prepared.train, prepared_run.batch_size, prepared_run.order, engine),
     )
-    run = job.state.settings["run"]
-    settings = {**job.state.settings, "run": {**run, "epochs": (steps - 1) / run["steps_per_epoch"]}}
-    state = state_on(job.state, engine)
+    run = prepared_run.state.settings["run"]
+    settings = {**prepared_run.state.settings, "run": {**run, "epochs": (steps - 1) / run["steps_per_epoch"]}}
+    state = state_on(prepared_run.state, engine)
     costs: list[float] = []
     epoch = 0
     while len(costs) < steps:

@@ -45,7 +45,7 @@ class Checkpointer:
         self, folder: Path, members: Sequence[Member], configs: Sequence[Mapping[str, Any]], keep: int = 2
     ) -> None:
         self.folder, self.members = folder, list(members)
-        datasets = {id(member.job.prepared): member.job.prepared for member in members}
+        datasets = {id(member.prepared_run.prepared): member.prepared_run.prepared for member in members}
         identities = {key: _identity_of_data(dataset) for key, dataset in datasets.items()}
         self._checkpointers: dict[int, run_checkpointer.Checkpointer] = {}
         self._saved: dict[int, tuple[int, Outcome | None]] = {}  # how far each member is written
@@ -54,20 +54,20 @@ class Checkpointer:
         for i, (member, config) in enumerate(zip(members, configs, strict=True)):
             member_path = member_folder(folder, i)
             run_folder = RunFolder(member_path, resume=(member_path / CONFIG).exists())
-            job, train = member.job, member.job.prepared.train
+            prepared_run, train = member.prepared_run, member.prepared_run.prepared.train
             identity_of_run = identity(
-                job.recipe,
-                job.model,
+                prepared_run.recipe,
+                prepared_run.model,
                 samples=len(train.x),
-                batch_size=min(job.batch_size, len(train.x)),
+                batch_size=min(prepared_run.batch_size, len(train.x)),
                 shuffled=InMemoryLoader.shuffled,
-                data={"seed": str(job.settings.seed)} | identities[id(job.prepared)],
+                data={"seed": str(prepared_run.settings.seed)} | identities[id(prepared_run.prepared)],
             )
             path, wrong = checkpoint.newest(run_folder.path)
             run_checkpointer.quarantine(run_folder.path, wrong)
-            saved = None if path is None else checkpoint.load(path, job.state, identity_of_run)
+            saved = None if path is None else checkpoint.load(path, prepared_run.state, identity_of_run)
             if saved is not None:
-                notes.setdefault(decisions.rescheduled(job.recipe, saved.state, saved.epochs), i)
+                notes.setdefault(decisions.rescheduled(prepared_run.recipe, saved.state, saved.epochs), i)
                 member.restore(saved)
                 self._saved[id(member)] = _progress_of(member)
             member.folder = run_folder.path

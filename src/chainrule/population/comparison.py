@@ -291,7 +291,7 @@ def _settings_of(name: str, value: Any) -> dict[str, Any]:
 def compared_metric(members: Sequence[Member], metric: str | None, tested: bool = False) -> str:
     """Return the metric to compare by; raises for one that will not be measured, before anything is trained."""
     parts = ["test_"] * tested + ["val_"] * all(member.validated for member in members) + [""]
-    known = metrics.columns_of(members[0].job.recipe.task, parts)
+    known = metrics.columns_of(members[0].prepared_run.recipe.task, parts)
     if metric is not None:
         check_name("metric", metric, known)
     return metric or known[0]

@@ -94,7 +94,7 @@ def fit_population(
         with show_progress(population, progress) as watch:
             trainer.train(population, watch=watch)
         return Population(population)
-    configs = [describe(member.job, settings.engine, settings.devices) for member in population]
+    configs = [describe(member.prepared_run, settings.engine, settings.devices) for member in population]
     folder = RunFolder(out, resume=resume)
     with folder.opened():
         checkpointer = Checkpointer(folder.path, population, configs)

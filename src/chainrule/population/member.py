@@ -34,7 +34,7 @@ class Member:
     Attributes
     ----------
     differences : what makes it different from the others, with its seed
-    job : what is trained
+    prepared_run : what is trained
     engine : the name of the engine that trains it; "" before it is trained
     epoch : epochs done
     history : `History`
@@ -54,7 +54,7 @@ class Member:
     """
 
     differences: Mapping[str, Any]
-    job: PreparedRun
+    prepared_run: PreparedRun
     engine: str = ""
     epoch: int = 0
     history: History = field(default_factory=History)
@@ -66,18 +66,19 @@ class Member:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        self.state = self.job.state
+        self.state = self.prepared_run.state
         self.best = (self.state.params, self.state.model_state)
-        self.validated = self.job.prepared.validation is not None
-        self.watched = watched(self.job.stopping, self.validated)
+        self.validated = self.prepared_run.prepared.validation is not None
+        self.watched = watched(self.prepared_run.stopping, self.validated)
 
     def __repr__(self) -> str:
-        return f"Member({dict(self.differences)}, {self.epoch} of {self.job.epochs} epochs, stopped={self.stopped!r})"
+        epochs = f"{self.epoch} of {self.prepared_run.epochs} epochs"
+        return f"Member({dict(self.differences)}, {epochs}, stopped={self.stopped!r})"
 
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.outcome is not None or self.epoch >= self.job.epochs
+        return self.outcome is not None or self.epoch >= self.prepared_run.epochs
 
     @property
     def diverged(self) -> bool:
@@ -92,12 +93,16 @@ class Member:
     @property
     def program(self) -> Any:
         """What must be equal for members to train as one program: everything but values and which samples."""
-        job, train, validation = self.job, self.job.prepared.train, self.job.prepared.validation
-        shape = ("any",) if self.can_pad else job.model.input_shape
+        prepared_run, train, validation = (
+            self.prepared_run,
+            self.prepared_run.prepared.train,
+            self.prepared_run.prepared.validation,
+        )
+        shape = ("any",) if self.can_pad else prepared_run.model.input_shape
         kinds = [train.x.dtype.str, *((a.shape[1:], a.dtype.str) for a in train[1:])]
-        size = min(job.batch_size, len(train.x))
-        sizes = (size, job.steps_per_epoch, validation is None)
-        return structure(self.recipe), shape, job.model.precision, sizes, str(kinds)
+        size = min(prepared_run.batch_size, len(train.x))
+        sizes = (size, prepared_run.steps_per_epoch, validation is None)
+        return structure(self.recipe), shape, prepared_run.model.precision, sizes, str(kinds)
 
     @functools.cached_property
     def can_pad(self) -> bool:
@@ -106,31 +111,35 @@ class Member:
         The folds of a table have different numbers of inputs where a rare category occurs in some of them only. So
         they are one program nevertheless.
         """
-        _, first = first_layer(self.job.recipe.net)
-        plain = type(first) in (Dense, Maxout) and len(self.job.model.input_shape) == 1
-        return plain and self.job.recipe.augment is None and type(self.job.recipe.optimizer) in ZEROS_STAY
+        _, first = first_layer(self.prepared_run.recipe.net)
+        plain = type(first) in (Dense, Maxout) and len(self.prepared_run.model.input_shape) == 1
+        return (
+            plain
+            and self.prepared_run.recipe.augment is None
+            and type(self.prepared_run.recipe.optimizer) in ZEROS_STAY
+        )
 
     @functools.cached_property
     def recipe(self) -> Recipe:
         """What its program is of: the recipe, for any number of inputs if it `can_pad`."""
-        path, first = first_layer(self.job.recipe.net)
+        path, first = first_layer(self.prepared_run.recipe.net)
         if not self.can_pad or not isinstance(first, Dense):
-            return self.job.recipe
-        return replace(self.job.recipe, f"net{path}.inputs", None)
+            return self.prepared_run.recipe
+        return replace(self.prepared_run.recipe, f"net{path}.inputs", None)
 
     @property
     def initial_state(self) -> State:
         """The state before the first step, without settings: it has the shapes of all arrays."""
-        return self.job.state._replace(settings=None)
+        return self.prepared_run.state._replace(settings=None)
 
     def restores(self) -> bool:
         """Return whether its model gets the weights of the best epoch, not those of the last one."""
-        return self.job.stopping is not None and self.job.stopping.restore_best
+        return self.prepared_run.stopping is not None and self.prepared_run.stopping.restore_best
 
     @property
     def model_epoch(self) -> int | None:
         """The epoch whose weights its model has by now; None before the first, and if it diverged."""
-        return None if self.diverged else kept_epoch(self.job.stopping, len(self.history), self.best_epoch)
+        return None if self.diverged else kept_epoch(self.prepared_run.stopping, len(self.history), self.best_epoch)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -139,10 +148,10 @@ class Member:
 
     def checkpoint(self) -> Checkpoint | None:
         """Return a checkpoint of its last epoch; None while it has no state of that moment."""
-        if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.job.steps_per_epoch:
+        if self.state is None or int(np.asarray(self.state.step)) != self.epoch * self.prepared_run.steps_per_epoch:
             return None
         # Early stopping decides anew, with the patience that it then has; what callbacks decided stays.
-        early = resumed(self.job.stopping, self.history, self.best_epoch)
+        early = resumed(self.prepared_run.stopping, self.history, self.best_epoch)
         outcome = None if self.stopped == early else self.outcome
         probes: dict[str, Any] = {"steps": [], "rows": []}
         place = Position(self.epoch + 1)
@@ -154,7 +163,7 @@ class Member:
         self.epoch, self.best_epoch = checkpoint.position.epoch - 1, checkpoint.best_epoch
         self.seconds = sum(record["seconds"] for record in self.history.records)
         self.engine = checkpoint.engine
-        reason = resumed(self.job.stopping, self.history, self.best_epoch)
+        reason = resumed(self.prepared_run.stopping, self.history, self.best_epoch)
         self.outcome = checkpoint.outcome or (None if reason is None else Outcome.after(reason))
 
     def run(self) -> Run:
@@ -164,15 +173,15 @@ class Member:
         restored = self.restores() and self.model_epoch is not None
         params, layers = self.best if restored else (self.state.params, self.state.model_state)
         return Run(
-            trained(self.job.model, self.job.prepared, params, layers),
+            trained(self.prepared_run.model, self.prepared_run.prepared, params, layers),
             self.history,
-            self.job.recipe,
+            self.prepared_run.recipe,
             best_epoch=self.model_epoch,
             outcome=self.outcome or Outcome("finished" if self.done else "unfinished"),
             engine=self.engine,
             traces={},
             folder=self.folder,
-            notes=self.job.prepared.notes,
+            notes=self.prepared_run.prepared.notes,
         )
 
     def drop_state(self) -> None:

@@ -53,11 +53,13 @@ class MemberBatch:
         self.widest = widest
         self.capacity, self.vectorized = capacity, capacity > 1
         self.padded = [*self.members, *[self.members[-1]] * (capacity - len(self.members))]
-        self.datasets = list({id(member.job.prepared): member.job.prepared for member in self.padded}.values())
+        self.datasets = list(
+            {id(member.prepared_run.prepared): member.prepared_run.prepared for member in self.padded}.values()
+        )
         numbers = {id(dataset): i for i, dataset in enumerate(self.datasets)}
-        self.dataset_numbers = [numbers[id(member.job.prepared)] for member in self.padded]
+        self.dataset_numbers = [numbers[id(member.prepared_run.prepared)] for member in self.padded]
         orders = {
-            (member.job.order.tobytes(), member.epoch, i)
+            (member.prepared_run.order.tobytes(), member.epoch, i)
             for member, i in zip(self.padded, self.dataset_numbers, strict=True)
         }
         self.shared_order, self.shared_data = len(orders) == 1, len(self.datasets) == 1
@@ -95,7 +97,7 @@ class MemberBatch:
             if (step := diverged_at[i]) is not None:
                 self._diverge(member, self._of_member(before._replace(settings=None), i), step)
                 continue
-            means = named_metrics(member.job.recipe, *sums[i])
+            means = named_metrics(member.prepared_run.recipe, *sums[i])
             record = {"epoch": member.epoch + 1, **means, **validated[i], "lr": rates[i], "seconds": seconds}
             improved[i] = self._record(member, record, i)
         if self.restores and improved.any():
@@ -146,43 +148,47 @@ class MemberBatch:
 
     def _record(self, member: Member, record: dict[str, float], i: int) -> bool:
         """Add an epoch's record, let early stopping, schedule and callbacks act; return whether it is the best one."""
-        job, history = member.job, member.history
+        prepared_run, history = member.prepared_run, member.history
         history.records.append(record)
         member.epoch += 1
-        best = decisions.is_best(history, job.stopping, member.watched, member.best_epoch)
+        best = decisions.is_best(history, prepared_run.stopping, member.watched, member.best_epoch)
         if best:
             member.best_epoch = member.epoch
-        reason = job.stopping.decide(history[job.stopping.monitor]) if job.stopping is not None else None
+        reason = (
+            prepared_run.stopping.decide(history[prepared_run.stopping.monitor])
+            if prepared_run.stopping is not None
+            else None
+        )
 
         def change(changes: Any) -> None:
             member.state = apply_settings(member.state, changes)
 
-        if changes := decisions.scheduled(job.recipe, member.state.settings, history, member.validated):
+        if changes := decisions.scheduled(prepared_run.recipe, member.state.settings, history, member.validated):
             change(changes)
 
         def event() -> Event:
             state = self._of_member(self.state._replace(settings=None), i)._replace(settings=member.state.settings)
             return Event(
                 epoch=member.epoch,
-                epochs=job.epochs,
+                epochs=prepared_run.epochs,
                 step=int(np.asarray(state.step)),
                 end_of_epoch=True,
                 metrics=record,
                 history=history,
                 probes=None,
                 state=state,
-                model=lambda: trained(job.model, job.prepared, state.params, state.model_state),
+                model=lambda: trained(prepared_run.model, prepared_run.prepared, state.params, state.model_state),
                 member=member.differences,
             )
 
-        reason_of_callback = decisions.ask(self.callbacks, event, job.recipe, change)
+        reason_of_callback = decisions.ask(self.callbacks, event, prepared_run.recipe, change)
         if reason := reason or reason_of_callback:
             member.outcome = Outcome.after(reason)
         return best
 
     def _diverge(self, member: Member, state: State, step_of_epoch: int) -> None:
         """End a member whose cost became NaN or infinite, with the weights from before the epoch."""
-        step = member.epoch * member.job.steps_per_epoch + step_of_epoch + 1
+        step = member.epoch * member.prepared_run.steps_per_epoch + step_of_epoch + 1
         member.outcome = Outcome.at_divergence(step, member.epoch + 1)
         member.state = state._replace(settings=member.state.settings)
 
@@ -202,8 +208,10 @@ class MemberBatch:
         of_members: list[Any] = []
         pairs = list(zip(self.padded, self.dataset_numbers, strict=True))
         for member, number in pairs[:1] if self.shared_order else pairs:
-            train, size = member.job.prepared.train, member.job.batch_size
-            order = epoch_order(member.job.order.tobytes(), member.epoch + 1, len(train.x), min(size, len(train.x)))
+            train, size = member.prepared_run.prepared.train, member.prepared_run.batch_size
+            order = epoch_order(
+                member.prepared_run.order.tobytes(), member.epoch + 1, len(train.x), min(size, len(train.x))
+            )
             y, weight = train.y[order], train.weight[order]
             weight.reshape(-1)[len(train.x) :] = 0.0
             first = sum(len(dataset.train.x) for dataset in self.datasets[:number])  # of its samples, among all
@@ -227,7 +235,7 @@ class MemberBatch:
     @property
     def _padded_inputs(self) -> int | None:
         """The number of inputs that those of every member are padded to; None where all have the same."""
-        return self.widest.job.model.input_shape[0] if self.vectorized and self.widest.can_pad else None
+        return self.widest.prepared_run.model.input_shape[0] if self.vectorized and self.widest.can_pad else None
 
     def _measure_validation(self, settings: Any) -> list[dict[str, float]]:
         """Return the means of each member on its validation data; {} where there is none."""
@@ -238,7 +246,7 @@ class MemberBatch:
         metrics_of_members = []
         for i, member in enumerate(self.members):
             sums_of_member = [np.asarray(v)[i] for v in sums] if self.vectorized else sums
-            metrics_of_members.append(named_metrics(member.job.recipe, *totals(sums_of_member)))
+            metrics_of_members.append(named_metrics(member.prepared_run.recipe, *totals(sums_of_member)))
         return [{f"val_{name}": value for name, value in metrics.items()} for metrics in metrics_of_members]
 
     def _best_weights(self, improved: np.ndarray) -> Any:
@@ -260,7 +268,7 @@ class MemberBatch:
         """Return trees as one, with a first axis, padded to the shapes of ``like``; a single one as it is."""
         if not self.vectorized:
             return self.engine.copy(self.engine.put(trees[0])) if place else trees[0]
-        precision = self.members[0].job.model.precision
+        precision = self.members[0].prepared_run.model.precision
 
         def stack(*values: Any) -> Any:
             if isinstance(values[0], float):

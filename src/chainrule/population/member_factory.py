@@ -68,7 +68,7 @@ class MemberFactory:
                 settings, sample_weight=np.asarray(settings.sample_weight)[differences["rows"]]
             )
         differences = {name: plain(value) for name, value in differences.items()}
-        return Member(differences | {"seed": settings.seed}, self._job(net, data, settings, key))
+        return Member(differences | {"seed": settings.seed}, self._prepared_run(net, data, settings, key))
 
     def _data_of(self, net: Any, settings: TrainingSettings, differences: Mapping[str, Any]) -> tuple[RunData, Any]:
         """Return the data of a member, all of it or some rows, and a key that tells it from the data of others."""
@@ -109,7 +109,7 @@ class MemberFactory:
             validation = (PreparedInputs(x) if all_rows.inputs.preparation is not None else x, all_rows.y[validated])
         return dataclasses.replace(all_rows, x=all_rows.x[trained], y=all_rows.y[trained], validation=validation)
 
-    def _job(self, net: Any, data: RunData, settings: TrainingSettings, data_key: Any) -> PreparedRun:
+    def _prepared_run(self, net: Any, data: RunData, settings: TrainingSettings, data_key: Any) -> PreparedRun:
         """Return what is trained; members for which `prepare` would make the same share what it makes."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
         last = getattr(net, "layers", (net,))[-1:]

@@ -100,19 +100,19 @@ def reduced_capacity(size: int, members: list[Member], until: int | None) -> int
 
 
 def _epochs_left(members: list[Member], until: int | None) -> int:
-    return max(min(until or m.job.epochs, m.job.epochs) - m.epoch for m in members)
+    return max(min(until or m.prepared_run.epochs, m.prepared_run.epochs) - m.epoch for m in members)
 
 
 def member_bytes(member: Member) -> int:
     """Return the bytes that a member's steps read and write: weights, gradients, moments."""
-    state = member.job.state
+    state = member.prepared_run.state
     size = sum(leaf.nbytes for leaf in leaves((state.params, state.params, state.model_state, state.opt_state)))
     return int(size)
 
 
 def data_bytes(member: Member) -> int:
     """Return the bytes of the order in which a member sees its samples in an epoch."""
-    return 4 * len(member.job.prepared.train.x)
+    return 4 * len(member.prepared_run.prepared.train.x)
 
 
 def _memory(engine: Any) -> int:

@@ -19,13 +19,13 @@ def progress(members: Sequence[Member], enabled: bool = True) -> Iterator[Watch 
     if not enabled:
         yield None
         return
-    notes = [member.job.prepared.notes for member in members]
+    notes = [member.prepared_run.prepared.notes for member in members]
     print_notes(notes[0] if notes else ())
     if any(note not in notes[0] for some in notes for note in some):
         print_notes(
             ["Other members learn from other rows; what is to be known of these is in the notes of their runs."]
         )
-    total = sum(member.job.epochs for member in members)
+    total = sum(member.prepared_run.epochs for member in members)
 
     def plain(members: Sequence[Member]) -> str:
         return f"{_done(members) / total:4.0%}  {line(members)}"
@@ -50,4 +50,4 @@ def line(members: Sequence[Member]) -> str:
 
 def _done(members: Sequence[Member]) -> int:
     """Return the epochs that are done, or that no one waits for any more."""
-    return sum(member.job.epochs if member.done else member.epoch for member in members)
+    return sum(member.prepared_run.epochs if member.done else member.epoch for member in members)

@@ -67,7 +67,7 @@ class PopulationTrainer:
         for i, member_differences in enumerate(differences):
             members.append(self._factory.make(member_differences))
             if i == 0:
-                check_room(members[0].job.model.params, len(differences))
+                check_room(members[0].prepared_run.model.params, len(differences))
         return members
 
     def train(
@@ -112,10 +112,18 @@ class PopulationTrainer:
 
     def _choose_engine(self, members: Sequence[Member], until: int | None) -> Engine:
         """Return the engine for the steps that are left; that of an optax transformation if any member has one."""
-        job = next((m.job for m in members if isinstance(m.job.recipe.optimizer, Optax)), members[0].job)
-        epochs = sum(min(until or m.job.epochs, m.job.epochs) - m.epoch for m in members)
-        steps, batch_size = epochs * job.steps_per_epoch, min(job.batch_size, len(job.prepared.train.x))
-        return engine_for(job.model, job.recipe, self.engine, self.devices, steps=steps, batch_size=batch_size)
+        prepared_run = next(
+            (m.prepared_run for m in members if isinstance(m.prepared_run.recipe.optimizer, Optax)),
+            members[0].prepared_run,
+        )
+        epochs = sum(min(until or m.prepared_run.epochs, m.prepared_run.epochs) - m.epoch for m in members)
+        steps, batch_size = (
+            epochs * prepared_run.steps_per_epoch,
+            min(prepared_run.batch_size, len(prepared_run.prepared.train.x)),
+        )
+        return engine_for(
+            prepared_run.model, prepared_run.recipe, self.engine, self.devices, steps=steps, batch_size=batch_size
+        )
 
     def _cache_of(self, engine: Engine) -> DeviceCache:
         """Return the data of members on an engine."""
@@ -128,5 +136,7 @@ def _groups(members: Sequence[Member]) -> Iterator[list[Member]]:
     for member in members:
         groups.setdefault(member.program, []).append(member)
     for group in groups.values():
-        numbers = {id(member.job.prepared): i for i, member in reversed(list(enumerate(group)))}
-        yield sorted(group, key=lambda m: (numbers[id(m.job.prepared)], m.job.order.tobytes(), m.epoch))
+        numbers = {id(member.prepared_run.prepared): i for i, member in reversed(list(enumerate(group)))}
+        yield sorted(
+            group, key=lambda m: (numbers[id(m.prepared_run.prepared)], m.prepared_run.order.tobytes(), m.epoch)
+        )

@@ -64,7 +64,7 @@ class WorkerPool:
         if strategy != "auto" and size >= len(members):  # one batch has the machine for itself
             threads = ((engine, 1),)
         self.capacity = size
-        self.widest = max(members, key=lambda member: member.job.model.input_shape)
+        self.widest = max(members, key=lambda member: member.prepared_run.model.input_shape)
         self.workers = [engine for engine, number in threads for _ in range(number)]
         self.queues: dict[int, deque[list[Member] | MemberBatch]] = {id(engine): deque() for engine, _ in threads}
         groups = [members[i : i + size] for i in range(0, len(members), size)]
@@ -174,5 +174,8 @@ class WorkerPool:
 
 def _same_samples(first: Member, *others: Member) -> bool:
     """Return whether members see the same data in the same order."""
-    key, prepared = first.job.order.tobytes(), first.job.prepared
-    return all(m.job.prepared is prepared and m.job.order.tobytes() == key and m.epoch == first.epoch for m in others)
+    key, prepared = first.prepared_run.order.tobytes(), first.prepared_run.prepared
+    return all(
+        m.prepared_run.prepared is prepared and m.prepared_run.order.tobytes() == key and m.epoch == first.epoch
+        for m in others
+    )

@@ -68,9 +68,9 @@ class Experiment:
         self._check_names()
         self.trainer = PopulationTrainer(net, data, **self.settings, **self.options)
         first = self._probe_space()
-        self.metric = self._metric(metric, first.job.recipe.task)
-        self.notes: tuple[str, ...] = first.job.prepared.notes
-        validation = first.job.prepared.validation
+        self.metric = self._metric(metric, first.prepared_run.recipe.task)
+        self.notes: tuple[str, ...] = first.prepared_run.prepared.notes
+        validation = first.prepared_run.prepared.validation
         if validation is None:
             raise SettingError("search compares trials on validation data: give validation=0.2, or (x, y).")
         self.validation_rows = len(validation.x)
