@@ -61,7 +61,7 @@ class TestValues:
 
     def test_a_recipe_of_ones_own_may_validate_as_usual(self) -> None:
         @dataclass(frozen=True)
-        class Gain(cr.Layer):
+        class Gain(cr.Layer, name="gain_of_test_settings"):
             k: float = 1.0
 
             def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class TestValues:
         assert with_values(structure(Gain(2.0)), {"k": 5.0}) == Gain(5.0)
         with pytest.raises(ValueError, match="k"):
             replace(Gain(2.0), "k", -1.0)
-        del cr.Layer.registry["gain"]
+        del cr.Layer.registry["gain_of_test_settings"]
 
     def test_a_name_of_ours_cannot_be_taken(self) -> None:
         with pytest.raises(SettingError, match=r"layer 'dense' exists already.*name=\"my_dense\""):

@@ -79,7 +79,7 @@ def test_engines_that_differ_and_lost_float32_are_found() -> None:
 
 
 @dataclass(frozen=True)
-class Scale(cr.Layer):
+class Scale(cr.Layer, name="scale_of_test_testing"):
     start: float = 1.5
 
     def init(self, key: Any, shape: Any) -> Any:

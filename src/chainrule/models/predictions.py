@@ -67,7 +67,7 @@ class Predictions:
     >>> iris = cr.data.load("iris")
     >>> run = cr.fit(cr.Dense(3, "softmax"), iris, epochs=20, progress=False)
     >>> predictions = cr.evaluation.Predictions(run.model, iris.x, iris.y)
-    >>> len(predictions), predictions.metrics["accuracy"] == predictions.correct.mean()
+    >>> len(predictions), bool(predictions.metrics["accuracy"] == predictions.correct.mean())
     (150, True)
     >>> unsure = predictions.confidence.argsort()[:3]  # the rows to look at first
     """
