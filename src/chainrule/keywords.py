@@ -117,14 +117,14 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
 }
 
 
-def unknown_keywords(owner: str, words: Iterable[str], known: Collection[str]) -> KeywordError:
+def unknown_keywords(owner: str, names: Iterable[str], known: Collection[str]) -> KeywordError:
     """Return an error that says what to write in place of words that ``owner`` does not take.
 
     >>> from chainrule.keywords import unknown_keywords
     >>> print(unknown_keywords("Dropout", ["p"], ["rate"]))
     Dropout has no setting 'p': write rate=….
     """
-    return KeywordError(" ".join(f"{owner} has no setting {word!r}{instead(word, known)}" for word in words))
+    return KeywordError(" ".join(f"{owner} has no setting {name!r}{instead(name, known)}" for name in names))
 
 
 def instead(word: str, known: Collection[str]) -> str:
@@ -147,10 +147,10 @@ def accepted(function: Any) -> frozenset[str] | None:
     return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
 
-def check_keywords(owner: str, function: Any, words: Collection[str]) -> None:
+def check_keywords(owner: str, function: Any, names: Collection[str]) -> None:
     """Raise `KeywordError` for words that a function or class does not take."""
     known = accepted(function)
-    if known is not None and (unknown := [word for word in words if word not in known]):
+    if known is not None and (unknown := [name for name in names if name not in known]):
         raise unknown_keywords(owner, unknown, known)
 
 

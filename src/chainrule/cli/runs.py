@@ -46,13 +46,13 @@ def runs(folder: Path) -> None:
 
 def describe(record: Record) -> list[str]:
     """Return one run as a row of the table."""
-    done, asked = len(record.epochs) or record.result.get("epochs", 0), record.config.get("epochs", "?")
+    done, epochs = len(record.epochs) or record.result.get("epochs", 0), record.config.get("epochs", "?")
     ended = record.has_model and "data" not in record.config  # `fit` writes no result, this command line does
     return [
         record.path.name,
         str(record.config.get("data", "(given in Python)")),
         network_of(record.config) + members_of(record.config),
-        f"{done}/{asked}",
+        f"{done}/{epochs}",
         str(record.result.get("state", "finished" if ended else "unfinished")),
         score_of(record.metrics, "val_"),
         score_of(record.result.get("test") or {}),

@@ -18,13 +18,18 @@ from chainrule.runs.files import CONFIG
 
 
 def search(
-    typed: Mapping[str, Any], asked: Mapping[str, Any], *, config: Path | None, out: Path | None, resume: Path | None
+    typed: Mapping[str, Any],
+    search_values: Mapping[str, Any],
+    *,
+    config: Path | None,
+    out: Path | None,
+    resume: Path | None,
 ) -> None:
     """Search as the command line says, and print what came of it."""
     if resume is None:
-        settings, request = settings_from(typed, config), SearchSettings(**asked)
+        settings, request = settings_from(typed, config), SearchSettings(**search_values)
     else:
-        settings, request = read_search(resume, typed, asked, config, out)
+        settings, request = read_search(resume, typed, search_values, config, out)
     try:
         searched = run_search(
             settings,

@@ -104,7 +104,7 @@ def stream(x: Any, y: Any = None, *, target: str | None = None) -> Stream:
     return Stream(rows, _targets(y))
 
 
-def streamed(x: Any, y: Any = None) -> Stream | None:
+def as_stream(x: Any, y: Any = None) -> Stream | None:
     """Return the stream that data is: a `Stream` itself, or a memory-mapped x with its targets; None for other data."""
     if isinstance(x, Stream):
         return x if y is None else Stream(x.x, _targets(y))
@@ -113,7 +113,7 @@ def streamed(x: Any, y: Any = None) -> Stream | None:
 
 def open_pair(x: Any, y: Any) -> tuple[Any, Array]:
     """Return x and y, checked, one target for each row; x is `chainrule.data.rows.Rows` if it is to be streamed."""
-    data = streamed(x, y)
+    data = as_stream(x, y)
     if data is None:
         return check_pair(x, y)
     if data.y is None:

@@ -109,7 +109,7 @@ def train(
     >>> len(trained.population), cr.experiments.predict("pets", "pets.csv").prediction[:2].tolist()
     (3, ['cat', 'dog'])
     """
-    with _said_for_python():
+    with _errors_for_python():
         listener = listener or Listener(progress=progress)
         values, in_memory = _values(data, target, settings, "train")
         file = None if config is None else as_path(config)
@@ -187,7 +187,7 @@ def load_data(data: Any, target: str | None = None, **settings: Any) -> Dataset:
     Dataset('pets': classification, 32 rows of 2 features, 2 classes, 8 for the test)
     >>> run = cr.fit(cr.Dense(2, "softmax"), pets, epochs=3, progress=False)
     """
-    with _said_for_python():
+    with _errors_for_python():
         values, in_memory = _values(data, target, settings, "load_data", _DATA_FIELDS)
         return make_plan(ExperimentSettings(**values), _typed(values), data=in_memory).data
 
@@ -231,16 +231,16 @@ def search(
     >>> len(best.leaderboard), best.settings.lr == float(best.leaderboard.lr[0])
     (4, True)
     """
-    with _said_for_python():
+    with _errors_for_python():
         listener = listener or Listener(progress=progress)
-        asked = {name: settings.pop(name) for name in list(settings) if name in _SEARCH_FIELDS}
+        search_values = {name: settings.pop(name) for name in list(settings) if name in _SEARCH_FIELDS}
         values, in_memory = _values(data, target, settings, "search")
         file = None if config is None else as_path(config)
         if resume is None:
             chosen = ExperimentSettings(**((read_settings(file) if file is not None else {}) | values))
-            request = SearchSettings(**asked)
+            request = SearchSettings(**search_values)
         else:
-            chosen, request = read_search(as_path(resume), values, asked, file, out)
+            chosen, request = read_search(as_path(resume), values, search_values, file, out)
         return run_search(
             chosen, request, _typed(values), data=in_memory, out=out, resume=resume, config=file, listener=listener
         )
@@ -298,7 +298,7 @@ def predict(run: Network, data: Any, *, probabilities: bool = False, **options: 
     """
     import pandas as pd
 
-    with _said_for_python():
+    with _errors_for_python():
         listener = options.pop("listener", None) or Listener()
         _check_options(options, "predict", ("encoding", "separator", "data_dir"))
         trained = _trained_model(run)
@@ -336,7 +336,7 @@ def evaluate(run: Network, data: Any, *, target: str | None = None, **options: A
     >>> evaluation.samples, evaluation.metrics == trained.test
     (30, True)
     """
-    with _said_for_python():
+    with _errors_for_python():
         listener = options.pop("listener", None) or Listener()
         _check_options(options, "evaluate", ("encoding", "separator", "data_dir"))
         name = str(data) if isinstance(data, str | os.PathLike) else None
@@ -411,7 +411,7 @@ _OPTION = re.compile(r"chainrule [a-z]+ \S+|--([a-z0-9]+(?:-[a-z0-9]+)*)(?: (?=[
 
 
 @contextlib.contextmanager
-def _said_for_python() -> Iterator[None]:
+def _errors_for_python() -> Iterator[None]:
     """Say as an argument what errors say to type as an option (``--early-stopping 5``)."""
     try:
         yield

@@ -41,7 +41,7 @@ class Part:
 
     def of(self, data: Dataset) -> Dataset:
         """Return these rows of the training part of a data set, to train on; its notes are told of the whole."""
-        x = _take(data.x, self.rows)
+        x = _rows_of(data.x, self.rows)
         return dataclasses.replace(data, x=x, y=data.y[self.rows], x_test=None, y_test=None, notes=())
 
 
@@ -175,9 +175,9 @@ def fingerprint_of(part: Part, data: str | None) -> dict[str, str]:
 
 
 def _part(data: Dataset, rows: np.ndarray, text: str) -> Part:
-    return Part(rows, data.inputs(_take(data.x, rows)), data.labels(data.y[rows]), text)
+    return Part(rows, data.inputs(_rows_of(data.x, rows)), data.labels(data.y[rows]), text)
 
 
-def _take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _rows_of(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return rows of x, in rising order; all of them are x itself, which may be larger than memory."""
     return x if len(rows) == len(x) else x[rows]

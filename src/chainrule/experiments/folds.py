@@ -18,7 +18,7 @@ from chainrule.experiments.plan import Plan
 from chainrule.experiments.presets import network
 from chainrule.experiments.result import Trained
 from chainrule.experiments.resume import going_on, saving, where_it_goes_on
-from chainrule.experiments.seeds import facts_of
+from chainrule.experiments.seeds import member_facts
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.single import train_single
 from chainrule.population.cross_validation import CrossValidation, cross_validate
@@ -186,7 +186,7 @@ def _members_of(result: CrossValidation, watched: bool) -> Members:
     members = []
     for i, fold in enumerate(result.folds):
         for j, seed in enumerate(result.seeds):
-            facts = facts_of(result.runs[i * seeds + j], {"fold": fold.fold, "seed": seed})
+            facts = member_facts(result.runs[i * seeds + j], {"fold": fold.fold, "seed": seed})
             members.append(facts | {"scores": {result.metric: float(scores[i, j]), "loss": float(losses[i, j])}})
     low, high = result.interval()
     summary = {

@@ -39,7 +39,7 @@ def leaderboard_rows(mapping: SpaceMapping, result: SearchResult, most: int = 10
     return rows
 
 
-def facts_of(mapping: SpaceMapping, result: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
+def search_facts(mapping: SpaceMapping, result: SearchResult, how: str, notes: Sequence[str]) -> dict[str, Any]:
     """Return what the report shows of a search."""
     ranks = {int(row.trial): int(row.rank) for row in result.leaderboard[["trial", "rank"]].itertuples()}
     trials = []

@@ -15,7 +15,7 @@ from chainrule.engine.cache import ignore_cache_warnings
 from chainrule.errors import ChainruleError, DivergedError, SettingError, UnsavedError
 from chainrule.experiments.evaluation import evaluate_and_report, scores_of
 from chainrule.experiments.folder import Out, open_folder
-from chainrule.experiments.leaderboard import describe_search, facts_of, leaderboard_of
+from chainrule.experiments.leaderboard import describe_search, leaderboard_of, search_facts
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.plan import Plan, make_plan
 from chainrule.experiments.presets import VALIDATION
@@ -133,7 +133,7 @@ def train_trials(
         run.folder = path
         best = _winner_settings(mapping, result, stages, request)
         scores = None if test is None else scores_of(run, test.x, test.y)
-        facts = facts_of(mapping, result, how, notes)
+        facts = search_facts(mapping, result, how, notes)
         searched = Searched(run, plan, scores, path, result, mapping, request, best, facts)
         if folder is not None:
             with saving(run):

@@ -105,8 +105,8 @@ def _train(
 ) -> None:
     """Train the networks to their end, kept in the folder of the run."""
     settings = plan.settings
-    described = [describe(member.prepared_run, settings.engine, settings.devices) for member in members]
-    checkpointer = Checkpointer(folder.path / MEMBERS_FOLDER, members, described, keep=settings.keep)
+    configs = [describe(member.prepared_run, settings.engine, settings.devices) for member in members]
+    checkpointer = Checkpointer(folder.path / MEMBERS_FOLDER, members, configs, keep=settings.keep)
     if resume:
         listener.on_message(f"Going on: {checkpointer.progress}.")
     if not resume or not all(member.done for member in members):
@@ -117,7 +117,7 @@ def _train(
 def _assemble(plan: Plan, population: Population, folder: Path | None) -> TrainedSeeds:
     """Make one model of the networks, and measure how good they are."""
     metric, test, alive = metric_of(population), plan.test, _alive(population)
-    members = [facts_of(run, member, test) for run, member in zip(population, population.members, strict=True)]
+    members = [member_facts(run, member, test) for run, member in zip(population, population.members, strict=True)]
     if not alive:
         _all_diverged(population, metric, members, folder)
     if plan.settings.save == "best" or len(alive) == 1:
@@ -199,7 +199,7 @@ def _over_members(name: str, members: Iterable[Mapping[str, Any]]) -> str:
     return scores.format(metrics.find(name))
 
 
-def facts_of(run: Run, member: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
+def member_facts(run: Run, member: Mapping[str, Any], test: Part | None = None) -> dict[str, Any]:
     """Return who a member is, how its training ended, and its scores at the epoch whose weights it has."""
     scores = dict(run.metrics)
     if test is not None and not run.outcome.diverged:

@@ -22,7 +22,7 @@ _LEARNED = {"slope": "weight", "beta": "beta"}
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Features:
     """What a layer gets: the shape of a sample, and where PyTorch has its features in another order.
 
     ``order[i]`` is our feature at PyTorch's place i; None where the order is the same.
@@ -79,7 +79,7 @@ def to_torch_state_dict(model: Model) -> dict[str, Array]:
     if model.target.mean:  # outputs · deviation + mean are in the target's own unit
         weights["target.mean"] = np.array(model.target.mean)
         weights["target.std"] = np.array(model.target.std)
-    out = _collect(weights, "", model.net, model.params, model.state, _Place(model.input_shape))
+    out = _collect(weights, "", model.net, model.params, model.state, _Features(model.input_shape))
     if out.order is not None:
         raise _out_of_order("", model.net)
     return {name: np.ascontiguousarray(value) for name, value in weights.items()}
@@ -97,10 +97,12 @@ def save_torch_weights(model: Model, path: str | Path) -> None:
     write_atomic(path, save(to_torch_state_dict(model)))
 
 
-def _collect(weights: dict[str, Array], name: str, layer: layers.Layer, params: Any, state: Any, x: _Place) -> _Place:
+def _collect(
+    weights: dict[str, Array], name: str, layer: layers.Layer, params: Any, state: Any, x: _Features
+) -> _Features:
     """Put a layer's values under PyTorch's names; returns what the next layer gets."""
 
-    def inner(part: str, inside: layers.Layer, x: _Place) -> _Place:
+    def inner(part: str, inside: layers.Layer, x: _Features) -> _Features:
         full = f"{name}.{part}" if name else part
         return _collect(weights, full, inside, params.get(part, {}), state.get(part, {}), x)
 
@@ -122,7 +124,7 @@ def _collect(weights: dict[str, Array], name: str, layer: layers.Layer, params: 
             starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
             order = np.concatenate([part.places + start for part, start in zip(parts, starts, strict=False)])
             moved = any(part.order is not None for part in parts)
-            return _Place((*parts[0].shape[:-1], int(starts[-1])), order if moved else None)
+            return _Features((*parts[0].shape[:-1], int(starts[-1])), order if moved else None)
         case layers.Average():
             parts = [inner(part, inside, x) for part, inside in zip(layer.names, layer.layers, strict=True)]
             if any(not np.array_equal(part.places, parts[0].places) for part in parts):
@@ -147,7 +149,7 @@ def _collect(weights: dict[str, Array], name: str, layer: layers.Layer, params: 
         case layers.Flatten() | layers.Reshape() if len(x.shape) == 3:
             if len(shape) > 1:
                 raise _out_of_order(name, layer)
-            return _Place(shape, np.arange(shape[0]).reshape(x.shape).transpose(2, 0, 1).ravel())
+            return _Features(shape, np.arange(shape[0]).reshape(x.shape).transpose(2, 0, 1).ravel())
         case layers.Activation() if activations.get(layer.activation).elementwise and shape == x.shape:
             keep(**{_LEARNED[key]: x(value) for key, value in params.items()})
             return x
@@ -161,13 +163,13 @@ def _collect(weights: dict[str, Array], name: str, layer: layers.Layer, params: 
             raise _out_of_order(name, layer)
         case _ if type(layer).__module__.split(".")[0] != "chainrule":  # a layer of one's own
             keep(**{".".join(path): leaf for path, leaf in tree.leaves_with_path({**params, **state})})
-            return _Place(shape)
+            return _Features(shape)
     if "bias" in params:
         keep(bias=params["bias"])
     function = activations.get(getattr(layer, "activation", None))
     for key in set(params) & set(_LEARNED):
         weights[f"{name}_{function.name}.{_LEARNED[key]}"] = params[key]
-    return _Place(shape)
+    return _Features(shape)
 
 
 def _out_of_order(name: str, layer: layers.Layer) -> SettingError:

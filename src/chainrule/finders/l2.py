@@ -75,7 +75,7 @@ def find_l2(
     ((0.0, 0.1, 1000.0), 0.0)
     """
     check_confidence(confidence)
-    tried = None if values is None else increasing("find_l2", "values", values, 0.0)
+    requested = None if values is None else increasing("find_l2", "values", values, 0.0)
     seeds = list_seeds("find_l2", seeds, settings.pop("seed", 0))
     progress = settings.pop("progress", True)
     trainer = PopulationTrainer(net, data, **settings)
@@ -86,7 +86,7 @@ def find_l2(
     if not metric.startswith("val_"):
         raise SettingError(f"find_l2 judges on the validation data: write metric='val_{metric}'.")
     n = members[0].prepared_run.state.settings["run"]["samples"]
-    lambdas = [0.0, *(v for v in tried or [float(rounded(n * fraction, 1)) for fraction in FRACTIONS] if v > 0)]
+    lambdas = [0.0, *(v for v in requested or [float(rounded(n * fraction, 1)) for fraction in FRACTIONS] if v > 0)]
     members += trainer.add_members([{"l2": float(value), "seed": seed} for value in lambdas[1:] for seed in seeds])
     with show_progress(members, progress) as watch:
         trainer.train(members, watch=watch)

@@ -205,11 +205,11 @@ class LrRange:
         return geometric_mean(rates, self.confidence)[0]
 
     def __str__(self) -> str:
-        tried = f"from {rounded(self.rates[0])} to {rounded(self.rates[-1])}"
+        rates = f"from {rounded(self.rates[0])} to {rounded(self.rates[-1])}"
         if self.suggestion is None:
             away = "" if self.diverges_from is None else f"; from {rounded(self.diverges_from)} on it rises"
             return (
-                f"No learning rate {tried} made the cost fall within {len(self.rates)} steps ({self.optimizer}, "
+                f"No learning rate {rates} made the cost fall within {len(self.rates)} steps ({self.optimizer}, "
                 f"{len(self.seeds)} seeds){away}. Try another range, or more steps."
             )
         of = f"{self.optimizer}, {len(self.seeds)} seeds"
@@ -219,7 +219,7 @@ class LrRange:
             of = f"{percent(self.confidence)}: {rounded(self.interval[0])} to {rounded(self.interval[1])}, {of}"
         lines = [
             f"Start with a learning rate of {rounded(self.suggestion)} ({of}): a quarter of that at which the cost was "
-            f"lowest, of rates {tried} in {len(self.rates)} steps."
+            f"lowest, of rates {rates} in {len(self.rates)} steps."
         ]
         if self.diverges_from is not None:
             lines.append(f"From {rounded(self.diverges_from)} on it had risen again by half of what it had fallen.")

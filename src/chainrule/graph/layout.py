@@ -63,7 +63,7 @@ def layout(
     routes = _routes(vertices, arrows)
     order = _order(vertices)
     offsets = _offsets(vertices, order, arrows, routes, ports)
-    _settle(vertices, order)
+    _set_heights(vertices, order)
     _straighten(vertices, order)
     entering = Counter(target for _, target in arrows)
     ends = []
@@ -222,14 +222,14 @@ def _offsets(
     return offsets
 
 
-def _settle(vertices: list[_Vertex], order: list[list[int]]) -> None:
+def _set_heights(vertices: list[_Vertex], order: list[list[int]]) -> None:
     """Choose heights: every vertex goes as near to its neighbours as the order within its column allows."""
     for vs in order:
         _move(vertices, vs, [0.0] * len(vs), [1.0] * len(vs))
     for sweep in range(12):
         both = sweep >= 10
         for vs in order if sweep % 2 == 0 else reversed(order):
-            wanted, weights = [], []
+            targets, weights = [], []
             for v in vs:
                 vertex = vertices[v]
                 near: list[tuple[float, float]] = []  # pull, height at which the line is straight
@@ -238,10 +238,10 @@ def _settle(vertices: list[_Vertex], order: list[list[int]]) -> None:
                 if both or sweep % 2 == 1:
                     near += [(1.0, vertices[u].y + vertices[u].ports.get(v, 0.0)) for u in vertex.right]
                 pull = sum(p for p, _ in near)
-                wanted.append(sum(p * y for p, y in near) / pull if near else vertex.y)
+                targets.append(sum(p * y for p, y in near) / pull if near else vertex.y)
                 # Lanes pull hardest, so that long arrows are straight; what has no neighbours makes way.
                 weights.append((4.0 if vertex.lane else 1.0) if near else 0.1)
-            _move(vertices, vs, wanted, weights)
+            _move(vertices, vs, targets, weights)
 
 
 def _pull(neighbour: _Vertex) -> float:

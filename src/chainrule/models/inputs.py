@@ -13,7 +13,7 @@ from chainrule.data import PreparedInputs, Standardizer, check_features, check_t
 from chainrule.data.dataset import BYTE
 from chainrule.data.limits import Limits, Outside
 from chainrule.data.rows import Ready, Rows
-from chainrule.data.streams import streamed
+from chainrule.data.streams import as_stream
 from chainrule.errors import DataError, InputWarning, ShapeError
 from chainrule.tables.read import as_frame
 from chainrule.tables.selection import columns_by_name
@@ -69,7 +69,7 @@ class Inputs:
             x = x.x
         elif frame is not None:
             x = self.in_order(frame)
-        if (stream := streamed(x)) is not None:
+        if (stream := as_stream(x)) is not None:
             self.check_shape(stream.x)
             return stream.x
         if isinstance(x, Rows):

@@ -103,7 +103,7 @@ def findings(
     else:
         findings += _folds(folds)
     if evaluation:
-        findings += _sure(evaluation) + _weak(evaluation) + _caveats(evaluation)
+        findings += _confidence(evaluation) + _weak(evaluation) + _caveats(evaluation)
         findings += [Finding("Note:", str(text)) for text in evaluation.get("notes", [])]
     return findings
 
@@ -321,7 +321,7 @@ def _worth_a_try(what: str, fraction: float, epochs: int) -> Finding:
     return Finding("More epochs are worth a try:", text)
 
 
-def _sure(evaluation: Mapping[str, Any]) -> list[Finding]:
+def _confidence(evaluation: Mapping[str, Any]) -> list[Finding]:
     calibration = evaluation.get("calibration")
     if not calibration or evaluation["task"] != "classification":
         return []

@@ -68,7 +68,7 @@ def key_figures(page: Page) -> Html:
             number(r2),
             "1 is perfect, 0 the mean",
         )
-    done, asked, best, kept_epoch = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
+    done, requested, best, kept_epoch = len(curves.epochs), record.config.get("epochs"), curves.best, record.kept_epoch
     if kept_epoch is not None and done:
         lowest = f"lowest {curves.watched_in_words}"
         note = None if best is None else lowest if kept_epoch == best else f"{lowest}: epoch {best:,}"
@@ -84,8 +84,8 @@ def key_figures(page: Page) -> Html:
         cell("kept.loss", "Training loss", loss, number(loss), f"after epoch {epoch:,}")
         spent = sum(s for s in curves.column("seconds") if s == s)
         cell("seconds", "Training time", spent, seconds(spent), f"{seconds(spent / done)} an epoch")
-    if is_number(asked) and done != asked:
-        cell("epochs", "Epochs done", done, f"{done:,} of {asked:,}")
+    if is_number(requested) and done != requested:
+        cell("epochs", "Epochs done", done, f"{done:,} of {requested:,}")
     parameters = evaluation.get("network", {}).get("parameters", record.result.get("parameters"))
     if parameters is not None:
         cell("parameters", "Parameters", parameters, f"{parameters:,}")

@@ -308,8 +308,8 @@ class Loop:
         if changes := decisions.scheduled(self.recipe, self.state.settings, self.history, validated):
             self._set(changes)
         last = self.history.records[-1]
-        asked = self._call_back(int(last["epoch"]), last, end_of_epoch=True)
-        return reason or asked
+        decided = self._call_back(int(last["epoch"]), last, end_of_epoch=True)
+        return reason or decided
 
     def _call_back(self, epoch: int, metrics: Mapping[str, float], end_of_epoch: bool) -> str | None:
         """Show the callbacks where the run is, and do what they decide: the reason to stop, if any."""

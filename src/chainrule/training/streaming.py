@@ -113,14 +113,14 @@ class StreamedBlocks:
         for start in range(0, len(x), rows):
             stop = min(start + rows, len(x))
             part = Batch(x.read(start, stop), y[start:stop], weight[start:stop])
-            yield _placed(blocks_of(part, self.size, self.count), self.engine)
+            yield _put(blocks_of(part, self.size, self.count), self.engine)
 
 
 def evaluated(data: Batch, engine: Engine) -> Iterable[Batch]:
     """Return data as blocks for evaluation: placed once where it is in memory or small, else read each time."""
     if not isinstance(data.x, Rows):
         with fitting_data(data.x):
-            return [_placed(blocks_of(data, shards=engine.shards), engine)]
+            return [_put(blocks_of(data, shards=engine.shards), engine)]
     blocks = StreamedBlocks(data, engine)
     return blocks if len(blocks) > 1 else list(blocks)
 
@@ -130,7 +130,7 @@ def row_bytes(rows: Any) -> int:
     return math.prod(rows.shape[1:]) * rows.dtype.itemsize
 
 
-def _placed(blocks: Batch, engine: Engine) -> Batch:
+def _put(blocks: Batch, engine: Engine) -> Batch:
     columns = engine.local(blocks.x.shape[1])
     placed: Batch = engine.put(Batch(*(a[:, columns] for a in blocks)), sharded=True)
     return placed
