@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.evaluation.rows import matrix, take, width
+from chainrule.models import Model
 from chainrule.models.predictions import Predictions, codes, row_scores, stretches
 
 #: The linear model is fitted on so many rows that rows · inputs · outputs stays below this …
@@ -49,7 +50,7 @@ class Baseline:
 
 
 def fit_baselines(
-    model: Any,
+    model: Model,
     task: str,
     names: list[str],
     x: Any,
@@ -105,7 +106,7 @@ def _constant(task: str, names: list[str], y: np.ndarray) -> Baseline:
 
 
 def baseline_scores(
-    rules: Sequence[Baseline], predictions: Predictions, model: Any, ready: Any, left_out: np.ndarray | None = None
+    rules: Sequence[Baseline], predictions: Predictions, model: Model, ready: Any, left_out: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Return for each rule the score of each row, as `Predictions.score` has it for the model.
 
@@ -119,7 +120,7 @@ def baseline_scores(
     return [np.concatenate(scores) for scores in parts]
 
 
-def _logistic(model: Any, x: Any, y: np.ndarray, multilabel: bool) -> tuple[Callable[[Any], np.ndarray], str]:
+def _logistic(model: Model, x: Any, y: np.ndarray, multilabel: bool) -> tuple[Callable[[Any], np.ndarray], str]:
     """Return a logistic regression, or one for each label; iterated until it stands still or its time is over."""
     from sklearn.linear_model import LogisticRegression
 
@@ -153,7 +154,7 @@ def _logistic(model: Any, x: Any, y: np.ndarray, multilabel: bool) -> tuple[Call
     return predict, "" if converged else f"Stopped after {fewest} iterations, before it stood still."
 
 
-def _ridge(model: Any, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarray], str]:
+def _ridge(model: Model, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarray], str]:
     from sklearn.linear_model import Ridge
 
     scale = _scale(model, x)
@@ -163,10 +164,9 @@ def _ridge(model: Any, x: Any, y: np.ndarray) -> tuple[Callable[[Any], np.ndarra
     return lambda x: np.reshape(fitted.predict(scale(x)), (x.shape[0], -1)), ""
 
 
-def _scale(model: Any, x: Any) -> Callable[[Any], Any]:
+def _scale(model: Model, x: Any) -> Callable[[Any], Any]:
     """Standardize inputs that come as they are in the data, for linear models depend on it."""
-    prepared = model.standardizer is not None or getattr(model, "preparation", None) is not None
-    if prepared or len(model.input_shape) > 1:
+    if model.standardizer is not None or model.preparation is not None or len(model.input_shape) > 1:
         return lambda x: x
     from sklearn.preprocessing import StandardScaler
 

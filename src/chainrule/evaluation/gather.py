@@ -16,6 +16,7 @@ from chainrule.evaluation.per_class import confusion_of, most_confused, per_clas
 from chainrule.evaluation.residuals import residuals
 from chainrule.evaluation.rows import take
 from chainrule.evaluation.worst import worst_rows
+from chainrule.models import Model
 from chainrule.models.predictions import Predictions, codes, prepare_pair
 from chainrule.runs.files import EVALUATION_FORMAT
 from chainrule.tables.describe import describe
@@ -131,7 +132,7 @@ def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str,
     return {"rows": len(rows)} | Predictions.of_prepared(run.model, ready, y[rows], run.recipe.loss).scores
 
 
-def class_names(model: Any, task: str) -> list[str]:
+def class_names(model: Model, task: str) -> list[str]:
     """Return the classes (or labels) as text."""
     if task == "regression":
         return []
@@ -139,7 +140,7 @@ def class_names(model: Any, task: str) -> list[str]:
     return [str(label) for label in model.target.classes or range(count)]
 
 
-def network(model: Any) -> dict[str, Any]:
+def network(model: Model) -> dict[str, Any]:
     """Return the layers with their output shapes and numbers of parameters."""
     layers = [
         {"name": name, "recipe": recipe, "shape": list(shape), "parameters": size}

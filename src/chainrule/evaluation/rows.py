@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.data import Stream
 from chainrule.data.rows import Rows
+from chainrule.models import Model
 
 
 def take(x: Any, rows: np.ndarray) -> Any:
@@ -19,13 +20,13 @@ def take(x: Any, rows: np.ndarray) -> Any:
     return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
 
 
-def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
+def matrix(model: Model, ready: Any, more: np.ndarray | None = None) -> Any:
     """Return inputs as `Model.prepare` gives them, as a matrix; each code of an embedded category is a column.
 
     ``more`` are further columns.
     """
     flat = np.asarray(ready.read(0, len(ready)) if isinstance(ready, Rows) else ready).reshape(len(ready), -1)
-    embedded = getattr(getattr(model, "preparation", None), "embedded", ())
+    embedded = _embedded(model)
     if not embedded:
         return flat if more is None else np.hstack([flat, more])
     from scipy import sparse
@@ -41,7 +42,11 @@ def matrix(model: Any, ready: Any, more: np.ndarray | None = None) -> Any:
     return sparse.hstack(parts, "csr")
 
 
-def width(model: Any) -> int:
+def width(model: Model) -> int:
     """Return the number of columns of `matrix`."""
-    embedded = getattr(getattr(model, "preparation", None), "embedded", ())
-    return math.prod(model.input_shape) + sum(size - 1 for _, size in embedded)
+    return math.prod(model.input_shape) + sum(size - 1 for _, size in _embedded(model))
+
+
+def _embedded(model: Model) -> tuple[tuple[str, int], ...]:
+    """Return the columns of categories that come as codes, the last ones, and how many codes each has."""
+    return () if model.preparation is None else model.preparation.embedded

@@ -349,7 +349,7 @@ def evaluate_trained(
 ) -> Evaluation:
     """Return how good a trained model is on the rows of data that it has not seen, as far as they are known."""
     settings = trained.settings
-    loss: Any = find_loss(settings) if settings is not None and settings.loss else "auto"
+    loss = find_loss(settings) if settings is not None and settings.loss else "auto"
     part = rows_to_evaluate(trained, data, target=target, listener=listener, **options)
     name = data if isinstance(data, str) else getattr(data, "name", "the data")
     listener.on_message(f"{name}: {len(part.x):,} rows, {part.text}")

@@ -19,6 +19,7 @@ from chainrule.experiments.presets import LARGE_TABLE, normalize_name, validatio
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.files import as_path
 from chainrule.tables.prepared import PreparedTable
+from chainrule.tables.preprocessor import Preprocessor
 from chainrule.tables.read import is_table, table_columns
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
@@ -104,7 +105,7 @@ def _no_target(data: str, names: Sequence[str]) -> SettingError:
     )
 
 
-def prepare_table(table: Table, settings: ExperimentSettings, preparation: Any = None) -> PreparedTable:
+def prepare_table(table: Table, settings: ExperimentSettings, preparation: Preprocessor | None = None) -> PreparedTable:
     """Split and prepare a table as settings say."""
     test = TABLE_TEST if settings.test is None else settings.test
     rows = len(table) if table.in_memory else 2 * LARGE_TABLE

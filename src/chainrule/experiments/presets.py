@@ -47,9 +47,11 @@ from chainrule.errors import SettingError
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.fields import settings_of
 from chainrule.layers import Layer
+from chainrule.losses import Loss
 from chainrule.optimizers import Optimizer
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
+from chainrule.training.callbacks import EarlyStopping
 
 __all__ = ["PRESETS", "complete", "network", "normalize_name", "optimizer"]
 
@@ -253,17 +255,15 @@ def fit_kwargs(settings: ExperimentSettings, data: Dataset) -> dict[str, Any]:
     }
 
 
-def find_loss(settings: ExperimentSettings) -> Any:
+def find_loss(settings: ExperimentSettings) -> Loss | str:
     """Return the loss by its name, or from the table of a file."""
     if isinstance(settings.loss, Mapping):
         return losses.Loss.from_dict(dict(settings.loss))
     return "auto" if settings.loss in (None, "auto") else losses.get(settings.loss)
 
 
-def early_stopping(settings: ExperimentSettings) -> Any:
+def early_stopping(settings: ExperimentSettings) -> EarlyStopping | None:
     """Return early stopping from a number of epochs, or from the table of a file."""
-    from chainrule.training import EarlyStopping
-
     if not settings.early_stopping:
         return None
     if isinstance(settings.early_stopping, Mapping):
@@ -277,7 +277,7 @@ def early_stopping(settings: ExperimentSettings) -> Any:
     return EarlyStopping(patience=settings.early_stopping)
 
 
-def class_weight(settings: ExperimentSettings, data: Dataset) -> Any:
+def class_weight(settings: ExperimentSettings, data: Dataset) -> Mapping[Any, float] | str | None:
     """Return weights of classes by their labels: in a file the labels are text."""
     if not isinstance(settings.class_weight, Mapping):
         return settings.class_weight

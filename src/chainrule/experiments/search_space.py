@@ -14,6 +14,7 @@ from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.space_syntax import OF_THE_NETWORK, Axis, read
 from chainrule.layers import Layer
 from chainrule.schedules import Schedule
+from chainrule.training import Run
 from chainrule.tuning.distributions import Choice, Distribution, Integer, Real
 
 #: Settings of the optimizer that have an option of their own.
@@ -77,7 +78,7 @@ class SpaceMapping:
             values[axis.name] = value
         return values
 
-    def settings(self, typed: Mapping[str, Any], run: Any) -> ExperimentSettings:
+    def settings(self, typed: Mapping[str, Any], run: Run) -> ExperimentSettings:
         """Return the settings that train such a network again."""
         settings = self.plan.settings
         if "optimizer" in typed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from chainrule.display.lines import print_line
@@ -109,11 +110,11 @@ class Checkpointer:
                 return
 
 
-def quarantine(run: Any, wrong: list[str]) -> None:
+def quarantine(folder: Path, wrong: list[str]) -> None:
     """Say which checkpoints are damaged, and rename them, so that they are not taken for the newest again."""
     for message in wrong:
         print_line(f"warning: {message} Going on from the one before it.")
-    for _, path in checkpoints.files(run)[: len(wrong)]:
+    for _, path in checkpoints.files(folder)[: len(wrong)]:
         try:
             path.rename(path.with_name(f"{path.name}.damaged"))
         except OSError:
