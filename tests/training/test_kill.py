@@ -24,7 +24,11 @@ def metrics(run: Path) -> list[Any]:
 
 def killed(folder: Path, engine: str, kills: int, seed: int) -> list[dict[str, Any]]:
     """Runs that were killed so often in total, each gone on with to its end; every time its files were checked."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(cr.__file__).parent.parent), "XDG_CACHE_HOME": str(folder)}
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(cr.__file__).parent.parent),
+        "XDG_CACHE_HOME": str(folder),
+        "XLA_FLAGS": "",  # programs as users have them
+    }
     words = [sys.executable, str(SCRIPT), str(folder), engine, str(kills), str(seed)]
     done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
