@@ -133,8 +133,8 @@ class Tensor:
         self.index = next(_counter)
 
     def __repr__(self) -> str:
-        made = f" by {self.primitive.name}" if self.primitive else ""
-        return f"Tensor({self.value!r}{made})"
+        origin = f" by {self.primitive.name}" if self.primitive else ""
+        return f"Tensor({self.value!r}{origin})"
 
     @property
     def shape(self) -> tuple[int, ...]:

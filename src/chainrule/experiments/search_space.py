@@ -48,14 +48,14 @@ class SpaceMapping:
     def __init__(self, plan: Plan, axes: Sequence[Axis]) -> None:
         self.plan, self.axes = plan, tuple(axes)
         names = [axis.name for axis in axes]
-        made = [name for name in names if name in OF_THE_NETWORK]
-        if made and plan.settings.net is not None:
-            raise SettingError(f"--space: {made[0]} belongs to a preset, and the network is given in the file.")
-        if made and any(name.startswith("net.") for name in names):
+        of_network = [name for name in names if name in OF_THE_NETWORK]
+        if of_network and plan.settings.net is not None:
+            raise SettingError(f"--space: {of_network[0]} belongs to a preset, and the network is given in the file.")
+        if of_network and any(name.startswith("net.") for name in names):
             raise SettingError(
-                f"--space: {made[0]} makes the network anew; it does not go together with paths into it (net.…)."
+                f"--space: {of_network[0]} makes the network anew; it does not go together with paths into it (net.…)."
             )
-        self.net: Any = Network(plan.settings, plan.data, made) if made else plan.model.net
+        self.net: Any = Network(plan.settings, plan.data, of_network) if of_network else plan.model.net
         self.names = {axis.name: self._name(axis.name) for axis in axes}
         self.optimizers = {
             option: optimizer(self._with_optimizer(option))

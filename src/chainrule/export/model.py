@@ -72,19 +72,19 @@ def to_onnx(model: Model, path: str | Path | None = None, *, opset: int = OPSET)
     inputs, x = _inputs(graph, model)
     out = graph.channels_last(graph.layer(model.net, model.params, model.state, x))
     outputs = _outputs(graph, model, out)
-    made = helper.make_model(
+    onnx_model = helper.make_model(
         helper.make_graph(graph.nodes, "chainrule", inputs, outputs, graph.constants),
         producer_name="chainrule",
         opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
     )
-    made.ir_version = helper.find_min_ir_version_for(made.opset_import)
-    helper.set_model_props(made, _metadata(model))
-    if made.ByteSize() > LIMIT:
-        raise FileError(f"The model takes {made.ByteSize():,} bytes, and an ONNX file holds {LIMIT:,} at most.")
-    onnx.checker.check_model(made, full_check=True)
+    onnx_model.ir_version = helper.find_min_ir_version_for(onnx_model.opset_import)
+    helper.set_model_props(onnx_model, _metadata(model))
+    if onnx_model.ByteSize() > LIMIT:
+        raise FileError(f"The model takes {onnx_model.ByteSize():,} bytes, and an ONNX file holds {LIMIT:,} at most.")
+    onnx.checker.check_model(onnx_model, full_check=True)
     if path is not None:
-        write_atomic(path, made.SerializeToString())
-    return made
+        write_atomic(path, onnx_model.SerializeToString())
+    return onnx_model
 
 
 def _inputs(graph: Graph, model: Model) -> tuple[list[Any], Value]:

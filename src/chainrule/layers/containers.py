@@ -87,7 +87,7 @@ class _Container(Layer):
         """Build one layer, put its values under its name, and return its output shape."""
         layer, name = self.layers[at], self.names[at]
         try:
-            made = layer.build(fold_in(key, at), tuple(shape))
+            built = layer.build(fold_in(key, at), tuple(shape))
         except ChainruleError as error:
             raise type(error)(f"{name}: {error}") from None
         except MemoryError as error:
@@ -95,11 +95,11 @@ class _Container(Layer):
                 f"{name}: there is not enough memory for the weights of {layer} on samples of shape {tuple(shape)}: "
                 f"{error}. Give it fewer units, or samples with fewer values."
             ) from None
-        if not isinstance(made, tuple) or len(made) != 3:
+        if not isinstance(built, tuple) or len(built) != 3:
             raise SettingError(
-                f"{name}: {type(layer).__name__}.init must return (parameters, state, output shape), got {made!r}."
+                f"{name}: {type(layer).__name__}.init must return (parameters, state, output shape), got {built!r}."
             )
-        layer_params, layer_state, shape = made
+        layer_params, layer_state, shape = built
         if layer_params:
             params[name] = layer_params
         if layer_state:

@@ -53,8 +53,10 @@ def place(
 
 def table(head: Sequence[object], rows: Iterable[Html], caption: str | None = None) -> Html:
     """Return a table that scrolls sideways where it is too wide. A heading may come with a class."""
-    made = [cell if isinstance(cell, tuple) else (cell, None) for cell in head]
-    top = tag("thead", tag("tr", *(tag("th", text, scope="col", class_=kind) for text, kind in made))) if made else None
+    cells = [cell if isinstance(cell, tuple) else (cell, None) for cell in head]
+    top = (
+        tag("thead", tag("tr", *(tag("th", text, scope="col", class_=kind) for text, kind in cells))) if cells else None
+    )
     return scroll(tag("table", tag("caption", caption) if caption else None, top, tag("tbody", *rows)))
 
 

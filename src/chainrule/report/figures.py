@@ -132,9 +132,9 @@ def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
         "line": {"color": "--accent", "width": 2},
         "hovertemplate": "epoch %{x}: %{y:.4g}<extra></extra>",
     }
-    made = layout("epoch", "learning rate")
-    made["yaxis"] |= {"exponentformat": "power"}
-    return {"data": [trace], "layout": made}
+    frame = layout("epoch", "learning rate")
+    frame["yaxis"] |= {"exponentformat": "power"}
+    return {"data": [trace], "layout": frame}
 
 
 def calibration(calibration: Mapping[str, Any]) -> Figure:
@@ -160,10 +160,10 @@ def calibration(calibration: Mapping[str, Any]) -> Figure:
         "text": [f"{b['rows']:,} answers" for b in bins],
         "hovertemplate": "said %{x:.1%}, came true %{y:.1%}<br>%{text}<extra></extra>",
     }
-    made = layout("probability that was said", "share that came true")
+    frame = layout("probability that was said", "share that came true")
     for axis in ("xaxis", "yaxis"):
-        made[axis] |= {"range": [-0.03, 1.03], "tickformat": ".0%", "dtick": 0.25}
-    return {"data": [diagonal(0, 1), points], "layout": made}
+        frame[axis] |= {"range": [-0.03, 1.03], "tickformat": ".0%", "dtick": 0.25}
+    return {"data": [diagonal(0, 1), points], "layout": frame}
 
 
 def predicted(output: Mapping[str, Any]) -> Figure:
@@ -194,8 +194,8 @@ def errors(output: Mapping[str, Any]) -> Figure:
         "customdata": [[a, b] for a, b in itertools.pairwise(edges)],
         "hovertemplate": "%{customdata[0]:.4~g} to %{customdata[1]:.4~g}: %{y} rows<extra></extra>",
     }
-    made = layout("error (predicted − true)", "rows")
-    return {"data": [trace], "layout": made | {"bargap": 0}}
+    frame = layout("error (predicted − true)", "rows")
+    return {"data": [trace], "layout": frame | {"bargap": 0}}
 
 
 def diagonal(low: float, high: float) -> dict[str, Any]:

@@ -17,12 +17,12 @@ POINTS = 400
 
 def figures(members: Members) -> dict[str, Figure]:
     """Return all figures of the members, by the id of their place."""
-    made = {"scores": scores(members, members.metric)}
+    figures_of_members = {"scores": scores(members, members.metric)}
     for name, column in (("members-loss", "loss"), ("members-score", members.score)):
         figure = curve(members, column) if column is not None else None
         if figure is not None:
-            made[name] = figure
-    return made
+            figures_of_members[name] = figure
+    return figures_of_members
 
 
 def curve(members: Members, name: str) -> Figure | None:
@@ -104,25 +104,25 @@ def scores(members: Members, metric: str) -> Figure:
         "marker": {"color": "--accent", "size": 9, "opacity": 0.85},
         "hovertemplate": f"%{{text}}: %{{y:{d3_format(metric)}}}<extra></extra>",
     }
-    made = layout("fold" if members.kind == "folds" else "seed", label_of(metric))
+    frame = layout("fold" if members.kind == "folds" else "seed", label_of(metric))
     every = math.ceil(len(labels) / 16)
-    made["xaxis"] |= {
+    frame["xaxis"] |= {
         "range": [-0.6, len(labels) - 0.4],
         "tickvals": list(range(0, len(labels), every)),
         "ticktext": labels[::every],
         "showgrid": False,
     }
-    made["yaxis"] |= tick_format(metric, values)
-    made["shapes"] = []
+    frame["yaxis"] |= tick_format(metric, values)
+    frame["shapes"] = []
     whole: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
     if math.isfinite(summary.low):
         low, high = map(find(metric).clip, (summary.low, summary.high))
         band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "--accent-band", "line": {"width": 0}}
-        made["shapes"].append(whole | band)
+        frame["shapes"].append(whole | band)
     if math.isfinite(summary.mean):
         line = {"color": "--accent", "width": 1, "dash": "dash"}
-        made["shapes"].append(whole | {"type": "line", "y0": summary.mean, "y1": summary.mean, "line": line})
-    return {"data": [trace], "layout": made}
+        frame["shapes"].append(whole | {"type": "line", "y0": summary.mean, "y1": summary.mean, "line": line})
+    return {"data": [trace], "layout": frame}
 
 
 def _places(members: Members) -> tuple[list[float], list[str]]:

@@ -36,30 +36,30 @@ def _of_members(members: Members) -> list[Finding]:
     lost = sum(map(diverged, members.all))
     if members.kind == "folds":
         folds = len({member["fold"] for member in members.all})
-        made = [
+        sentences = [
             Finding(
                 f"{folds}-fold cross-validation:",
                 f"{find(members.metric).label} {summary}, each network on rows it has not seen.",
             )
         ]
     else:
-        made = [Finding(f"Over {len(members.all)} seeds:", f"{label_of(members.metric)} {summary}.")]
+        sentences = [Finding(f"Over {len(members.all)} seeds:", f"{label_of(members.metric)} {summary}.")]
         tested = f"test_{members.score}"
         if any(is_number(member["scores"].get(tested)) for member in members.all):
-            made.append(
+            sentences.append(
                 Finding(
                     "On the test rows:",
                     f"{find(tested).label} of one network {members.summary(tested).format(find(tested))}.",
                 )
             )
     if model := members.facts.get("model"):
-        made.append(Finding("The model:", f"{model}."))
+        sentences.append(Finding("The model:", f"{model}."))
     if gain := members.facts.get("gain"):
-        made.append(Finding("Gain on the test rows:", f"{gain}."))
+        sentences.append(Finding("Gain on the test rows:", f"{gain}."))
     if lost:
         who = "1 network" if lost == 1 else f"{lost} networks"
-        made.append(Finding("Diverged:", f"{who} of {len(members.all)} became infinite or undefined.", "bad"))
-    return made
+        sentences.append(Finding("Diverged:", f"{who} of {len(members.all)} became infinite or undefined.", "bad"))
+    return sentences
 
 
 def _of_search(search: Trials) -> list[Finding]:
@@ -72,17 +72,17 @@ def _of_search(search: Trials) -> list[Finding]:
         for axis in search.axes
         if best["params"].get(axis.name) is not None
     )
-    made = [
+    sentences = [
         Finding(
             f"Best of {len(search.all):,} trials:",
             f"trial {best['number']}, {value}, with {settings}.",
         )
     ]
     if search_gap := search.facts.get("verdict"):
-        made.append(Finding("Validation and test:", str(search_gap)))
-    made += [Finding("Edge of the space:", text) for text in at_the_edge(search)]
-    made += [Finding("Warning:", str(note), "bad") for note in search.facts.get("notes", ())]
-    return made
+        sentences.append(Finding("Validation and test:", str(search_gap)))
+    sentences += [Finding("Edge of the space:", text) for text in at_the_edge(search)]
+    sentences += [Finding("Warning:", str(note), "bad") for note in search.facts.get("notes", ())]
+    return sentences
 
 
 def members(page: Page) -> Html | None:

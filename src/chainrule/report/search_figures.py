@@ -19,7 +19,7 @@ from chainrule.runs.trials import Axis, Trials, format_setting
 Trial = Mapping[str, Any]
 
 #: How a group of trials is drawn: colour, width of lines, opacity.
-LOOK = {
+STYLES = {
     "best": ("--ink", 2.5, 1.0),
     "best tenth": ("--accent", 2.0, 0.9),
     "best third": ("--accent", 1.2, 0.45),
@@ -37,13 +37,13 @@ def figures(search: Trials) -> dict[str, Figure]:
     """Return all figures of a search, by the id of their place."""
     if not search.ranked:
         return {}
-    made = {"progress": progress(search)}
+    figures_of_search = {"progress": progress(search)}
     if len(search.axes) > 1:
-        made["parallel"] = parallel(search)
-    made |= {f"against-{i}": against(search, axis) for i, axis in enumerate(search.axes[:MOST_AXES])}
+        figures_of_search["parallel"] = parallel(search)
+    figures_of_search |= {f"against-{i}": against(search, axis) for i, axis in enumerate(search.axes[:MOST_AXES])}
     if any(len(trial.get("curve") or ()) > 1 for trial in search.ranked):
-        made["trials"] = curves(search)
-    return made
+        figures_of_search["trials"] = curves(search)
+    return figures_of_search
 
 
 def progress(search: Trials) -> Figure:
@@ -65,10 +65,10 @@ def progress(search: Trials) -> Figure:
         "line": {"color": "--accent", "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
     }
-    made = layout("trial", label_of(search.metric), legend=True) | {"hovermode": "closest"}
-    made["yaxis"] |= _scores(search, low, high)
-    made["legend"] |= {"traceorder": "reversed"}
-    return {"data": [line, *_failed(search, lambda t: t["number"]), *traces], "layout": _with_failed(search, made)}
+    frame = layout("trial", label_of(search.metric), legend=True) | {"hovermode": "closest"}
+    frame["yaxis"] |= _scores(search, low, high)
+    frame["legend"] |= {"traceorder": "reversed"}
+    return {"data": [line, *_failed(search, lambda t: t["number"]), *traces], "layout": _with_failed(search, frame)}
 
 
 def against(search: Trials, axis: Axis) -> Figure:
@@ -83,18 +83,18 @@ def against(search: Trials, axis: Axis) -> Figure:
         return float(value) if is_number(value) else None
 
     traces = [_points(search, trials, name, place, low, high, axis) for name, trials in search.groups[::-1]]
-    made = layout(axis.name, label_of(search.metric)) | {"hovermode": "closest"}
-    made["yaxis"] |= _scores(search, low, high)
+    frame = layout(axis.name, label_of(search.metric)) | {"hovermode": "closest"}
+    frame["yaxis"] |= _scores(search, low, high)
     if axis.choices:
-        made["xaxis"] |= {
+        frame["xaxis"] |= {
             "tickvals": list(range(len(axis.choices))),
             "ticktext": [label(choice, 36 // len(axis.choices)) for choice in axis.choices],
             "range": [-0.5, len(axis.choices) - 0.5],
             "showgrid": False,
         }
     elif axis.low is not None and axis.high is not None:
-        made["xaxis"] |= scale(axis.low, axis.high, axis.log)
-    return {"data": [*_failed(search, place, axis), *traces], "layout": _with_failed(search, made)}
+        frame["xaxis"] |= scale(axis.low, axis.high, axis.log)
+    return {"data": [*_failed(search, place, axis), *traces], "layout": _with_failed(search, frame)}
 
 
 def curves(search: Trials) -> Figure:
@@ -109,22 +109,8 @@ def curves(search: Trials) -> Figure:
             x += [*range(1, len(values) + 1), None]
             y += [*values, None]
             text += [f"trial {trial['number']}"] * len(values) + [None]
-        colour, width, opacity = LOOK[name]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": x,
-                "y": y,
-                "text": text,
-                "line": {"color": colour, "width": width},
-                "marker": {"color": colour, "size": 2.5},
-                "opacity": opacity,
-                "connectgaps": False,
-                "hovertemplate": f"%{{text}}, epoch %{{x}}: %{{y:{d3_format(search.metric)}}}<extra></extra>",
-            }
-        )
+        hover = f"%{{text}}, epoch %{{x}}: %{{y:{d3_format(search.metric)}}}"
+        traces.append(_lines(name, hover, size=2.5, connect=False, x=x, y=y, text=text))
     low, high = search.window(search.ranked)
     seen = [v for t in search.ranked for v in t.get("curve") or () if is_number(v)]
     reach = high - low
@@ -132,12 +118,28 @@ def curves(search: Trials) -> Figure:
         high = min(max(seen), high + 0.5 * reach)
     else:
         low = max(min(seen), low - 0.5 * reach)
-    made = layout("epoch", label_of(search.metric), legend=True) | {"hovermode": "closest"}
-    made["legend"] |= {"traceorder": "reversed"}
-    made["yaxis"] |= _scores(search, low, high)
+    frame = layout("epoch", label_of(search.metric), legend=True) | {"hovermode": "closest"}
+    frame["legend"] |= {"traceorder": "reversed"}
+    frame["yaxis"] |= _scores(search, low, high)
     if max((len(t.get("curve") or ()) for t in search.ranked), default=0) <= 10:
-        made["xaxis"] |= {"dtick": 1}
-    return {"data": traces, "layout": made}
+        frame["xaxis"] |= {"dtick": 1}
+    return {"data": traces, "layout": frame}
+
+
+def _lines(name: str, hover: str, size: float, connect: bool, **points: list[Any]) -> dict[str, Any]:
+    """Return the lines of a group of trials; None among its points ends one."""
+    colour, width, opacity = STYLES[name]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        **points,
+        "line": {"color": colour, "width": width},
+        "marker": {"color": colour, "size": size},
+        "opacity": opacity,
+        "connectgaps": connect,
+        "hovertemplate": f"{hover}<extra></extra>",
+    }
 
 
 def parallel(search: Trials) -> Figure:
@@ -166,30 +168,15 @@ def parallel(search: Trials) -> Figure:
             x += [at, None]
             y += [-len(search.axes), None]
             text += [text_of_trial, None]
-        colour, width, opacity = LOOK[name]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": name,
-                "x": x,
-                "y": y,
-                "text": text,
-                "line": {"color": colour, "width": width},
-                "marker": {"color": colour, "size": 4},
-                "opacity": opacity,
-                "connectgaps": True,
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
+        traces.append(_lines(name, "%{text}", size=4, connect=True, x=x, y=y, text=text))
         _cut(traces[-1])
     rows = [*search.axes, last]
-    made = layout("", "", legend=True) | {"hovermode": "closest", "height": ROW * len(rows) + 56}
-    made["legend"] |= {"traceorder": "reversed", "y": 0, "yref": "container", "yanchor": "bottom"}
-    made["margin"] |= {"t": 8, "b": 40, "l": 16, "r": 16}
-    made["xaxis"] |= {"range": [-0.06, 1.06], "visible": False, "fixedrange": True}
-    made["yaxis"] |= {"range": [-len(rows) + 0.45, 0.6], "visible": False, "fixedrange": True}
-    made["shapes"] = [
+    frame = layout("", "", legend=True) | {"hovermode": "closest", "height": ROW * len(rows) + 56}
+    frame["legend"] |= {"traceorder": "reversed", "y": 0, "yref": "container", "yanchor": "bottom"}
+    frame["margin"] |= {"t": 8, "b": 40, "l": 16, "r": 16}
+    frame["xaxis"] |= {"range": [-0.06, 1.06], "visible": False, "fixedrange": True}
+    frame["yaxis"] |= {"range": [-len(rows) + 0.45, 0.6], "visible": False, "fixedrange": True}
+    frame["shapes"] = [
         {
             "type": "line",
             "x0": 0,
@@ -201,8 +188,8 @@ def parallel(search: Trials) -> Figure:
         }
         for i in range(len(rows))
     ]
-    made["annotations"] = [note for i, axis in enumerate(rows) for note in _notes(i, axis, search, axis is last)]
-    return {"data": traces, "layout": made}
+    frame["annotations"] = [note for i, axis in enumerate(rows) for note in _notes(i, axis, search, axis is last)]
+    return {"data": traces, "layout": frame}
 
 
 def _cut(trace: dict[str, Any]) -> None:
@@ -216,7 +203,7 @@ def _notes(i: int, axis: Axis, search: Trials, is_score: bool) -> list[dict[str,
     font = {"size": 12, "color": "--muted"}
     plain: dict[str, Any] = {"showarrow": False, "font": font, "bgcolor": "--surface", "borderpad": 1, "opacity": 0.9}
     name = f"{axis.name}, logarithmic" if axis.log else axis.name
-    made = [
+    notes = [
         plain
         | {
             "x": -0.02,
@@ -241,8 +228,8 @@ def _notes(i: int, axis: Axis, search: Trials, is_score: bool) -> list[dict[str,
     for at, text in chosen:
         side = "left" if at < 0.05 else "right" if at > 0.95 else "center"
         x = at - 0.02 if side == "left" else at + 0.02 if side == "right" else at
-        made.append(plain | {"x": x, "y": -i - 0.12, "xanchor": side, "yanchor": "top", "text": escape(clean(text))})
-    return made
+        notes.append(plain | {"x": x, "y": -i - 0.12, "xanchor": side, "yanchor": "top", "text": escape(clean(text))})
+    return notes
 
 
 def _points(
@@ -250,7 +237,7 @@ def _points(
 ) -> dict[str, Any]:
     """Return a group of trials as points; those that lie outside of what is drawn stand at the edge, as triangles."""
     placed = [(at, trial) for trial in trials if (at := place(trial)) is not None]
-    colour, _, opacity = LOOK[name]
+    colour, _, opacity = STYLES[name]
     outside = "triangle-up" if search.smaller else "triangle-down"
     return {
         "type": "scatter",
@@ -296,11 +283,11 @@ def _failed(search: Trials, place: Any, axis: Axis | None = None) -> list[dict[s
     ]
 
 
-def _with_failed(search: Trials, made: dict[str, Any]) -> dict[str, Any]:
+def _with_failed(search: Trials, frame: dict[str, Any]) -> dict[str, Any]:
     """Return the layout with an axis of their own for trials without a score."""
     if not search.failed:
-        return made
-    return made | {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
+        return frame
+    return frame | {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
 
 
 def _hover_text(search: Trials, trial: Trial, axis: Axis | None) -> str:
@@ -316,8 +303,8 @@ def _hover_text(search: Trials, trial: Trial, axis: Axis | None) -> str:
 def _scores(search: Trials, low: float, high: float) -> dict[str, Any]:
     """Return the axis of the score."""
     reach = high - low
-    made: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
-    return made | tick_format(search.metric, [low, high])
+    axis: dict[str, Any] = {"range": [low - 0.08 * reach, high + 0.08 * reach]}
+    return axis | tick_format(search.metric, [low, high])
 
 
 def scale(low: float, high: float, log: bool) -> dict[str, Any]:

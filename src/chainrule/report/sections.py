@@ -38,12 +38,12 @@ def all_sections(page: Page) -> list[tuple[str, str, Html]]:
     """(id, title, HTML) of the sections that have something to show."""
     sections = []
     for make, title in SECTIONS:
-        made = make(page)
-        if made is None:
+        content = make(page)
+        if content is None:
             continue
         name = make.__name__.replace("_", "-")
         kind = "verdict" if not title else "long" if name in LONG else None
         label = None if title else "Verdict"
-        body = tag("section", tag("h2", title) if title else None, made, id=name, class_=kind, aria_label=label)
+        body = tag("section", tag("h2", title) if title else None, content, id=name, class_=kind, aria_label=label)
         sections.append((name, title, body))
     return sections

@@ -176,7 +176,7 @@ def create_run_dir(requested: Path | None, parent: Path, name: str, *, resume: b
     Without a given one it is ``parent/NAME-YYYYMMDD-HHMMSS``, with -2, -3, … where that is taken.
     """
     requested = None if requested is None else as_path(requested)
-    made = requested is None or not requested.exists()
+    is_new = requested is None or not requested.exists()
     path = requested
     try:
         if requested is not None:
@@ -198,7 +198,7 @@ def create_run_dir(requested: Path | None, parent: Path, name: str, *, resume: b
     try:
         yield path
     finally:
-        if made:
+        if is_new:
             with contextlib.suppress(OSError):  # it is not empty
                 path.rmdir()
 

@@ -158,7 +158,7 @@ class Preprocessor:
         read = [(c, cells, values_of(cells, c)) for c, (_, cells) in zip(used, frame.items(), strict=True)]
         values = [v for _, _, v in read]
         origins = {column.name: first_day(v) for column, _, v in read if column.kind == "date"}
-        made = cls(
+        preprocessor = cls(
             columns,
             tuple(fit_numbers(used, to_numeric(used, values, origins))),
             tuple(c.name for c, _, v in read if c.indicator and c.kind != "category" and is_missing(v).any()),
@@ -169,7 +169,11 @@ class Preprocessor:
             tuple(c.name for c, cells, v in read if len(unreadable(cells, v, c.kind)[0])),
             sklearn.__version__,
         )
-        return made if components is None else replace(made, reduction=_reduction(made._dense(values), components))
+        return (
+            preprocessor
+            if components is None
+            else replace(preprocessor, reduction=_reduction(preprocessor._dense(values), components))
+        )
 
     def __call__(self, frame: DataFrame, columns: Sequence[Column] | None = None) -> Array:
         """Return the inputs for the network, float32 (rows, features).

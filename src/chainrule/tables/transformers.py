@@ -114,14 +114,16 @@ def from_parts(plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
         module, attributes = _stored(name)
         if not set(learned) <= set(attributes):
             raise DataError(f"A stored {name} has parts that it cannot have: {sorted(set(learned) - set(attributes))}.")
-        made = getattr(importlib.import_module(module), name)(**{k: _back(v, arrays) for k, v in settings.items()})
+        transformer = getattr(importlib.import_module(module), name)(
+            **{k: _back(v, arrays) for k, v in settings.items()}
+        )
         for attribute, value in learned.items():
-            setattr(made, attribute, _back(value, arrays))
+            setattr(transformer, attribute, _back(value, arrays))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"A stored transformer is incomplete or damaged: {error!r}.") from None
-    return made
+    return transformer
 
 
 def _stored(name: Any) -> tuple[str, tuple[str, ...]]:
