@@ -370,7 +370,7 @@ TEXT = np.array(["a"] * 30 + ["b"] * 31 + ["c"] * 2)
         (DataError, "names a column, and the data is no Table", {"groups": "owner"}),
         (SettingError, "choose the epoch and then judge it.*validation=0.1", {"early_stopping": True}),
         (SettingError, "'val_accuracy'", {"early_stopping": cr.EarlyStopping(monitor="val_accuracy")}),
-        (SettingError, "validation is the share of each fold's", {"validation": (x, y)}),
+        (SettingError, "validation is the fraction of each fold's", {"validation": (x, y)}),
         (SettingError, "above 0 and below 1", {"validation": 1.5}),
         (SettingError, "at least 1 seed", {"seeds": 0}),
         (SettingError, "seeds are to differ", {"seeds": [1, 1]}),

@@ -11,13 +11,13 @@ name              strength (default)                  what changes
 shift             pixels (2)                          place (also ``translation``)
 crop              pixels of padding (4)               place
 rotation          degrees (10)                        angle
-zoom              share (0.1)                         size (also ``scaling``)
+zoom              fraction (0.1)                      size (also ``scaling``)
 shear             degrees (10)                        slant
 elastic           pixels (1), smoothness in them (4)  form (Simard et al., 2003)
 horizontal_flip   probability (0.5)                   left and right (also ``flip``)
 vertical_flip     probability (0.5)                   top and bottom
 brightness        deviations (0.2)                    all pixels (also ``intensity``)
-contrast          share (0.2)                         distance to the image's mean
+contrast          fraction (0.2)                      distance to the image's mean
 blur              σ in pixels (1)                     sharpness
 cutout            pixels (8)                          a square is hidden (DeVries & Taylor, 2017)
 noise             deviations (0.1)                    every number, of tables too

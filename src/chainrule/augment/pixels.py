@@ -1,7 +1,7 @@
 """What changes the values of pixels (or features) and leaves them in their place.
 
 Strengths are in the units of what the network gets: where `fit` normalizes, as it does unless told otherwise,
-``brightness:0.2`` is a fifth of the deviation of the training pixels, whatever the image format was.
+``brightness:0.2`` is a fifth of the standard deviation of the training pixels, whatever the image format was.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Contrast(BuiltIn):
 
 @dataclass(frozen=True, repr=False)
 class Noise(BuiltIn):
-    """Normal noise with a deviation of ``strength`` added to every number, of images or tables.
+    """Normal noise with a standard deviation of ``strength`` added to every number, of images or tables.
 
     With noise on its inputs a network learns as if large derivatives were punished: Bishop (1995), "Training with
     noise is equivalent to Tikhonov regularization".

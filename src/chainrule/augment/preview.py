@@ -38,7 +38,7 @@ def preview(
 
     Parameters
     ----------
-    images : (n, height, width, channels) or (n, height, width); all of them give the mean and deviation
+    images : (n, height, width, channels) or (n, height, width); all of them give the mean and standard deviation
     augment : as in `fit`
     rows, versions : how many images, and how many versions of each
     seed : of the random numbers

@@ -271,11 +271,11 @@ class Elastic(Warp):
     """Elastic distortion: every pixel is displaced, its neighbours by nearly the same, as by an unsteady hand.
 
     Random numbers for each pixel, uniform with deviation 1, are smoothed by a Gaussian whose squares sum to 1, so that
-    the displacements have deviation ``strength`` everywhere, also at the edge.
+    the displacements have standard deviation ``strength`` everywhere, also at the edge.
 
     Parameters
     ----------
-    strength : the deviation of the displacement, in pixels
+    strength : the standard deviation of the displacement, in pixels
     smoothness : σ of the Gaussian, in pixels
 
     Source: Simard, Steinkraus and Platt (2003), "Best practices for convolutional neural networks applied to visual
@@ -298,7 +298,7 @@ class Elastic(Warp):
 
     def moved(self, grid: Grid, x: Array, key: Array) -> Grid:
         n, h, w, _ = x.shape
-        most = math.sqrt(3.0)  # uniform from -√3 to √3 has deviation 1
+        most = math.sqrt(3.0)  # uniform from -√3 to √3 has standard deviation 1
         noise = random.uniform(key, (2, n, h, w), -most, most, dtype=x.dtype)
         along = _smoother(h, self.smoothness, x) @ noise @ _smoother(w, self.smoothness, x).T
         rows, columns = along * self.strength

@@ -18,7 +18,7 @@ __all__ = ["FAR", "Limits", "Outside", "is_coarse"]
 #: of 100 or 1,000 between units is; a value that training happened not to show is not.
 FAR = 5.0
 
-#: float32 is too coarse for values if its step at their size is more than this share of their deviation.
+#: float32 is too coarse for values if its step at their size is more than this fraction of their standard deviation.
 COARSE = 1e-3
 
 #: So many features are named at most.

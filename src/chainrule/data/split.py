@@ -31,7 +31,7 @@ def stratified_split(
         Labels (n,), or rows (n, k) of zeros and ones: each different row counts as a class. Floating numbers
         other than 0 and 1 are no classes; they are split without.
     fraction
-        The share of the rows for validation, between 0 and 1.
+        The fraction of the rows for validation, between 0 and 1.
     key
         A key of `chainrule.random`.
     stratify

@@ -20,10 +20,10 @@ __all__ = ["Standardizer"]
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """x ↦ (x − mean) / std, with the mean and deviation of the training data.
+    """x ↦ (x − mean) / std, with the mean and standard deviation of the training data.
 
     Fit it on the training part only, and apply the same one to validation and test data: their own mean and
-    deviation would tell the network something about them, and shift them against what it has learnt.
+    standard deviation would tell the network something about them, and shift them against what it has learnt.
 
     Attributes
     ----------

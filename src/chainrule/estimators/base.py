@@ -33,7 +33,7 @@ from chainrule.training.fit import fit
 #: Why parameters of estimators are no options.
 NO_COMMAND = "no command trains an estimator"
 
-#: The share of the rows that early stopping watches where none is given, as in scikit-learn's own networks.
+#: The fraction of the rows that early stopping watches where none is given, as in scikit-learn's own networks.
 WATCHED = 0.1
 
 
@@ -47,7 +47,7 @@ class EstimatorSettings(FitSettings):
 
     net: Layer | Callable[[int], Layer] | None = setting(None, "A network, or a function that makes one.", NO_COMMAND)
     activation: str | Activation = setting("relu", "Of the hidden layers.", NO_COMMAND)
-    dropout: float = setting(0.0, "The share of units that are left out in training.", NO_COMMAND)
+    dropout: float = setting(0.0, "The fraction of units that are left out in training.", NO_COMMAND)
     columns: Mapping[str, Any] | None = setting(None, "What is known better of the columns of a frame.", NO_COMMAND)
     random_state: Any = setting(None, "scikit-learn's name for ``seed``.", NO_COMMAND)
     epochs: int = 50

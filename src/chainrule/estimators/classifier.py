@@ -30,7 +30,7 @@ class NetClassifier(ClassifierMixin, Net):  # type: ignore[misc]
         returns one. X may be images (samples, height, width, channels) then. ``hidden``, ``activation`` and
         ``dropout`` are not used.
     activation, dropout
-        Of the hidden layers: a name or an object, and the share of units that are left out in training.
+        Of the hidden layers: a name or an object, and the fraction of units that are left out in training.
     columns
         For data frames that are not all numbers: what you know better than the rules by which columns are told apart,
         ``{"Cabin": "category", "Ticket": {"use": False}}`` (see `chainrule.tables`).

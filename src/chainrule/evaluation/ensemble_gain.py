@@ -113,7 +113,7 @@ def ensemble_gain(
         "accuracy" ("mae", the mean absolute error, for regression), or "loss", the cost that fits the outputs. None:
         the first.
     confidence
-        The share of such intervals that hold the true gain.
+        The fraction of such intervals that hold the true gain.
     seed
         Of the draws.
 

@@ -26,7 +26,7 @@ class Evaluation:
 
     Attributes
     ----------
-    metrics : {"loss": mean cost, "accuracy": share of correct rows}; for regression "mae", "rmse" and "r2"
+    metrics : {"loss": mean cost, "accuracy": fraction of correct rows}; for regression "mae", "rmse" and "r2"
     per_class : for each class {"class", "precision", "recall", "f1", "support"}; [] for regression
     confusion : counts, [true class, predicted class]; None for regression and for many labels at once
     classes : the classes in the order of ``confusion``

@@ -71,7 +71,7 @@ def write_quantiles(graph: Graph, scaler: Any, x: Value) -> Value:
 
 
 def _rank(graph: Graph, quantiles: np.ndarray, references: np.ndarray, x: Value) -> Value:
-    """Return the share of training rows below x: linear between quantiles; of equal quantiles, the middle of their
+    """Return the fraction of training rows below x: linear between quantiles; of equal quantiles, the middle of their
     shares.
     """
     at = np.unique(quantiles)

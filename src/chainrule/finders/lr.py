@@ -32,7 +32,7 @@ from chainrule.training.loader import InMemoryLoader
 #: the first one before, so that the end of a run that diverges does not reach back.
 WIDTH, CUT = 0.02, 4.0
 
-#: The first cost is the mean of so large a share of the steps: at the lowest rates nothing is learned yet.
+#: The first cost is the mean of so large a fraction of the steps: at the lowest rates nothing is learned yet.
 START = 0.05
 
 #: A cost fell if it did so by so many deviations of what chance makes of it: many steps are looked at for the lowest.

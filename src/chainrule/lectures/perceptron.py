@@ -13,7 +13,7 @@ from chainrule.errors import DataError, SettingError, ShapeError
 from chainrule.models.inputs import Inputs, frame_of, names_of
 from chainrule.settings import plain
 
-#: A gap between the classes that is narrower, as a share of the width of the data, counts as none.
+#: A gap between the classes that is narrower, as a fraction of the width of the data, counts as none.
 ROUNDING = 1e-13
 
 

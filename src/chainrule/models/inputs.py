@@ -36,7 +36,7 @@ class Inputs:
     names : of the columns, where training data came as a data frame of numbers
     limits : the range of each feature or channel in training, before it was standardized
     byte_scale : what the bytes of images are divided by: 255, or 1 where training took them as they are
-    standardizer : what is applied last (training mean and deviation)
+    standardizer : what is applied last (training mean and standard deviation)
     """
 
     shape: tuple[int, ...]

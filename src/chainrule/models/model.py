@@ -57,7 +57,7 @@ class Model:
     seed : for the initial weights
     precision : "float32" or "float64" ("bfloat16" concerns training only: its weights are kept in float32)
     params, state : values to use instead of initial ones
-    standardizer : applied to every input before the network (training mean and deviation)
+    standardizer : applied to every input before the network (training mean and standard deviation)
     preparation : what makes the inputs of the columns of a table (a `Preprocessor`); with it the model
         takes data frames
     inputs : all that is known of the inputs (`chainrule.models.inputs.Inputs`), instead of the two above

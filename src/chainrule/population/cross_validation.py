@@ -73,7 +73,7 @@ def cross_validate(
     seed
         For the folds, which are those of scikit-learn's splitters (see `make_folds`), and the first of the seeds.
     validation
-        A share of each fold's training rows that is left out of the training for `EarlyStopping` (or a callback) to
+        A fraction of each fold's training rows that is left out of the training for `EarlyStopping` (or a callback) to
         watch; with classes in the same shares, and groups kept together. The fold that is held out cannot serve for
         that: it would then help to choose the model that it judges. Without it the curves ``val_loss`` … in the
         histories are those of the held-out fold, to look at, unless a callback or a schedule could act on them.
@@ -190,7 +190,7 @@ def _check_stopping(stopping: Any, validation: Any) -> None:
     """Raise `SettingError` unless early stopping has rows to watch that are not held out."""
     if isinstance(validation, bool) or not isinstance(validation, int | float | np.number | None):
         raise SettingError(
-            "validation is the share of each fold's training rows that early stopping watches, such as 0.1; got "
+            "validation is the fraction of each fold's training rows that early stopping watches, such as 0.1; got "
             f"{type(validation).__name__}. Rows for all folds at once would be seen by none as new."
         )
     if validation is not None:
@@ -200,7 +200,7 @@ def _check_stopping(stopping: Any, validation: Any) -> None:
         raise SettingError(
             f"Early stopping watches {monitor!r}, and there are no rows for it to watch: the fold that is held out "
             "would choose the epoch and then judge it, so that the score would be too good. Give validation=0.1, a "
-            'share of each fold\'s training rows, or watch the training data: EarlyStopping(monitor="loss").'
+            'fraction of each fold\'s training rows, or watch the training data: EarlyStopping(monitor="loss").'
         )
 
 

@@ -30,7 +30,7 @@ CACHE_BYTES = 8 * 2**20
 #: program: the 64 trials of a plain search as well as the 16 of a stage.
 MOST = 8
 
-#: A share of the memory of a device that the members of a batch may take, and the memory if it is not known.
+#: A fraction of the memory of a device that the members of a batch may take, and the memory if it is not known.
 MEMORY_SHARE, MEMORY = 0.25, 8 * 2**30
 
 #: About what it takes to compile a program.

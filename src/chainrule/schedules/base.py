@@ -74,7 +74,7 @@ def number(x: Any) -> Any:
 
 
 def progress(epoch: Any, epochs: Any) -> Any:
-    """t/T, the share of the run that is done, between 0 and 1."""
+    """t/T, the fraction of the run that is done, between 0 and 1."""
     return ops.minimum(epoch / ops.maximum(epochs, 1e-9), 1.0)
 
 

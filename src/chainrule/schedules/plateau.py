@@ -35,7 +35,7 @@ class ReduceOnPlateau(Schedule):
     cooldown : int
         For how many epochs after a reduction nothing is counted.
     threshold : float
-        A cost has improved if it is below the best one by more than this share of it.
+        A cost has improved if it is below the best one by more than this fraction of it.
     judged : float
         How many epochs were judged before; set when the rate is reduced.
 

@@ -28,7 +28,7 @@ class Warmup(Schedule):
     epochs : float
         w, how long the rise takes.
     start : float
-        The share of the full rate to start with, in [0, 1].
+        The fraction of the full rate to start with, in [0, 1].
 
     Source: Goyal et al. (2017), "Accurate, large minibatch SGD".
 
@@ -66,7 +66,7 @@ class OneCycle(Schedule):
     peak : float
         The largest rate.
     rise : float
-        The share of the run that goes up, in (0, 1).
+        The fraction of the run that goes up, in (0, 1).
     div, final_div : float
         How many times smaller than the peak the start is, and than the start the end.
 

@@ -387,6 +387,6 @@ def _reduction(dense: Array, components: Any) -> Any:
     if not whole and not fraction:
         raise SettingError(
             f"components is a whole number from 1 to {min(rows, inputs):,} ({inputs:,} inputs, {rows:,} rows), "
-            f"or a share of the variance between 0 and 1; got {components!r}."
+            f"or a fraction of the variance between 0 and 1; got {components!r}."
         )
     return PCA(components, random_state=0).fit(dense)

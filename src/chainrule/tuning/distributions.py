@@ -16,9 +16,9 @@ from chainrule.checks import check_whole
 from chainrule.errors import SettingError
 from chainrule.settings import plain
 
-#: A narrowed range is the span of the best values and this share of it more on either side …
+#: A narrowed range is the span of the best values and this fraction of it more on either side …
 MARGIN = 0.1
-#: … but never less than this share of the range that it is narrowed from.
+#: … but never less than this fraction of the range that it is narrowed from.
 LEAST = 0.1
 
 

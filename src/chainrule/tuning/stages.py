@@ -13,8 +13,8 @@ from chainrule.settings import PlainSettings
 
 NAMES = ("coarse_to_fine", "halving", "hyperband")
 
-#: Of coarse to fine: the share of the trials of each stage but the first, the shares of the epochs that stages get
-#: before the last, and the share of a stage's trials around which the next one looks closer.
+#: Of coarse to fine: the fraction of the trials of each stage but the first, the shares of the epochs that stages get
+#: before the last, and the fraction of a stage's trials around which the next one looks closer.
 FINER, SHORT, BEST = 1 / 4, (1 / 10, 1 / 5), 1 / 8
 
 #: Of halving and Hyperband: each rung keeps one trial in so many, and trains them so many times longer.
@@ -33,7 +33,7 @@ class Stage(metaclass=PlainSettings):
     trials : how many
     rungs : epochs at which the worst are stopped; the last is where the others end
     factor : of n trials, n/factor, n/factor², … go on from rung to rung
-    narrow : if above 0, they are drawn around the best trials of the stage before, this share of them
+    narrow : if above 0, they are drawn around the best trials of the stage before, this fraction of them
 
     >>> from chainrule.tuning import Stage
     >>> Stage(trials=27, rungs=(1, 3, 9)).keep(27, 0), Stage(trials=27, rungs=(1, 3, 9)).keep(27, 1)
