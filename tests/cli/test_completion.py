@@ -91,7 +91,12 @@ def test_a_command_prints_what_the_shell_reads(chainrule: Any, shell: str) -> No
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "completed_to"),
+    [("train iris --schedule cos", "cosine"), ("train dig", "digits")],
+    ids=["option", "data"],
+)
+def test_bash_completes_what_is_typed(tmp_path: Path, typed: str, completed_to: str) -> None:
     program = tmp_path / "bin" / "chainrule"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m chainrule "$@"\n')
@@ -99,10 +104,10 @@ def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
     code = (
         'eval "$(chainrule completion bash)"\n'
         "complete -p chainrule\n"
-        "COMP_WORDS=(chainrule train iris --schedule cos)\nCOMP_CWORD=4\n"
+        f"COMP_WORDS=(chainrule {typed})\nCOMP_CWORD={len(typed.split())}\n"
         "_chainrule_completion chainrule\nprintf '%s\\n' \"${COMPREPLY[@]}\""
     )
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, env=environment(PATH=path))
-    assert done.stdout.splitlines()[-1] == "cosine"
+    assert done.stdout.splitlines()[-1] == completed_to
     assert "_chainrule_completion chainrule" in done.stdout

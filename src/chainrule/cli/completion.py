@@ -21,8 +21,8 @@ def of(kind: str | None) -> Callable[..., list[CompletionItem]] | None:
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         if kind in PATHS:
-            names = _names(*PATHS[kind], incomplete)
-            return [*names, CompletionItem(incomplete, type="dir" if kind == "folders" else "file")]
+            path = CompletionItem(incomplete, type="dir" if kind == "folders" else "file")
+            return [path, *_names(*PATHS[kind], incomplete)]  # bash forgets the names that come before a path
         return _names(KINDS[kind], incomplete)
 
     return complete
