@@ -120,7 +120,8 @@ every_member = pytest.mark.parametrize("optimizer", MEMBERS.values(), ids=MEMBER
 
 
 def test_every_optimizer_is_compared():
-    assert {type(ours) for ours, _ in PAIRS.values()} == set(Optimizer.registry.values())
+    ours = {kind for kind in Optimizer.registry.values() if kind.__module__.startswith("chainrule.")}
+    assert {type(optimizer) for optimizer, _ in PAIRS.values()} == ours
 
 
 def assert_close(a, b, rtol, atol=0.0):

@@ -16,12 +16,12 @@ def products(x: Any, weights: list[Any], grads: list[Any], dot: Any) -> list[Any
     a = [x]
     for w in weights:
         a.append(dot(a[-1], w))
-    delta, found = a.pop(), []
+    delta, gradients = a.pop(), []
     for w, grad in zip(reversed(weights), reversed(grads), strict=True):
-        found.insert(0, dot(a.pop().T, delta, grad))
+        gradients.insert(0, dot(a.pop().T, delta, grad))
         if a:
             delta = dot(delta, w.T)
-    return found
+    return gradients
 
 
 def train(workload: Workload, x: np.ndarray, y: np.ndarray, job: SimpleNamespace) -> Times:
