@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from chainrule.evaluation.gather import gather
 from chainrule.report import write_report
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.runs.folder import write_result
+from report.browser import Browser, find_chromium
 
 Finish = Callable[..., dict[str, Any]]
 
@@ -55,3 +56,12 @@ def made() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
 
 def read(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "evaluation.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("needs Chromium: none was found by its name in PATH")
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from chainrule.report import write_report
 from chainrule.report.search_figures import MOST_LINES, scale
 from chainrule.runs.members import band, mean_records, read_members, write_members
 from chainrule.runs.trials import Axis, Trials, at_the_edge, read_trials, write_trials
-from report.browser import Browser, find_chromium
+from report.browser import Browser
 from report.test_page import EVIL, page, text_of
 
 LOOKS = ((390, True), (1280, False))
@@ -271,15 +270,6 @@ def test_a_search_without_a_success_has_a_page(run: Path) -> None:
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("needs Chromium: none was found by its name in PATH")
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
