@@ -18,7 +18,7 @@ from chainrule.data import Target
 from chainrule.engine import PRECISIONS
 from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.estimators.continued import Continued
-from chainrule.estimators.frames import is_table, learned, prepared
+from chainrule.estimators.frames import learned, needs_preparation, prepared
 from chainrule.estimators.parameters import Parameters
 from chainrule.fields import passes_settings, setting, settings_of
 from chainrule.layers import Layer
@@ -75,7 +75,7 @@ class Net(Parameters):
         """Return inputs (and targets) as arrays, checked as scikit-learn's estimators do; a table as the frame
         it is.
         """
-        if is_table(X) if reset else self.model_.preparation is not None:
+        if needs_preparation(X) if reset else self.model_.preparation is not None:
             if not hasattr(X, "iloc"):
                 raise DataError(
                     f"{type(self).__name__} was fitted on a data frame that is not all numbers; give a data frame with "
@@ -117,7 +117,7 @@ class Net(Parameters):
     def _train(self, X: Any, y: np.ndarray, sample_weight: Any, outputs: int, activation: str) -> Run:
         """Train from the start on rows that are checked."""
         settings = self._settings() | {"validation": self._validation(), "precision": self._precision(X)}
-        if not is_table(X):
+        if not needs_preparation(X):
             net = self._network(outputs, activation)
             return fit(net, (self._named(X), y), sample_weight=sample_weight, **settings)
         validation = settings.pop("validation")
@@ -160,7 +160,7 @@ class Net(Parameters):
     def _initial(self, X: Any, y: Any, sample_weight: Any, outputs: int, activation: str, classes: Any) -> Model:
         """Return the model before the first pass; how inputs are prepared is learned from the rows of that pass."""
         precision = self._precision(X)
-        preparation = learned(X, y, self._columns(X))[0] if is_table(X) else None
+        preparation = learned(X, y, self._columns(X))[0] if needs_preparation(X) else None
         X = X if preparation is None else preparation(X)
         names = None if preparation is not None else getattr(self, "feature_names_in_", None)
         names = None if names is None else tuple(names.tolist())

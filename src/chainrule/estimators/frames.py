@@ -15,7 +15,7 @@ from chainrule.tables.preprocessor import Preprocessor
 from chainrule.training.run_data import SPLIT
 
 
-def is_table(X: Any) -> bool:
+def needs_preparation(X: Any) -> bool:
     """Return whether it is a data frame with columns that are no numbers, or with missing values."""
     if not all(hasattr(X, name) for name in ("iloc", "columns", "dtypes")):
         return False

@@ -114,7 +114,7 @@ def train(
         values, in_memory = _values(data, target, settings, "train")
         file = None if config is None else as_path(config)
         if resume is None:
-            chosen = ExperimentSettings(**((read_settings(file) if file is not None else {}) | values))
+            chosen = ExperimentSettings(**(read_settings(file) | values))
         else:
             chosen = settings_to_resume(values, as_path(resume), file, out, has_data=in_memory is not None)
         return run(chosen, _typed(values), data=in_memory, out=out, resume=resume, read=[config], listener=listener)
@@ -237,7 +237,7 @@ def search(
         values, in_memory = _values(data, target, settings, "search")
         file = None if config is None else as_path(config)
         if resume is None:
-            chosen = ExperimentSettings(**((read_settings(file) if file is not None else {}) | values))
+            chosen = ExperimentSettings(**(read_settings(file) | values))
             request = SearchSettings(**search_values)
         else:
             chosen, request = read_search(as_path(resume), values, search_values, file, out)

@@ -20,7 +20,7 @@ from chainrule.experiments.settings import ExperimentSettings
 from chainrule.files import as_path
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.preprocessor import Preprocessor
-from chainrule.tables.read import is_table, table_columns
+from chainrule.tables.read import as_frame, has_named_columns, is_table, table_columns
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
 
@@ -78,11 +78,11 @@ def as_data(data: Any, settings: ExperimentSettings) -> Dataset | Table:
         return data
     if isinstance(data, tuple) and len(data) == 2:
         x, y = data
-        if not hasattr(x, "columns"):
+        if not has_named_columns(x):
             return Dataset.from_arrays("data", x, y)
         target = settings.target or str(getattr(y, "name", None) or "target")
-        data, settings = x.assign(**{target: np.asarray(y)}), dataclasses.replace(settings, target=target)
-    if hasattr(data, "columns") or hasattr(data, "column_names"):
+        data, settings = as_frame(x).assign(**{target: np.asarray(y)}), dataclasses.replace(settings, target=target)
+    if has_named_columns(data):
         if settings.target is None:
             raise _no_target("the table", [str(name) for name in getattr(data, "column_names", data.columns)])
         kwargs: dict[str, Any] = {"task": settings.task, "missing": settings.missing, "name": "table"}

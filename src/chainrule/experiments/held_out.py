@@ -30,7 +30,7 @@ from chainrule.models import Model
 from chainrule.models.predictions import target_of
 from chainrule.tables.inspection import inspect_table
 from chainrule.tables.numbers import numbers
-from chainrule.tables.read import is_table, read_table
+from chainrule.tables.read import has_named_columns, is_table, read_table
 from chainrule.tables.selection import columns_by_name
 from chainrule.tables.target import as_array, has_target, target_column
 
@@ -48,7 +48,7 @@ def rows_to_evaluate(
     if isinstance(data, tuple) and len(data) == 2:
         x, y = data
         return Part(np.arange(len(x)), x, np.asarray(y), "all of them")
-    if hasattr(data, "columns") or (isinstance(data, str) and is_table(data)):
+    if has_named_columns(data) or (isinstance(data, str) and is_table(data)):
         return _of_table(trained, data, target, listener, **csv)
     if isinstance(data, Dataset):
         return of_dataset(trained, data)

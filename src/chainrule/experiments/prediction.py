@@ -23,8 +23,9 @@ from chainrule.experiments.held_out import inputs_of, load_for, of_dataset, pict
 from chainrule.experiments.listener import Listener
 from chainrule.files import as_path, as_text
 from chainrule.models import Model
+from chainrule.models.inputs import frame_of
 from chainrule.tables.inspection import TableInspection
-from chainrule.tables.read import as_frame, is_table, read_chunks
+from chainrule.tables.read import is_table, read_chunks
 
 #: Rows of a table that are read, predicted and written at once.
 ROWS = 50_000
@@ -59,7 +60,7 @@ def blocks_to_predict(
         part = of_dataset(trained, data)
         yield Block(part.rows, None, part.x)
     elif not isinstance(data, str | os.PathLike):
-        frame = as_frame(data) if hasattr(data, "columns") or hasattr(data, "column_names") else None
+        frame = frame_of(data)
         x = data if frame is None else frame if model.preparation is not None else inputs_of(frame, model)
         yield Block(np.arange(len(x)), None, x, frame)
     else:

@@ -7,6 +7,7 @@ a preset, of the optimizer. What is left open, None, is decided by the preset (`
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -312,7 +313,7 @@ def settings_from(typed: Mapping[str, Any], file: Path | None) -> ExperimentSett
     """Return the settings of a file (if there is one) with those given on the command line put over them."""
     values = {name: _value(name, text) for name, text in typed.items() if name not in ("column", "drop")}
     columns = parse_columns(typed.get("column", ()), typed.get("drop", ()))
-    settings = (read_settings(file) if file is not None else {}) | values
+    settings = read_settings(file) | values
     if columns:
         settings["columns"] = {**settings.get("columns", {}), **columns}
     return ExperimentSettings(**settings)
@@ -335,8 +336,10 @@ def parse_text(name: str, value: Any) -> Any:
     return value if option is None or option.parse is None or not isinstance(value, str) else option.parse(value)
 
 
-def read_settings(path: Path, leave_out: Collection[str] = ()) -> dict[str, Any]:
-    """Read the settings in a TOML file, checked: no unknown keys, no values of the wrong kind."""
+def read_settings(path: str | os.PathLike[str] | None, leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """Read the settings in a TOML file, checked: no unknown keys, no values of the wrong kind; none without a file."""
+    if path is None:
+        return {}
     path = as_path(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))

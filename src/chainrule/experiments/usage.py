@@ -22,7 +22,7 @@ from chainrule.experiments.settings import ExperimentSettings, OptimizerSettings
 from chainrule.fields import settings_of
 from chainrule.files import as_path
 from chainrule.run_settings import CheckpointSettings, EngineSettings, TrainingSettings
-from chainrule.tables.read import is_table
+from chainrule.tables.read import has_named_columns, is_table
 from chainrule.tables.table import Table
 
 #: The kinds of data, and how one of them is called.
@@ -105,7 +105,7 @@ def kind_in_memory(data: Any) -> str | None:
     if data is None or isinstance(data, str):
         return None
     sample = data[0] if isinstance(data, tuple) and data else data
-    is_frame = isinstance(data, Table) or hasattr(sample, "columns") or hasattr(sample, "column_names")
+    is_frame = isinstance(data, Table) or has_named_columns(sample)
     return "frame" if is_frame else "arrays"
 
 

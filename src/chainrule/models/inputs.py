@@ -15,7 +15,7 @@ from chainrule.data.limits import Limits, Outside
 from chainrule.data.rows import Ready, Rows
 from chainrule.data.streams import as_stream
 from chainrule.errors import DataError, InputWarning, ShapeError
-from chainrule.tables.read import as_frame
+from chainrule.tables.read import as_frame, has_named_columns
 from chainrule.tables.selection import columns_by_name
 from chainrule.tables.target import as_array, has_target
 
@@ -256,8 +256,7 @@ def are_bytes(x: Any) -> bool:
 
 def frame_of(x: Any) -> Any:
     """Return a table with named columns (of pandas, polars, PyArrow) as a data frame of pandas; None for all else."""
-    named = hasattr(x, "columns") or hasattr(x, "column_names")  # arrays must not cost the import of pandas
-    return as_frame(x) if named else None
+    return as_frame(x) if has_named_columns(x) else None
 
 
 def names_of(x: Any) -> tuple[str, ...] | None:

@@ -17,8 +17,7 @@ from chainrule.errors import FileError
 from chainrule.metrics import score_in
 from chainrule.outcome import Outcome
 from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
-from chainrule.runs.folder import member_folder as member_of
-from chainrule.runs.folder import read_file, read_records, strict_json, write_changed, write_records
+from chainrule.runs.folder import member_folder, read_file, read_records, strict_json, write_changed, write_records
 from chainrule.statistics import Summary, summary
 
 
@@ -146,7 +145,7 @@ def write_members(folder: str | Path, facts: Mapping[str, Any], epochs: Sequence
     epochs : the records of each member's history
     """
     for i, records in enumerate(epochs):
-        write_records(member_folder(folder, i) / METRICS, records)
+        write_records(member_folder(Path(folder) / MEMBERS_FOLDER, i) / METRICS, records)
     write_changed(Path(folder) / MEMBERS, strict_json({"format": MEMBERS_FORMAT, **facts}, indent=1).encode())
 
 
@@ -157,7 +156,8 @@ def read_members(folder: str | Path) -> Members | None:
         return None
     facts = read_facts(path, MEMBERS_FORMAT)
     count = len(facts.get("members", ()))
-    return Members(facts, [read_records(member_folder(folder, i) / METRICS) for i in range(count)])
+    folders = [member_folder(Path(folder) / MEMBERS_FOLDER, i) for i in range(count)]
+    return Members(facts, [read_records(member / METRICS) for member in folders])
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:
@@ -166,8 +166,3 @@ def read_facts(path: Path, version: int) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("format") != version:
         raise FileError(f"{path} is damaged, or from another version of chainrule: expected format {version}.")
     return facts
-
-
-def member_folder(folder: str | Path, i: int) -> Path:
-    """Return where the files of a member lie."""
-    return member_of(Path(folder) / MEMBERS_FOLDER, i)

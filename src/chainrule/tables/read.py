@@ -87,6 +87,11 @@ def read_table(
     return whole
 
 
+def has_named_columns(x: Any) -> bool:
+    """Return whether it is a table in memory, by its look: arrays must not cost the import of pandas."""
+    return hasattr(x, "columns") or hasattr(x, "column_names")
+
+
 def as_frame(x: Any) -> Any:
     """Return a table in memory as a pandas data frame whose column names are text without spaces around it; None for
     others.
