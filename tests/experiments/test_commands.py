@@ -119,12 +119,14 @@ def test_folds_that_were_done_before_are_read_from_the_folder() -> None:
 
 def test_data_may_be_given_itself(people: str) -> None:
     import pandas as pd
+    import pyarrow as pa
 
     frame = pd.read_csv(people)
     by_path = cr.train(people, "income", **QUICK)
     table = cr.Table.read(people, target="income")
-    pair = (frame.drop(columns="income"), frame["income"])
-    for trained in (cr.train(frame, "income", **QUICK), cr.train(table, **QUICK), cr.train(pair, **QUICK)):
+    features = frame.drop(columns="income")
+    pairs = [(columns, frame["income"]) for columns in (features, pa.Table.from_pandas(features))]
+    for trained in (cr.train(frame, "income", **QUICK), *(cr.train(data, **QUICK) for data in (table, *pairs))):
         assert trained.test == by_path.test
     iris = cr.data.load("iris")
     labels = np.array(iris.classes)[iris.y]
