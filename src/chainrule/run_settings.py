@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
-    from chainrule.training.callbacks import Callback, EarlyStopping
+    from chainrule.recipe.callbacks import Callback, EarlyStopping
 
 __all__ = [
     "CallbackSettings",

@@ -13,9 +13,9 @@ from chainrule import augment, losses, random
 from chainrule.augment.mixing import partners, smaller_part
 from chainrule.backprop.tensor import unwrap
 from chainrule.models import Model
+from chainrule.recipe.state import recipe_of
+from chainrule.recipe.step import evaluate
 from chainrule.training import Batch
-from chainrule.training.state import recipe_of
-from chainrule.training.step import evaluate
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(9, 4))

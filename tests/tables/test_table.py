@@ -11,10 +11,10 @@ import pytest
 import chainrule as cr
 from chainrule import random
 from chainrule.errors import DataError
+from chainrule.recipe.prepare import SPLIT
 from chainrule.tables.cells import MANY_ROWS
 from chainrule.tables.table import Table
 from chainrule.training import fit
-from chainrule.training.prepare import SPLIT
 
 KEY = random.key(0)
 

@@ -19,10 +19,10 @@ from chainrule import tree
 from chainrule.engine import choose
 from chainrule.errors import FileError, SettingError, UnsavedError
 from chainrule.files import locked, write_atomic
+from chainrule.recipe.step import Batch
 from chainrule.training import checkpoint, checkpointer, chunk_size, loop, streaming
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
-from chainrule.training.step import Batch
 from chainrule.training.streaming import StreamingLoader
 
 rng = np.random.default_rng(0)

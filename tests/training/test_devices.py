@@ -15,8 +15,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.engine.eager import NumpyEngine
+from chainrule.recipe.step import Batch
 from chainrule.training.loader import HostLoader, InMemoryLoader
-from chainrule.training.step import Batch
 
 PROGRAM = Path(__file__).with_name("sharing.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cr.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}

@@ -15,7 +15,7 @@ from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.errors import DivergedError
 from chainrule.outcome import Outcome
-from chainrule.training.prepared_run import SHUFFLE
+from chainrule.recipe.prepared_run import SHUFFLE
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(40, 3))

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import random, tree
 from chainrule.data import stratified_split
 from chainrule.errors import ChainruleWarning, SettingError
-from chainrule.training.prepare import SPLIT
+from chainrule.recipe.prepare import SPLIT
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(60, 3)) * [1.0, 5.0, 0.2] + [0.0, 10.0, 0.0]

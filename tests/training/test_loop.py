@@ -17,9 +17,10 @@ from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.engine import choose
 from chainrule.errors import SettingError, UnknownNameError
-from chainrule.training import Batch, layout, start, step
+from chainrule.recipe import step
+from chainrule.recipe.prepared_run import SHUFFLE, STEPS
+from chainrule.training import Batch, layout, start
 from chainrule.training.epoch import _programs
-from chainrule.training.prepared_run import SHUFFLE, STEPS
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(46, 5))

@@ -9,9 +9,10 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, tree
-from chainrule.training import Batch, Recipe, State, step
-from chainrule.training.state import filled, start_settings
-from chainrule.training.step import add_penalty
+from chainrule.recipe import step
+from chainrule.recipe.state import filled, start_settings
+from chainrule.recipe.step import add_penalty
+from chainrule.training import Batch, Recipe, State
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(8, 3))

@@ -16,12 +16,12 @@ from chainrule import tree
 from chainrule.data.rows import Ready
 from chainrule.engine import choose
 from chainrule.errors import DataError, DivergedError, SettingError
+from chainrule.recipe.prepare import prepare
+from chainrule.recipe.prepared_run import SHUFFLE
+from chainrule.recipe.run_data import run_data
+from chainrule.recipe.step import Batch
 from chainrule.training import streaming
 from chainrule.training.loader import prefetch
-from chainrule.training.prepare import prepare
-from chainrule.training.prepared_run import SHUFFLE
-from chainrule.training.run_data import run_data
-from chainrule.training.step import Batch
 from chainrule.training.streaming import StreamedBlocks, StreamingLoader
 
 rng = np.random.default_rng(0)

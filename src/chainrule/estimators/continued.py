@@ -8,15 +8,15 @@ import numpy as np
 
 from chainrule import random
 from chainrule.models import Model
+from chainrule.recipe.prepare import prepare
+from chainrule.recipe.prepared_run import SHUFFLE, first_step
+from chainrule.recipe.run_data import run_data
+from chainrule.recipe.state import State
 from chainrule.run_settings import FitSettings
 from chainrule.training import Run
 from chainrule.training.engine_choice import engine_for
 from chainrule.training.loader import InMemoryLoader
 from chainrule.training.loop import Loop
-from chainrule.training.prepare import prepare
-from chainrule.training.prepared_run import SHUFFLE, first_step
-from chainrule.training.run_data import run_data
-from chainrule.training.state import State
 
 
 class Continued:

@@ -10,9 +10,9 @@ import numpy as np
 from chainrule import random
 from chainrule.data import Dataset, stratified_split
 from chainrule.errors import DataError
+from chainrule.recipe.run_data import SPLIT
 from chainrule.tables.learning import learn
 from chainrule.tables.preprocessor import Preprocessor
-from chainrule.training.run_data import SPLIT
 
 
 def needs_preparation(X: Any) -> bool:

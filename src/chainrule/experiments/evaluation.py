@@ -12,13 +12,13 @@ from chainrule.evaluation.gather import gather
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.plan import Plan
 from chainrule.models.predictions import Predictions
+from chainrule.recipe.prepare import hold_out
 from chainrule.report import write_report
 from chainrule.report.suspicion import look_at, too_good
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.tables.leaks import strongest
 from chainrule.tables.prepared import PreparedTable
 from chainrule.training import Run
-from chainrule.training.prepare import hold_out
 
 
 def evaluate_and_report(run: Run, plan: Plan, listener: Listener) -> Path | None:

@@ -15,9 +15,9 @@ from chainrule.experiments.presets import complete, fit_kwargs, network
 from chainrule.experiments.settings import ExperimentSettings
 from chainrule.experiments.usage import OF_DATA, Situation, check_used, kind_in_memory
 from chainrule.models import Model
+from chainrule.recipe.prepare import hold_out
 from chainrule.tables.prepared import PreparedTable
 from chainrule.tables.table import Table
-from chainrule.training.prepare import hold_out
 
 
 @dataclass(frozen=True)

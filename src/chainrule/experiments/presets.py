@@ -49,9 +49,9 @@ from chainrule.fields import settings_of
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.optimizers import Optimizer
+from chainrule.recipe.callbacks import EarlyStopping
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
-from chainrule.training.callbacks import EarlyStopping
 
 __all__ = ["PRESETS", "complete", "network", "normalize_name", "optimizer"]
 

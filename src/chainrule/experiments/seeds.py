@@ -22,14 +22,14 @@ from chainrule.population import Member, Population, PopulationTrainer, fit_popu
 from chainrule.population.checkpointer import Checkpointer
 from chainrule.population.fit import train_with_checkpoints
 from chainrule.population.member_factory import list_members
+from chainrule.recipe.prepared_run import describe
+from chainrule.recipe.state import recipe_of
 from chainrule.report import write_report
 from chainrule.runs.files import MEMBERS_FOLDER
 from chainrule.runs.folder import RunFolder
 from chainrule.runs.members import mean_records, write_members
 from chainrule.statistics import summary
 from chainrule.training import History, Run
-from chainrule.training.prepared_run import describe
-from chainrule.training.state import recipe_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)

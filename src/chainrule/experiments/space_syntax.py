@@ -129,7 +129,7 @@ HOW = "it is written as in lr=1e-4..1e-1,hidden=64|128,64 (a setting, =, and a r
 
 
 def _axis(name: str, values: str) -> Axis:
-    from chainrule.training.settings_paths import ROOTS  # only here: --help shall not wait for NumPy
+    from chainrule.recipe.settings_paths import ROOTS  # only here: --help shall not wait for NumPy
 
     known = (*NUMBERS, *WHOLE, *NAMES)
     root, dot, _ = name.partition(".")

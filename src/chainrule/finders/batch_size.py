@@ -21,14 +21,14 @@ from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.seeds import list_seeds
+from chainrule.recipe.prepared_run import refused_alone
+from chainrule.recipe.state import Recipe, State, filled
+from chainrule.recipe.step import Batch, add_penalty, evaluate, step_key
 from chainrule.run_settings import PopulationSettings
 from chainrule.settings import plain, structure
 from chainrule.statistics import LEVEL, check_confidence, percent
 from chainrule.training.epoch import programs
 from chainrule.training.loader import InMemoryLoader
-from chainrule.training.prepared_run import refused_alone
-from chainrule.training.state import Recipe, State, filled
-from chainrule.training.step import Batch, add_penalty, evaluate, step_key
 
 Array = Any
 

@@ -13,10 +13,10 @@ from chainrule.engine import Engine
 from chainrule.errors import SettingError
 from chainrule.population.member import Member
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.recipe.state import State
 from chainrule.settings import plain
 from chainrule.statistics import mean_interval
 from chainrule.training.engine_choice import engine_for
-from chainrule.training.state import State
 
 
 def trainer_of(net: Any, data: Any, settings: dict[str, Any]) -> PopulationTrainer:

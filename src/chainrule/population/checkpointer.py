@@ -11,13 +11,13 @@ from typing import Any
 from chainrule.display.lines import print_line
 from chainrule.outcome import Outcome
 from chainrule.population.member import Member
+from chainrule.recipe.prepare import Prepared
 from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, member_folder
 from chainrule.training import checkpoint, decisions
 from chainrule.training import checkpointer as run_checkpointer
 from chainrule.training.fingerprint import fingerprint, identity
 from chainrule.training.loader import InMemoryLoader
-from chainrule.training.prepare import Prepared
 
 
 class Checkpointer:
@@ -30,7 +30,7 @@ class Checkpointer:
     ----------
     folder : that of the population
     members : in the order of their folders
-    configs : the settings of each, for its ``config.toml`` (see `chainrule.training.prepared_run.describe`)
+    configs : the settings of each, for its ``config.toml`` (see `chainrule.recipe.prepared_run.describe`)
     keep : checkpoints of each that stay: should the last one be damaged, there is the one before it
 
     Raises

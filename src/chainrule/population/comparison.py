@@ -24,12 +24,12 @@ from chainrule.population.population import Population
 from chainrule.population.seeds import list_seeds
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.recipe.run_data import pair_of
 from chainrule.run_settings import PopulationSettings
 from chainrule.schedules import Schedule
 from chainrule.statistics import LEVEL, Summary, check_confidence, format_to_uncertainty, percent, summary
-from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.run import Run
-from chainrule.training.run_data import pair_of
 
 #: What a configuration may be given as, besides a mapping, and the setting that it stands for.
 KINDS: dict[type, str] = {

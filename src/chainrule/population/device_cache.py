@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine import Engine
+from chainrule.recipe.memory import fitting_data
+from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.step import Batch
 from chainrule.training.loader import EVALUATION_BLOCK, blocks_of
-from chainrule.training.memory import fitting_data
-from chainrule.training.prepare import Prepared
-from chainrule.training.step import Batch
 
 Array = Any
 

@@ -14,11 +14,11 @@ from chainrule.population.member_factory import list_members
 from chainrule.population.population import Population
 from chainrule.population.show import progress as show_progress
 from chainrule.population.trainer import PopulationTrainer
+from chainrule.recipe.prepared_run import describe
 from chainrule.run_settings import PopulationSettings, TrainerSettings
 from chainrule.runs.files import CONFIG
 from chainrule.runs.folder import RunFolder, write_result
 from chainrule.signals import Terminated, with_message
-from chainrule.training.prepared_run import describe
 
 
 @takes_settings(PopulationSettings)

@@ -15,10 +15,10 @@ from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.population.folds import Fold
 from chainrule.population.networks import network
+from chainrule.recipe.run_data import pair_of, unpack
 from chainrule.tables.split import split_rows
 from chainrule.tables.table import Table
 from chainrule.tables.target import target_column
-from chainrule.training.run_data import pair_of, unpack
 
 Array = np.ndarray[Any, Any]
 

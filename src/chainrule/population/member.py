@@ -14,14 +14,14 @@ from chainrule import optimizers
 from chainrule.errors import SettingError
 from chainrule.layers import Dense, Layer, Maxout, Sequential
 from chainrule.outcome import Outcome
+from chainrule.recipe.history import History
+from chainrule.recipe.prepare import trained
+from chainrule.recipe.prepared_run import PreparedRun
+from chainrule.recipe.state import Recipe, State
 from chainrule.settings import replace, structure
 from chainrule.training.checkpoint import Checkpoint, Position
 from chainrule.training.decisions import kept_epoch, resumed, watched
-from chainrule.training.history import History
-from chainrule.training.prepare import trained
-from chainrule.training.prepared_run import PreparedRun
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, State
 
 #: Optimizers by which a weight of 0 that never has a gradient stays 0; what others do is not known.
 ZEROS_STAY = (optimizers.SGD, optimizers.AdaGrad, optimizers.RMSProp, optimizers.Adam, optimizers.AdamW)

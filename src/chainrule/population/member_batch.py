@@ -15,14 +15,14 @@ from chainrule.engine import Engine, namespace
 from chainrule.outcome import Outcome
 from chainrule.population.device_cache import DeviceCache, data_key, zero_padded
 from chainrule.population.member import Member
+from chainrule.recipe.callbacks import Callback, Event, apply_settings
+from chainrule.recipe.metrics_of_steps import add_steps, named_metrics, totals
+from chainrule.recipe.prepare import Prepared, trained
+from chainrule.recipe.state import Metrics, State
+from chainrule.recipe.step import Batch
 from chainrule.training import decisions
-from chainrule.training.callbacks import Callback, Event, apply_settings
 from chainrule.training.chunk_size import ChunkSize
 from chainrule.training.epoch import Shared, programs
-from chainrule.training.metrics_of_steps import add_steps, named_metrics, totals
-from chainrule.training.prepare import Prepared, trained
-from chainrule.training.state import Metrics, State
-from chainrule.training.step import Batch
 
 Array = Any
 

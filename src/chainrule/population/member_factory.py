@@ -17,14 +17,14 @@ from chainrule.keywords import unknown_keywords
 from chainrule.models import Model
 from chainrule.population.member import Member
 from chainrule.population.networks import network
+from chainrule.recipe.memory import check_room
+from chainrule.recipe.prepare import Prepared
+from chainrule.recipe.prepared_run import PreparedRun, prepare_run, streams
+from chainrule.recipe.run_data import RunData, run_data
+from chainrule.recipe.settings_paths import ROOTS, root_of, with_setting
 from chainrule.run_settings import TrainingSettings
 from chainrule.settings import plain
 from chainrule.tables.table import Table
-from chainrule.training.memory import check_room
-from chainrule.training.prepare import Prepared
-from chainrule.training.prepared_run import PreparedRun, prepare_run, streams
-from chainrule.training.run_data import RunData, run_data
-from chainrule.training.settings_paths import ROOTS, root_of, with_setting
 
 #: What a member may be given besides the settings of `fit` and the paths into its recipe.
 PARTS = ("net", "rows", "held_out")

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.checks import is_whole
 from chainrule.errors import SettingError
-from chainrule.training.memory import check_room
+from chainrule.recipe.memory import check_room
 
 
 def list_seeds(owner: str, seeds: Any, first: int, least: int = 2) -> list[int]:

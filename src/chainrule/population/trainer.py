@@ -15,12 +15,12 @@ from chainrule.population.member import Member
 from chainrule.population.member_factory import MemberFactory
 from chainrule.population.plan import check_strategy
 from chainrule.population.worker_pool import Watch, WorkerPool
+from chainrule.recipe.callbacks import Callback
+from chainrule.recipe.memory import check_room
 from chainrule.run_settings import TrainerSettings
 from chainrule.signals import asked_to_end, ended
 from chainrule.tables.table import Table
-from chainrule.training.callbacks import Callback
 from chainrule.training.engine_choice import engine_for
-from chainrule.training.memory import check_room
 
 
 class PopulationTrainer:

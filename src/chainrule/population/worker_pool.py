@@ -15,8 +15,8 @@ from chainrule.population.device_cache import DeviceCache
 from chainrule.population.member import Member
 from chainrule.population.member_batch import MemberBatch
 from chainrule.population.plan import capacity, cheapest_capacity, reduced_capacity
+from chainrule.recipe.callbacks import Callback
 from chainrule.signals import StopRequest
-from chainrule.training.callbacks import Callback
 
 #: Called after every epoch of a batch with its members.
 Watch = Callable[[Sequence[Member]], None]

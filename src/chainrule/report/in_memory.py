@@ -13,13 +13,13 @@ from chainrule.evaluation.gather import gather
 from chainrule.models import Model
 from chainrule.models.predictions import labelled
 from chainrule.outcome import Outcome
+from chainrule.recipe.history import History
+from chainrule.recipe.run_data import pair_of
+from chainrule.recipe.state import recipe_of
 from chainrule.runs.folder import environment
 from chainrule.tables.table import Table
-from chainrule.training.history import History
 from chainrule.training.record import Record
 from chainrule.training.run import Run
-from chainrule.training.run_data import pair_of
-from chainrule.training.state import recipe_of
 
 
 def run_of(model: Model) -> Run:

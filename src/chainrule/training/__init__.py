@@ -1,13 +1,13 @@
 """Training: the step, the loop around it, and what acts between epochs."""
 
+from chainrule.recipe.callbacks import Decision, EarlyStopping, Event
+from chainrule.recipe.history import History
+from chainrule.recipe.probe import Probes
+from chainrule.recipe.state import Recipe, State, start
+from chainrule.recipe.step import Batch, step
 from chainrule.training import distributed
-from chainrule.training.callbacks import Decision, EarlyStopping, Event
 from chainrule.training.fit import fit
-from chainrule.training.history import History
-from chainrule.training.probe import Probes
 from chainrule.training.run import Run
-from chainrule.training.state import Recipe, State, start
-from chainrule.training.step import Batch, step
 
 __all__ = [
     "Batch",

@@ -23,9 +23,9 @@ from chainrule.files import write_atomic
 from chainrule.metrics import METRICS
 from chainrule.models.saving import checksum, flatten
 from chainrule.outcome import Outcome
+from chainrule.recipe.history import History
+from chainrule.recipe.state import State
 from chainrule.runs.files import CHECKPOINT_FORMAT, CHECKPOINTS, STEP
-from chainrule.training.history import History
-from chainrule.training.state import State
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chainrule.errors import SettingError
+from chainrule.recipe.callbacks import Callback, Decision, EarlyStopping, Event
+from chainrule.recipe.history import History
+from chainrule.recipe.state import Recipe, State
 from chainrule.schedules import Schedule, rate_at
 from chainrule.settings import replace, values, with_values
-from chainrule.training.callbacks import Callback, Decision, EarlyStopping, Event
-from chainrule.training.history import History
-from chainrule.training.state import Recipe, State
 from chainrule.tree import leaves_with_path
 
 

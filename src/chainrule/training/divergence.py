@@ -10,8 +10,8 @@ from chainrule import tree
 from chainrule.backprop import Tensor
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.engine import Engine
-from chainrule.training.state import Metrics, Recipe, State, filled
-from chainrule.training.step import Batch, evaluate, step_key
+from chainrule.recipe.state import Metrics, Recipe, State, filled
+from chainrule.recipe.step import Batch, evaluate, step_key
 
 _PLACES = {"z": "before its activation", "a": "after its activation", "output": "at its output"}
 

@@ -6,7 +6,7 @@ from chainrule.engine import Engine, choose
 from chainrule.errors import SettingError
 from chainrule.models import Model
 from chainrule.optimizers import Optax
-from chainrule.training.state import Recipe
+from chainrule.recipe.state import Recipe
 
 
 def engine_for(

@@ -13,11 +13,11 @@ from chainrule.backprop.tensor import unwrap
 from chainrule.engine import Engine, lowering, namespace
 from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
+from chainrule.recipe.probe import figures
+from chainrule.recipe.state import Metrics, Recipe, State, filled
+from chainrule.recipe.step import Batch, advance, count, evaluate
 from chainrule.settings import structure
 from chainrule.training.layout import Turns, narrow, reading, transpose
-from chainrule.training.probe import figures
-from chainrule.training.state import Metrics, Recipe, State, filled
-from chainrule.training.step import Batch, advance, count, evaluate
 
 Array = Any
 

@@ -14,7 +14,7 @@ from chainrule.data import PreparedInputs, Stream
 from chainrule.data.rows import Rows
 from chainrule.models import Model
 from chainrule.models.inputs import frame_of
-from chainrule.training.state import Recipe
+from chainrule.recipe.state import Recipe
 
 #: Of data in memory every value counts: one sum for each row of bytes, and some rows themselves, so that neither a
 #: changed value nor another order of rows or columns goes unnoticed. Of data in a file some stretches of rows count.

@@ -17,6 +17,8 @@ from chainrule.errors import SettingError
 from chainrule.fields import takes_settings
 from chainrule.layers import Layer
 from chainrule.models import Model
+from chainrule.recipe.prepared_run import describe, prepare_run, streams
+from chainrule.recipe.run_data import RunData, pair_of, run_data
 from chainrule.run_settings import FitSettings
 from chainrule.runs.files import PREVIEW
 from chainrule.runs.folder import RunFolder
@@ -26,9 +28,7 @@ from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
-from chainrule.training.prepared_run import describe, prepare_run, streams
 from chainrule.training.run import Run
-from chainrule.training.run_data import RunData, pair_of, run_data
 from chainrule.training.streaming import StreamingLoader
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from chainrule import random
 from chainrule.data import batch_order, batches
 from chainrule.engine import Engine
-from chainrule.training.memory import fitting_data
-from chainrule.training.step import Batch
+from chainrule.recipe.memory import fitting_data
+from chainrule.recipe.step import Batch
 
 Array = Any
 

@@ -18,28 +18,28 @@ from chainrule.engine.distributed import check_same, file_of_first, from_first, 
 from chainrule.errors import DivergedError, FileError, SettingError, UnsavedError
 from chainrule.models import Model
 from chainrule.outcome import Outcome
+from chainrule.recipe.callbacks import Callback, EarlyStopping, Event, apply_settings
+from chainrule.recipe.history import History
+from chainrule.recipe.memory import fitting_step
+from chainrule.recipe.metrics_of_steps import add_steps, added, named_metrics
+from chainrule.recipe.prepare import Prepared, trained
+from chainrule.recipe.probe import Probes
+from chainrule.recipe.probe import names as probe_names
+from chainrule.recipe.state import Metrics, Recipe, State
 from chainrule.runs.files import BEST, CHECKPOINTS
 from chainrule.runs.folder import RunFolder
 from chainrule.signals import StopRequest, asked_to_end, ended
 from chainrule.training import checkpoint as checkpoints
 from chainrule.training import decisions
-from chainrule.training.callbacks import Callback, EarlyStopping, Event, apply_settings
 from chainrule.training.checkpoint import Checkpoint, Position
 from chainrule.training.checkpointer import Checkpointer, quarantine
 from chainrule.training.chunk_size import ChunkSize
 from chainrule.training.divergence import first_bad_step, locate_nonfinite
 from chainrule.training.epoch import programs
 from chainrule.training.fingerprint import identity
-from chainrule.training.history import History
 from chainrule.training.loader import Chunk, Loader, batch_of
-from chainrule.training.memory import fitting_step
-from chainrule.training.metrics_of_steps import add_steps, added, named_metrics
-from chainrule.training.prepare import Prepared, trained
-from chainrule.training.probe import Probes
-from chainrule.training.probe import names as probe_names
 from chainrule.training.progress import Show, epoch_progress
 from chainrule.training.run import Run
-from chainrule.training.state import Metrics, Recipe, State
 from chainrule.training.streaming import evaluated
 
 

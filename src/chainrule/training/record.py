@@ -12,11 +12,11 @@ from typing import Any
 from chainrule.errors import FileError
 from chainrule.files import as_path
 from chainrule.outcome import Outcome
+from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.recipe.history import History
 from chainrule.runs.files import CONFIG, ENVIRONMENT, METRICS, MODEL, RESULT, SEARCH_CONFIG
 from chainrule.runs.folder import begun, json_object, nothing_saved, read_file, read_records
-from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.decisions import kept_epoch
-from chainrule.training.history import History
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from chainrule.display.text import Text
 from chainrule.metrics import format_value
 from chainrule.models import Model
 from chainrule.outcome import Outcome
-from chainrule.training.history import History
-from chainrule.training.probe import Probes
-from chainrule.training.state import Recipe
+from chainrule.recipe.history import History
+from chainrule.recipe.probe import Probes
+from chainrule.recipe.state import Recipe
 
 
 class Run:

@@ -12,9 +12,9 @@ from chainrule import random
 from chainrule.data.rows import Rows
 from chainrule.engine import Engine
 from chainrule.errors import SettingError
+from chainrule.recipe.memory import fitting_data
+from chainrule.recipe.step import Batch
 from chainrule.training.loader import BLOCK_BYTES, EVALUATION_BLOCK, Chunk, blocks_of, prefetch
-from chainrule.training.memory import fitting_data
-from chainrule.training.step import Batch
 
 Array = Any
 

@@ -15,11 +15,11 @@ from chainrule.layers import Layer
 from chainrule.metrics import columns_of
 from chainrule.models import Model
 from chainrule.population import PopulationTrainer
+from chainrule.recipe.run_data import pair_of
+from chainrule.recipe.settings_paths import ROOTS, resolve_part, root_of
 from chainrule.run_settings import TrainingSettings
 from chainrule.settings import paths, type_at
 from chainrule.training.fingerprint import fingerprint
-from chainrule.training.run_data import pair_of
-from chainrule.training.settings_paths import ROOTS, resolve_part, root_of
 from chainrule.tuning.distributions import Distribution, Integer, Real
 from chainrule.tuning.identity import identity_of_data, stable_text
 from chainrule.tuning.space import Space

@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.data import Dataset
 from chainrule.models import Model
+from chainrule.recipe.run_data import pair_of
 from chainrule.settings import Settings
 from chainrule.tables.table import Table
 from chainrule.training.fingerprint import fingerprint
-from chainrule.training.run_data import pair_of
 from chainrule.tree import leaves_with_path
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.checks import is_number
 from chainrule.errors import DivergedError
-from chainrule.training.history import History
+from chainrule.recipe.history import History
 from chainrule.tuning.result import Trial
 from chainrule.tuning.space import Space
 

@@ -11,7 +11,7 @@ from chainrule import metrics
 from chainrule.display.text import Text
 from chainrule.evaluation.search_gap import SearchGap
 from chainrule.models import Model
-from chainrule.training.history import History
+from chainrule.recipe.history import History
 from chainrule.training.run import Run
 
 if TYPE_CHECKING:

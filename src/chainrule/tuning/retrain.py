@@ -11,10 +11,10 @@ from chainrule import random
 from chainrule.data import Dataset
 from chainrule.errors import DivergedError
 from chainrule.population import PopulationTrainer
+from chainrule.recipe.run_data import SPLIT, pair_of, run_data
+from chainrule.recipe.settings_paths import root_of
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
-from chainrule.training.run_data import SPLIT, pair_of, run_data
-from chainrule.training.settings_paths import root_of
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import Trial
 from chainrule.tuning.stages import Stage

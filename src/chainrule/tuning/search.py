@@ -19,9 +19,9 @@ from chainrule.evaluation.search_gap import search_gap, test_part
 from chainrule.fields import passes_settings
 from chainrule.layers import Layer
 from chainrule.models import Model
+from chainrule.recipe.callbacks import Callback
 from chainrule.run_settings import TrainingSettings
 from chainrule.settings import plain
-from chainrule.training.callbacks import Callback
 from chainrule.tuning.experiment import Experiment
 from chainrule.tuning.result import SearchResult
 from chainrule.tuning.runner import SearchRunner

@@ -17,10 +17,10 @@ from chainrule.errors import ChainruleWarning, DataError, SettingError, ShapeErr
 from chainrule.layers import Layer, Sequential
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs, target_in_order
+from chainrule.recipe.metrics_of_steps import as_batch
+from chainrule.recipe.run_data import SPLIT, RunData, pair_of
+from chainrule.recipe.step import Batch
 from chainrule.settings import check_number, is_ours
-from chainrule.training.metrics_of_steps import as_batch
-from chainrule.training.run_data import SPLIT, RunData, pair_of
-from chainrule.training.step import Batch
 
 
 @dataclass(frozen=True)

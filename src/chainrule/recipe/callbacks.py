@@ -10,10 +10,10 @@ from chainrule import metrics, tree
 from chainrule.checks import check_whole, is_number
 from chainrule.errors import SettingError, did_you_mean
 from chainrule.models import Model
+from chainrule.recipe.history import History
+from chainrule.recipe.probe import Probes
+from chainrule.recipe.state import State
 from chainrule.settings import PlainSettings, check_number, plain
-from chainrule.training.history import History
-from chainrule.training.probe import Probes
-from chainrule.training.state import State
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from chainrule.backprop.tensor import collect_marks
 from chainrule.checks import check_name
 from chainrule.engine import namespace
 from chainrule.models.forward import forward
-from chainrule.training.state import Recipe
+from chainrule.recipe.state import Recipe
 
 Array = Any
 

@@ -15,8 +15,8 @@ from chainrule.losses import check_costs
 from chainrule.models.forward import forward
 from chainrule.optimizers import is_weight
 from chainrule.random import fold_in
+from chainrule.recipe.state import Metrics, Recipe, State, filled
 from chainrule.schedules import rate_at
-from chainrule.training.state import Metrics, Recipe, State, filled
 
 Array = Any
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.data.rows import Rows
 from chainrule.metrics import metric_of
-from chainrule.training.state import Metrics, Recipe
-from chainrule.training.step import Batch
+from chainrule.recipe.state import Metrics, Recipe
+from chainrule.recipe.step import Batch
 
 
 def as_batch(x: Any, y: np.ndarray, weight: Any, precision: str) -> Batch:

@@ -17,12 +17,12 @@ from chainrule.fields import values_of
 from chainrule.layers import Layer
 from chainrule.models import Model
 from chainrule.models.forward import forward
+from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.recipe.memory import check_room
+from chainrule.recipe.prepare import Prepared, prepare
+from chainrule.recipe.run_data import RunData
+from chainrule.recipe.state import Recipe, State, Unit, start
 from chainrule.run_settings import TrainingSettings
-from chainrule.training.callbacks import EarlyStopping
-from chainrule.training.memory import check_room
-from chainrule.training.prepare import Prepared, prepare
-from chainrule.training.run_data import RunData
-from chainrule.training.state import Recipe, State, Unit, start
 
 # The random streams of a run besides `prepare.SPLIT`; layers fold in small numbers, these are out of their way.
 SHUFFLE, STEPS = 2**32 - 1, 2**32 - 3
@@ -221,7 +221,7 @@ def _check_batches(model: Model, samples: int, batch: int, micro_batches: int) -
 def parts(samples: int, size: int) -> list[int]:
     """Return how many samples are in each part of a batch: ``size``, and what is left.
 
-    >>> from chainrule.training.prepared_run import parts
+    >>> from chainrule.recipe.prepared_run import parts
     >>> parts(7, 3)
     [3, 3, 1]
     """
