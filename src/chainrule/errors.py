@@ -103,6 +103,20 @@ class DivergedError(ChainruleError):
         self.run = run
 
 
+class DoctorError(ChainruleError):
+    """``fit(doctor="check")`` has found a fault before the first step.
+
+    Attributes
+    ----------
+    diagnosis : object
+        The `Diagnosis`: what is at fault, why, and what to change.
+    """
+
+    def __init__(self, message: str, *, diagnosis: object = None) -> None:
+        super().__init__(message)
+        self.diagnosis = diagnosis
+
+
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` plus the list of valid names, to end an error message with."""
     names = sorted(valid)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.display.markup import Html, clean, escape, tag
 from chainrule.display.numbers import number
 from chainrule.metrics import metric_of
 from chainrule.report.figures import Figure
 from chainrule.report.findings import Curves
-from chainrule.report.markup import Html, clean, escape, tag
 from chainrule.runs.members import Members
 from chainrule.runs.trials import Trials
 from chainrule.training.record import Record

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chainrule.display.markup import clean, escape
 from chainrule.display.numbers import percent
 from chainrule.metrics import format_value, is_fraction, label_of
 from chainrule.report.findings import Curves
-from chainrule.report.markup import clean, escape
 
 Figure = dict[str, Any]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number, number, seconds
 from chainrule.metrics import format_value, label_of
 from chainrule.report import population_figures, population_sections
 from chainrule.report.components import Page, n, place, row, score, table
 from chainrule.report.figures import in_words, thinned
 from chainrule.report.findings import Curves, Kept, findings, headline, rows_of
-from chainrule.report.markup import Html, join, tag
 
 #: Rows of the table of epochs.
 EPOCHS = 60

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from chainrule.display.markup import escape, join
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, write_atomic
 from chainrule.models import Model
@@ -21,7 +22,6 @@ from chainrule.report.components import Page
 from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
-from chainrule.report.markup import escape, join
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, EVALUATION, EVALUATION_FORMAT, REPORT

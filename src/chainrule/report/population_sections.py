@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number
 from chainrule.metrics import find, format_value, label_of
 from chainrule.report import population_figures, search_figures
 from chainrule.report.components import Page, n, place, row, table, wide
 from chainrule.report.findings import Finding
-from chainrule.report.markup import Html, join, tag
 from chainrule.runs.members import Members, diverged
 from chainrule.runs.trials import Trials, at_the_edge, format_setting
 

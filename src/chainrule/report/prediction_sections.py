@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number, number, percent
 from chainrule.report.components import Page, n, numbers, place, row, scroll, table, wide
 from chainrule.report.figures import calibration_in_words
-from chainrule.report.markup import Html, join, tag
 
 #: Of more classes, the weakest are shown and the others folded away.
 CLASSES, WEAKEST = 30, 15

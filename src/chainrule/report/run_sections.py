@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import seconds
 from chainrule.report.components import Page, n, row, scroll, size, table, wide
-from chainrule.report.markup import Html, join, tag
 from chainrule.runs.files import CONFIG, ENVIRONMENT, EVALUATION, METRICS, RESULT
 
 TASKS = {"binary": "two classes", "multilabel": "several labels at once"}

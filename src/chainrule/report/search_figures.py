@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from chainrule.display.markup import clean, escape
 from chainrule.display.numbers import is_number
 from chainrule.metrics import format_value, label_of
 from chainrule.report.figures import Figure, d3_format, layout, tick_format
-from chainrule.report.markup import clean, escape
 from chainrule.runs.trials import Axis, Trials, format_setting
 
 Trial = Mapping[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chainrule.display.markup import Html, tag
 from chainrule.report import outcome, population_sections, prediction_sections, run_sections
 from chainrule.report.components import Page
-from chainrule.report.markup import Html, tag
 
 SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (outcome.verdict, ""),
