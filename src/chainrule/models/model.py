@@ -109,7 +109,7 @@ class Model:
         #: What is known of the inputs: how they are prepared and scaled.
         self.inputs = inputs or Inputs(self.input_shape, preparation, standardizer=standardizer)
         #: The activation of the last layer.
-        self.last_activation = _last_activation(self.net)
+        self.last_activation = last_activation_of(self.net)
         #: Whether the meaning of the outputs comes from training data (it is guessed for an untrained model).
         self.target_is_known = target is not None
         self.target = target or _default_target(self.last_activation, self.output_shape)
@@ -474,12 +474,13 @@ def _last_name(net: Layer) -> str:
     return "/".join(names)
 
 
-def _last_activation(net: Layer) -> Activation:
+def last_activation_of(net: Layer) -> Activation:
+    """Return the activation that makes the outputs of a network what they are; linear where there is none."""
     while isinstance(net, Sequential):
         shaping = (Dropout, Flatten, Reshape)  # they leave the outputs' meaning as it is
         net = next((layer for layer in reversed(net.layers) if not isinstance(layer, shaping)), Flatten())
     if isinstance(net, Average):  # averages of outputs of one kind are of that kind
-        kinds = [_last_activation(branch) for branch in net.layers]
+        kinds = [last_activation_of(branch) for branch in net.layers]
         return kinds[0] if len({function.name for function in kinds}) == 1 else activations.get(None)
     return activations.get(getattr(net, "activation", None))
 
