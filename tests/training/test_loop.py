@@ -17,8 +17,8 @@ from chainrule import random, tree
 from chainrule.data import batch_order
 from chainrule.engine import choose
 from chainrule.errors import SettingError, UnknownNameError
-from chainrule.recipe import step
 from chainrule.recipe.prepared_run import SHUFFLE, STEPS
+from chainrule.recipe.step import step
 from chainrule.training import Batch, layout, start
 from chainrule.training.epoch import _programs
 

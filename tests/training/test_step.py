@@ -9,9 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, tree
-from chainrule.recipe import step
 from chainrule.recipe.state import filled, start_settings
-from chainrule.recipe.step import add_penalty
+from chainrule.recipe.step import add_penalty, step
 from chainrule.training import Batch, Recipe, State
 
 rng = np.random.default_rng(0)

@@ -61,6 +61,7 @@ class Continued:
             callbacks=settings.callbacks,  # type: ignore[arg-type]  # a tuple by now
             call_every=settings.call_every,
             record_steps=settings.record_steps,
+            settings=settings,
         )
         run = loop.run(state, False, settings.progress, {})
         self.state = engine.fetch(loop.snapshot._replace(settings=None))

@@ -17,6 +17,7 @@ from chainrule.outcome import Outcome
 from chainrule.recipe.history import History
 from chainrule.recipe.prepare import trained
 from chainrule.recipe.prepared_run import PreparedRun
+from chainrule.recipe.recordings import Recordings
 from chainrule.recipe.state import Recipe, State
 from chainrule.settings import replace, structure
 from chainrule.training.checkpoint import Checkpoint, Position
@@ -182,6 +183,8 @@ class Member:
             traces={},
             folder=self.folder,
             notes=self.prepared_run.prepared.notes,
+            settings=self.prepared_run.settings,
+            recordings=Recordings(self.prepared_run.state, None, self.state, *self.prepared_run.prepared.samples),
         )
 
     def drop_state(self) -> None:

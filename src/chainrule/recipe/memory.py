@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule import tree
 from chainrule.errors import DataError, SettingError
-from chainrule.memory import check_memory, format_bytes, is_out_of_memory
+from chainrule.memory import check_memory, format_bytes, free_memory, is_out_of_memory
 
 Array = Any
 
@@ -37,6 +37,13 @@ def check_room(params: Any, networks: int = 1) -> None:
         "Ask for fewer networks, or smaller ones." if networks > 1 else "Ask for fewer units.",
         SettingError,
     )
+
+
+def has_room(values: Any) -> bool:
+    """Return whether there is room for a copy of these arrays, and as much again."""
+    needed = sum(leaf.nbytes for leaf in tree.leaves(values) if hasattr(leaf, "nbytes"))
+    free = free_memory() if needed >= LARGE else None
+    return free is None or 2 * needed < free
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from chainrule.layers import Layer, Sequential
 from chainrule.models import Model
 from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.recipe.metrics_of_steps import as_batch
+from chainrule.recipe.recordings import some_rows
 from chainrule.recipe.run_data import SPLIT, RunData, pair_of
 from chainrule.recipe.step import Batch
 from chainrule.settings import check_number, is_ours
@@ -32,6 +34,11 @@ class Prepared:
     inputs: Inputs
     target: Target
     notes: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def samples(self) -> tuple[Batch, Batch | None]:
+        """Some training and validation rows, as the network gets them."""
+        return some_rows(self.train), None if self.validation is None else some_rows(self.validation)
 
 
 def prepare(

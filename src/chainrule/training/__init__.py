@@ -3,6 +3,7 @@
 from chainrule.recipe.callbacks import Decision, EarlyStopping, Event
 from chainrule.recipe.history import History
 from chainrule.recipe.probe import Probes
+from chainrule.recipe.recordings import Recordings
 from chainrule.recipe.state import Recipe, State, start
 from chainrule.recipe.step import Batch, step
 from chainrule.training import distributed
@@ -17,6 +18,7 @@ __all__ = [
     "History",
     "Probes",
     "Recipe",
+    "Recordings",
     "Run",
     "State",
     "distributed",

@@ -133,6 +133,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         checkpoint_minutes=settings.checkpoint_minutes,
         keep=settings.keep,
         data_identity=data_identity,
+        settings=settings,
     )
     progress = settings.progress and distributed.is_first()
     if progress:

@@ -20,12 +20,14 @@ from chainrule.models import Model
 from chainrule.outcome import Outcome
 from chainrule.recipe.callbacks import Callback, EarlyStopping, Event, apply_settings
 from chainrule.recipe.history import History
-from chainrule.recipe.memory import fitting_step
+from chainrule.recipe.memory import fitting_step, has_room
 from chainrule.recipe.metrics_of_steps import add_steps, added, named_metrics
 from chainrule.recipe.prepare import Prepared, trained
 from chainrule.recipe.probe import Probes
 from chainrule.recipe.probe import names as probe_names
+from chainrule.recipe.recordings import Recordings
 from chainrule.recipe.state import Metrics, Recipe, State
+from chainrule.run_settings import TrainingSettings
 from chainrule.runs.files import BEST, CHECKPOINTS
 from chainrule.runs.folder import RunFolder
 from chainrule.signals import StopRequest, asked_to_end, ended
@@ -58,6 +60,7 @@ class Loop:
     folder : where the run is written
     checkpoint_every, checkpoint_minutes, keep : see `chainrule.training.checkpointer.Checkpointer`
     data_identity : what else must be the same for the run to be gone on with, such as the data's fingerprint
+    settings : what all this was made of, for the run to say
     """
 
     def __init__(
@@ -79,8 +82,9 @@ class Loop:
         checkpoint_minutes: float | None = None,
         keep: int = 3,
         data_identity: Mapping[str, str] | None = None,
+        settings: TrainingSettings | None = None,
     ) -> None:
-        self.model, self.recipe, self.prepared = model, recipe, prepared
+        self.model, self.recipe, self.prepared, self.settings = model, recipe, prepared, settings
         self.engine, self.loader, self.epochs = engine, loader, epochs
         self.stopping, self.callbacks, self.folder = stopping, callbacks, folder
         self.call_every, self.record_steps = call_every if callbacks else None, record_steps
@@ -106,9 +110,12 @@ class Loop:
         # The state is given away to every call of the program; what others keep is a copy of it: `snapshot`.
         self.state: State
         self.snapshot: State
+        self.first: State  # before any step
+        self.early: State | None = None  # after the first epoch
 
     def run(self, start: State, resume: bool, progress: bool, config: Mapping[str, Any]) -> Run:
         """Train until the last epoch, a decision to stop, a signal, or divergence."""
+        self.first = start
         check_same(self._identity | {"epochs": str(self.epochs), "seed": str(start.key), "resume": str(resume)})
         with contextlib.ExitStack() as stack:
             if self.folder is not None:
@@ -168,6 +175,11 @@ class Loop:
         """Copy the state, as it is now, for others to see and to come back to."""
         self.snapshot = self._copy(self.state)
 
+    def _fetched(self, state: State) -> State:
+        """Return a state as NumPy arrays."""
+        fetched: State = self.engine.fetch(state._replace(settings=None))
+        return fetched._replace(settings=state.settings, step=int(np.asarray(fetched.step)))
+
     def _copy(self, state: State) -> State:
         return self.engine.copy(state._replace(settings=None))._replace(settings=state.settings)
 
@@ -188,6 +200,8 @@ class Loop:
         before = time.perf_counter() - self.position.seconds
         stopped = self._run_steps(before)
         self._take_snapshot()
+        if self.position.epoch == 1 and has_room(self.first):
+            self.early = self._fetched(self.snapshot)
         record = {
             "epoch": self.position.epoch,
             **self._means(self.position.sums),
@@ -354,8 +368,11 @@ class Loop:
             best=(lambda: self._model(self.best)) if self.watched else None,
         )
 
-    def _finish(self, outcome: Outcome) -> Run:
-        """Finish the run: with the weights of the best epoch, where they are asked for."""
+    def _finish(self, outcome: Outcome, nonfinite: str = "") -> Run:
+        """Finish the run: with the weights of the best epoch, where they are asked for.
+
+        ``nonfinite`` is the layer where a value was first not finite.
+        """
         epoch = None
         if not outcome.diverged:
             epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)
@@ -371,6 +388,10 @@ class Loop:
             traces=dict(self.engine.traces - self.traced),
             folder=self.folder.path if self.folder is not None else None,
             notes=self.prepared.notes,
+            settings=self.settings,
+            recordings=Recordings(
+                self.first, self.early, self._fetched(self.snapshot), *self.prepared.samples, nonfinite=nonfinite
+            ),
         )
         if self.folder is None:
             return run
@@ -407,7 +428,7 @@ class Loop:
             "optimizer.",
             step=number,
             layer=layer,
-            run=self._finish(Outcome.at_divergence(number, epoch)),
+            run=self._finish(Outcome.at_divergence(number, epoch), layer),
         )
 
     def _model(self, chosen: Any) -> Model:

@@ -12,7 +12,9 @@ from chainrule.models import Model
 from chainrule.outcome import Outcome
 from chainrule.recipe.history import History
 from chainrule.recipe.probe import Probes
+from chainrule.recipe.recordings import Recordings
 from chainrule.recipe.state import Recipe
+from chainrule.run_settings import TrainingSettings
 
 
 class Run:
@@ -31,6 +33,8 @@ class Run:
     traces : how often each program was traced and compiled for this run, by its name; {} where nothing had to be
     folder : where the run was written, or None
     notes : what should be known about its data, as sentences, such as the columns of a table that are left out and why
+    settings : `FitSettings` (of a population's member `TrainingSettings`) that it was trained with; None of an ensemble
+    recordings : `Recordings`, a few moments of it, to look at; None of an ensemble
 
     >>> import chainrule as cr
     >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
@@ -54,6 +58,8 @@ class Run:
         folder: Path | None = None,
         metrics: Mapping[str, float] | None = None,
         notes: Sequence[str] = (),
+        settings: TrainingSettings | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         self.model = model
         self.history = history
@@ -66,6 +72,8 @@ class Run:
         self.folder = folder
         self.metrics = history.at(best_epoch) if metrics is None else dict(metrics)
         self.notes = tuple(notes)
+        self.settings = settings
+        self.recordings = recordings
 
     @property
     def stopped(self) -> str | None:
