@@ -16,6 +16,7 @@ from . import random as random
 from . import report as report
 from . import runs as runs
 from . import schedules as schedules
+from . import symptoms as symptoms
 from . import testing as testing
 from . import training as training
 from . import tree as tree
@@ -77,6 +78,7 @@ from .population import PopulationTrainer as PopulationTrainer
 from .population import compare as compare
 from .population import cross_validate as cross_validate
 from .population import fit_population as fit_population
+from .symptoms.diagnosis import Diagnosis as Diagnosis
 from .tables.table import Table as Table
 from .training import Decision as Decision
 from .training import EarlyStopping as EarlyStopping

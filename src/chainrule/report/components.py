@@ -13,6 +13,7 @@ from chainrule.report.figures import Figure
 from chainrule.report.findings import Curves
 from chainrule.runs.members import Members
 from chainrule.runs.trials import Trials
+from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.training.record import Record
 
 
@@ -29,6 +30,7 @@ class Page:
     config : the text of config.toml
     members : what is known about the networks of several seeds or folds, if there are any
     trials : what is known about a search, if there was one
+    diagnosis : what the doctor says of the run, if it was asked
     """
 
     record: Record
@@ -38,6 +40,7 @@ class Page:
     config: str
     members: Members | None = None
     trials: Trials | None = None
+    diagnosis: Diagnosis | None = None
 
 
 def place(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -24,10 +25,12 @@ from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
-from chainrule.runs.files import CONFIG, EVALUATION, EVALUATION_FORMAT, REPORT
+from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT
 from chainrule.runs.folder import finite
 from chainrule.runs.members import Members, read_facts, read_members
 from chainrule.runs.trials import Trials, read_trials
+from chainrule.symptoms.diagnosis import Diagnosis
+from chainrule.symptoms.html import section_style
 from chainrule.training.record import Record, read_folder
 from chainrule.training.run import Run
 
@@ -95,7 +98,9 @@ def read_page(folder: Path) -> Page:
     record, evaluation = read_folder(folder), read_evaluation(folder)
     with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        return page_of(record, evaluation, config, read_members(folder), read_trials(folder))
+        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder))
+    path = folder / DIAGNOSIS
+    return dataclasses.replace(page, diagnosis=Diagnosis.load(path)) if path.is_file() else page
 
 
 @contextlib.contextmanager
@@ -137,7 +142,7 @@ def render(page: Page) -> str:
     script, plotly = _file("page.js"), plotly_script()
     parts |= {
         "hashes": f"{_hash(script)} {_hash(plotly)}",
-        "style": _file("page.css"),
+        "style": f"{_file('page.css')}\n{section_style()}" if page.diagnosis else _file("page.css"),
         "figures": json.dumps(finite(page.figures), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "plotly": base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode(),
         "script": script,

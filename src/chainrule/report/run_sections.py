@@ -9,6 +9,7 @@ from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import seconds
 from chainrule.report.components import Page, n, row, scroll, size, table, wide
 from chainrule.runs.files import CONFIG, ENVIRONMENT, EVALUATION, METRICS, RESULT
+from chainrule.symptoms.html import section
 
 TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
@@ -34,6 +35,11 @@ def columns(page: Page) -> Html | None:
     head = ["column", "kind", "what is done", ("missing", "n"), ("different", "n"), "example", "why"]
     in_all = page.evaluation.get("columns_in_all", len(columns))
     return table(head, rows, f"The first {len(columns):,} of {in_all:,} columns" if in_all > len(columns) else None)
+
+
+def diagnosis(page: Page) -> Html | None:
+    """Return what the doctor says of the run, where it was asked."""
+    return None if page.diagnosis is None else section(page.diagnosis)
 
 
 def network(page: Page) -> Html | None:

@@ -12,6 +12,7 @@ from chainrule.report.components import Page
 SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (outcome.verdict, ""),
     (outcome.key_figures, "Key figures"),
+    (run_sections.diagnosis, "Diagnosis"),
     (outcome.baselines, "Beside simpler rules"),
     (population_sections.members, "The networks of all seeds"),
     (population_sections.folds, "Cross-validation"),
@@ -31,7 +32,10 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
 )
 
 #: Sections that may break across pages of paper.
-LONG = ("classes", "members", "folds", "search", "settings", "worst", "columns", "configuration", "environment")
+LONG = (
+    *("classes", "members", "folds", "search", "settings", "worst", "columns", "configuration", "environment"),
+    "diagnosis",
+)
 
 
 def all_sections(page: Page) -> list[tuple[str, str, Html]]:

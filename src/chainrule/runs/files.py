@@ -16,6 +16,7 @@ ENVIRONMENT = "environment.json"  # versions, machine, and when it was started
 RESULT = "result.json"  # how it ended, and its test
 EVALUATION = "evaluation.json"  # the model on rows that judge it, beside simpler rules
 REPORT = "report.html"  # the page about all of this
+DIAGNOSIS = "diagnosis.json"  # what the doctor says of it
 PREVIEW = "augment.png"  # training images as they are augmented
 MEMBERS = "members.json"  # the networks of several seeds or folds
 MEMBERS_FOLDER = "members"  # … and the folder of their own files
@@ -44,5 +45,5 @@ BEFORE_THE_SETTINGS = (ENVIRONMENT, PREVIEW)
 #: What lies in a run's folder, besides what commands such as export write there.
 OF_A_RUN = (
     *(MODEL, CONFIG, SEARCH_CONFIG, METRICS, RESULT, ENVIRONMENT, EVALUATION, MEMBERS, SEARCH, LEADERBOARD, JOURNAL),
-    *(REPORT, CHECKPOINTS, MEMBERS_FOLDER),
+    *(REPORT, DIAGNOSIS, CHECKPOINTS, MEMBERS_FOLDER),
 )

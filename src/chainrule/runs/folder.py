@@ -29,6 +29,7 @@ from chainrule.runs.files import (
     BEFORE_THE_SETTINGS,
     CHECKPOINTS,
     CONFIG,
+    DIAGNOSIS,
     ENVIRONMENT,
     MEMBERS_FOLDER,
     METRICS,
@@ -87,8 +88,8 @@ class RunFolder:
         write_config(self.path, config)
 
     def reopen(self) -> None:
-        """Remove what says how the run ended."""
-        for name in OUTCOME:
+        """Remove what says how the run ended, and what the doctor has said of it."""
+        for name in (*OUTCOME, DIAGNOSIS):
             try:
                 (self.path / name).unlink(missing_ok=True)
             except OSError as error:

@@ -3,68 +3,82 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from chainrule.files import write_atomic
-from chainrule.symptoms import text
-from chainrule.symptoms.evidence import Cause, Finding, Stage
-from chainrule.symptoms.fix import Fix
-from chainrule.symptoms.plain import Plain
+from chainrule.display.text import Text
+from chainrule.errors import FileError
+from chainrule.files import as_path, write_atomic
+from chainrule.symptoms import html, text
+from chainrule.symptoms.answer import Answer
+from chainrule.symptoms.plain import finite
 
 __all__ = ["Diagnosis"]
 
 
-@dataclass(frozen=True)
-class Diagnosis(Plain):
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Answer):
     """Whether something is wrong with a training run, what it is, and what to change.
+
+    Printed, it is one screen; ``repr`` is one line. In a notebook it shows itself.
 
     Attributes
     ----------
     causes : those that may be at fault, the first is the answer; () where there is no alarm
     findings : all that was found, in the order in which it was looked for
-    ran : the stages of the examination
+    ran : the stages of the examination, and what was left out and why
     rates : the version of the table of false alarms (``bench/results/doctor.md``) that the rules were measured by
+    alarm : whether something is at fault
+    fix : what to change: the `Fix` of the first cause that has one, or None
+    proven : whether the first cause is proven: the fix was tried against the untouched run and against fixes drawn at
+        random, or the check is exact
+    undetermined : whether something is at fault, and no cause is likelier than all others together
+
+    Example
+    -------
+    >>> import chainrule as cr
+    >>> diagnosis = cr.Diagnosis(causes=(), findings=(), ran=())
+    >>> diagnosis, diagnosis.alarm, cr.Diagnosis.from_dict(diagnosis.to_dict()) == diagnosis
+    (Diagnosis(nothing wrong found), False, True)
     """
 
-    causes: tuple[Cause, ...]
-    findings: tuple[Finding, ...]
-    ran: tuple[Stage, ...]
-    rates: str = ""
-
-    parts: ClassVar[Mapping[str, type]] = {"causes": Cause, "findings": Finding, "ran": Stage}
-
-    @property
-    def alarm(self) -> bool:
-        """Whether something is at fault."""
-        return any(finding.level == "alarm" for finding in self.findings)
-
-    @property
-    def fix(self) -> Fix | None:
-        """What to change: the fix of the first cause that has one."""
-        return next((cause.fix for cause in self.causes if cause.fix is not None), None)
-
-    @property
-    def proven(self) -> bool:
-        """Whether the first cause is proven."""
-        proof = self.causes[0].proof if self.causes else None
-        return proof is not None and proof.verdict == "proven"
-
-    @property
-    def undetermined(self) -> bool:
-        """Whether something is at fault, and no cause is likelier than all others together."""
-        return self.alarm and not any(cause.probability > 0.5 for cause in self.causes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, ready for JSON."""
-        answers = {"alarm": self.alarm, "proven": self.proven, "undetermined": self.undetermined}
-        return answers | super().to_dict() | {"fix": None if self.fix is None else self.fix.to_dict()}
+    def summary(self, *, everything: bool = False) -> Text:
+        """Return it as one screen of text, to print; ``everything``: also each check that found nothing."""
+        return Text(text.format_diagnosis(self, everything=everything))
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        write_atomic(path, json.dumps(self.to_dict(), indent=1))
+        """Write it as JSON, which `load` reads."""
+        plain = json.dumps(finite(self.to_dict()), indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomic(as_path(path), plain + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Diagnosis:
+        """Read what `save` wrote; a `FileError` where that cannot be read."""
+        path = as_path(path)
+        try:
+            return cls.from_dict(json.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise FileError(f"{path} holds no diagnosis, or is damaged: {type(error).__name__}: {error}.") from None
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write it as a page of its own, for a browser, and give its path."""
+        written = as_path(path)
+        write_atomic(written, html.page(self))
+        return written
 
     def __str__(self) -> str:
-        return text.format_diagnosis(self.causes, self.findings, self.ran)
+        return text.format_diagnosis(self)
+
+    def __repr__(self) -> str:
+        if not self.alarm:
+            return "Diagnosis(nothing wrong found)"
+        first = self.causes[0] if self.causes else None
+        if first is None or self.undetermined:
+            likely = " or ".join(cause.name for cause in self.causes[:2])
+            return f"Diagnosis(alarm: undetermined{f', perhaps {likely}' if likely else ''})"
+        return f"Diagnosis(alarm: {first.name}{', proven' if self.proven else ''})"
+
+    def _repr_html_(self) -> str:
+        return str(self.summary()._repr_html_())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -47,4 +48,20 @@ def from_plain(value: Any, part: type | None) -> Any:
         return value
     if issubclass(part, Plain):
         return part.from_dict(value)
-    return part(**{name: from_plain(each, None) for name, each in value.items()})
+    return part(**{name: not_none(from_plain(each, None)) for name, each in value.items()})
+
+
+def not_none(value: Any) -> Any:
+    """Return a number that a file could not hold, None there, as NaN."""
+    if isinstance(value, tuple):
+        return tuple(map(not_none, value))
+    return math.nan if value is None else value
+
+
+def finite(value: Any) -> Any:
+    """Return plain values with None for numbers that are not finite: JSON has none of these."""
+    if isinstance(value, Mapping):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
