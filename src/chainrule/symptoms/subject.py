@@ -78,9 +78,9 @@ def subject_of(net: Any, data: Any, settings: TrainingSettings) -> Subject:
 
     Streams and large data are examined by `MOST_ROWS` of their rows.
     """
-    if isinstance(data, Table) and not settings.normalize:
-        data = data.unscaled()
-    rows = _sampled(run_data(net if isinstance(net, Model) else None, data, settings.validation, settings.seed))
+    unscaled = isinstance(data, Table) and not settings.normalize
+    taken = data.unscaled() if unscaled else data
+    rows = _sampled(run_data(net if isinstance(net, Model) else None, taken, settings.validation, settings.seed))
     if settings.sample_weight is not None and len(np.asarray(settings.sample_weight)) != len(rows.x):
         settings = dataclasses.replace(settings, sample_weight=None)
     return Subject(net, settings, data, rows, prepare_run(net, rows, settings))
