@@ -27,6 +27,20 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 parse = functools.cache(ast.parse)  # several rules read each file
 
+
+@functools.cache
+def walk(code: str) -> list[ast.AST]:
+    return list(ast.walk(parse(code)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees_are_forgotten() -> Iterator[None]:
+    """Millions of objects, which the garbage collector would look through for the rest of the session."""
+    yield
+    walk.cache_clear()
+    parse.cache_clear()
+
+
 FACE = "chainrule"  # the package itself, `import chainrule as cr`: it shows every room, and only cli/ may use it
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
@@ -104,7 +118,8 @@ def imports(node: ast.AST, for_types: bool = False) -> Iterator[tuple[int, str]]
         yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
     only_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     for child in node.orelse if only_types and not for_types else ast.iter_child_nodes(node):
-        yield from imports(child, for_types)
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # none is in an expression
+            yield from imports(child, for_types)
 
 
 def path_of(file: Path) -> str:
@@ -220,8 +235,9 @@ PRINT = ("display/lines.py", "cli/demo.py", "cli/app.py", "cli/__init__.py", "en
 
 def test_lines_for_people_are_printed_in_one_place() -> None:
     """`chainrule.display.lines` escapes what a terminal would obey."""
-    nodes = [(path_of(file), node) for file in FILES for node in ast.walk(parse(file.read_text()))]
-    calls = [(path, node.func) for path, node in nodes if isinstance(node, ast.Call) and path not in PRINT]
+    codes = {path_of(file): file.read_text() for file in FILES}
+    nodes = [(path, node) for path, code in codes.items() if path not in PRINT for node in walk(code)]
+    calls = [(path, node.func) for path, node in nodes if isinstance(node, ast.Call)]
     assert [f"{path}:{f.lineno}" for path, f in calls if isinstance(f, ast.Name) and f.id == "print"] == []
 
 
@@ -366,20 +382,25 @@ NOT_A_VERB = set(
 )
 
 
-def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+@functools.cache
+def name_fields(kind: type[ast.AST]) -> list[str]:
+    """The fields of a kind of node that hold the name of a variable, parameter, attribute, function or class."""
+    return [field for field in ("id", "arg", "attr", "name") if field in kind._fields and kind is not ast.alias]
+
+
+def names_in(code: str) -> Iterator[tuple[int, str]]:
     """(line, name) of every variable, parameter, attribute, function and class."""
-    for node in ast.walk(tree):
-        for field in ("id", "arg", "attr", "name"):
-            name = getattr(node, field, None)
-            if isinstance(name, str) and not isinstance(node, ast.alias):
+    for node in walk(code):
+        for field in name_fields(type(node)):
+            name = getattr(node, field)
+            if isinstance(name, str):
                 yield getattr(node, "lineno", 0), name
 
 
 def private_names(code: str) -> list[tuple[int, str]]:
     """Names that are private words; those that another package gives (Hypothesis's `given`) are not ours."""
-    tree = parse(code)
-    others = {name.rpartition(".")[2] for _, name in imports(tree)}
-    return [(n, name) for n, name in names_in(tree) if name.strip("_") in PRIVATE_WORDS and name not in others]
+    others = {name.rpartition(".")[2] for _, name in imports(parse(code))}
+    return [(n, name) for n, name in names_in(code) if name.strip("_") in PRIVATE_WORDS and name not in others]
 
 
 def test_names_say_what_a_thing_is() -> None:
@@ -396,9 +417,12 @@ def test_private_names_are_found() -> None:
 
 def test_functions_are_described_by_a_verb() -> None:
     wrong = []
-    for path, node in [(path_of(file), node) for file in FILES for node in ast.walk(parse(file.read_text()))]:
-        text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
-        decorators = {ast.unparse(decorator) for decorator in getattr(node, "decorator_list", ())}
+    codes = {path_of(file): file.read_text() for file in FILES}
+    for path, node in [(path, node) for path, code in codes.items() for node in walk(code)]:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        text = ast.get_docstring(node)
+        decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
         if not text or any("property" in decorator for decorator in decorators):
             continue
         if "primitive" in decorators:  # what a primitive computes is said by its formula: a + b
