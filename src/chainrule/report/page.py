@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import functools
 import gzip
 import hashlib
 import json
@@ -144,7 +145,7 @@ def render(page: Page) -> str:
         "hashes": f"{_hash(script)} {_hash(plotly)}",
         "style": f"{_file('page.css')}\n{section_style()}" if page.diagnosis else _file("page.css"),
         "figures": json.dumps(finite(page.figures), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "plotly": base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode(),
+        "plotly": _compressed(plotly),
         "script": script,
     }
     # In one pass: what was put in is not looked at again.
@@ -162,6 +163,12 @@ def plotly_script() -> str:
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
+
+
+@functools.lru_cache(maxsize=1)  # a fifth of a second; who writes one report often writes others
+def _compressed(script: str) -> str:
+    """Return a script as the page unpacks it."""
+    return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode()
 
 
 def _file(name: str) -> str:
