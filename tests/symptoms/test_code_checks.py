@@ -24,12 +24,12 @@ NUMBERS = (X, rng.normal(size=60) * 5 + 20)
 def findings(net, data=CLASSES, **settings):
     """Return what the checks find, up to the first alarm."""
     subject = subject_of(net, data, FitSettings(**settings))
-    found = []
+    seen = []
     for _, check in code_checks.CHECKS:
-        found += list(check(subject))
-        if any(finding.level == "alarm" for finding in found):
+        seen += list(check(subject))
+        if any(finding.level == "alarm" for finding in seen):
             break
-    return found
+    return seen
 
 
 def alarms(*args, **settings):
@@ -222,14 +222,14 @@ def test_a_loss_of_numbers_that_points_elsewhere(loss):
 
 def test_a_link_is_told_as_a_note():
     counts = (X, np.random.default_rng(1).poisson(4.0, 60).astype(float))
-    told = findings(cr.mlp([4, 8, 1], output=None), counts, loss=lambda a, y: (np.exp(a) - y * a)[:, 0])
-    assert [finding.level for finding in told if "link" in finding.text] == ["note"]
+    notes = findings(cr.mlp([4, 8, 1], output=None), counts, loss=lambda a, y: (np.exp(a) - y * a)[:, 0])
+    assert [finding.level for finding in notes if "link" in finding.text] == ["note"]
 
 
 @pytest.mark.parametrize("hidden", sorted(set(cr.activations.Activation.registry) - {"softmax"}))
 def test_the_activations_of_the_package_are_right(hidden):
-    told = findings(cr.Sequential(cr.Dense(8, hidden), cr.Dropout(0.3), cr.BatchNorm(), cr.Dense(3, "softmax")))
-    assert {finding.level for finding in told} == {"note"}
+    notes = findings(cr.Sequential(cr.Dense(8, hidden), cr.Dropout(0.3), cr.BatchNorm(), cr.Dense(3, "softmax")))
+    assert {finding.level for finding in notes} == {"note"}
 
 
 @pytest.mark.parametrize("init", ["zeros", "ones", cr.initializers.Constant(9.0), cr.initializers.Normal(100.0)])
@@ -243,5 +243,5 @@ def test_nothing_is_said_of_a_layer_that_draws_numbers_of_its_own():
         def apply(self, params, state, x, *, key, train):
             return x + np.random.default_rng().normal(size=x.shape), state
 
-    told = [f for f in findings(cr.Sequential(Dice(), cr.Dense(3, "softmax"))) if f.symptom == "samples_apart"]
-    assert all(finding.level == "note" for finding in told)
+    notes = [f for f in findings(cr.Sequential(Dice(), cr.Dense(3, "softmax"))) if f.symptom == "samples_apart"]
+    assert all(finding.level == "note" for finding in notes)

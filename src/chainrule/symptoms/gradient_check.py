@@ -25,6 +25,7 @@ from chainrule.symptoms.pieces import (
     loss_name,
     pieces_of,
 )
+from chainrule.symptoms.reference import walk
 
 __all__ = ["failing", "gradient"]
 
@@ -284,8 +285,6 @@ def _has_steps(piece: Piece) -> bool:
 
 
 def _stated_surrogates(wide: Wide) -> bool:
-    from chainrule.symptoms.reference import walk
-
     return any(
         getattr(getattr(layer, "activation", None), "name", getattr(layer, "activation", None)) in ("step", "sign")
         for layer in walk(wide.recipe.net)

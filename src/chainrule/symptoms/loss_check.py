@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule import losses
 from chainrule.models.forward import forward
+from chainrule.models.model import last_activation_of
 from chainrule.recipe.state import Recipe
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.pieces import Wide, loss_is_users_own, loss_name, row_costs
@@ -122,8 +123,6 @@ def _random_outputs(recipe: Recipe, outputs: np.ndarray, y: np.ndarray) -> list[
 
 
 def _last(recipe: Recipe) -> object:
-    from chainrule.models.model import last_activation_of
-
     return last_activation_of(recipe.net)
 
 
