@@ -1,0 +1,431 @@
+"""Whether a column gives the target away, has values far from all others, or is on another scale than the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.layers import BatchNorm, Layer, Sequential
+from chainrule.models import Model
+from chainrule.symptoms.data.examined import Examined, examined, per_subject, row_numbers, share
+from chainrule.symptoms.evidence import Evidence, Finding
+from chainrule.symptoms.subject import Subject, sample_rows
+from chainrule.tables.leaks import ALONE, power, strongest
+from chainrule.tables.table import Table
+
+__all__ = ["leaking_columns", "one_column", "outlier_bounds", "scale", "tails"]
+
+Array = NDArray[Any]
+
+#: Rows and inputs that `power` is taken of, and rows below which nothing is said.
+ROWS, INPUTS, FEWEST = 2000, 100, 30
+
+#: What the best column leaves open, beside the second: less, and it stands out.
+STANDS_OUT = 0.1
+
+#: A gap between the extreme values and the others, in the span of these: with ten different values among them or more,
+#: and with fewer. Adult's capital gains have one of 1.4 (99,999 stands for all above 41,310).
+GAP, GAP_OF_FEW, MANY_VALUES = 5.0, 30.0, 10
+
+#: Rows beyond the gap: at least so many, at least this share, at most that.
+AT_LEAST, RARE, NOT_RARE = 3, 0.002, 0.1
+
+#: The share of the variance that the most extreme 2 % of the targets have: above, a few decide (advice).
+FEW_DECIDE = 0.9
+
+#: Mean square of the inputs (root), and median of mean / deviation, as the network gets them: worth a look, an alarm.
+#: Images as raw bytes have 100, the raw columns of iris 4.5.
+LARGE, TOO_LARGE, SHIFTED, TOO_SHIFTED = 30.0, 300.0, 3.0, 15.0
+
+#: Decades between the deviations of the columns (advice), and the smallest root mean square that is not.
+DECADES, SMALL = 3.0, 0.001
+
+
+def one_column(subject: Subject) -> Iterator[Finding]:
+    """Find a column that gives the target away.
+
+    Statistic: how much of the target each column explains alone (`chainrule.tables.leaks.power`: the answer of the row
+    whose value is next), best against second; of several outputs, the one that is explained best.
+
+    Null: two easy classes are told apart by several columns alike (penguins), so the best must leave less than a tenth
+    of what the second leaves open, and explain 95 % itself. Of a single column nothing is said.
+
+    Source: DOCTOR.md section 4; Kaufman, Rosset and Perlich (2011), leakage in data mining.
+    """
+    powers = _powers(subject)
+    if len(powers) < 2:
+        return
+    (name, best), (_, second) = powers[:2]
+    evidence = (
+        Evidence("of the target, explained by the best column", best, None, ALONE),
+        Evidence("explained by the second column", second),
+    )
+    if best < ALONE or 1 - best >= STANDS_OUT * (1 - second):
+        text = f"No column alone gives the target away: {_called(name)} tells most, {share(max(best, 0.0), 1)} of it."
+        against = ("leak",) if best < ALONE else ()
+        if not against:
+            text = f"The targets are easy: several columns tell them alone, {_called(name)} {share(best, 1)}."
+        yield Finding("one_column", "note", text, "", evidence, (), against)
+        return
+    text = (
+        f"The column {_called(name)} alone tells {share(best, 1)} of the target, and the second {share(second, 1)}: if "
+        "it is known only after the target, leave it out."
+    )
+    yield Finding("one_column", "alarm", text, str(name), evidence, ("leak",))
+
+
+def leaking_columns(subject: Subject) -> tuple[str | int, ...]:
+    """Return the names or positions of the columns that give the target away alone, of which there should be none."""
+    powers = _powers(subject)
+    return tuple(name for name, explained in powers if explained >= ALONE)
+
+
+@per_subject
+def _powers(subject: Subject) -> list[tuple[str | int, float]]:
+    """Return how much of the target columns explain alone, the best two first."""
+    data = examined(subject)
+    if len(data) < FEWEST or not np.ptp(data.y, axis=0).any():
+        return []
+    table = subject.data
+    preparation = subject.rows.inputs.preparation
+    if isinstance(table, Table) and table.in_memory and preparation is not None:
+        target, values, present = table.targets()
+        present = present & _not_for_the_test(table)
+        frame = table.frame.drop(columns=table.target)[present]
+        return [*strongest(frame, preparation.columns, values[present], target.task, most=20)]
+    rows = sample_rows(len(data), ROWS)
+    x, y = data.x[rows], data.y[rows]
+    columns = np.flatnonzero(np.ptp(x, axis=0) > 0)
+    if data.labels is not None:
+        targets, task = [data.labels[rows]], "classification"
+    else:
+        flags = bool(((y == 0) | (y == 1)).all())
+        task = "classification" if flags else "regression"
+        targets = [y[:, k].astype(np.intp) if flags else y[:, k] for k in range(min(y.shape[1], 10))]
+    if len(columns) > INPUTS:
+        columns = columns[np.argsort(-_related(x[:, columns], y), kind="stable")[:INPUTS]]
+    powers: list[tuple[str | int, float]] = []
+    best_output = 0.0
+    for target in targets:
+        if not np.ptp(target):
+            continue
+        of_output = [(data.names[j], power(_ranks(x[:, j]), target, task)) for j in columns]
+        of_output.sort(key=lambda pair: -pair[1])
+        if of_output and of_output[0][1] >= best_output:
+            best_output, powers = of_output[0][1], of_output
+    return powers
+
+
+def _not_for_the_test(table: Table) -> NDArray[np.bool_]:
+    """Return which rows no column says are for the test."""
+    name = table.split_column()
+    if name is None:
+        return np.ones(len(table.frame), np.bool_)
+    return np.asarray(~table.frame[name].astype(str).str.strip().str.lower().isin(["test", "testing"]))
+
+
+def _ranks(x: Array) -> Array:
+    """Return the places of values among the different ones, so that scale and outliers do not matter."""
+    return np.unique(x, return_inverse=True)[1].ravel().astype(np.float64)
+
+
+def _related(x: Array, y: Array) -> Array:
+    """Return the largest squared correlation of each input with an output."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    sizes = np.sqrt((x**2).sum(axis=0))[:, None] * np.sqrt((y**2).sum(axis=0))[None] + 1e-300
+    return np.asarray(np.abs(x.T @ y / sizes).max(axis=1))
+
+
+@dataclass(frozen=True)
+class Outlying:
+    """Extreme values of a column beyond a gap.
+
+    Attributes
+    ----------
+    column : its place, or -1 - k of output k
+    low, high : the range of the others, in the unit of what was given
+    gap : from the others to the nearest of them, in spans of these
+    rows : the places of the rows
+    value : the most frequent of them
+    """
+
+    column: int
+    low: float
+    high: float
+    gap: float
+    rows: NDArray[np.intp]
+    value: float
+
+
+def tails(subject: Subject) -> Iterator[Finding]:
+    """Find values that lie far from all others: stand-ins for missing ones (-999), slips of the decimal point.
+
+    Statistic: the gap between the extreme values of a column (or of a target) and all others, in spans of these, where
+    3 rows or more, and .2 to 10 % of them, lie beyond. Inputs as the network gets them, so that a table's clipped
+    columns are fine. And the share of a target's variance that the most extreme 2 % of the rows have.
+
+    Null: heavy tails have no gap before their last .2 %: the k-th of n values with tails of exponent a is more than
+    g times the next with probability g^(−a·k), for incomes (a ≈ 1.5), g = 6, k = 3: 3·10⁻⁴. Above 5 spans it is an
+    alarm; where the others have fewer than ten different values (counts), above 30. Heavy tails are advice.
+
+    Source: DOCTOR.md section 4; Rényi (1953) for ratios of order statistics.
+    """
+    outlying = _outlying(subject)
+    data = examined(subject)
+    if len(data) < FEWEST:
+        return
+    for at in outlying[:3]:
+        of = f"column {data.name(at.column)}" if at.column >= 0 else _target(data, at.column)
+        text = (
+            f"In {len(at.rows):,} rows ({share(len(at.rows), len(data))}) the {of} is far from all others: "
+            f"{at.value:g}, and the others go from {at.low:g} to {at.high:g}. Is that a missing value, or another unit?"
+        )
+        name = str(data.names[at.column]) if at.column >= 0 else "target"
+        evidence = (
+            Evidence("gap to all others, in spans of these", at.gap, None, GAP),
+            Evidence("rows beyond it", float(len(at.rows)), None, None, None, "rows"),
+        )
+        yield Finding("tails", "alarm", text, name, evidence, ("outliers",))
+    if data.labels is None and not outlying and not _are_flags(data.y):
+        decide = _decide(data.y)
+        if decide > FEW_DECIDE:
+            text = (
+                f"The most extreme 2 % of the targets have {share(decide, 1)} of their variance, so a few rows decide "
+                "what is learnt: learn the logarithm, or use the loss huber."
+            )
+            few = (Evidence("variance of the most extreme 2 %", decide, None, FEW_DECIDE),)
+            yield Finding("tails", "advice", text, "target", few, ("outliers",))
+            return
+    if not outlying:
+        text = f"No value is far from all others in {share(RARE, 1)} of the rows or more."
+        yield Finding("tails", "note", text, "", (), (), ("outliers",))
+
+
+def outlier_bounds(subject: Subject) -> tuple[tuple[str | int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return the columns with values far from all others, and the smallest and the largest of these others.
+
+    Names or positions of columns; () of columns with bounds of length one is a target, see `target_bounds`. In the unit
+    of what was given; of a table, of its cells.
+    """
+    inputs = [at for at in _outlying(subject) if at.column >= 0]
+    data = examined(subject)
+    preparation = subject.rows.inputs.preparation
+    if isinstance(subject.data, Table) and preparation is not None and subject.data.in_memory:
+        return _bounds_of_cells(subject, inputs)
+    return (
+        tuple(data.names[at.column] for at in inputs),
+        tuple(at.low for at in inputs),
+        tuple(at.high for at in inputs),
+    )
+
+
+def target_bounds(subject: Subject) -> tuple[float, float] | None:
+    """Return the smallest and the largest target that is not far from all others; None where none is."""
+    targets = [at for at in _outlying(subject) if at.column < 0]
+    return (min(at.low for at in targets), max(at.high for at in targets)) if targets else None
+
+
+def outlying_rows(subject: Subject) -> NDArray[np.intp]:
+    """Return the rows with a value far from all others, counted from 0 in the data as it was given."""
+    outlying = _outlying(subject)
+    if not outlying:
+        return np.zeros(0, np.intp)
+    return row_numbers(subject)[np.unique(np.concatenate([at.rows for at in outlying]))]
+
+
+def _bounds_of_cells(
+    subject: Subject, outlying: list[Outlying]
+) -> tuple[tuple[str | int, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return the bounds of the columns of a table, from the cells of the rows that are not beyond the gap."""
+    preparation = subject.rows.inputs.preparation
+    assert preparation is not None
+    frame = subject.data.frame.iloc[row_numbers(subject)]
+    values = dict(zip(preparation.inputs, preparation.values(frame), strict=True))
+    kinds = {column.name: column.kind for column in preparation.columns}
+    data = examined(subject)
+    bounds: dict[str | int, tuple[float, float]] = {}
+    for at in outlying:
+        name = data.names[at.column]
+        if kinds.get(str(name)) != "number":
+            continue
+        others = np.delete(values[str(name)].astype(np.float64), at.rows)
+        others = others[np.isfinite(others)]
+        bounds[name] = (float(others.min()), float(others.max()))
+    return tuple(bounds), tuple(low for low, _ in bounds.values()), tuple(high for _, high in bounds.values())
+
+
+@per_subject
+def _outlying(subject: Subject) -> list[Outlying]:
+    """Return the columns with extreme values beyond a gap, the widest first."""
+    data = examined(subject)
+    n = len(data)
+    if n < FEWEST:
+        return []
+    most = max(AT_LEAST, int(NOT_RARE * n))
+    outlying = []
+    preparation = subject.rows.inputs.preparation
+    quantities = np.flatnonzero(data.quantities)
+    if len(data.shape) == 1:
+        if preparation is not None:  # flags and shares are no quantities
+            quantities = quantities[: sum(len(block.names) for block in preparation.numbers)]
+        for column in quantities:
+            if (at := _beyond(data.x[:, column], most)) is not None:
+                rows, gap = at
+                outlying.append(_described(int(column), data.raw[:, column], rows, gap))
+    if data.labels is None and not _are_flags(data.y):
+        for output in range(data.y.shape[1]):
+            if (at := _beyond(data.y[:, output], most)) is not None:
+                rows, gap = at
+                outlying.append(_described(-1 - output, data.y[:, output], rows, gap))
+    return sorted(outlying, key=lambda at: -at.gap)
+
+
+def _described(column: int, values: Array, rows: NDArray[np.intp], gap: float) -> Outlying:
+    others = np.delete(values, rows)
+    beyond, counts = np.unique(values[rows], return_counts=True)
+    return Outlying(column, float(others.min()), float(others.max()), gap, rows, float(beyond[counts.argmax()]))
+
+
+def _beyond(values: Array, most: int) -> tuple[NDArray[np.intp], float] | None:
+    """Return the rows beyond a gap at either end, and its size in spans of the others; None where there is none."""
+    n = len(values)
+    least = max(AT_LEAST, int(np.ceil(RARE * n)))
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    low, high = _cut(ordered, most), n - _cut(-ordered[::-1], most)
+    others = ordered[low:high]
+    rows = np.r_[order[:low], order[high:]]
+    if not least <= len(rows) <= most:
+        return None
+    span = float(others[-1] - others[0])
+    if span <= 0:
+        return None
+    gaps = [ordered[low] - ordered[low - 1]] if low else []
+    gaps += [ordered[high] - ordered[high - 1]] if high < n else []
+    gap = float(min(gaps)) / span
+    bound = GAP if len(np.unique(others[:: max(1, len(others) // 2000)])) >= MANY_VALUES else GAP_OF_FEW
+    return (rows, gap) if gap > bound else None
+
+
+def _cut(ordered: Array, most: int) -> int:
+    """Return how many of the smallest values lie below their widest gap, at most so many; 0 where that is narrow."""
+    gaps = np.diff(ordered[: most + 1])
+    if not len(gaps):
+        return 0
+    at = int(gaps.argmax())
+    inner = float(ordered[-most - 1] - ordered[at + 1])  # without the other end, which may be far, too
+    return at + 1 if gaps[at] > max(inner, 0.0) else 0
+
+
+def _decide(y: Array) -> float:
+    """Return the largest share of an output's variance that its most extreme 2 % have."""
+    squares = np.sort((y - np.median(y, axis=0)) ** 2, axis=0)
+    total = squares.sum(axis=0)
+    few = squares[-max(1, len(y) // 50) :].sum(axis=0)
+    return float(np.max(np.where(total > 0, few / np.where(total > 0, total, 1.0), 0.0)))
+
+
+def scale(subject: Subject) -> Iterator[Finding]:
+    """Find inputs and targets that the network gets on a scale far from 0 and 1.
+
+    Statistic: root mean square of the inputs, the median over inputs of |mean| / deviation, decades between their
+    deviations; root mean square of the targets (numbers). After all that `fit` does to them (`normalize`,
+    `normalize_target`), so it is the user's own scale only where that is off.
+
+    Reference: first weights are drawn for inputs of mean square 1 (Glorot and Bengio, 2010; He et al., 2015). Above 30
+    and 3 is advice; 300 and 15 is an alarm, 3 times what trains well as it is (bytes of images: 100; iris: 4.5). Not
+    asked where batch normalization comes first.
+
+    Source: DOCTOR.md section 4; lecture 002; LeCun et al. (1998), Efficient BackProp, 4.3.
+    """
+    data = examined(subject)
+    if not _scales_itself(subject.net) and data.quantities.any():
+        yield from _scale_of_inputs(data)
+    if subject.task == "regression":
+        yield from _scale_of_targets(subject)
+
+
+def _scale_of_inputs(data: Examined) -> Iterator[Finding]:
+    x = data.x[:, data.quantities]
+    spread = x.std(axis=0)
+    varying = spread > 0
+    size = float(np.sqrt(np.mean(x**2)))
+    if not varying.any():
+        return
+    if len(data.shape) > 1:  # one mean and deviation for each channel, as they are scaled
+        channels = x.reshape(-1, data.shape[-1])
+        shifts = np.abs(channels.mean(axis=0)) / np.maximum(channels.std(axis=0), 1e-12)
+    else:
+        shifts = np.abs(x[:, varying].mean(axis=0)) / spread[varying]
+    shift = float(np.median(shifts))
+    decades = float(np.log10(spread[varying].max() / spread[varying].min()))
+    evidence = (
+        Evidence("root mean square of the inputs", size, None, LARGE),
+        Evidence("mean over deviation of the inputs, median", shift, None, SHIFTED),
+        Evidence("decades between the deviations of the inputs", decades, None, DECADES),
+    )
+    parts = []
+    if size > LARGE:
+        j = int(np.argmax(np.sqrt(np.mean(data.x**2, axis=0)) * data.quantities))
+        parts.append(f"their root mean square is {size:.3g} instead of 1 (the largest is {data.name(j)})")
+    if shift > SHIFTED:
+        parts.append(f"they lie {shift:.3g} deviations from 0 instead of around it")
+    if parts:
+        alarm = size > TOO_LARGE or shift > TOO_SHIFTED
+        text = f"The inputs are not scaled: {', and '.join(parts)}. Write normalize=True."
+        yield Finding("scale", "alarm" if alarm else "advice", text, "inputs", evidence, ("inputs_unscaled",))
+        return
+    if size < SMALL:
+        text = f"The inputs are tiny: their root mean square is {size:.2g} instead of 1. Write normalize=True."
+        yield Finding("scale", "advice", text, "inputs", evidence, ("inputs_unscaled",))
+        return
+    if decades > DECADES and len(data.shape) == 1 and spread.max() > 10 * np.sqrt(0.1):
+        text = (
+            f"The deviations of the inputs differ by a factor of 10^{decades:.1f}: the large ones are learnt first. "
+            "Write normalize=True."
+        )
+        yield Finding("scale", "advice", text, "inputs", evidence, ("inputs_unscaled",))
+        return
+    text = f"The inputs are scaled: root mean square {size:.2g}, {shift:.2g} deviations from 0."
+    yield Finding("scale", "note", text, "", evidence, (), ("inputs_unscaled",))
+
+
+def _scale_of_targets(subject: Subject) -> Iterator[Finding]:
+    y = np.asarray(subject.run.prepared.train.y, np.float64)
+    if not np.ptp(y, axis=0).any():
+        return
+    size = float(np.sqrt(np.mean(y**2)))
+    evidence = (Evidence("root mean square of the targets", size, SMALL, LARGE),)
+    if SMALL <= size <= LARGE:
+        text = f"The targets are scaled: root mean square {size:.2g}."
+        yield Finding("scale", "note", text, "", evidence, (), ("targets_unscaled",))
+        return
+    text = (
+        f"The targets are not scaled: their root mean square is {size:.3g} instead of 1. Write normalize_target=True."
+    )
+    level = "alarm" if size > TOO_LARGE else "advice"
+    yield Finding("scale", level, text, "target", evidence, ("targets_unscaled",))
+
+
+def _scales_itself(net: Layer | Model) -> bool:
+    """Return whether the first layer with an effect on scales is batch normalization."""
+    layer = net.net if isinstance(net, Model) else net
+    while isinstance(layer, Sequential) and layer.layers:
+        layer = next((each for each in layer.layers if isinstance(each, BatchNorm) or not each.transparent), layer[0])
+    return isinstance(layer, BatchNorm)
+
+
+def _target(data: Examined, column: int) -> str:
+    return "target" if data.y.shape[1] == 1 else f"target {-1 - column}"
+
+
+def _called(name: str | int) -> str:
+    return repr(name) if isinstance(name, str) else f"number {name}"
+
+
+def _are_flags(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all())

@@ -1,0 +1,315 @@
+"""Whether the targets have to do with the inputs, and whether they can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.statistics import wilson
+from chainrule.symptoms.data.answers import Answers, answers_for, association, out_of_fold, unseen
+from chainrule.symptoms.data.examined import ALPHA, Examined, examined, listed, per_subject, row_numbers, share
+from chainrule.symptoms.evidence import Evidence, Finding
+from chainrule.symptoms.subject import Subject
+
+__all__ = ["labels_related", "labels_trusted", "suspicious_rows"]
+
+Array = NDArray[Any]
+
+#: Deviations up to which an association is chance, and the association that is sure to be missed by an alarm: inputs
+#: that tell so little are no fault.
+CHANCE, WEAK = 2.0, 0.3
+
+#: The surest rows, and fewer than these are not judged.
+SUREST, FEWEST = 0.3, 20
+
+#: Wrong answers among the surest rows (lower end): worth a look, an alarm, an alarm where the given class is not even
+#: the second guess. Natural noise came to .06 at most where it was as frequent in the surest half (Titanic).
+WORTH_A_LOOK, TOO_MANY, TOO_MANY_FAR = 0.05, 0.15, 0.05
+
+#: Errors in the surest half over those in the surest fifth: wrong targets are as frequent wherever the trees are sure,
+#: and natural noise grows with doubt. And the association below which the two cannot be told apart.
+FLAT, TELLING = 1.25, 0.35
+
+#: Of numbers: the share of the lowest (and of the highest) that another target drawn at random is among.
+OPPOSITE = 0.4
+
+
+def labels_related(subject: Subject) -> Iterator[Finding]:
+    """Find targets that have nothing to do with the inputs.
+
+    Statistic: the association (`association`: a correlation, over all classes at once; of ranks for numbers) between
+    the targets and what 120 extremely random trees answer for rows that they were not shown, in deviations of the
+    permutation null; of the trees, a linear fit, the nearest rows, and (of images and codes) trees on what each sample
+    is like as a whole, the best.
+
+    Null: targets dealt out anew. Alarm where the best stays below 2 deviations **and** an association of .3, which is
+    weak (r² = 9 %), would be missed so clearly in fewer than α of cases. So few rows raise no alarm.
+
+    Source: DOCTOR.md section 4; Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
+    """
+    data = examined(subject)
+    if not np.ptp(data.y, axis=0).any():
+        same = "all rows have the same target, so there is nothing to learn"
+        exact = (Evidence("different targets", 1.0),)
+        yield Finding("labels_related", "alarm", _sentence(same), "target", exact, ("labels_unrelated",))
+        return
+    if not np.ptp(data.x, axis=0).any():
+        same = "no input differs between rows, so nothing can be learnt from them"
+        exact = (Evidence("inputs that differ", 0.0),)
+        yield Finding("labels_related", "alarm", _sentence(same), "inputs", exact, ("labels_unrelated",))
+        return
+    answers = out_of_fold(subject)
+    if answers is None:
+        return
+    r, by_chance = best_association(subject)
+    z = r / by_chance
+    p = _below((r - WEAK) / by_chance)
+    n = len(answers.rows)
+    evidence = (
+        Evidence("association of answers for rows not seen with their targets", r, 0.0, 1.0, p),
+        Evidence("deviations by chance", z, CHANCE, None),
+        *_accuracy(answers),
+    )
+    if z < CHANCE and p < ALPHA:
+        text = (
+            f"The inputs tell nothing about the targets: of {n:,} rows, the answers for those that were not seen go "
+            f"with their targets to {r:.2f} (1 would be all), no more than targets dealt out at random ({z:.1f} "
+            "deviations)."
+        )
+        yield Finding("labels_related", "alarm", text, "target", evidence, ("labels_unrelated", "labels_noisy"))
+    elif z < CHANCE:
+        text = (
+            f"Whether the inputs tell anything about the targets cannot be seen in {n:,} rows (association {r:.2f}, "
+            f"{z:.1f} deviations)."
+        )
+        causes = ("too_little_data", "labels_unrelated")
+        yield Finding("labels_related", "advice", text, "target", evidence, causes)
+    else:
+        text = (
+            f"The inputs tell something about the targets: association {r:.2f}, {z:.0f} deviations from chance "
+            f"({n:,} rows)."
+        )
+        yield Finding("labels_related", "note", text, "", evidence, (), ("labels_unrelated",))
+
+
+def labels_trusted(subject: Subject) -> Iterator[Finding]:
+    """Find targets many of which are wrong.
+
+    Statistic: how often the out-of-fold answer is another class than the target among the 30 % of rows whose answer is
+    surest (largest margin); of numbers, how often the target of the rows with the lowest 15 % of answers is among the
+    highest 40 %, or the other way round, over .4. Wilson's lower end is a lower bound of the noise where the trees are
+    right about these rows.
+
+    Null: noise that the inputs do not explain cannot be told from wrong targets in general (of the surest passengers of
+    the Titanic a tenth is unlike their likes). It grows with doubt, wrong targets do not: so the errors in the surest
+    half must be no more than 1.25 times those in the surest fifth, and the answers must tell much (association
+    ≥ .35). Above .05 that is advice, an alarm above .15; with four classes or more above .05, if the target is not
+    more often the second guess than one class in all others would be. Of numbers also: which rows are wrong cannot be
+    foretold (else the spread depends on the inputs).
+
+    Source: DOCTOR.md section 4; Northcutt, Jiang and Chuang (2021), confident learning; Wilson (1927).
+    """
+    answers = out_of_fold(subject)
+    if answers is None:
+        return
+    sure, wrong, scale = _judged(answers)
+    order = np.argsort(-sure, kind="stable")
+    fifth, surest, half = (order[: int(len(order) * part)] for part in (0.2, SUREST, 0.5))
+    if len(surest) < FEWEST:
+        return
+    count = int(wrong[surest].sum())
+    error = count / len(surest) / scale
+    low, high = (min(1.0, end / scale) for end in wilson(count, len(surest)))
+    r, by_chance = _association(answers, answers.values)
+    growth = float(wrong[half].mean()) / max(float(wrong[fifth].mean()), 0.5 / len(fifth))
+    flat = growth <= FLAT and r >= TELLING and r > 2 * by_chance
+    far = _far(answers, surest[wrong[surest]])
+    evidence = (
+        Evidence("targets unlike those of their likes, of the surest rows", error, low, high, None),
+        Evidence("the same in the surest half over the surest fifth", growth, None, FLAT),
+        Evidence("association of answers and targets", r, TELLING, 1.0),
+    )
+    noise = f"{share(error, 1)} (at least {share(low, 1)})"
+    seen = f"of the {len(surest):,} rows that are surest, {noise} have another target than all their likes"
+    if low <= WORTH_A_LOOK or not flat:
+        about = "" if low <= WORTH_A_LOOK else "; the noise grows with doubt, as natural noise does"
+        against = ("labels_noisy",) if low <= WORTH_A_LOOK else ()
+        text = f"Targets agree with those of their likes: {seen}{about}."
+        if low > WORTH_A_LOOK:
+            text = f"The targets are noisy: {seen}{about}."
+        yield Finding("labels_trusted", "note", text, "", evidence, (), against)
+        return
+    alarm = (low > TOO_MANY or (far and low > TOO_MANY_FAR)) and not (
+        answers.labels is None and _foretold(answers, half, wrong[half])
+    )
+    rows = row_numbers(subject)[answers.rows[_unlike(answers)]]
+    text = f"Targets are wrong: {seen}, wherever the answers are sure; such as {listed(rows)}."
+    if not alarm:
+        text = f"Targets may be wrong, or the inputs do not tell all: {seen}."
+    yield Finding("labels_trusted", "alarm" if alarm else "advice", text, "rows", evidence, ("labels_noisy",))
+
+
+@per_subject
+def suspicious_rows(subject: Subject) -> NDArray[np.intp]:
+    """Return the rows whose targets look wrong, the surest first, counted from 0 in the data as it was given.
+
+    Those whose answer, by trees that were not shown them, is another (of numbers: at the other end), and as sure as
+    that of the surer half of the rows that they are right about. All rows that are examined are asked (5,000 at most).
+    """
+    answers = out_of_fold(subject)
+    if answers is None:
+        return np.zeros(0, np.intp)
+    if len(answers.rows) < len(examined(subject)):
+        answers = answers_for(examined(subject), np.arange(len(examined(subject))))
+    assert answers is not None
+    return row_numbers(subject)[answers.rows[_unlike(answers)]]
+
+
+def _unlike(answers: Answers) -> NDArray[np.intp]:
+    """Return the places of rows whose target is surely unlike their answer, the surest first."""
+    sure, wrong, _ = _judged(answers)
+    if not wrong.any() or wrong.all():
+        return np.zeros(0, np.intp)
+    chosen = np.flatnonzero(wrong & (sure >= np.median(sure[~wrong])))
+    return chosen[np.argsort(-sure[chosen], kind="stable")]
+
+
+@per_subject
+def best_association(subject: Subject) -> tuple[float, float]:
+    """Return the association with the targets that the best of several simple learners has, and its deviation."""
+    data, answers = examined(subject), out_of_fold(subject)
+    assert answers is not None
+    best = _association(answers, answers.values)
+    for predict in (_linear, _nearest):
+        if best[0] > 2 * CHANCE * best[1]:
+            return best
+        best = max(best, _association(answers, unseen(answers, predict)), key=lambda pair: pair[0] / pair[1])
+    whole = _as_a_whole(data, answers)
+    if whole is not None and best[0] <= 2 * CHANCE * best[1]:
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        def predict(x: Array, y: Array, others: Array) -> Array:
+            trees = ExtraTreesRegressor(40, max_features=1 / 3, min_samples_leaf=2, random_state=0)
+            return np.asarray(trees.fit(x, y if y.shape[1] > 1 else y.ravel()).predict(others)).reshape(len(others), -1)
+
+        seen = Answers(answers.rows, whole, answers.y, answers.labels, answers.values, answers.folds)
+        best = max(best, _association(answers, unseen(seen, predict)), key=lambda pair: pair[0] / pair[1])
+    return best
+
+
+def _association(answers: Answers, values: Array) -> tuple[float, float]:
+    """Return the association of answers with the targets, and its deviation by chance; of numbers that of ranks."""
+    if answers.labels is not None or _are_flags(answers.y):
+        return association(values, answers.y, answers.folds)
+    from scipy.stats import rankdata
+
+    return association(rankdata(values, axis=0), rankdata(answers.y, axis=0), answers.folds)
+
+
+def _judged(answers: Answers) -> tuple[Array, NDArray[np.bool_], float]:
+    """Return how sure each row's answer is, whether the target is another, and how often a wrong one would be."""
+    y, values = answers.y, answers.values
+    if answers.labels is not None or _are_flags(y):
+        if y.shape[1] == 1 or answers.labels is None:
+            margin = np.abs(2 * values - 1)
+            other = (values > 0.5) != (y > 0.5)
+            least = margin.argmin(axis=1) if y.shape[1] == 1 else margin.argmax(axis=1)  # the surest label of several
+            rows = np.arange(len(y))
+            return margin[rows, least], other[rows, least], 1.0
+        two = np.sort(values, axis=1)
+        return two[:, -1] - two[:, -2], values.argmax(axis=1) != answers.labels, 1.0
+    from scipy.stats import rankdata
+
+    n = len(y)
+    answered, target = (rankdata(numbers, axis=0) / n for numbers in (values, y))
+    surest = np.abs(answered - 0.5).argmax(axis=1)
+    rows = np.arange(n)
+    a, t = answered[rows, surest], target[rows, surest]
+    return np.abs(a - 0.5), np.where(a < 0.5, t > 1 - OPPOSITE, t < OPPOSITE), OPPOSITE
+
+
+def _far(answers: Answers, wrong: NDArray[np.intp]) -> bool:
+    """Return whether wrong targets are any class, not just the second guess, as they are where classes are alike."""
+    classes = answers.values.shape[1]
+    if answers.labels is None or classes < 4 or not len(wrong):
+        return False
+    values = answers.values[wrong]
+    rank = (values > values[np.arange(len(wrong)), answers.labels[wrong]][:, None]).sum(axis=1)
+    return float(np.mean(rank == 1)) < 2.0 / (classes - 1) + 2 * np.sqrt(0.25 / len(wrong))
+
+
+def _foretold(answers: Answers, rows: NDArray[np.intp], wrong: NDArray[np.bool_]) -> bool:
+    """Return whether trees foretell which of these rows have a target unlike their likes."""
+    of_rows = Answers(rows, answers.x[rows], wrong.astype(np.float64)[:, None], None, wrong, answers.folds[rows])
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    def predict(x: Array, y: Array, others: Array) -> Array:
+        trees = ExtraTreesRegressor(40, max_features=1 / 3, min_samples_leaf=5, random_state=0).fit(x, y.ravel())
+        return np.asarray(trees.predict(others)).reshape(-1, 1)
+
+    r, by_chance = association(unseen(of_rows, predict), of_rows.y, of_rows.folds)
+    return r > CHANCE * by_chance
+
+
+def _linear(x: Array, y: Array, others: Array) -> Array:
+    """Fit numbers by a linear function with a small penalty (ridge regression), and answer for others."""
+    centre, spread, mean = x.mean(axis=0), x.std(axis=0) + 1e-9, y.mean(axis=0)
+    x, others = (x - centre) / spread, (others - centre) / spread
+    weight = np.linalg.solve(x.T @ x + (1 + 0.01 * len(x)) * np.eye(x.shape[1]), x.T @ (y - mean))
+    return np.asarray(others @ weight + mean)
+
+
+def _nearest(x: Array, y: Array, others: Array, k: int = 10) -> Array:
+    """Answer by the mean of the nearest rows, inputs evenly scaled."""
+    centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
+    x, others = (x - centre) / spread, (others - centre) / spread
+    distance = (x**2).sum(axis=1)[None] - 2 * others @ x.T
+    k = min(k, len(x))
+    return np.asarray(y[np.argpartition(distance, k - 1, axis=1)[:, :k]].mean(axis=1))
+
+
+def _as_a_whole(data: Examined, answers: Answers) -> Array | None:
+    """Return what images and rows of codes are like wherever things are in them; None for plain columns."""
+    x = data.x[answers.rows]
+    codes = x[:, ~data.quantities]
+    if codes.shape[1] > 1 and codes.max() < 1e6:
+        used, counts = np.unique(codes, return_counts=True)
+        used = used[np.argsort(-counts, kind="stable")[:200]]
+        return np.stack([(codes == code).sum(axis=1) for code in used], axis=1).astype(np.float64)
+    if len(data.shape) < 2:
+        return None
+    x = x.reshape(len(x), *data.shape)
+    flat = x.reshape(len(x), -1)
+    features = [flat.mean(axis=1), flat.std(axis=1), *np.quantile(flat, (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1), axis=1)]
+    for axis in range(1, x.ndim - 1):
+        for lag in (1, 2, 4):
+            if x.shape[axis] > lag:
+                step = np.take(x, range(lag, x.shape[axis]), axis) - np.take(x, range(x.shape[axis] - lag), axis)
+                features += [np.abs(step).mean(axis=tuple(range(1, x.ndim))), step.std(axis=tuple(range(1, x.ndim)))]
+    return np.stack(features, axis=1)
+
+
+def _accuracy(answers: Answers) -> Iterator[Evidence]:
+    """Give the accuracy of the out-of-fold answers beside that of the most frequent class."""
+    if answers.labels is None:
+        return
+    hits = answers.values.argmax(axis=1) if answers.values.shape[1] > 1 else answers.values[:, 0] > 0.5
+    most = float(np.bincount(answers.labels).max() / len(answers.labels))
+    yield Evidence("accuracy for rows not seen", float(np.mean(hits == answers.labels)), most, 1.0)
+
+
+def _are_flags(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all())
+
+
+def _below(z: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.cdf(z))
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
