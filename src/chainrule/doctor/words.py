@@ -1,0 +1,71 @@
+"""What trials have shown, as findings: sentences with their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from chainrule.display.numbers import number, percent
+from chainrule.doctor.ratio import Ratio
+from chainrule.doctor.trials import MATERIAL, MATERIAL_CUT, Trials
+from chainrule.symptoms.evidence import Evidence, Finding, Proof
+
+__all__ = ["format_error", "recipe_finding", "trial_findings"]
+
+
+def recipe_finding(trials: Trials) -> Finding:
+    """Return what the control beside the reference has shown."""
+    comparison = trials.comparison
+    assert comparison is not None
+    ratio, count = comparison.ratio, len(comparison.control.errors)
+    control, reference = (format_error(trials, each.error) for each in (comparison.control, comparison.reference))
+    whole = "" if comparison.until is None else f" in its first {comparison.until} epochs"
+    text = (
+        f"error {control}{whole}, and {reference} of the same network with a default recipe (ratio {_ratio(ratio)}; "
+        f"{count} members)"
+    )
+    if comparison.linear is not None and comparison.linear_error is not None:
+        text += f"; a linear model has {format_error(trials, comparison.linear_error)}"
+    if comparison.control.diverged:
+        text += f"; {comparison.control.diverged} of {count} members diverged"
+    margin = MATERIAL if comparison.until is None else MATERIAL_CUT
+    evidence = [Evidence("error ratio", ratio.value, None, margin, ratio.p)]
+    if comparison.linear is not None:
+        evidence.append(Evidence("error ratio to a linear model", comparison.linear.value, p=comparison.linear.p))
+    if comparison.alarm:
+        level = "alarm"
+    else:
+        level = "advice" if ratio.value >= 1.05 and ratio.low > 0 else "note"
+        text = f"{text}: {'headroom, not material' if level == 'advice' else 'nothing is lost by the recipe'}"
+    return Finding("recipe", level, f"{text}.", evidence=tuple(evidence))
+
+
+def trial_findings(trials: Trials, proofs: Mapping[str, Proof]) -> Iterator[Finding]:
+    """Yield what the changes that were tried have shown, and which were not tried."""
+    for each in trials.tried:
+        error = format_error(trials, each.result.error)
+        share = f"explains {percent(max(0.0, each.explained))} of the gap" if each.ratio.low > 0 else "no effect"
+        if each.ratio.high < 0:
+            share = "makes it worse"
+        text = f"{each.fix.text} Error {error} (ratio {_ratio(each.ratio)}): {share}."
+        helps = each.ratio.low > 0 and each.explained >= 0.2
+        evidence = (Evidence("error ratio", each.ratio.value, p=each.ratio.p), Evidence("explained", each.explained))
+        yield Finding(
+            "trial",
+            "note",
+            text,
+            evidence=evidence,
+            causes=(each.cause,) if helps else (),
+            against=() if helps else (each.cause,),
+        )
+    for cause, why in trials.not_tried.items():
+        yield Finding("trial", "note", f"{cause}: not tried, {why}.")
+
+
+def format_error(trials: Trials, error: float) -> str:
+    """Return an error as people read it: wrong rows in percent, or the mean absolute error in the target's unit."""
+    return percent(error) if trials.rows.metric == "accuracy" else f"{number(error * trials.rows.unit)} (mae)"
+
+
+def _ratio(ratio: Ratio) -> str:
+    low, high = ratio.interval
+    return f"{ratio.value:.2f}, {low:.2f} to {high:.2f}"

@@ -1,0 +1,88 @@
+"""What the rows allow: the reference network, and a linear model that learns nothing by gradient steps of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.doctor.arms import REFUSALS, Arm, ArmResult
+from chainrule.doctor.cuts import Cut, TrialRows
+from chainrule.doctor.judge import constant_errors
+from chainrule.models import Model
+from chainrule.optimizers import Adam
+from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.symptoms.reference import reference
+from chainrule.symptoms.subject import Subject
+
+__all__ = ["RATES", "linear_errors", "reference_arms"]
+
+Array = np.ndarray[Any, Any]
+
+#: The learning rates of the reference, of which the rows that tell when to stop choose one.
+RATES = (0.003, 0.001, 0.01)
+
+#: A linear model is fitted where rows · inputs · outputs are no more.
+LINEAR_WORK = 3e7
+
+
+def reference_arms(subject: Subject, control: Arm, rows: int, most_epochs: int | None = None) -> list[Arm]:
+    """Return the user's network with a default recipe, once for each learning rate (one program)."""
+    found = reference(control.net, subject.task, control.settings, rows=rows)
+    settings = found.settings
+    epochs = int(settings.epochs) if most_epochs is None else min(int(settings.epochs), most_epochs)
+    stopping = EarlyStopping(patience=max(8, math.ceil(epochs / 6)))
+    settings = dataclasses.replace(settings, epochs=epochs, early_stopping=stopping, sample_weight=None)
+    return [
+        Arm("reference", found.net, control.data, dataclasses.replace(settings, optimizer=Adam(lr=rate)))
+        for rate in RATES
+    ]
+
+
+def linear_errors(model: Model, rows: TrialRows, cuts: Sequence[Cut]) -> Array | None:
+    """Return the errors of logistic or ridge regression on each cut, as those of an arm; None where it is no use.
+
+    ``model`` says how inputs are made numbers; they are standardized anew.
+    """
+    if rows.kind == "multilabel" or (rows.kind == "numbers" and rows.y.ndim > 1 and rows.y.shape[1] > 1):
+        return None
+    outputs = 1 if rows.labels is None else int(rows.labels.max()) + 1
+    errors = np.full((len(cuts), len(rows.y)), np.nan)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            numbers = np.asarray(model.inputs.admit(rows.inputs(model, rows.rows)), np.float64)
+            numbers = numbers.reshape(len(rows.rows), -1)
+            if numbers.size * outputs > LINEAR_WORK:
+                return None
+            place = np.zeros(len(rows.y), np.intp)
+            place[rows.rows] = np.arange(len(rows.rows))
+            for row, cut in zip(errors, cuts, strict=True):
+                row[cut.judged] = _linear(numbers, place, rows, cut)
+    except REFUSALS:
+        return None
+    return errors
+
+
+def _linear(numbers: Array, place: Array, rows: TrialRows, cut: Cut) -> Array:
+    """Return the errors of a linear model on the judged rows of one cut."""
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(numbers[place[cut.others]])
+    # Values far outside of what was trained on must not make a wild answer.
+    train, judged = (np.clip(scaler.transform(numbers[place[part]]), -10, 10) for part in (cut.others, cut.judged))
+    if rows.labels is not None:
+        model = LogisticRegression(max_iter=200).fit(train, rows.labels[cut.others])
+        wrong: Array = (model.predict(judged) != rows.labels[cut.judged]).astype(float)
+        return wrong
+    y = rows.y.reshape(len(rows.y)).astype(np.float64)
+    answers = RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)).fit(train, y[cut.others]).predict(judged)
+    constant = constant_errors(rows, cut)
+    unit = np.abs(y[cut.others] - np.median(y[cut.others])).mean() or 1.0
+    misses = np.abs(answers - y[cut.judged]) / unit
+    return np.where(np.isfinite(misses), misses, constant)
