@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.doctor.cuts import Cut, TrialRows
 from chainrule.doctor.judge import constant_errors, row_errors
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, SettingError
 from chainrule.fields import values_of
 from chainrule.population.member import Member
 from chainrule.population.plan import CACHE_BYTES, MOST, member_bytes
@@ -85,7 +85,7 @@ class Arm:
         if len(self.without):
             rows["rows"] = np.setdiff1d(rows["rows"], self.without)
         settings = values_of(TrainingSettings, self.settings)
-        settings = {"net": self.net} | settings | self.changes | {"validation": None, "seed": cut.seed} | rows
+        settings = {"net": self.net} | settings | dict(self.changes) | {"validation": None, "seed": cut.seed} | rows
         # Paths last: they lead into what the others say.
         return dict(sorted(settings.items(), key=lambda item: "." in item[0]))
 
@@ -100,8 +100,7 @@ def fixed_arm(control: Arm, name: str, fix: Fix) -> Arm:
     others = tuple(change for change in fix.data if change.kind != "drop_rows")
     net, data = control.net, control.data
     if others:
-        only = dataclasses.replace(fix, changes={}, data=others)
-        net, data, _ = only.apply(net, data, values_of(TrainingSettings, control.settings))
+        raise SettingError("Changes of the data are not tried.")
     changes = {key: value for key, value in fix.changes.items() if key not in ("rows", "validation")}
     return Arm(name, net, data, control.settings, {**control.changes, **changes}, without, fix)
 
@@ -171,7 +170,7 @@ class Laboratory:
         self.rows, self.engine, self.devices = rows, engine, devices
         self.deadline, self.watch = deadline, watch or (lambda text: None)
         self._trainers: dict[Any, PopulationTrainer] = {}
-        self._kept: list[Any] = []  # data by whose identity trainers are found
+        self._data: list[Any] = []  # data by whose identity trainers are found
 
     @property
     def seconds_left(self) -> float:
@@ -232,7 +231,7 @@ class Laboratory:
         if self.seconds_left <= 0:
             raise OutOfTime
         began = time.monotonic()
-        members = [self.members(arm, own) for arm, own in zip(arms, cuts, strict=True)]
+        members = [self.members(arm, each) for arm, each in zip(arms, cuts, strict=True)]
         pairs = [(self._trainer(arm), group) for arm, group in zip(arms, members, strict=True)]
         self._train(", ".join(dict.fromkeys(arm.name for arm in arms)), pairs, until, self.engine)
         results = [self._judged(*each) for each in zip(arms, members, cuts, strict=True)]
@@ -263,7 +262,7 @@ class Laboratory:
         scaled = bool(arm.changes.get("normalize", arm.settings.normalize)) or not isinstance(arm.data, Table)
         key = (id(arm.data), scaled)
         if key not in self._trainers:
-            self._kept.append(arm.data)
+            self._data.append(arm.data)
             common: Mapping[str, Any] = {"normalize": scaled, "engine": self.engine, "devices": self.devices}
             self._trainers[key] = PopulationTrainer(arm.net, arm.data, **common)
         return self._trainers[key]

@@ -17,7 +17,7 @@ from chainrule.display.progress import progress as show_progress
 from chainrule.doctor.arms import REFUSALS, Arm, Laboratory, OutOfTime
 from chainrule.doctor.cuts import trial_rows
 from chainrule.doctor.proof import not_tried, prove
-from chainrule.doctor.trials import Tried, Trials
+from chainrule.doctor.trials import Trials, Tried
 from chainrule.doctor.words import recipe_finding, trial_findings
 from chainrule.errors import ChainruleError
 from chainrule.fields import passes_settings, values_of
@@ -288,5 +288,3 @@ def _refused(error: BaseException) -> Finding:
     text = f"Training refuses this: {error}"
     kind = "nan" if "finite" in str(error) or "missing" in str(error) else ""
     return Finding("readable", "alarm", text, causes=(kind,) if kind and isinstance(error, ChainruleError) else ())
-
-

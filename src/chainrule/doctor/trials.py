@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +15,7 @@ from chainrule.doctor.yardstick import linear_errors, reference_arms
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.subject import Subject
 
-__all__ = ["Comparison", "Tried", "Trials"]
+__all__ = ["Comparison", "Trials", "Tried"]
 
 #: An alarm needs an error of the control so many times that of the reference; less is headroom.
 MATERIAL = 1.20
@@ -185,7 +184,7 @@ class Trials:
         assert self.comparison is not None
         arms = list(self._arms(fixes))
         program = self.laboratory.program(self.control, self.cuts[0])
-        own: list[Arm] = []
+        quick: list[Arm] = []
         others: list[Arm] = []
         for arm in arms:
             try:
@@ -193,9 +192,9 @@ class Trials:
             except REFUSALS as error:
                 self.not_tried.setdefault(arm.name, f"refused: {error}")
                 continue
-            (own if same else others).append(arm)
-        self.quick_arms = own
-        batches = [own[at : at + 4] for at in range(0, len(own), 4)] + [[arm] for arm in others]
+            (quick if same else others).append(arm)
+        self.quick_arms = quick
+        batches = [quick[at : at + 4] for at in range(0, len(quick), 4)] + [[arm] for arm in others]
         for batch in batches:
             if self._settled() or not self._fits(batch):
                 for arm in batch:
@@ -212,7 +211,7 @@ class Trials:
                 for arm in batch:
                     self.not_tried.setdefault(arm.name, f"refused: {error}")
                 continue
-            self.tried += [self._tried(result, result.arm in own) for result in results]
+            self.tried += [self._tried(result, result.arm in quick) for result in results]
         for each in self.tried:
             self.not_tried.pop(each.cause, None)
 
@@ -241,7 +240,8 @@ class Trials:
         return any(each.explained >= SUFFICIENT and each.ratio.low > 0.0 for each in self.tried)
 
     def _tried(self, result: ArmResult, same_program: bool) -> Tried:
-        assert self.comparison is not None and result.arm.fix is not None
+        assert self.comparison is not None
+        assert result.arm.fix is not None
         ratio = error_ratio(self.comparison.control.errors, result.errors, self.confidence)
         gap = self.comparison.gap
         explained = ratio.log / gap if gap > 0 else 0.0
@@ -265,4 +265,5 @@ class Trials:
         smallest = sufficient & (size == size.min(axis=0))
         winner = np.where(smallest, gains, -np.inf).argmax(axis=0)
         counts = np.bincount(winner[best > 0], minlength=len(self.tried))
-        return (counts / max(1, len(best))).tolist()  # type: ignore[no-any-return]
+        shares: list[float] = (counts / max(1, len(best))).tolist()
+        return shares

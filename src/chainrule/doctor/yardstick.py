@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.doctor.arms import REFUSALS, Arm, ArmResult
+from chainrule.doctor.arms import REFUSALS, Arm
 from chainrule.doctor.cuts import Cut, TrialRows
 from chainrule.doctor.judge import constant_errors
 from chainrule.models import Model
@@ -32,13 +32,13 @@ LINEAR_WORK = 3e7
 
 def reference_arms(subject: Subject, control: Arm, rows: int, most_epochs: int | None = None) -> list[Arm]:
     """Return the user's network with a default recipe, once for each learning rate (one program)."""
-    found = reference(control.net, subject.task, control.settings, rows=rows)
-    settings = found.settings
+    default = reference(control.net, subject.task, control.settings, rows=rows)
+    settings = default.settings
     epochs = int(settings.epochs) if most_epochs is None else min(int(settings.epochs), most_epochs)
     stopping = EarlyStopping(patience=max(8, math.ceil(epochs / 6)))
     settings = dataclasses.replace(settings, epochs=epochs, early_stopping=stopping, sample_weight=None)
     return [
-        Arm("reference", found.net, control.data, dataclasses.replace(settings, optimizer=Adam(lr=rate)))
+        Arm("reference", default.net, control.data, dataclasses.replace(settings, optimizer=Adam(lr=rate)))
         for rate in RATES
     ]
 
