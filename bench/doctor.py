@@ -1,0 +1,179 @@
+"""The doctor on its development set: faults found, causes named, false alarms, seconds.
+
+    python bench/doctor.py --measure                     # which faults matter, and which odd runs are healthy (once)
+    python bench/doctor.py --part dev --stage preflight  # checks only
+    python bench/doctor.py --part dev                    # the whole examination
+    python bench/doctor.py --part test --write           # the last measurement, to bench/results
+
+Cases are examined one after the other; results are appended to a file, so that a measurement that was ended goes on
+where it was. Data: CHAINRULE_DATA names the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from doctor_cases import ROUNDS, Case, cases, table
+from doctor_cases import measure as measuring
+from doctor_cases.examine import PACKAGE, examine, fingerprint, rule_files
+
+from chainrule.symptoms.catalogue import SYMPTOMS
+
+RESULTS = Path(__file__).parent / "results"
+MEASURED = RESULTS / "doctor_cases.json"
+
+
+def measured() -> dict[str, dict[str, float]]:
+    """Return what was measured of the cases, by name."""
+    return stored()["cases"]
+
+
+def stored() -> dict[str, Any]:
+    """Return what was measured: of the cases, and the errors of the healthy recipes that they were made from."""
+    return json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {"bases": {}, "cases": {}}
+
+
+def counts(case: Case, figures: dict[str, dict[str, float]]) -> bool | None:
+    """Return whether a case is what it is called: a material fault, a healthy run; None if it was not measured."""
+    if case.judged == "by name":
+        return True
+    if case.name not in figures:
+        return None
+    if case.kind == "fault":
+        return measuring.is_material(figures[case.name])
+    return measuring.is_healthy(figures[case.name])
+
+
+def measure(rounds: int, only: str, budget: float) -> None:
+    """Measure every case that was not measured yet, and write it down."""
+    file, end = stored(), time.monotonic() + budget
+    bases, figures = file["bases"], file["cases"]
+    for case in cases(rounds):
+        if time.monotonic() > end:
+            break
+        if case.judged == "by name" or case.name in figures or only not in case.name:
+            continue
+        setup = case.setup()
+        key = f"{case.base}{', balanced' if setup.balanced else ''}"
+        if key not in bases:
+            errors = measuring.of_setup(Case(case.base, SAME, 0).setup().but(balanced=setup.balanced))
+            bases[key] = [clean(error) for error in errors]
+        verdict = measuring.verdict(measuring.of_setup(setup), bases[key])
+        figures[case.name] = {name: clean(value) for name, value in verdict.items()}
+        MEASURED.write_text(json.dumps(file, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        print(f"{case.name:70s} {counts(case, figures)!s:5s} {figures[case.name]}", flush=True)
+
+
+def clean(value: float) -> float:
+    """Return a number with four digits, as JSON takes it."""
+    return float(f"{value:.4g}") if math.isfinite(value) else 1e9
+
+
+SAME: Any = next(case.change for case in cases(1) if case.variant == "as it is")
+
+
+def chosen(part: str, rounds: int, only: str, each: int) -> list[Case]:
+    """Return the cases to examine: material faults and healthy runs; ``each``: so many of a cause, of the odd, …"""
+    figures, seen, result = measured(), Counter[str](), []
+    for case in cases(rounds):
+        group = case.cause or case.kind
+        most = each if case.cause else 10 * each
+        if part not in ("both", case.part) or only not in case.name or (each and seen[group] >= most):
+            continue
+        if counts(case, figures):
+            seen[group] += 1
+            result.append(case)
+    return result
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of results, the last of each case."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return list({row["name"]: row for row in map(json.loads, lines)}.values())
+
+
+def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float, budget: float) -> None:
+    """Examine every case whose result is not there yet, and append it."""
+    rules, end = fingerprint(), time.monotonic() + budget
+    done = {row["name"] for row in read(path) if keep or row["rules"] == rules}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for i, case in enumerate(todo):
+        if case.name in done:
+            continue
+        if time.monotonic() > end:
+            print(f"The budget is spent; {len(todo) - i} cases are left.")
+            return
+        row = examine(case, stage, seconds)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        first = ", ".join(
+            f"{cause[0]} {cause[1]:.2f}{' ' + cause[2] if cause[2] else ''}" for cause in row["causes"][:3]
+        )
+        said = row.get("error") or (f"alarm: {first}" if row["alarm"] else "no alarm")
+        print(f"{i + 1}/{len(todo)} {row['cpu']:5.1f} s CPU  {case.name:66s} {said}", flush=True)
+
+
+def write(rows: list[dict[str, Any]], text: str) -> None:
+    """Write the tables, the false alarms of each rule, and the counts that causes are ranked by.
+
+    The counts are learnt from the development half only.
+    """
+    healthy = [row for row in rows if row["kind"] != "fault"]
+    false = table.false_alarms(healthy)
+    rules = {symptom: {"false": false.get((symptom, "alarm"), 0), "of": len(healthy)} for symptom in SYMPTOMS}
+    version = f"{time.strftime('%Y-%m-%d')}-{fingerprint()[:6]}"
+    rates = {"version": version, "rules": rules, "files": rule_files()}
+    (PACKAGE / "symptoms" / "rates.json").write_text(json.dumps(rates, indent=1) + "\n", encoding="utf-8")
+    head = HEAD.format(version=version, parts=" and ".join(sorted({row["part"] for row in rows})))
+    (RESULTS / "doctor.md").write_text(head + text, encoding="utf-8")
+
+
+HEAD = """# The doctor on its development set
+
+Written by `python bench/doctor.py --write`. Faults are planted in healthy recipes (bench/doctor_cases), and count where
+they matter: p < .05, d ≥ .5 and an error of at least 1.25 times that of the base over 8 seeds, on rows that the doctor
+never sees (leaks, overlaps, duplicates, shifts and values that are missing count by their name). Healthy runs have an
+error of at most 1.10 times that of the base. A first cause is right by its name, or where its fix gives back half of
+what was lost (4 seeds). Half: {parts}. Version {version}.
+
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--measure", action="store_true", help="measure the cases, not the doctor")
+    parser.add_argument("--part", choices=["dev", "test", "both"], default="dev")
+    parser.add_argument("--stage", choices=["preflight", "full"], default="full")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--each", type=int, default=0, help="so many of each cause, ten times as many healthy; 0: all")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of trials, for each case")
+    parser.add_argument("--budget", type=float, default=math.inf, help="seconds in all")
+    parser.add_argument("--results", type=Path, default=None, help="the file of results")
+    parser.add_argument("--keep", action="store_true", help="keep results of other rules")
+    parser.add_argument("--table", action="store_true", help="examine nothing, print the table of what there is")
+    parser.add_argument("--write", action="store_true", help="write bench/results/doctor.md and the rates")
+    asked = parser.parse_args()
+    if asked.measure:
+        measure(asked.rounds, asked.only, asked.budget)
+        return
+    path = asked.results or RESULTS / "runs" / f"doctor-{asked.stage}.jsonl"
+    todo = chosen(asked.part, asked.rounds, asked.only, asked.each)
+    if not asked.table:
+        run(todo, asked.stage, path, keep=asked.keep, seconds=asked.seconds, budget=asked.budget)
+    names = {case.name for case in todo}
+    rows = [row for row in read(path) if row["name"] in names]
+    text = table.report(rows, measured())
+    print("\n" + text)
+    if asked.write:
+        write(rows, text)
+
+
+if __name__ == "__main__":
+    main()

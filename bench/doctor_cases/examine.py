@@ -1,0 +1,132 @@
+"""One case examined: what the doctor says of it, and whether what it would change restores what was lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import signal
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from doctor_cases import Case
+from doctor_cases import measure as measuring
+from doctor_cases.bases import Setup
+
+PACKAGE = Path(cr.__file__).parent
+
+#: Files of the two rooms in which no rule is: they say what was found.
+NO_RULES = {"answer.py", "catalogue.py", "guide.py", "html.py", "plain.py", "rates.py", "text.py"}
+
+
+def rule_files() -> dict[str, str]:
+    """Return the files in which the rules are, from the package's folder, each with the fingerprint of its text."""
+    files = sorted(path for room in ("symptoms", "doctor") for path in (PACKAGE / room).rglob("*.py"))
+    return {
+        path.relative_to(PACKAGE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        for path in files
+        if path.name not in NO_RULES
+    }
+
+
+def fingerprint() -> str:
+    """Return one fingerprint of all rules."""
+    return hashlib.sha256(repr(rule_files()).encode()).hexdigest()[:12]
+
+
+def examine(case: Case, stage: str, seconds: float, limit: int = 600) -> dict[str, Any]:
+    """Return what the doctor says of a case, as plain values.
+
+    ``seconds`` is the budget of trials. An exception is a result too: of a doctor that fails.
+    """
+    setup = case.setup()
+    row: dict[str, Any] = {
+        "name": case.name, "part": case.part, "kind": case.kind, "cause": case.cause, "variant": case.variant,
+        "strength": case.strength, "base": case.base, "right": list(case.right), "judged": case.judged,
+        "stage": stage, "rules": fingerprint(),
+    }  # fmt: skip
+    clock, cpu = time.perf_counter(), time.process_time()
+    diagnosis = None
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stderr(io.StringIO()), ended_after(limit):
+            warnings.simplefilter("ignore")
+            if stage == "preflight":
+                diagnosis = cr.preflight(setup.net, setup.data, **setup.settings)
+            else:
+                diagnosis = cr.diagnose(setup.net, setup.data, budget=seconds, progress=False, **setup.settings)
+    except Exception as problem:
+        row["error"] = f"{type(problem).__name__}: {problem}"[:300]
+        row["traceback"] = traceback.format_exc()[-1500:]
+    row |= {"seconds": round(time.perf_counter() - clock, 2), "cpu": round(time.process_time() - cpu, 2)}
+    if diagnosis is None:
+        return row | {"alarm": False, "undetermined": False, "proven": False, "causes": [], "findings": []}
+    row |= {
+        "alarm": diagnosis.alarm,
+        "undetermined": diagnosis.undetermined,
+        "proven": diagnosis.proven,
+        "causes": [
+            [cause.name, round(float(cause.probability), 4), cause.proof.verdict if cause.proof else "",
+             cause.fix.text if cause.fix else ""]
+            for cause in diagnosis.causes[:6]
+        ],
+        "findings": [
+            [finding.symptom, finding.level, list(finding.causes), finding.where, finding.text[:240],
+             list(finding.against)]
+            for finding in diagnosis.findings
+        ],
+        "ran": [[part.name, round(part.seconds, 2), part.skipped[:120]] for part in diagnosis.ran],
+    }  # fmt: skip
+    return row | restored(case, setup, diagnosis)
+
+
+def restored(case: Case, setup: Setup, diagnosis: Any, seeds: int = 4) -> dict[str, Any]:
+    """Return the error of the case with the fix of the first cause, on the rows that the doctor never saw."""
+    if case.kind != "fault" or case.judged != "by error" or not diagnosis.causes:
+        return {}
+    fix = diagnosis.causes[0].fix
+    if fix is None or not hasattr(fix, "apply"):
+        return {}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            net, data, settings = fix.apply(setup.net, setup.data, setup.settings)
+            judge = with_inputs_changed(fix, setup)
+        return {"fixed": float(np.mean(measuring.errors(net, data, settings, judge, setup.balanced, seeds)))}
+    except Exception as problem:
+        return {
+            "fix_error": f"{type(problem).__name__}: {problem}"[:300],
+            "fix_traceback": traceback.format_exc()[-900:],
+        }
+
+
+def with_inputs_changed(fix: Any, setup: Setup) -> Any:
+    """Return the rows to judge on, with what the fix does to columns of the inputs done to them as well."""
+    about_columns = tuple(change for change in fix.data if change.columns)
+    if not about_columns:
+        return setup.judge
+    _, data, _ = dataclasses.replace(fix, changes={}, data=about_columns).apply(setup.net, setup.judge, {})
+    return data
+
+
+@contextmanager
+def ended_after(seconds: int) -> Iterator[None]:
+    """Raise `TimeoutError` in what takes longer."""
+
+    def end(number: int, frame: Any) -> None:
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
