@@ -13,10 +13,12 @@ import numpy as np
 from chainrule import activations, augment, initializers, losses, optimizers
 from chainrule.augment import Augmentation, Compose, FunctionAugmentation
 from chainrule.errors import SettingError
+from chainrule.fields import settings_of
 from chainrule.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, Maxout
 from chainrule.models import Model
 from chainrule.optimizers import SGD, Adam, Optimizer
 from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Constant, Cosine, Schedule
 from chainrule.settings import is_ours, replace
 from chainrule.symptoms.catalogue import CAUSES
@@ -35,6 +37,7 @@ from chainrule.symptoms.net_changes import (
     with_widths,
 )
 from chainrule.symptoms.subject import Subject
+from chainrule.tables.table import Table
 
 __all__ = ["REMEDIES", "fixes_for", "simple_fixes"]
 
@@ -83,10 +86,11 @@ def fixes_for(cause: str, subject: Subject, findings: Findings = ()) -> tuple[Fi
     if cause not in CAUSES:
         raise SettingError(f"There is no cause {cause!r}: the causes are {', '.join(CAUSES)}.")
     fixes: list[Fix] = []
+    before = settings_before(subject)
     try:
         for fix in REMEDIES[cause](subject, findings) if cause in REMEDIES else ():
             if works(fix, subject) and all(fix.changes != other.changes or fix.data != other.data for other in fixes):
-                fixes.append(fix)
+                fixes.append(dataclasses.replace(fix, before=before))
     except Exception:
         pass  # a part of the user's own that does not take another setting: what was yielded before it stays
     return tuple(fixes)
@@ -100,6 +104,20 @@ def simple_fixes(subject: Subject, findings: Findings = ()) -> tuple[Fix, ...]:
         if all(fix.changes != other.changes or fix.data != other.data for other in different):
             different.append(fix)
     return tuple(different)
+
+
+def settings_before(subject: Subject) -> dict[str, Any]:
+    """Return the network and the settings of a run that are not the usual ones, but for those that are arrays."""
+    changed: dict[str, Any] = {"data": "table"} if isinstance(subject.data, Table) else {}
+    if isinstance(subject.net, Layer):
+        changed["net"] = subject.net
+    for name, setting in settings_of(TrainingSettings).items():
+        value = getattr(subject.settings, name)
+        if name in ("validation", "sample_weight") and not isinstance(value, float | int):
+            continue
+        if type(value) is not type(setting.default) or value != setting.default:
+            changed[name] = value
+    return changed | {"optimizer": _optimizer(subject)}
 
 
 def works(fix: Fix, subject: Subject) -> bool:
