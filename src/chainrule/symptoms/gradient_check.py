@@ -145,7 +145,7 @@ def drawn_anew(params: Any) -> Any:
             scale = math.sqrt(1.0 / max(1, int(np.prod(value.shape[:-1]))))
             if not 0.2 * scale < size < 5.0 * scale or np.ptp(value) == 0:
                 return scale * noise
-        if not math.isfinite(size) or size > 100.0:
+        if path[-1] == "bias" or not math.isfinite(size) or size > 100.0:
             return 0.1 * noise
         return value + 0.1 * max(size, 0.1) * noise
 
