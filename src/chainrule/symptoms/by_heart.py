@@ -116,8 +116,8 @@ class Rows:
         if inputs:
             new = np.asarray(self.inputs(x), x.dtype)
             if codes:
-                kept = min(codes, x.shape[-1])
-                new = np.concatenate([new[..., : x.shape[-1] - kept], x[..., x.shape[-1] - kept :]], axis=-1)
+                last = min(codes, x.shape[-1])
+                new = np.concatenate([new[..., : x.shape[-1] - last], x[..., x.shape[-1] - last :]], axis=-1)
             x = new
         return Batch(x, ((y - self.mean) / self.std).astype(y.dtype) if targets else y, weight)
 
@@ -139,45 +139,45 @@ def by_heart(subject: Subject) -> Iterable[Finding]:
     if rows is None:
         return
     count = len(rows.batch.x)
-    own = learn(subject, rows, subject.net, subject.settings)
-    if own.learnt is not None:
+    outcome = learn(subject, rows, subject.net, subject.settings)
+    if outcome.learnt is not None:
         yield Finding(
             "by_heart",
             "note",
-            f"{count} rows are learnt by heart in {own.learnt} step{'' if own.learnt == 1 else 's'}.",
-            evidence=_evidence(own),
+            f"{count} rows are learnt by heart in {outcome.learnt} step{'' if outcome.learnt == 1 else 's'}.",
+            evidence=_evidence(outcome),
             against=("lr_low", "lr_high", "init", "activation", "optimizer", "output", "loss", "too_small", "bias"),
         )
         return
     other = _learn_reference(subject, rows)
-    text = f"{count} rows are not learnt by heart in {own.steps:,} steps: {_in_words(own, subject.task)}"
-    if other.learnt is None or (own.finite and not _clearly_worse(own, other)):
+    text = f"{count} rows are not learnt by heart in {outcome.steps:,} steps: {_in_words(outcome, subject.task)}"
+    if other.learnt is None or (outcome.finite and not _clearly_worse(outcome, other)):
         yield Finding(
             "by_heart",
             "note",
             f"{text}; nor by the same network with default recipe ({_in_words(other, subject.task)}).",
-            evidence=_evidence(own, other),
+            evidence=_evidence(outcome, other),
             causes=("too_small", "labels_unrelated", "labels_noisy"),
         )
         return
     text += f", while the same network with default recipe knows them after {other.learnt}"
-    if own.falling and own.moved and own.finite and 2 * own.steps < _steps_of_run(subject):
+    if outcome.falling and outcome.moved and outcome.finite and 2 * outcome.steps < _steps_of_run(subject):
         yield Finding(
             "by_heart",
             "advice",
             f"{text}; the cost still falls, and the run has more steps than were tried.",
-            evidence=_evidence(own, other),
+            evidence=_evidence(outcome, other),
             causes=tuple(dict.fromkeys((*suspicious(subject), "lr_low", "epochs_few", "optimizer", "init"))),
         )
         return
     suspects = suspicious(subject)
-    helped = list(_what_helps(subject, rows, suspects, own.steps))
+    helped = list(_what_helps(subject, rows, suspects, outcome.steps))
     causes = [cause for cause, _ in helped]
     causes += [cause for cause in suspects if cause not in causes]
-    causes += [cause for cause in _guesses(own) if cause not in causes]
+    causes += [cause for cause in _guesses(outcome) if cause not in causes]
     if helped:
         text += f". With one change it does, too: {helped[0][1].text.rstrip('.')}"
-    yield Finding("by_heart", "alarm", f"{text}.", "", _evidence(own, other), tuple(causes))
+    yield Finding("by_heart", "alarm", f"{text}.", "", _evidence(outcome, other), tuple(causes))
 
 
 def rows_to_learn(subject: Subject, size: int = ROWS) -> Rows | None:
@@ -278,9 +278,9 @@ def _left(costs: list[float], best: float | None) -> float:
     return costs[-1] / base if base > 0.0 else (0.0 if costs[-1] < costs[0] else 1.0)
 
 
-def _clearly_worse(own: Learning, other: Learning) -> bool:
+def _clearly_worse(outcome: Learning, other: Learning) -> bool:
     """Return whether more is left than of the reference, by more than the choice of its rate makes."""
-    return own.left > 2.0 * other.left or own.wrong > other.wrong + 0.2
+    return outcome.left > 2.0 * other.left or outcome.wrong > other.wrong + 0.2
 
 
 def _model(subject: Subject, net: Layer, settings: TrainingSettings) -> Model:
@@ -427,11 +427,11 @@ def _with_fix(subject: Subject, rows: Rows, fix: Fix, steps: int) -> Learning | 
         return None
 
 
-def _guesses(own: Learning) -> tuple[str, ...]:
+def _guesses(outcome: Learning) -> tuple[str, ...]:
     """Return the causes that go with how it failed."""
-    if not own.finite or own.change > 1.1:
+    if not outcome.finite or outcome.change > 1.1:
         return ("lr_high", "init", "inputs_unscaled", "targets_unscaled", "optimizer")
-    if not own.moved:
+    if not outcome.moved:
         return ("lr_low", "init", "activation", "optimizer", "output", "loss", "code_cut")
     return ("lr_low", "init", "activation", "lr_high", "optimizer", "output", "loss", "inputs_unscaled")
 
@@ -445,10 +445,10 @@ def _in_words(learning: Learning, task: str) -> str:
     return f"{left}, and {learning.wrong:.0%} are wrong"
 
 
-def _evidence(own: Learning, other: Learning | None = None) -> tuple[Evidence, ...]:
+def _evidence(outcome: Learning, other: Learning | None = None) -> tuple[Evidence, ...]:
     """Return the figures, beside those of the reference."""
-    left = Evidence("cost that is left of the best constant answer's", min(own.left, 1e300), 0.0, MOST_LEFT)
-    wrong = Evidence("rows that are wrong", own.wrong, 0.0, MOST_WRONG)
+    left = Evidence("cost that is left of the best constant answer's", min(outcome.left, 1e300), 0.0, MOST_LEFT)
+    wrong = Evidence("rows that are wrong", outcome.wrong, 0.0, MOST_WRONG)
     if other is None:
         return left, wrong
     return (left, wrong, Evidence("the same of the reference", min(other.left, 1e300)))

@@ -386,8 +386,8 @@ def _scale(recipe: Recipe, batch: Batch, best: float) -> float | None:
     """Return how many times a constant answer costs by a loss of the user's own what it does by the task's."""
     if not loss_is_users_own(recipe.loss):
         return None
-    own = losses.Quadratic() if recipe.task == "regression" else losses.BinaryCrossEntropy()
-    standard = _constant_cost(recipe, losses.CrossEntropy() if recipe.task == "classification" else own, batch)
+    usual = losses.Quadratic() if recipe.task == "regression" else losses.BinaryCrossEntropy()
+    standard = _constant_cost(recipe, losses.CrossEntropy() if recipe.task == "classification" else usual, batch)
     return best / standard if standard else None
 
 
