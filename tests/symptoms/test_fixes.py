@@ -10,6 +10,7 @@ from chainrule.errors import SettingError
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Cosine, OneCycle
 from chainrule.symptoms.catalogue import CAUSES
+from chainrule.symptoms.evidence import Finding
 from chainrule.symptoms.fixes import fixes_for, simple_fixes
 from chainrule.symptoms.subject import subject_of
 
@@ -187,7 +188,7 @@ def test_a_model_to_go_on_from_keeps_its_network():
     run = cr.fit(cr.mlp([4, 16, 3], "sigmoid", bias=False, init="zeros"), (X, Y), epochs=1, progress=False)
     trained = subject(net=run.model)
     for cause in CAUSES:
-        for fix in fixes_for(cause, trained):
+        for fix in fixes_for(cause, trained, [Finding("finite", "note", "")]):
             assert not any(path.partition(".")[0] == "net" for path in fix.changes), fix
     assert fixes_for("lr_low", trained)
 
@@ -202,7 +203,77 @@ def test_every_fix_makes_a_run_that_starts():
     ]
     for net, y, settings in networks:
         examined = subject(net=net, y=y, **settings)
-        members = [dict(fix.changes) | {"epochs": 1} for fix in simple_fixes(examined)]
+        fixes = simple_fixes(examined, [Finding("finite", "note", "")])
+        members = [dict(fix.changes) | {"epochs": 1} for fix in fixes]
         assert len(members) > 8
         factory = cr.PopulationTrainer(net, (X, y), **settings)
         assert len(factory.add_members(members)) == len(members)
+
+
+# --- faults of the data ---------------------------------------------------------------------------------------------
+
+FEW = np.random.default_rng(1)
+DIGITS = cr.data.load("digits")
+
+
+def data_change(cause, x, y, net, **settings):
+    """The changes of the first fix of a cause."""
+    fixes = fixes_for(cause, subject_of(net, (x, y), TrainingSettings(**settings)))
+    return fixes[0].data if fixes else ()
+
+
+def test_rows_with_wrong_targets_are_left_out():
+    x, y = DIGITS.x[:900].reshape(900, -1), DIGITS.y[:900].copy()
+    wrong = np.sort(FEW.choice(900, 180, replace=False))
+    y[wrong] = (y[wrong] + FEW.integers(1, 10, 180)) % 10
+    (change,) = data_change("labels_noisy", x, y, cr.Dense(10, "softmax"))
+    assert change.kind == "drop_rows"
+    assert len(np.intersect1d(change.rows, wrong)) > 0.8 * len(change.rows)
+    assert len(np.intersect1d(change.rows, wrong)) > 0.4 * len(wrong)
+
+
+def test_repeated_rows_are_left_out():
+    x, y = np.concatenate([X, X[:40]]), np.concatenate([Y, Y[:40]])
+    (change,) = data_change("duplicates", x, y, NET)
+    assert change.rows == tuple(range(90, 130))
+    (change,) = data_change("overlap", X, Y, NET, validation=(X[:30], Y[:30]))
+    assert change.rows == tuple(range(30))
+    assert data_change("duplicates", X, Y, NET) == ()
+
+
+def test_a_column_that_gives_the_target_away_is_left_out():
+    (change,) = data_change("leak", np.insert(X, 2, NUMBERS, axis=1), NUMBERS, cr.Dense(1))
+    assert (change.kind, change.columns) == ("drop_columns", (2,))
+    assert data_change("leak", X, Y, NET) == ()
+
+
+def test_values_far_from_all_others_are_clipped():
+    x = np.repeat(X, 4, axis=0) + FEW.normal(size=(360, 4)).astype("float32")
+    y = np.repeat(NUMBERS, 4)
+    clean = x.copy()
+    x[::40, 1], y[5::60] = -999.0, 1e5
+    inputs, targets = data_change("outliers", x, y, cr.Dense(1))
+    assert (inputs.kind, inputs.columns, targets.columns) == ("clip", (1,), ())
+    (x, y), _ = targets.apply(inputs.apply((x, y), {})[0], {})
+    assert x.min() >= clean.min()
+    assert y.max() <= NUMBERS.max()
+
+
+def test_values_that_are_missing_have_a_fix_though_fit_refuses_them():
+    from chainrule.symptoms.data_fixes import finite_rows
+
+    x = X.copy()
+    x[3, 1], x[7:80, 2] = np.inf, np.nan
+    (fix,) = finite_rows((x, Y))
+    net, (x, y), _ = fix.apply(NET, (x, Y), {})
+    assert x.shape == (89, 3)
+    assert len(cr.fit(net, (x, y), epochs=1, progress=False).history) == 1
+    assert list(finite_rows((X, Y))) == []
+    assert list(finite_rows((np.full((9, 2), np.nan), Y[:9]))) == []
+
+
+def test_findings_say_which_faults_of_the_data_are_looked_for():
+    examined = subject(x=np.concatenate([X, X]), y=np.concatenate([Y, Y]))
+    about = Finding("rows_twice", "alarm", "", causes=("duplicates",))
+    assert fixes_for("duplicates", examined, [about])
+    assert fixes_for("duplicates", examined, [Finding("tails", "note", "")]) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Constant, Cosine, Schedule
 from chainrule.settings import is_ours, replace
 from chainrule.symptoms.catalogue import CAUSES
+from chainrule.symptoms.data_fixes import DATA_REMEDIES
 from chainrule.symptoms.evidence import Finding
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.learning_rates import peak_rate, scaled_rate, usual_rate
@@ -69,7 +70,7 @@ def fixes_for(cause: str, subject: Subject, findings: Findings = ()) -> tuple[Fi
     subject
         What is examined.
     findings
-        What was found, which may say where.
+        What was found. Where there is any, faults of the data that it does not speak for are not looked for again.
 
     Example
     -------
@@ -88,12 +89,18 @@ def fixes_for(cause: str, subject: Subject, findings: Findings = ()) -> tuple[Fi
     fixes: list[Fix] = []
     before = settings_before(subject)
     try:
-        for fix in REMEDIES[cause](subject, findings) if cause in REMEDIES else ():
+        for fix in REMEDIES[cause](subject, findings) if cause in _possible(findings) else ():
             if works(fix, subject) and all(fix.changes != other.changes or fix.data != other.data for other in fixes):
                 fixes.append(dataclasses.replace(fix, before=before))
     except Exception:
         pass  # a part of the user's own that does not take another setting: what was yielded before it stays
     return tuple(fixes)
+
+
+def _possible(findings: Findings) -> Collection[str]:
+    """Return the causes that have a fix; of faults of the data, which take time to find, those spoken for."""
+    spoken_for = {cause for finding in findings for cause in finding.causes}
+    return REMEDIES if not findings else {*REMEDIES} - ({*DATA_REMEDIES} - spoken_for)
 
 
 def simple_fixes(subject: Subject, findings: Findings = ()) -> tuple[Fix, ...]:
@@ -651,6 +658,7 @@ Remedy = Callable[[Subject, Findings], Iterable[Fix]]
 
 #: What is done about each cause: a function that yields what to try, in that order. The others have no fix.
 REMEDIES: dict[str, Remedy] = {
+    **DATA_REMEDIES,
     "imbalance": class_weight,
     "inputs_unscaled": inputs_unscaled,
     "targets_unscaled": targets_unscaled,
