@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from chainrule.checks import check_whole
-from chainrule.errors import SettingError
+from chainrule.errors import SettingError, unknown_name
 from chainrule.fields import Option, setting
 from chainrule.settings import PlainSettings, check_number
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CallbackSettings",
     "CheckpointSettings",
+    "DoctorSettings",
     "EngineSettings",
     "FitSettings",
     "PopulationSettings",
@@ -244,8 +245,32 @@ class CheckpointSettings(metaclass=PlainSettings):
         check_whole("fit: keep", self.keep)
 
 
+#: What `fit` may be told of the doctor.
+DOCTOR = ("off", "watch", "check")
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSettings, CheckpointSettings):
+class DoctorSettings(metaclass=PlainSettings):
+    """Whether a run is examined. See `fit`."""
+
+    heading: ClassVar[str] = "Run"
+
+    doctor: str = setting(
+        "off",
+        'Whether the run is examined: "off"; "watch": it is looked at after epochs 1, 2, 4, 8 and so on, where that '
+        "takes less than 2 % of the time, and a fault is told on standard error once (with ``progress``), which "
+        'changes nothing; "check": data, code and start are checked before the first step, and a `DoctorError` is '
+        "raised for a fault. What a run was like can be asked in any case: ``run.diagnosis``.",
+        Option("NAME", help="Examine the run: off, watch (tell faults), check (before it, and stop for a fault)."),
+    )
+
+    def __post_init__(self) -> None:
+        if self.doctor not in DOCTOR:
+            raise unknown_name("doctor", self.doctor, DOCTOR)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSettings, CheckpointSettings, DoctorSettings):
     """All that `fit` can be told."""
 
     call_every: int | None = setting(
@@ -267,7 +292,7 @@ class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSetting
         for name in ("call_every", "probe_every"):
             if getattr(self, name) is not None:
                 check_whole(f"fit: {name}", getattr(self, name))
-        for group in (TrainingSettings, CallbackSettings, CheckpointSettings):
+        for group in (TrainingSettings, CallbackSettings, CheckpointSettings, DoctorSettings):
             group.__post_init__(self)
 
 

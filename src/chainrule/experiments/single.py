@@ -53,6 +53,7 @@ def train_single(
                 checkpoint_every=settings.checkpoint_every,
                 checkpoint_minutes=settings.checkpoint_minutes,
                 keep=settings.keep,
+                doctor=settings.doctor,
                 progress=listener.progress,
                 config=settings.to_dict(),
             )

@@ -21,7 +21,7 @@ from chainrule.experiments.presets import normalize_name
 from chainrule.experiments.settings import ExperimentSettings, OptimizerSettings, RepeatSettings
 from chainrule.fields import settings_of
 from chainrule.files import as_path
-from chainrule.run_settings import CheckpointSettings, EngineSettings, TrainingSettings
+from chainrule.run_settings import CheckpointSettings, DoctorSettings, EngineSettings, TrainingSettings
 from chainrule.tables.read import has_named_columns, is_table
 from chainrule.tables.table import Table
 
@@ -287,7 +287,10 @@ NEEDS: dict[str, Rule] = {
 #: and these.
 ALWAYS = frozenset(
     name
-    for group in (TrainingSettings, OptimizerSettings, EngineSettings, CheckpointSettings, RepeatSettings)
+    for group in (
+        *(TrainingSettings, OptimizerSettings, EngineSettings, CheckpointSettings, DoctorSettings),
+        RepeatSettings,
+    )
     for name, each in settings_of(group).items()
     if each.options and name not in NEEDS
 ) | frozenset(

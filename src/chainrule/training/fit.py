@@ -24,6 +24,7 @@ from chainrule.runs.files import PREVIEW
 from chainrule.runs.folder import RunFolder
 from chainrule.tables.table import Table
 from chainrule.training import checkpoint
+from chainrule.training.checking import check_before
 from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
@@ -81,6 +82,8 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         prepared_run.prepared,
         len(prepared_run.prepared.train.x),
     )
+    if settings.doctor == "check":
+        check_before(net, data, settings)
     if settings.probe_every is not None:
         prepared_run.state.settings["run"]["probe_every"] = settings.probe_every
     if devices is None and distributed.rank_and_size()[1] > 1:
