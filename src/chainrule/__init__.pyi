@@ -33,6 +33,7 @@ from .estimators import NetClassifier as NetClassifier
 from .estimators import NetRegressor as NetRegressor
 from .evaluation.ensemble_gain import EnsembleGain as EnsembleGain
 from .evaluation.ensemble_gain import ensemble_gain as ensemble_gain
+from .experiments import diagnose as diagnose
 from .experiments import load_data as load_data
 from .experiments import train as train
 from .finders import find_batch_size as find_batch_size

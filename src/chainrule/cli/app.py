@@ -199,6 +199,7 @@ def app(debug: bool) -> None:
     chainrule demo                          a network learns handwritten digits, in seconds
     chainrule train digits                  train on a bundled data set; the run gets a folder in runs/
     chainrule search digits                 try many settings, keep the best
+    chainrule doctor digits --lr 3          why does it not learn?
     chainrule evaluate RUN digits           how good is it, class by class
     chainrule predict RUN new.npz           predictions as CSV
     """
@@ -249,6 +250,67 @@ def search(settings: dict[str, Any], search_settings: dict[str, Any], **where: P
     from chainrule.cli.search import search as call
 
     call(settings, search_settings, **where)
+
+
+#: The settings of one network without its data, for which `doctor` has an argument of its own.
+_TO_TRAIN = [each for each in settings_of(TrialSettings).values() if each.name != "data"]
+
+
+@app.command()
+@argument(
+    "subject",
+    metavar="DATA|RUN",
+    help=f"What would be trained, or the folder of a run. {DATA_HELP}",
+    shell_complete=completion.of("data or runs"),
+)
+@option("--budget", type=float, metavar="SECONDS", help="For trials: what does not fit is not tried. [60]")
+@option("--no-trials", is_flag=True, help="Checks and looks alone: nothing is trained but 16 rows.")
+@option("--guide", is_flag=True, help="Walk through the steps from a baseline to a search, with a figure for each.")
+@option(
+    "--data", metavar="DATA", help="Of RUN: where its data is, if that has moved.", shell_complete=completion.of("data")
+)
+@option(
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="Settings from a run's config.toml; options win over it.",
+    shell_complete=completion.of("files"),
+)
+@option("--all", "everything", is_flag=True, help="Show each check, also those that found nothing wrong.")
+@option(
+    "--json",
+    "json_file",
+    type=PATH,
+    metavar="FILE",
+    help="Write the diagnosis as JSON, too.",
+    shell_complete=completion.of("files"),
+)
+@option(
+    "--html",
+    "html_file",
+    type=PATH,
+    metavar="FILE",
+    help="Write it as a page of its own, too.",
+    shell_complete=completion.of("files"),
+)
+@option("--strict", is_flag=True, help="Exit with 1 where something is wrong.")
+@options_of(settings=_TO_TRAIN)
+def doctor(subject: str, settings: dict[str, Any], **how: Any) -> None:
+    """Find out why a network does not learn: what is wrong, why, and what to change, proven by trying it.
+
+    \b
+    chainrule doctor people.csv --target income          what train would train
+    chainrule doctor digits --lr 3 --hidden 64
+    chainrule doctor digits-20250101-120000              a run: writes its diagnosis.json, and a section of its page
+    chainrule doctor people.csv --target income --guide  step by step from a baseline to a search
+
+    First come checks of data, code and start, then a look at the run, then trials on folds of the rows: the run as it
+    is, a reference, and single changes. A cause is proven where its change beats the run as it is, and changes drawn at
+    random. Rows for the test are never touched. Ctrl-C gives what was found until then.
+    """
+    from chainrule.cli.doctor import doctor as call
+
+    call(subject, settings, **how)
 
 
 @app.command()

@@ -85,6 +85,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 #: Where names come from that may stand instead of a path.
 PATHS: dict[str, tuple[Callable[[], Any]]] = {
     "data": (_data,),
+    "data or runs": (lambda: [*_data(), *_runs()],),
     "runs": (_runs,),
     "files": (lambda: (),),
     "folders": (lambda: (),),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.data import Dataset
 from chainrule.engine import distributed
-from chainrule.errors import ChainruleError, SettingError
+from chainrule.errors import SettingError
 from chainrule.evaluation import Evaluation
 from chainrule.evaluation import evaluate as evaluate_model
+from chainrule.experiments.calls import check_options, errors_for_python, settings_of_call, typed_names
 from chainrule.experiments.data import fingerprint_of
 from chainrule.experiments.find import TrainedModel, find_model
 from chainrule.experiments.folder import Out, check_out
@@ -29,13 +28,11 @@ from chainrule.experiments.resume import settings_to_resume, where_it_goes_on
 from chainrule.experiments.search_run import Searched, train_trials
 from chainrule.experiments.search_settings import SearchSettings, read_search
 from chainrule.experiments.seeds import train_seeds
-from chainrule.experiments.settings import DataSettings, ExperimentSettings, parse_text, read_settings
+from chainrule.experiments.settings import DataSettings, ExperimentSettings, read_settings
 from chainrule.experiments.single import train_single
 from chainrule.experiments.usage import Situation, check_used, kind_in_memory
 from chainrule.files import as_path, check_not_read
-from chainrule.keywords import unknown_keywords
 from chainrule.models import Model
-from chainrule.training import EarlyStopping
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
 #: A trained network: a run's folder, or its name in ``runs/``, or a model's file; or what training gave back.
 Network = str | os.PathLike[str] | Trained | Model
 
-_FIELDS = {field.name for field in dataclasses.fields(ExperimentSettings)}
 #: What says how data is read and split.
 _DATA_FIELDS = {field.name for field in dataclasses.fields(DataSettings)} | {"normalize", "seed", "validation"}
 _SEARCH_FIELDS = {field.name for field in dataclasses.fields(SearchSettings)}
@@ -109,15 +105,17 @@ def train(
     >>> len(trained.population), cr.experiments.predict("pets", "pets.csv").prediction[:2].tolist()
     (3, ['cat', 'dog'])
     """
-    with _errors_for_python():
+    with errors_for_python():
         listener = listener or Listener(progress=progress)
-        values, in_memory = _values(data, target, settings, "train")
+        values, in_memory = settings_of_call(data, target, settings, "train")
         file = None if config is None else as_path(config)
         if resume is None:
             chosen = ExperimentSettings(**(read_settings(file) | values))
         else:
             chosen = settings_to_resume(values, as_path(resume), file, out, has_data=in_memory is not None)
-        return run(chosen, _typed(values), data=in_memory, out=out, resume=resume, read=[config], listener=listener)
+        return run(
+            chosen, typed_names(values), data=in_memory, out=out, resume=resume, read=[config], listener=listener
+        )
 
 
 def run(
@@ -187,9 +185,9 @@ def load_data(data: Any, target: str | None = None, **settings: Any) -> Dataset:
     Dataset('pets': classification, 32 rows of 2 features, 2 classes, 8 for the test)
     >>> run = cr.fit(cr.Dense(2, "softmax"), pets, epochs=3, progress=False)
     """
-    with _errors_for_python():
-        values, in_memory = _values(data, target, settings, "load_data", _DATA_FIELDS)
-        return make_plan(ExperimentSettings(**values), _typed(values), data=in_memory).data
+    with errors_for_python():
+        values, in_memory = settings_of_call(data, target, settings, "load_data", _DATA_FIELDS)
+        return make_plan(ExperimentSettings(**values), typed_names(values), data=in_memory).data
 
 
 def search(
@@ -231,10 +229,10 @@ def search(
     >>> len(best.leaderboard), best.settings.lr == float(best.leaderboard.lr[0])
     (4, True)
     """
-    with _errors_for_python():
+    with errors_for_python():
         listener = listener or Listener(progress=progress)
         search_values = {name: settings.pop(name) for name in list(settings) if name in _SEARCH_FIELDS}
-        values, in_memory = _values(data, target, settings, "search")
+        values, in_memory = settings_of_call(data, target, settings, "search")
         file = None if config is None else as_path(config)
         if resume is None:
             chosen = ExperimentSettings(**(read_settings(file) | values))
@@ -242,7 +240,7 @@ def search(
         else:
             chosen, request = read_search(as_path(resume), values, search_values, file, out)
         return run_search(
-            chosen, request, _typed(values), data=in_memory, out=out, resume=resume, config=file, listener=listener
+            chosen, request, typed_names(values), data=in_memory, out=out, resume=resume, config=file, listener=listener
         )
 
 
@@ -298,9 +296,9 @@ def predict(run: Network, data: Any, *, probabilities: bool = False, **options: 
     """
     import pandas as pd
 
-    with _errors_for_python():
+    with errors_for_python():
         listener = options.pop("listener", None) or Listener()
-        _check_options(options, "predict", ("encoding", "separator", "data_dir"))
+        check_options(options, "predict", ("encoding", "separator", "data_dir"))
         trained = _trained_model(run)
         name = str(data) if isinstance(data, str | os.PathLike) else None
         situation = Situation(name, task=trained.model.target.task, kind=kind_in_memory(data))
@@ -336,9 +334,9 @@ def evaluate(run: Network, data: Any, *, target: str | None = None, **options: A
     >>> evaluation.samples, evaluation.metrics == trained.test
     (30, True)
     """
-    with _errors_for_python():
+    with errors_for_python():
         listener = options.pop("listener", None) or Listener()
-        _check_options(options, "evaluate", ("encoding", "separator", "data_dir"))
+        check_options(options, "evaluate", ("encoding", "separator", "data_dir"))
         name = str(data) if isinstance(data, str | os.PathLike) else None
         check_used(Situation(name, kind=kind_in_memory(data)), {"target": target, **options})
         return evaluate_trained(_trained_model(run), name or data, target=target, listener=listener, **options)
@@ -363,73 +361,3 @@ def _trained_model(run: Network) -> TrainedModel:
     if isinstance(run, Trained):
         return TrainedModel(run.model, run.settings, fingerprint_of(run.plan.training, run.settings.data))
     return find_model(run)
-
-
-def _values(
-    data: Any, target: str | None, settings: Mapping[str, Any], command: str, known: Collection[str] = _FIELDS
-) -> tuple[dict[str, Any], Any]:
-    """Return settings as a file has them, with the name or path of the data; and the data if it is given itself."""
-    if unknown := [name for name in settings if name not in known]:
-        raise unknown_keywords(command, unknown, known)
-    values = {name: _plain(name, value) for name, value in settings.items() if value is not None}
-    if target is not None:
-        values["target"] = target
-    if isinstance(data, str | os.PathLike):
-        return {"data": os.fspath(data)} | values, None
-    return values, data
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Return a setting as a file has it: recipes as tables, sequences as tuples."""
-    value = parse_text(name, str(value) if name == "hidden" and isinstance(value, int) else value)
-    if name == "early_stopping" and isinstance(value, bool):
-        value = EarlyStopping() if value else 0
-    if hasattr(value, "to_dict"):
-        recipe = value.to_dict()
-        return recipe["type"] if list(recipe) == ["type"] else recipe
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _typed(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the options that say these settings."""
-    return tuple("column" if name == "columns" else name for name in values)
-
-
-def _check_options(options: Mapping[str, Any], command: str, known: Collection[str]) -> None:
-    if unknown := [name for name in options if name not in known]:
-        raise unknown_keywords(command, unknown, known)
-
-
-#: A command as it is typed (left as it is), or an option with its value.
-_OPTION = re.compile(r"chainrule [a-z]+ \S+|--([a-z0-9]+(?:-[a-z0-9]+)*)(?: (?=['\"\d]|[A-Z]+\b))?")
-
-
-@contextlib.contextmanager
-def _errors_for_python() -> Iterator[None]:
-    """Say as an argument what errors say to type as an option (``--early-stopping 5``)."""
-    try:
-        yield
-    except ChainruleError as error:
-        error.args = tuple(for_python(arg) if isinstance(arg, str) else arg for arg in error.args)
-        raise
-
-
-def for_python(text: str) -> str:
-    """Return a message of the command line as it is for Python.
-
-    >>> for_python("Name it: --target 'pet'. Leave out --image-size.")
-    "Name it: target='pet'. Leave out image_size."
-    """
-
-    def argument(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return match[0]
-        return match[1].replace("-", "_") + ("=" if match[0].endswith(" ") else "")
-
-    return _OPTION.sub(argument, text)

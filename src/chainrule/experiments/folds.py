@@ -133,7 +133,7 @@ def _cross_validate(plan: Plan, folder: Path | None, listener: Listener) -> Cros
     data: Any = plan.training_data
     net: Any = plan.model.net
     if plan.table is not None:
-        data = _rows_to_train(plan, plan.table)
+        data = rows_to_train(plan, plan.table)
         net = functools.partial(network, settings)  # the categories of a column may differ from fold to fold
     if folder is not None:
         kwargs |= {"out": folder, "resume": (folder / CONFIG).exists()}
@@ -153,7 +153,7 @@ def _cross_validate(plan: Plan, folder: Path | None, listener: Listener) -> Cros
     )
 
 
-def _rows_to_train(plan: Plan, prepared: PreparedTable) -> Table:
+def rows_to_train(plan: Plan, prepared: PreparedTable) -> Table:
     """Return the rows of a table that are not for the test, as they were read."""
     table, settings = plan.source, plan.requested
     assert isinstance(table, Table)

@@ -128,7 +128,7 @@ def _fix(cause: Cause) -> Html:
     """Return what to change, as a sentence, as code, and as a command."""
     if cause.fix is None:
         return tag("p", "There is no setting that takes this away: see why.")
-    code, command = text.code_of(cause.fix), text.command_of(cause.fix)
+    code, command = cause.fix.code(), text.command_of(cause.fix)
     pasted = [tag("pre", tag("code", each)) for each in (code, command) if each]
     return join([tag("p", cause.fix.text), *pasted])
 

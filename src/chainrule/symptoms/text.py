@@ -23,7 +23,6 @@ from chainrule.symptoms.rates import rate_of
 __all__ = [
     "FINE",
     "WIDTH",
-    "code_of",
     "command_of",
     "error_in_words",
     "fine",
@@ -37,6 +36,7 @@ __all__ = [
     "proof_in_words",
     "tried_in_vain",
     "why",
+    "wrapped",
 ]
 
 #: The longest line.
@@ -70,7 +70,9 @@ def headline(answer: Answer) -> str:
     """
     if not answer.alarm:
         return "Nothing wrong was found." if answer.findings else "Nothing could be examined."
-    if not answer.causes or answer.undetermined:
+    if not answer.causes:
+        return f"Something is wrong with this run: {_alarms(answer.findings)[0].text}"
+    if answer.undetermined:
         return "Something is wrong with this run, and no cause is likelier than all others together."
     cause = answer.causes[0]
     text = f"Something is wrong with this run: {in_words(cause)}"
@@ -87,8 +89,8 @@ def in_words(cause: Cause) -> str:
 def why(answer: Answer) -> list[str]:
     """Return what speaks for the first cause; where there is none, what the alarms say."""
     alarms = _alarms(answer.findings)
-    if not answer.causes:
-        return [finding.text for finding in alarms]
+    if not answer.causes:  # the first one is the headline
+        return [finding.text for finding in alarms[1:]]
     first = answer.causes[0]
     findings = first.evidence_for or [finding for finding in alarms if first.name in finding.causes] or alarms
     in_order = [*_alarms(findings), *(finding for finding in findings if finding.level != "alarm")]
@@ -141,11 +143,13 @@ def fine(answer: Answer) -> list[Finding]:
 def not_tried(answer: Answer) -> list[str]:
     """Return what was left out, with why: stages of the examination, and fixes."""
     left_out: dict[str, list[str]] = {}
+    for stage in answer.ran:
+        if stage.skipped:
+            left_out.setdefault(stage.skipped, []).append(stage.name)
     for cause in answer.causes:
         if cause.proof is not None and cause.proof.verdict == "not tried":
             left_out.setdefault(cause.proof.why, []).append(cause.name)
-    fixes = [f"{', '.join(names)}{f' ({reason})' if reason else ''}" for reason, names in left_out.items()]
-    return [*(f"{stage.name} ({stage.skipped})" for stage in answer.ran if stage.skipped), *fixes]
+    return [f"{', '.join(names)}{f' ({reason})' if reason else ''}" for reason, names in left_out.items()]
 
 
 def how_often_false(finding: Finding) -> str:
@@ -156,21 +160,15 @@ def how_often_false(finding: Finding) -> str:
     return f"This kind of alarm is false in {rate}."
 
 
-def code_of(fix: Fix) -> str:
-    """Return what to paste into Python; "" where there is nothing to paste."""
-    write = getattr(fix, "code", None)
-    return str(write() or "") if write is not None else ""
-
-
 def command_of(fix: Fix) -> str:
-    """Return the options of ``chainrule train`` that make the change; "" where there are none for it."""
-    write = getattr(fix, "command", None)
-    return str(write() or "") if write is not None else ""
+    """Return the command that makes the change; "" where there is no option for it."""
+    options = fix.command()
+    return f"chainrule train ... {options}" if options else ""
 
 
 def _first_line(answer: Answer) -> str:
     """Return the answer, and at the right edge that it is an alarm."""
-    lines = _wrapped(headline(answer), WIDTH - (8 if answer.alarm else 0), subsequent="  ")
+    lines = wrapped(headline(answer), WIDTH - (8 if answer.alarm else 0), subsequent="  ")
     if answer.alarm:
         lines[0] = f"{lines[0]:<{WIDTH - 6}} alarm"
     return "\n".join(lines)
@@ -182,7 +180,7 @@ def _of_the_causes(answer: Answer, everything: bool) -> list[str]:
     for reason in reasons if everything else reasons[:3]:
         lines += _labelled("why", reason)
     if not answer.causes:
-        return [*lines, *_labelled("next", next_test(answer))]
+        return lines
     first, *others = answer.causes
     if answer.undetermined:
         for cause in answer.causes if everything else answer.causes[:3]:
@@ -212,7 +210,7 @@ def _proof_and_fix(cause: Cause) -> list[str]:
     if cause.fix is None:
         return [*lines, *_labelled("fix", "there is none that a setting could make; see why")]
     lines += _labelled("fix", _sentence(cause.fix.text))
-    if code := code_of(cause.fix):
+    if code := cause.fix.code():
         lines += _code(code, "")
     if command := command_of(cause.fix):
         lines += _code(command, " \\")
@@ -246,16 +244,16 @@ def _of_the_checks(answer: Answer, everything: bool) -> list[str]:
         lines += ["Noticed:", *_list(finding.text for finding in noticed)]
     for finding in answer.findings:
         if finding.level == "advice":
-            lines += _wrapped(f"Advice: {finding.text}", subsequent="  ")
+            lines += wrapped(f"Advice: {finding.text}", subsequent="  ")
     if left_out := not_tried(answer):
-        lines += _wrapped(f"Not tried: {'; '.join(left_out)}.", subsequent="  ")
+        lines += wrapped(f"Not tried: {'; '.join(left_out)}.", subsequent="  ")
     for text in dict.fromkeys(how_often_false(finding) for finding in _alarms(answer.findings)):
-        lines += _wrapped(text, subsequent="  ")
+        lines += wrapped(text, subsequent="  ")
     if answer.alarm and answer.causes and (kind := CAUSES.get(answer.causes[0].name)) and kind.lecture:
         lines.append(f"Explained in {kind.lecture}.")
     if everything and answer.ran:
         took = ", ".join(f"{stage.name} {seconds(stage.seconds)}" for stage in answer.ran if not stage.skipped)
-        lines += _wrapped(f"Time: {took or 'none'}.", subsequent="  ")
+        lines += wrapped(f"Time: {took or 'none'}.", subsequent="  ")
     return lines
 
 
@@ -264,7 +262,7 @@ def _fine(checked: Sequence[Finding], everything: bool) -> list[str]:
         return ["Checked and fine:", *_list(f"{f.text.rstrip('.')}{_figures(f)}" for f in checked)]
     shown = "; ".join(finding.text.rstrip(".") for finding in checked[:FINE])
     more = f" ({len(checked) - FINE} more: --all)" if len(checked) > FINE else ""
-    return _wrapped(f"Checked and fine: {shown}{more}.", subsequent="  ")
+    return wrapped(f"Checked and fine: {shown}{more}.", subsequent="  ")
 
 
 def _figures(finding: Finding) -> str:
@@ -355,17 +353,17 @@ def _sentence(text: str) -> str:
 
 def _labelled(label: str, text: str) -> list[str]:
     """Return a text beside what it is about: "  why      the share of …"."""
-    lines = _wrapped(text, WIDTH - MARGIN)
+    lines = wrapped(text, WIDTH - MARGIN)
     indent = " " * MARGIN
     return [f"{f'  {label}':<{MARGIN}}{lines[0]}", *(indent + line for line in lines[1:])]
 
 
 def _list(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        yield from _wrapped(f"  - {text}", subsequent="    ")
+        yield from wrapped(f"  - {text}", subsequent="    ")
 
 
-def _wrapped(text: str, width: int = WIDTH, subsequent: str = "") -> list[str]:
+def wrapped(text: str, width: int = WIDTH, subsequent: str = "") -> list[str]:
     """Return text as lines that are not too long, safe for a terminal."""
     safe = printable(text).replace("\n", " ").replace("\t", " ")
     return textwrap.wrap(safe, width, subsequent_indent=subsequent, break_on_hyphens=False) or [""]
