@@ -24,7 +24,7 @@ from chainrule.fields import passes_settings, values_of
 from chainrule.layers import Dense, Layer
 from chainrule.models import Model
 from chainrule.population.member import first_layer
-from chainrule.population.networks import network
+from chainrule.recipe.networks import network
 from chainrule.recipe.run_data import run_data
 from chainrule.run_settings import FitSettings, TrainingSettings
 from chainrule.settings import check_number, replace

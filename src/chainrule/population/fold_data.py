@@ -14,7 +14,7 @@ from chainrule.data.rows import Rows
 from chainrule.errors import DataError, SettingError
 from chainrule.models import Model
 from chainrule.population.folds import Fold
-from chainrule.population.networks import network
+from chainrule.recipe.networks import network
 from chainrule.recipe.run_data import pair_of, unpack
 from chainrule.tables.split import split_rows
 from chainrule.tables.table import Table

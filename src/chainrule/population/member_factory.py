@@ -16,8 +16,8 @@ from chainrule.fields import settings_of
 from chainrule.keywords import unknown_keywords
 from chainrule.models import Model
 from chainrule.population.member import Member
-from chainrule.population.networks import network
 from chainrule.recipe.memory import check_room
+from chainrule.recipe.networks import network
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.prepared_run import PreparedRun, prepare_run, streams
 from chainrule.recipe.run_data import RunData, run_data

@@ -26,6 +26,9 @@ from chainrule.symptoms.subject import Subject
 
 __all__ = ["CHECKS", "constant_cost", "gradient_reaches", "signal", "start_cost"]
 
+#: Rows that are looked at; of samples with more values than these fewer.
+ROWS, LARGE, FEW_ROWS = 256, 256, 64
+
 #: Steps after which a zero gradient, or equal units, count: a layer that starts at zero on purpose has left it then.
 STEPS, STEP_ROWS = 5, 64
 
@@ -399,7 +402,8 @@ def _offset(y: np.ndarray) -> float:
 
 def _of_subject(check: Callable[[Recipe, State, Batch], Iterable[Finding]]) -> Callable[[Subject], Iterable[Finding]]:
     def of_subject(subject: Subject) -> Iterable[Finding]:
-        return check(subject.recipe, subject.state, subject.batch())
+        x = subject.run.prepared.train.x
+        return check(subject.recipe, subject.state, subject.batch(ROWS if x[0].size <= LARGE else FEW_ROWS))
 
     of_subject.__doc__ = check.__doc__
     return of_subject

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.data.rows import Rows
 from chainrule.layers import Layer
 from chainrule.models import Model
+from chainrule.recipe.networks import network
 from chainrule.recipe.prepared_run import PreparedRun, prepare_run
 from chainrule.recipe.run_data import RunData, run_data
 from chainrule.recipe.state import Recipe, State
@@ -74,13 +75,14 @@ def sample_rows(n: int, size: int, seed: int = 0) -> np.ndarray:
 
 
 def subject_of(net: Any, data: Any, settings: TrainingSettings) -> Subject:
-    """Return what is to be examined; raises what `fit` would raise for it.
+    """Return what is to be examined; raises what `fit` would raise for it. ``net`` may be a function of the data.
 
     Streams and large data are examined by `MOST_ROWS` of their rows.
     """
     unscaled = isinstance(data, Table) and not settings.normalize
     taken = data.unscaled() if unscaled else data
     rows = _sampled(run_data(net if isinstance(net, Model) else None, taken, settings.validation, settings.seed))
+    net = network(net, rows.x, rows.y, rows.inputs.preparation)
     if settings.sample_weight is not None and len(np.asarray(settings.sample_weight)) != len(rows.x):
         settings = dataclasses.replace(settings, sample_weight=None)
     return Subject(net, settings, data, rows, prepare_run(net, rows, settings))
@@ -91,4 +93,5 @@ def _sampled(rows: RunData) -> RunData:
     if len(rows.x) <= MOST_ROWS and not isinstance(rows.x, Rows):
         return rows
     chosen = sample_rows(len(rows.x), MOST_ROWS)
-    return dataclasses.replace(rows, x=np.asarray(rows.x[chosen]), y=rows.y[chosen])
+    x = rows.x[chosen]
+    return dataclasses.replace(rows, x=x.read(0, len(x)) if isinstance(x, Rows) else x, y=rows.y[chosen])

@@ -29,7 +29,7 @@ def network(net: Any, x: np.ndarray, y: Any, preparation: Any = None) -> Any:
     Raises `SettingError` if the function returns something else than a layer.
 
     >>> import chainrule as cr
-    >>> from chainrule.population.networks import network
+    >>> from chainrule.recipe.networks import network
     >>> iris = cr.data.load("iris")
     >>> network(lambda data: cr.mlp([data.x.shape[1], 8, len(data.classes)]), iris.x, iris.y)
     Sequential(Dense(8, 'relu', inputs=4), Dense(3, 'softmax'))
