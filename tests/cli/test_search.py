@@ -248,7 +248,7 @@ def test_a_study_of_another_experiment_is_refused(chainrule: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another signal there")
-def test_after_an_interrupt_a_search_goes_on() -> None:
+def test_after_an_interrupt_a_search_goes_on(chainrule: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(cr.__file__).parent.parent)}
     command = [sys.executable, "-m", "chainrule", "search"]
     words = ["iris", "--engine", "numpy", "--hidden", "4", "--epochs", "60", "--trials", "6", "--sampler", "tpe"]
@@ -263,8 +263,7 @@ def test_after_an_interrupt_a_search_goes_on() -> None:
     assert process.returncode == 130, message
     assert "To go on: chainrule search --resume long" in message
     assert "Traceback" not in message
-    done = subprocess.run([*command, "--resume", "long"], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
+    chainrule("search", "--resume", "long")
     assert sum(trial["state"] == "complete" for trial in trials("long")) == 6
 
 

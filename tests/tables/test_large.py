@@ -149,11 +149,11 @@ def test_cells_mean_the_same_in_pieces(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_it_takes_a_fraction_of_the_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(4_000, 10))
+    x = rng.normal(size=(2_000, 10))
     names = [f"x{i}" for i in range(10)]
     pd.DataFrame(x, columns=names).assign(y=x[:, 0] > 0).to_csv("t.csv", index=False)
-    monkeypatch.setattr(large, "CHUNK_CELLS", 2_000)
-    monkeypatch.setattr(large, "SAMPLE", 200)
+    monkeypatch.setattr(large, "CHUNK_CELLS", 1_000)
+    monkeypatch.setattr(large, "SAMPLE", 100)
 
     def peak() -> int:
         tracemalloc.start()
