@@ -11,8 +11,12 @@ from pathlib import Path
 # reduced-precision products would not meet, so tests run on the CPU unless told otherwise.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most programs are small and run once or twice: what costs is to compile them, and XLA takes a third of the time for
-# it if it does not optimize. `make test-slow` tests what it makes of programs otherwise.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+# it if it does not optimize, and a third less again if it does not compile their parts on several threads.
+# `make test-slow` tests what it makes of programs otherwise.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers fill the cores; their libraries must not fight for them
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
