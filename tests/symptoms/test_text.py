@@ -92,6 +92,15 @@ def test_checks_that_found_nothing_are_counted_and_all_are_shown_when_asked_for(
     assert len(screen.splitlines()) <= 24
 
 
+def test_changes_that_were_tried_are_not_among_what_is_fine() -> None:
+    tried = Finding("trial", "note", "Half the rate. Error 30 %: no effect.", against=("lr_low",))
+    untried = Finding("trial", "note", "batch_norm: not tried, the budget was spent.")
+    screen = flat(diagnosis(findings=(NOISY, LEARNT, tried, untried)))
+    assert "Checked and fine: 16 rows learnt by heart in 7 steps." in screen
+    assert "lr_high, lr_low: tried, no effect" in screen
+    assert "batch_norm (the budget was spent)" in screen
+
+
 def test_nothing_wrong_takes_one_line_with_what_was_checked_and_what_was_not() -> None:
     healthy = diagnosis(causes=(), findings=(LEARNT, ADVICE))
     first, checked, *rest = str(healthy).splitlines()

@@ -26,6 +26,7 @@ from chainrule.recipe.run_data import pair_of
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
 from chainrule.statistics import wilson
+from chainrule.symptoms.by_heart import CHECKS as BY_HEART
 from chainrule.symptoms.reference import OUTPUTS
 from chainrule.symptoms.reference import walk as layers_of
 from chainrule.symptoms.subject import Subject, sample_rows, subject_of
@@ -48,9 +49,6 @@ STEPS = {
 
 #: Rows that are walked with, at most, and of the subset; share of the rows that judge where nothing else is asked for.
 MOST_ROWS, SUBSET, VALIDATION = 4000, 1000, 0.2
-
-#: So many rows are to be learnt by heart, in so many steps.
-BY_HEART, BY_HEART_STEPS = 16, 120
 
 #: A subset is trained for so many steps.
 SUBSET_STEPS = 400
@@ -249,14 +247,12 @@ class _Walk:
 
     def by_heart(self) -> tuple[str, str, str]:
         """Learn sixteen rows by heart: what cannot do that is at fault, not short of data."""
-        x, y = self.train
-        rows = sample_rows(len(y), BY_HEART)
-        run = self._fit(self.net, (x[rows], y[rows]), epochs=BY_HEART_STEPS, batch_size=len(rows), augment=None, l1=0.0)
-        losses = run.history["loss"]
-        text = f"{len(rows)} rows, {BY_HEART_STEPS} steps: cost {losses[0]:.3g} -> {min(losses):.2g} of its own rows."
-        if min(losses) < 0.4 * losses[0]:
-            return "fine", text, "train"
-        return "look", f"{text} It does not learn even these by heart: first see why.", "doctor"
+        findings = [finding for _, check in BY_HEART for finding in check(self.subject)]
+        if not findings:
+            return "fine", "Does not apply to this network and data.", "train"
+        text = " ".join(f"{finding.text.rstrip('.')}." for finding in findings)
+        bad = any(finding.level == "alarm" for finding in findings)
+        return ("look" if bad else "fine"), text[:1].upper() + text[1:], "doctor" if bad else "train"
 
     def subset(self) -> tuple[str, str, str]:
         """Train on a part of the rows for a few hundred steps: any learning that is not trivial."""

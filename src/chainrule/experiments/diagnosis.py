@@ -32,11 +32,17 @@ from chainrule.report import write_report
 from chainrule.run_settings import FitSettings
 from chainrule.runs.files import CONFIG, DIAGNOSIS, MODEL, REPORT, SEARCH_CONFIG
 from chainrule.symptoms.diagnosis import Diagnosis
-from chainrule.symptoms.evidence import Finding, Stage
+from chainrule.symptoms.evidence import Stage
+from chainrule.symptoms.preflight import STAGES, Examination, diagnosis_of
+from chainrule.symptoms.refusal import refusal
 from chainrule.training import Run
 from chainrule.training.record import Record, read_folder
 
 __all__ = ["diagnose", "diagnose_data", "diagnose_folder", "is_run", "save_diagnosis"]
+
+
+#: The stages of the checks before training.
+CHECKS = tuple(name for name, _ in STAGES)
 
 
 def diagnose(
@@ -277,7 +283,7 @@ def _run_of(record: Record, model: Model | None, kwargs: Mapping[str, Any]) -> R
 def _without_data(record: Record, why: str) -> Diagnosis:
     """Return what can be told of a run by what it kept alone."""
     model = _model_of(record.path)
-    left_out = tuple(Stage(name, 0.0, why) for name in ("data", "code", "start", "by heart", "trials"))
+    left_out = tuple(Stage(name, 0.0, why) for name in (*CHECKS, "trials"))
     if model is None:
         return Diagnosis((), (), (*left_out, Stage("look", 0.0, "the run has no model that can be read")))
     run = _run_of(record, model, {})
@@ -287,5 +293,5 @@ def _without_data(record: Record, why: str) -> Diagnosis:
 
 def _refused(error: Exception) -> Diagnosis:
     """Return the diagnosis of data that cannot be used at all."""
-    finding = Finding("readable", "alarm", f"The data cannot be used: {error}")
-    return Diagnosis((), (finding,), (Stage("data", 0.0),))
+    stages = tuple(Stage(name, 0.0, "the data cannot be used") for name in (*CHECKS, "trials"))
+    return diagnosis_of(Examination(None, (refusal(error),), stages, True))

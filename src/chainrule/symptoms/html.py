@@ -51,7 +51,7 @@ def section(answer: Answer) -> Html:
         parts += [tag("h3", "What to change"), _fix(first)]
         parts += [tag("h3", "Causes"), _causes(answer.causes)]
     if answer.findings:
-        parts += [tag("h3", "What was looked at"), _findings(answer.findings)]
+        parts += [tag("h3", "What was looked at"), _findings(answer.findings, text.fine(answer))]
     if advice := [finding.text for finding in answer.findings if finding.level == "advice"]:
         parts += [tag("h3", "Advice"), _list(advice)]
     if left_out := text.not_tried(answer):
@@ -147,15 +147,16 @@ def _causes(causes: Sequence[Cause]) -> Html:
     return _table(("cause", "probability", "tried", "explained in"), rows)
 
 
-def _findings(findings: Sequence[Finding]) -> Html:
+def _findings(findings: Sequence[Finding], fine: Sequence[Finding]) -> Html:
     """Return each check with its figures and the ranges these are expected in."""
     rows = []
     for finding in findings:
         kind = SYMPTOMS.get(finding.symptom)
         title = kind.title if kind else finding.symptom
         where = tag("div", finding.where, class_="sub") if finding.where else None
-        level = {"alarm": "bad", "advice": "quiet"}.get(finding.level, "good" if not finding.causes else "quiet")
-        word = finding.level if finding.level != "note" else "fine" if not finding.causes else "note"
+        is_fine = finding in fine
+        level = "bad" if finding.level == "alarm" else "good" if is_fine else "quiet"
+        word = "fine" if is_fine else finding.level
         figures = (tag("div", text.measured(evidence), class_="sub") for evidence in finding.evidence)
         looked_at = tag("td", title, where, tag("div", tag("span", word, class_=f"sign {level}")), class_="wrap")
         rows.append(tag("tr", looked_at, tag("td", finding.text, *figures, class_="wrap")))

@@ -8,8 +8,10 @@ escaped, and no line is longer than `WIDTH`.
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from chainrule.display.lines import printable
 from chainrule.display.numbers import number, percent, seconds
@@ -45,8 +47,17 @@ WIDTH = 100
 #: How many of the checks that found nothing wrong are named on the screen.
 FINE = 4
 
+#: Those that are named first.
+FIRST = ("recipe", "by_heart", "gradient", "loss_direction", "signal")
+
 #: Where the texts of the lines "why", "proof" … begin.
 MARGIN = 11
+
+#: The symptom of findings about changes that were tried, or not.
+TRIAL = "trial"
+
+#: How findings begin of checks that have failed themselves: they say nothing of the run.
+FAILED = "Could not be "
 
 #: Causes less likely than this are not named beside the first.
 UNLIKELY = 0.05
@@ -76,8 +87,13 @@ def headline(answer: Answer) -> str:
         return "Something is wrong with this run, and no cause is likelier than all others together."
     cause = answer.causes[0]
     text = f"Something is wrong with this run: {in_words(cause)}"
-    figure = next((measured(e, p_value=False) for f in _alarms(cause.evidence_for) for e in f.evidence), "")
+    figures = (evidence for finding in _alarms(cause.evidence_for) for evidence in finding.evidence)
+    figure = next((measured(each, p_value=False) for each in figures if _can_be_read(each.value)), "")
     return f"{text}; {figure}." if figure else f"{text}."
+
+
+def _can_be_read(value: float | None) -> bool:
+    return value is not None and abs(value) < 1e9  # beyond that it stands for a run that has diverged
 
 
 def in_words(cause: Cause) -> str:
@@ -93,7 +109,7 @@ def why(answer: Answer) -> list[str]:
         return [finding.text for finding in alarms[1:]]
     first = answer.causes[0]
     findings = first.evidence_for or [finding for finding in alarms if first.name in finding.causes] or alarms
-    in_order = [*_alarms(findings), *(finding for finding in findings if finding.level != "alarm")]
+    in_order = [*_alarms(findings), *(finding for finding in findings if finding.level == "note")]
     others = [finding for finding in alarms if answer.undetermined]
     return list(dict.fromkeys(finding.text for finding in [*in_order, *others]))
 
@@ -110,7 +126,7 @@ def proof_in_words(proof: Proof) -> str:
     if proof.verdict == "not tried":
         return f"not tried: {proof.why or 'no reason is known'}"
     if proof.kind == "exact":
-        return f"exact: the check itself holds or does not{f' ({proof.why})' if proof.why else ''}. Proven"
+        return f"exact: the check holds for certain{f' ({proof.why})' if proof.why else ''}. Proven"
     arms = [part for part in (_arms(proof), _gap(proof), _against_random(proof)) if part]
     verdict = {"proven": "Proven", "helps": "It helps", "no effect": "No effect", "harmful": "It harms"}[proof.verdict]
     shortened = f" for the first {proof.epochs} epochs" if proof.epochs and "prefix" in proof.why else ""
@@ -121,7 +137,10 @@ def proof_in_words(proof: Proof) -> str:
 def tried_in_vain(answer: Answer) -> list[str]:
     """Return the causes whose fix was tried and changed nothing, or made it worse."""
     verdicts = ("no effect", "harmful")
-    return [cause.name for cause in answer.causes if cause.proof is not None and cause.proof.verdict in verdicts]
+    names = [cause.name for cause in answer.causes if cause.proof is not None and cause.proof.verdict in verdicts]
+    names += [name for finding in answer.findings if finding.symptom == TRIAL for name in finding.against]
+    helped = {name for finding in answer.findings if finding.symptom == TRIAL for name in finding.causes}
+    return [name for name in dict.fromkeys(names) if name not in helped]
 
 
 def next_test(answer: Answer) -> str:
@@ -136,8 +155,9 @@ def next_test(answer: Answer) -> str:
 
 
 def fine(answer: Answer) -> list[Finding]:
-    """Return what was checked and is fine."""
-    return [finding for finding in answer.findings if finding.level == "note" and not finding.causes]
+    """Return what was checked and is fine; that a change had no effect is another matter."""
+    notes = (finding for finding in answer.findings if finding.level == "note" and finding.symptom != TRIAL)
+    return [finding for finding in notes if not finding.causes and not finding.text.startswith(FAILED)]
 
 
 def not_tried(answer: Answer) -> list[str]:
@@ -149,7 +169,14 @@ def not_tried(answer: Answer) -> list[str]:
     for cause in answer.causes:
         if cause.proof is not None and cause.proof.verdict == "not tried":
             left_out.setdefault(cause.proof.why, []).append(cause.name)
-    return [f"{', '.join(names)}{f' ({reason})' if reason else ''}" for reason, names in left_out.items()]
+    for finding in answer.findings:
+        name, not_tried_because, reason = finding.text.rstrip(".").partition(": not tried, ")
+        if finding.symptom == TRIAL and not_tried_because:
+            left_out.setdefault(reason, []).append(name)
+        elif finding.text.startswith(FAILED):
+            left_out.setdefault(finding.text, []).append(finding.symptom)
+    together = ((reason, ", ".join(dict.fromkeys(names))) for reason, names in left_out.items())
+    return [f"{names} ({reason})" if reason else names for reason, names in together]
 
 
 def how_often_false(finding: Finding) -> str:
@@ -185,7 +212,7 @@ def _of_the_causes(answer: Answer, everything: bool) -> list[str]:
     if answer.undetermined:
         for cause in answer.causes if everything else answer.causes[:3]:
             lines += _labelled("perhaps", f"{in_words(cause)} (probability {cause.probability:.2f})")
-            lines += _proof_and_fix(cause)
+            lines += _proof_and_fix(cause, code=cause is first)
         lines += _labelled("next", next_test(answer))
     else:
         lines += _proof_and_fix(first)
@@ -203,33 +230,30 @@ def _of_the_causes(answer: Answer, everything: bool) -> list[str]:
     return lines
 
 
-def _proof_and_fix(cause: Cause) -> list[str]:
-    """Return the lines about one cause: how it is proven, and what to change."""
+def _proof_and_fix(cause: Cause, *, code: bool = True) -> list[str]:
+    """Return the lines about one cause: how it is proven, and what to change; ``code``: with lines to paste."""
     untried = Proof("trial", "not tried", "no trial was made of it")
     lines = _labelled("proof", proof_in_words(cause.proof or untried))
     if cause.fix is None:
         return [*lines, *_labelled("fix", "there is none that a setting could make; see why")]
     lines += _labelled("fix", _sentence(cause.fix.text))
-    if code := cause.fix.code():
-        lines += _code(code, "")
+    if code and (to_paste := cause.fix.code()):
+        lines += _code(to_paste, "")
     if command := command_of(cause.fix):
         lines += _code(command, " \\")
     return lines
 
 
 def _code(code: str, end: str) -> list[str]:
-    """Return lines of code, the long ones broken at a space; ``end`` marks that a line goes on."""
+    """Return lines of code, the long ones broken between arguments; ``end`` marks that a line goes on."""
     lines = []
     for line in printable(code).splitlines():
         indent = " " * (len(line) - len(line.lstrip()) + 4)
-        pieces = textwrap.wrap(
-            line,
-            WIDTH - MARGIN - len(end),
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        )
+        held = re.sub(r"(?<=,) (?!cr\.|\w+=)", "\0", line)  # before a layer or a keyword a line may end
+        how: dict[str, Any] = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+        pieces = [piece.replace("\0", " ") for piece in textwrap.wrap(held, WIDTH - MARGIN - len(end), **how)]
+        if any(len(piece) > WIDTH - MARGIN for piece in pieces):
+            pieces = textwrap.wrap(line, WIDTH - MARGIN - len(end), **how)
         lines += [" " * MARGIN + piece + (end if piece is not pieces[-1] else "") for piece in pieces]
     return lines
 
@@ -239,7 +263,7 @@ def _of_the_checks(answer: Answer, everything: bool) -> list[str]:
     lines: list[str] = []
     if checked := fine(answer):
         lines += _fine(checked, everything)
-    noticed = [f for f in answer.findings if f.level == "note" and f.causes]
+    noticed = [f for f in answer.findings if f.level == "note" and (f.causes or f.symptom == TRIAL)]
     if everything and noticed:
         lines += ["Noticed:", *_list(finding.text for finding in noticed)]
     for finding in answer.findings:
@@ -260,9 +284,16 @@ def _of_the_checks(answer: Answer, everything: bool) -> list[str]:
 def _fine(checked: Sequence[Finding], everything: bool) -> list[str]:
     if everything:
         return ["Checked and fine:", *_list(f"{f.text.rstrip('.')}{_figures(f)}" for f in checked)]
-    shown = "; ".join(finding.text.rstrip(".") for finding in checked[:FINE])
+    in_order = sorted(checked, key=lambda f: FIRST.index(f.symptom) if f.symptom in FIRST else len(FIRST))
+    shown = "; ".join(_within(finding.text) for finding in in_order[:FINE])
     more = f" ({len(checked) - FINE} more: --all)" if len(checked) > FINE else ""
     return wrapped(f"Checked and fine: {shown}{more}.", subsequent="  ")
+
+
+def _within(sentence: str) -> str:
+    """Return a sentence as part of another: a capital that only begins it is small."""
+    begins = sentence[:1] + sentence[1:2].lower() == sentence[:2] and sentence[1:2].isalpha() | sentence[1:2].isspace()
+    return (sentence[:1].lower() if begins else sentence[:1]) + sentence[1:].rstrip(".")
 
 
 def _figures(finding: Finding) -> str:
@@ -281,7 +312,8 @@ def measured(evidence: Evidence, *, p_value: bool = True) -> str:
     text = f"{evidence.name} {_value(evidence.value, evidence.unit)}"
     low, high = evidence.low, evidence.high
     if low is not None and high is not None:
-        text += f" (expected {_value(low, '')} to {_value(high, evidence.unit)})"
+        span = "" if low == high else f"{_value(low, '')} to "
+        text += f" (expected {span}{_value(high, evidence.unit)})"
     elif low is not None or high is not None:
         bound = (
             f"at least {_value(low, evidence.unit)}" if low is not None else f"at most {_value(high, evidence.unit)}"
