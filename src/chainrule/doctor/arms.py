@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import Cut, TrialRows
 from chainrule.doctor.judge import constant_errors, row_errors
 from chainrule.errors import ChainruleError, SettingError
@@ -117,6 +117,8 @@ class ArmResult:
     stopping : the best value of what early stopping watched, mean over the members; NaN where nothing was
     epochs : the most epochs of a member
     seconds : that it took, with compiling
+    training_seconds : of these, what training its members took
+    engine : the name of the engine that trained it
     """
 
     arm: Arm
@@ -125,6 +127,8 @@ class ArmResult:
     stopping: float
     epochs: int
     seconds: float
+    training_seconds: float
+    engine: str
 
     @property
     def member_errors(self) -> list[float]:
@@ -145,6 +149,8 @@ class ArmResult:
             float(np.mean([self.stopping, other.stopping])),
             max(self.epochs, other.epochs),
             self.seconds + other.seconds,
+            self.training_seconds + other.training_seconds,
+            self.engine,
         )
 
 
@@ -155,7 +161,7 @@ class Laboratory:
     ----------
     rows : what members are trained and judged on
     engine, devices : as for `fit`
-    deadline : by `time.monotonic`
+    deadline : by `clock.now`
     watch : called now and then, with what is being trained
     """
 
@@ -175,7 +181,7 @@ class Laboratory:
     @property
     def seconds_left(self) -> float:
         """Seconds until the deadline."""
-        return self.deadline - time.monotonic()
+        return self.deadline - now()
 
     def members(self, arm: Arm, cuts: Sequence[Cut]) -> list[Member]:
         """Return members of an arm, not yet trained; raises what `fit` would raise."""
@@ -194,7 +200,7 @@ class Laboratory:
         """
         if self.seconds_left <= 0:
             raise OutOfTime
-        began = time.monotonic()
+        began = now()
         members, chosen = self.members(arm, cuts), list(cuts)
         first, epochs = members[0].prepared_run, members[0].prepared_run.epochs
         engine = engine_for(
@@ -202,24 +208,28 @@ class Laboratory:
             steps=epochs * first.steps_per_epoch * len(members),
             batch_size=min(first.batch_size, len(first.prepared.train.x)),
         ).name
-        until, compiled = 1, 0.0
+        until, compiled, later = 1, 0.0, 0.0
         while True:
-            started = time.monotonic()
+            started = now()
             done = max(member.epoch for member in members)
             self._train(arm.name, [(self._trainer(arm), members)], until, engine)
-            of_epoch = (time.monotonic() - started) / max(1, until - done)
-            elapsed = time.monotonic() - began
-            if all(member.done for member in members):
-                return self._judged(arm, members, chosen), None, chosen
-            if until == 1:  # compiling was a part of it
+            of_epoch = (now() - started) / max(1, until - done)
+            elapsed = now() - began
+            later += now() - started if until > 1 else 0.0  # compiling was a part of the first epoch
+            ended = all(member.done for member in members)
+            if until == 1 and not ended:
                 compiled, until = elapsed, min(2, epochs)
                 continue
             left = max(seconds, 2 * compiled) - elapsed
-            if 2 * left < of_epoch * (epochs - until) and len(members) > FEWER_MEMBERS:
+            slow = 2 * left < of_epoch * (epochs - until) and left < 0.75 * seconds
+            if slow and not ended and len(members) > FEWER_MEMBERS:
                 members, chosen = members[:FEWER_MEMBERS], chosen[:FEWER_MEMBERS]
                 continue
-            if left < of_epoch or self.seconds_left <= 0:
-                return self._judged(arm, members, chosen), until, chosen
+            if ended or left < of_epoch:
+                lasting = later if until > 1 else elapsed
+                result = self._judged(arm, members, chosen)
+                result = dataclasses.replace(result, seconds=elapsed, training_seconds=lasting)
+                return result, None if ended else until, chosen
             until = min(epochs, 2 * until, until + int(left / of_epoch))
 
     def run(self, arms: Sequence[Arm], cuts: Sequence[Sequence[Cut]], until: int | None = None) -> list[ArmResult]:
@@ -230,12 +240,12 @@ class Laboratory:
         """
         if self.seconds_left <= 0:
             raise OutOfTime
-        began = time.monotonic()
+        began = now()
         members = [self.members(arm, each) for arm, each in zip(arms, cuts, strict=True)]
         pairs = [(self._trainer(arm), group) for arm, group in zip(arms, members, strict=True)]
         self._train(", ".join(dict.fromkeys(arm.name for arm in arms)), pairs, until, self.engine)
         results = [self._judged(*each) for each in zip(arms, members, cuts, strict=True)]
-        seconds = (time.monotonic() - began) / len(arms)
+        seconds = (now() - began) / len(arms)
         return [dataclasses.replace(result, seconds=seconds) for result in results]
 
     def _train(
@@ -283,9 +293,16 @@ class Laboratory:
                 continue
             row[cut.judged] = row_errors(member.run().model, self.rows, cut, arm.data)
             watched.append(_watched(member))
-        diverged = sum(member.diverged for member in members)
-        seconds = sum(member.seconds for member in members)
-        return ArmResult(arm, errors, diverged, float(np.mean(watched)), max(m.epoch for m in members), seconds)
+        return ArmResult(
+            arm,
+            errors,
+            diverged=sum(member.diverged for member in members),
+            stopping=float(np.mean(watched)),
+            epochs=max(member.epoch for member in members),
+            seconds=0.0,
+            training_seconds=0.0,
+            engine=members[0].engine,
+        )
 
 
 def _watched(member: Member) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,9 +14,10 @@ import numpy as np
 from chainrule.checks import check_whole
 from chainrule.display.progress import progress as show_progress
 from chainrule.doctor.arms import REFUSALS, Arm, Laboratory, OutOfTime
+from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import trial_rows
 from chainrule.doctor.proof import not_tried, prove
-from chainrule.doctor.trials import Trials, Tried
+from chainrule.doctor.trials import Candidate, Tried, Trials
 from chainrule.doctor.words import recipe_finding, trial_findings
 from chainrule.errors import ChainruleError
 from chainrule.fields import passes_settings, values_of
@@ -41,6 +41,9 @@ __all__ = ["diagnose"]
 
 #: The trials of a network need so many seconds at least.
 LEAST_BUDGET = 1.0
+
+#: How likely each further fix of a cause is to help, beside the one before it.
+NEXT_FIX = 0.6
 
 
 @passes_settings(FitSettings, without=("out", "resume", "config"))
@@ -174,23 +177,28 @@ class _Examination:
                 rows = trial_rows(subject, seed=self.seed)
                 settings = _for_trials(subject, rows)
                 control = Arm("control", _flexible(subject.net, rows.data), rows.data, settings)
-                deadline = time.monotonic() + self.budget
+                deadline = now() + self.budget
                 laboratory = Laboratory(rows, self.engine, self.devices, deadline, watch)
                 self.trials = Trials(subject, rows, control, laboratory, self.budget, self.confidence, self.seed)
                 comparison = self.trials.compare()
                 if not comparison.alarm:
                     return
-                fixes = [(cause, fix) for cause in self._order() for fix in fixes_for(cause, subject, self.findings)]
-                self.trials.try_fixes(fixes)
+                self.trials.try_fixes(list(self._candidates(subject)))
                 self._prove()
             except OutOfTime:
                 stage.append("the budget was spent")
             except REFUSALS as error:
                 stage.append(f"not possible: {error}")
 
-    def _order(self) -> list[str]:
-        """Return the causes, the likeliest first."""
-        return list(CAUSES)
+    def _candidates(self, subject: Subject) -> Iterator[Candidate]:
+        """Yield the fixes that apply; the first of a cause is likelier to help than the next."""
+        for cause, probability in self._probabilities().items():
+            for place, fix in enumerate(fixes_for(cause, subject, self.findings)):
+                yield Candidate(cause, fix, probability * NEXT_FIX**place)
+
+    def _probabilities(self) -> dict[str, float]:
+        """Return how likely each cause is, before any trial."""
+        return dict.fromkeys(CAUSES, 1.0 / len(CAUSES))
 
     def _prove(self) -> None:
         """Prove the likeliest causes, one after the other, until one is."""
@@ -236,25 +244,25 @@ class _Examination:
     @contextlib.contextmanager
     def _stage(self, name: str) -> Iterator[list[str]]:
         """Note what a part of the examination took, and what was left out."""
-        began, skipped = time.monotonic(), list[str]()
+        began, skipped = now(), list[str]()
         try:
             yield skipped
         except KeyboardInterrupt:
             skipped.append("interrupted")
             raise
         finally:
-            self.ran.append(Stage(name, time.monotonic() - began, "; ".join(skipped)))
+            self.ran.append(Stage(name, now() - began, "; ".join(skipped)))
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[Callable[[str], None]]:
         """Show what is being trained, and how much of the budget is spent."""
-        began = time.monotonic()
+        began = now()
 
         def line(text: str) -> str:
-            return f"{time.monotonic() - began:3.0f} of {self.budget:.0f} s  {text}"
+            return f"{now() - began:3.0f} of {self.budget:.0f} s  {text}"
 
         with show_progress(math.ceil(self.budget), line, enabled=self.progress, elapsed=True) as show:
-            yield lambda text: show(int(time.monotonic() - began), text)
+            yield lambda text: show(int(now() - began), text)
 
 
 def _layer(net: Any, data: Any, settings: TrainingSettings) -> Any:

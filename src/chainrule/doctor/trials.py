@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from chainrule.doctor.arms import REFUSALS, Arm, ArmResult, Laboratory, OutOfTime, fixed_arm
+from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import Cut, TrialRows, cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio, ratio_draws
 from chainrule.doctor.yardstick import linear_errors, reference_arms
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.subject import Subject
 
-__all__ = ["Comparison", "Trials", "Tried"]
+__all__ = ["Candidate", "Comparison", "Trials", "Tried"]
 
 #: An alarm needs an error of the control so many times that of the reference; less is headroom.
 MATERIAL = 1.20
-#: The same, beside a linear model, and where only the beginning of the run was tried.
+#: The same, beside a linear model; and where next to nothing of the run was tried (in between by how much was): what is
+#: slow at first may be as good in the end.
 MATERIAL_LINEAR, MATERIAL_CUT = 1.5, 2.0
 
 #: A fix is sufficient when it takes so much of the gap, and a part of the answer from here on.
 SUFFICIENT, PART = 0.8, 0.5
 
-#: Shares of the budget: of the control, of the reference, and up to where fixes are tried.
-CONTROL_SHARE, REFERENCE_SHARE, FIXES_SHARE = 1 / 8, 1 / 4, 0.65
+#: Shares of the budget: of the control, and up to where fixes are tried.
+CONTROL_SHARE, FIXES_SHARE = 1 / 6, 0.65
+
+#: Arms of one program that are trained together with the likeliest, and about what a program takes to be compiled.
+AT_ONCE, COMPILE_SECONDS = 2, 2.5
 
 #: Times that members are added where an answer is near.
 MORE_LOOKS = 2
 
-#: A run that takes longer is tried with fewer members and fewer rates at first.
-QUICK_SECONDS = 1.5
+#: The rates of the reference are compared on so many cuts.
+RATE_CUTS = 2
+
+#: The reference has this many steps at least where the whole of the run is tried.
+LEAST_STEPS = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +52,7 @@ class Comparison:
     ratio : error of the control / error of the reference
     linear : the same beside a linear model, and its mean error; None where it was not tried
     until : the epoch up to which the control was trained; None: to its end
+    material : the ratio from which on the recipe is at fault
     alarm : whether the recipe is at fault
     """
 
@@ -54,6 +62,7 @@ class Comparison:
     linear: Ratio | None
     linear_error: float | None
     until: int | None
+    material: float
     alarm: bool
 
     @property
@@ -81,6 +90,25 @@ class Tried:
     same_program: bool
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A fix that may be tried: for which cause, and how likely it is that it helps."""
+
+    cause: str
+    fix: Fix
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """An arm that may be trained: whether it is of the control's program, and about how many seconds it takes."""
+
+    arm: Arm
+    probability: float
+    same_program: bool
+    cost: float
+
+
 @dataclass
 class Trials:
     """The trials of a run.
@@ -103,14 +131,14 @@ class Trials:
     not_tried: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.began = time.monotonic()
+        self.began = now()
         self.quick_arms: list[Arm] = []  # of the control's program: nothing is compiled for them
         self.cuts = cut_rows(self.rows, max(self.rows.folds, 4), self.seed)
 
     @property
     def spent(self) -> float:
         """Seconds since the beginning."""
-        return time.monotonic() - self.began
+        return now() - self.began
 
     # --- is the recipe at fault? --------------------------------------------------------------------------------
 
@@ -123,7 +151,7 @@ class Trials:
         linear = linear_errors(model, self.rows, cuts)
         self.comparison = self._judge(control, reference, linear, until, self.confidence)
         for _ in range(MORE_LOOKS):
-            if self.comparison.alarm or self.comparison.ratio.value < MATERIAL or not self._room_for_more(control):
+            if self.comparison.alarm or self.comparison.ratio.value < self.comparison.material or not self._room_for_more(control):
                 break
             more = cut_rows(self.rows, len(self.cuts), self.seed + 100 * (1 + len(self.cuts)))
             added = self.laboratory.run([control.arm, reference_arm], [more, more], until)
@@ -139,20 +167,23 @@ class Trials:
         return self.laboratory.run_within(self.control, self.cuts, CONTROL_SHARE * self.budget)
 
     def _reference(self, control: ArmResult, cuts: Sequence[Cut], until: int | None) -> tuple[Arm, ArmResult]:
-        """Train the reference at the rate that the stopping rows choose."""
-        n = len(cuts[0].train)
-        arms = reference_arms(self.subject, self.control, n, self._most_reference_epochs(control, n, until))
-        first = list(cuts if control.seconds < QUICK_SECONDS else cuts[:1])
+        """Train the reference, at the rate that the rows which tell when to stop choose."""
+        arms = reference_arms(self.subject, self.control, len(cuts[0].train), self._reference_steps(control, until))
+        first = list(cuts[:RATE_CUTS])
         results = self.laboratory.run(arms, [first] * len(arms))
         best = min(results, key=lambda result: (np.isnan(result.stopping), result.stopping, result.error))
         if len(first) < len(cuts):
-            (others,) = self.laboratory.run([best.arm], [cuts[1:]])
+            (others,) = self.laboratory.run([best.arm], [cuts[len(first) :]])
             best = best.joined(others)
         return best.arm, best
 
-    def _most_reference_epochs(self, control: ArmResult, n: int, until: int | None) -> int | None:
-        """Return how many epochs of the reference the budget allows; None: as many as it asks for."""
-        return None
+    def _reference_steps(self, control: ArmResult, until: int | None) -> int | None:
+        """Return the steps of the reference: as many as the control had where that was cut; None: as it likes."""
+        if until is None:
+            return None
+        rows, batch = len(self.cuts[0].others), int(self.control.settings.batch_size)
+        whole = self.control.epochs * -(-rows // batch)
+        return max(1, round(max(whole, LEAST_STEPS) * until / self.control.epochs))
 
     def _judge(
         self,
@@ -164,76 +195,100 @@ class Trials:
     ) -> Comparison:
         ratio = error_ratio(control.errors, reference.errors, confidence)
         beside_linear = None if linear is None else error_ratio(control.errors, linear, confidence)
-        material = MATERIAL if until is None else MATERIAL_CUT
+        done = 1.0 if until is None else until / self.control.epochs
+        material = done * MATERIAL + (1 - done) * MATERIAL_CUT
         alarm = ratio.value >= material and ratio.low > 0.0
         if beside_linear is not None and until is None:
             alarm |= beside_linear.value >= MATERIAL_LINEAR and beside_linear.low > 0.0
         linear_error = None if linear is None else float(np.nanmean(linear))
-        return Comparison(control, reference, ratio, beside_linear, linear_error, until, alarm)
+        return Comparison(control, reference, ratio, beside_linear, linear_error, until, material, alarm)
 
     def _room_for_more(self, control: ArmResult) -> bool:
-        return self.spent + 4 * control.seconds < FIXES_SHARE * self.budget
+        return self.spent + 4 * control.training_seconds < FIXES_SHARE * self.budget
 
     # --- which part? ----------------------------------------------------------------------------------------------
 
-    def try_fixes(self, fixes: Sequence[tuple[str, Fix]]) -> None:
-        """Try fixes on the control's cuts, the likeliest first, those of its program before the others.
+    def try_fixes(self, candidates: Sequence[Candidate]) -> None:
+        """Try fixes on the control's cuts until one is sufficient: those first that are likely and cheap.
 
         What does not fit in the budget, or is refused, goes to `not_tried`.
         """
-        assert self.comparison is not None
-        arms = list(self._arms(fixes))
-        program = self.laboratory.program(self.control, self.cuts[0])
-        quick: list[Arm] = []
-        others: list[Arm] = []
-        for arm in arms:
+        waiting = self._waiting(candidates)
+        self.quick_arms = [each.arm for each in waiting if each.same_program]
+        while waiting:
+            batch = self._next(waiting)
+            waiting = [each for each in waiting if each not in batch]
+            if self._settled() or not self._fits(batch):
+                why = "another change was sufficient" if self._settled() else "the budget was spent"
+                self._leave_out(batch, why)
+                continue
+            arms = [each.arm for each in batch]
             try:
+                results = self.laboratory.run(arms, [self.cuts] * len(arms), self.until)
+            except OutOfTime:
+                self._leave_out(batch, "the budget was spent")
+            except REFUSALS as error:
+                self._leave_out(batch, f"refused: {error}")
+            else:
+                self.tried += [
+                    self._tried(result, each.same_program) for result, each in zip(results, batch, strict=True)
+                ]
+        for tried in self.tried:
+            self.not_tried.pop(tried.cause, None)
+
+    @property
+    def until(self) -> int | None:
+        """The epoch up to which arms are trained; None: each to its end."""
+        return None if self.comparison is None else self.comparison.until
+
+    def _waiting(self, candidates: Sequence[Candidate]) -> list[_Waiting]:
+        """Return the arms of candidates, the best ratio of probability and cost first."""
+        program = self.laboratory.program(self.control, self.cuts[0])
+        waiting = []
+        for each in candidates:
+            try:
+                arm = fixed_arm(self.control, each.cause, each.fix)
                 same = self.laboratory.program(arm, self.cuts[0]) == program
             except REFUSALS as error:
-                self.not_tried.setdefault(arm.name, f"refused: {error}")
+                self.not_tried.setdefault(each.cause, f"refused: {error}")
                 continue
-            (quick if same else others).append(arm)
-        self.quick_arms = quick
-        batches = [quick[at : at + 4] for at in range(0, len(quick), 4)] + [[arm] for arm in others]
-        for batch in batches:
-            if self._settled() or not self._fits(batch):
-                for arm in batch:
-                    why = "another change was sufficient" if self._settled() else "the budget was spent"
-                    self.not_tried.setdefault(arm.name, why)
+            if self.until is not None and arm.epochs != self.control.epochs:
+                self.not_tried.setdefault(each.cause, f"only the first {self.until} epochs were tried")
                 continue
-            try:
-                results = self.laboratory.run(batch, [self.cuts] * len(batch), self.comparison.until)
-            except OutOfTime:
-                for arm in batch:
-                    self.not_tried.setdefault(arm.name, "the budget was spent")
-                continue
-            except REFUSALS as error:
-                for arm in batch:
-                    self.not_tried.setdefault(arm.name, f"refused: {error}")
-                continue
-            self.tried += [self._tried(result, result.arm in quick) for result in results]
-        for each in self.tried:
-            self.not_tried.pop(each.cause, None)
+            waiting.append(_Waiting(arm, each.probability, same, self._cost(arm, same)))
+        return sorted(waiting, key=lambda each: -each.probability / each.cost)
 
-    def _arms(self, fixes: Sequence[tuple[str, Fix]]) -> Iterator[Arm]:
-        for cause, fix in fixes:
-            try:
-                yield fixed_arm(self.control, cause, fix)
-            except REFUSALS as error:
-                self.not_tried.setdefault(cause, f"refused: {error}")
-
-    def _fits(self, arms: Sequence[Arm]) -> bool:
-        """Return whether arms are likely to end before the share of the fixes is spent."""
+    def _cost(self, arm: Arm, same_program: bool) -> float:
+        """Return about how many seconds an arm takes."""
         assert self.comparison is not None
         control = self.comparison.control
-        factor = sum(max(1.0, arm.epochs / max(1, self.control.epochs)) for arm in arms)
-        return self.spent + 0.8 * factor * control.seconds < FIXES_SHARE * self.budget
+        longer = max(1.0, arm.epochs / max(1, control.epochs if arm.stops else self.control.epochs))
+        rows, batch = self.control.settings.batch_size, arm.changes.get("batch_size", self.control.settings.batch_size)
+        steps = min(4.0, max(1.0, int(rows) / int(batch)))
+        compiling = 0.0 if same_program or control.engine == "numpy" else COMPILE_SECONDS
+        return longer * steps * control.training_seconds + compiling
+
+    def _next(self, waiting: Sequence[_Waiting]) -> list[_Waiting]:
+        """Return the arms to train next: the best, and of its program some that are nearly as good."""
+        best = waiting[0]
+        if not best.same_program:
+            return [best]
+        others = [each for each in waiting[1:] if each.same_program and each.probability >= best.probability / 4]
+        return [best, *others[:AT_ONCE]]
+
+    def _leave_out(self, batch: Sequence[_Waiting], why: str) -> None:
+        for each in batch:
+            self.not_tried.setdefault(each.arm.name, why)
+
+    def _fits(self, batch: Sequence[_Waiting]) -> bool:
+        """Return whether arms are likely to end before the share of the fixes is spent."""
+        return self.spent + sum(each.cost for each in batch) < FIXES_SHARE * self.budget
 
     def has_room(self, members: int) -> bool:
         """Return whether so many members more are likely to be trained within the budget."""
         assert self.comparison is not None
         control = self.comparison.control
-        return self.spent + members * control.seconds / len(control.errors) < self.budget
+        return self.spent + members * control.training_seconds / len(control.errors) < self.budget
 
     def _settled(self) -> bool:
         """Return whether a fix is sufficient already."""

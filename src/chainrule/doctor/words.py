@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from chainrule.display.numbers import number, percent
 from chainrule.doctor.ratio import Ratio
-from chainrule.doctor.trials import MATERIAL, MATERIAL_CUT, Trials
+from chainrule.doctor.trials import Trials
 from chainrule.symptoms.evidence import Evidence, Finding, Proof
 
 __all__ = ["format_error", "recipe_finding", "trial_findings"]
@@ -27,8 +27,7 @@ def recipe_finding(trials: Trials) -> Finding:
         text += f"; a linear model has {format_error(trials, comparison.linear_error)}"
     if comparison.control.diverged:
         text += f"; {comparison.control.diverged} of {count} members diverged"
-    margin = MATERIAL if comparison.until is None else MATERIAL_CUT
-    evidence = [Evidence("error ratio", ratio.value, None, margin, ratio.p)]
+    evidence = [Evidence("error ratio", ratio.value, None, comparison.material, ratio.p)]
     if comparison.linear is not None:
         evidence.append(Evidence("error ratio to a linear model", comparison.linear.value, p=comparison.linear.p))
     if comparison.alarm:

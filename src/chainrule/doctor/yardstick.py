@@ -30,13 +30,14 @@ RATES = (0.003, 0.001, 0.01)
 LINEAR_WORK = 3e7
 
 
-def reference_arms(subject: Subject, control: Arm, rows: int, most_epochs: int | None = None) -> list[Arm]:
+def reference_arms(subject: Subject, control: Arm, rows: int, most_steps: int | None = None) -> list[Arm]:
     """Return the user's network with a default recipe, once for each learning rate (one program)."""
     default = reference(control.net, subject.task, control.settings, rows=rows)
-    settings = default.settings
-    epochs = int(settings.epochs) if most_epochs is None else min(int(settings.epochs), most_epochs)
+    epochs = int(default.settings.epochs)
+    if most_steps is not None:
+        epochs = min(epochs, math.ceil(most_steps / math.ceil(rows / int(default.settings.batch_size))))
     stopping = EarlyStopping(patience=max(8, math.ceil(epochs / 6)))
-    settings = dataclasses.replace(settings, epochs=epochs, early_stopping=stopping, sample_weight=None)
+    settings = dataclasses.replace(default.settings, epochs=epochs, early_stopping=stopping, sample_weight=None)
     return [
         Arm("reference", default.net, control.data, dataclasses.replace(settings, optimizer=Adam(lr=rate)))
         for rate in RATES
