@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import Cut, TrialRows
 from chainrule.doctor.judge import constant_errors, row_errors
-from chainrule.errors import ChainruleError, SettingError
+from chainrule.errors import ChainruleError
 from chainrule.fields import values_of
 from chainrule.population.member import Member
 from chainrule.population.plan import CACHE_BYTES, MOST, member_bytes
@@ -100,7 +100,8 @@ def fixed_arm(control: Arm, name: str, fix: Fix) -> Arm:
     others = tuple(change for change in fix.data if change.kind != "drop_rows")
     net, data = control.net, control.data
     if others:
-        raise SettingError("Changes of the data are not tried.")
+        only = dataclasses.replace(fix, changes={}, data=others)
+        net, data, _ = only.apply(net, data, values_of(TrainingSettings, control.settings))
     changes = {key: value for key, value in fix.changes.items() if key not in ("rows", "validation")}
     return Arm(name, net, data, control.settings, {**control.changes, **changes}, without, fix)
 
@@ -133,12 +134,18 @@ class ArmResult:
     @property
     def member_errors(self) -> list[float]:
         """The mean error of each member."""
-        return [float(row[np.isfinite(row)].mean()) for row in self.errors]
+        return [float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else math.nan for row in self.errors]
 
     @property
     def error(self) -> float:
         """The mean error of all judged rows."""
         return float(np.nanmean(self.errors))
+
+    def not_judged_on(self, rows: Array) -> ArmResult:
+        """Return it without the errors on some rows."""
+        errors = self.errors.copy()
+        errors[:, rows] = np.nan
+        return dataclasses.replace(self, errors=errors)
 
     def joined(self, other: ArmResult) -> ArmResult:
         """Return it with more members of the same arm."""
@@ -247,6 +254,17 @@ class Laboratory:
         results = [self._judged(*each) for each in zip(arms, members, cuts, strict=True)]
         seconds = (now() - began) / len(arms)
         return [dataclasses.replace(result, seconds=seconds) for result in results]
+
+    def run_twice(
+        self, arm: Arm, cuts: Sequence[Cut], until: int | None, change: Callable[[Any], Any]
+    ) -> tuple[ArmResult, ArmResult]:
+        """Train an arm once, and judge its members on their rows, and on the same rows of changed data."""
+        if self.seconds_left <= 0:
+            raise OutOfTime
+        members = self.members(arm, cuts)
+        self._train(arm.name, [(self._trainer(arm), members)], until, self.engine)
+        changed = dataclasses.replace(arm, data=change(arm.data))
+        return self._judged(arm, members, cuts), self._judged(changed, members, cuts)
 
     def _train(
         self, text: str, groups: Sequence[tuple[PopulationTrainer, list[Member]]], until: int | None, engine: str

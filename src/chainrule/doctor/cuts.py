@@ -80,6 +80,16 @@ class TrialRows:
         return float(np.abs(y - np.median(y, axis=0)).mean()) or 1.0
 
     @property
+    def class_weights(self) -> Array | None:
+        """How much each row counts where all classes count alike, 1 on average; None where rows have no classes."""
+        if self.labels is None:
+            return None
+        counts = np.bincount(self.labels[self.rows], minlength=int(self.labels.max()) + 1)
+        per_class = len(self.rows) / np.maximum(counts, 1) / max(1, np.count_nonzero(counts))
+        weights: Array = per_class[self.labels]
+        return weights
+
+    @property
     def imbalance(self) -> float:
         """How many times larger the largest class is than the smallest."""
         if self.labels is None:

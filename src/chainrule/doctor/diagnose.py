@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,10 +15,11 @@ from chainrule.display.progress import progress as show_progress
 from chainrule.doctor.arms import REFUSALS, Arm, Laboratory, OutOfTime
 from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import trial_rows
-from chainrule.doctor.proof import not_tried, prove
+from chainrule.doctor.data_proof import prove_data
+from chainrule.doctor.proof import not_tried, prove_fix, tried_proof
 from chainrule.doctor.trials import Candidate, Tried, Trials
 from chainrule.doctor.words import recipe_finding, trial_findings
-from chainrule.errors import ChainruleError
+from chainrule.errors import KeywordError
 from chainrule.fields import passes_settings, values_of
 from chainrule.layers import Dense, Layer
 from chainrule.models import Model
@@ -33,7 +33,11 @@ from chainrule.symptoms.catalogue import CAUSES
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Cause, Finding, Proof, Stage
 from chainrule.symptoms.fixes import fixes_for
-from chainrule.symptoms.subject import Subject, subject_of
+from chainrule.symptoms.preflight import examine
+from chainrule.symptoms.rank import Trial, is_exact, probabilities, rank
+from chainrule.symptoms.rates import version
+from chainrule.symptoms.refusal import refusal
+from chainrule.symptoms.subject import Subject
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
 
@@ -44,6 +48,9 @@ LEAST_BUDGET = 1.0
 
 #: How likely each further fix of a cause is to help, beside the one before it.
 NEXT_FIX = 0.6
+
+#: A fix that explains less is not proven, and no more causes than this are.
+WORTH_A_PROOF, MOST_PROOFS = 0.3, 2
 
 
 @passes_settings(FitSettings, without=("out", "resume", "config"))
@@ -108,136 +115,198 @@ def diagnose(
     check_whole("diagnose: seed", seed, 0)
     check_number("diagnose", "budget", budget, 0.0)
     check_confidence(confidence)
-    examination = _Examination(seed, float(budget), trials, confidence, progress)
+    diagnosing = _Diagnosing(seed, float(budget), confidence, progress)
     try:
-        examination.examine(net_or_run, data, settings)
+        if not diagnosing.check(net_or_run, data, settings):
+            why = "the data and settings cannot be used, or a fault makes them meaningless"
+        elif not trials:
+            why = "not asked for"
+        elif budget < LEAST_BUDGET:
+            why = f"a budget of {budget:g} s is too small for one fold"
+        else:
+            why = ""
+            diagnosing.try_out()
+        if why:
+            diagnosing.ran.append(Stage("trials", 0.0, why))
     except KeyboardInterrupt:
-        examination.ran.append(Stage("interrupted", 0.0, "interrupted: this is what was found until then"))
-    return examination.diagnosis()
+        diagnosing.ran.append(Stage("interrupted", 0.0, "interrupted: this is what was found until then"))
+    return diagnosing.diagnosis()
 
 
-class _Examination:
-    """One examination: what was found so far, so that an interruption loses nothing."""
+class _Diagnosing:
+    """An examination that is going on: what was found so far, so that an interruption loses nothing."""
 
-    def __init__(self, seed: int, budget: float, trials: bool, confidence: float, progress: bool) -> None:
-        self.seed, self.budget, self.try_out = seed, budget, trials
-        self.confidence, self.progress = confidence, progress
-        self.findings: list[Finding] = []
+    def __init__(self, seed: int, budget: float, confidence: float, progress: bool) -> None:
+        self.seed, self.budget, self.confidence, self.progress = seed, budget, confidence, progress
+        self.findings: tuple[Finding, ...] = ()
         self.ran: list[Stage] = []
         self.subject: Subject | None = None
         self.trials: Trials | None = None
         self.proofs: dict[str, Proof] = {}
 
-    def examine(self, net_or_run: Any, data: Any, settings: Mapping[str, Any]) -> None:
-        """Run the stages, one after the other."""
-        with self._stage("checks"):
-            self._prepare(net_or_run, data, settings)
-        if self.subject is None:
-            return
-        if not self.try_out:
-            self.ran.append(Stage("trials", 0.0, "not asked for"))
-            return
-        if self.budget < LEAST_BUDGET:
-            self.ran.append(Stage("trials", 0.0, f"a budget of {self.budget:g} s is too small for one fold"))
-            return
-        self._try()
-
     def diagnosis(self) -> Diagnosis:
         """Return what was found."""
         findings = list(self.findings)
         if self.trials is not None and self.trials.comparison is not None:
-            findings += [recipe_finding(self.trials), *trial_findings(self.trials, self.proofs)]
+            if self._recipe_is_cleared():
+                findings = [_cleared(finding) for finding in findings]
+            findings += [recipe_finding(self.trials), *trial_findings(self.trials)]
         alarm = any(finding.level == "alarm" for finding in findings)
-        return Diagnosis(tuple(self._causes(findings)) if alarm else (), tuple(findings), tuple(self.ran))
+        causes = tuple(self._causes(findings)) if alarm else ()
+        return Diagnosis(causes, tuple(findings), tuple(self.ran), version())
 
     # --- stages -------------------------------------------------------------------------------------------------
 
-    def _prepare(self, net_or_run: Any, data: Any, settings: Mapping[str, Any]) -> None:
-        try:
-            net, known = net_or_run, dict(settings)
-            if isinstance(net_or_run, Run):
-                net = net_or_run.model.net
-                known = values_of(TrainingSettings, getattr(net_or_run, "settings", TrainingSettings())) | known
-            known = {key: value for key, value in known.items() if key != "progress"} | {"seed": self.seed}
-            fit_settings = FitSettings(**known)
-            training = TrainingSettings(**values_of(TrainingSettings, fit_settings))
-            self.engine, self.devices = fit_settings.engine, fit_settings.devices
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self.subject = subject_of(_layer(net, data, training), data, training)
-        except REFUSALS as error:
-            self.findings.append(_refused(error))
+    def check(self, net_or_run: Any, data: Any, settings: Mapping[str, Any]) -> bool:
+        """Run the checks before training, and look at a run; return whether trials can tell more."""
+        with self._stage("checks") as skipped:
+            try:
+                net, training = self._what_to_train(net_or_run, data, settings)
+            except KeywordError:
+                raise
+            except REFUSALS as error:
+                self.findings = (refusal(error),)
+                return False
+            examination = examine(net, data, training)
+            self.findings, self.subject = examination.findings, examination.subject
+            if examination.ended:
+                skipped.append("trials tell no more: a fault of data or code makes them meaningless")
+        self.ran[-1:] = [*examination.ran, *([self.ran[-1]] if examination.ended else [])]
+        return not examination.ended and self.subject is not None
 
-    def _try(self) -> None:
+    def _what_to_train(
+        self, net_or_run: Any, data: Any, settings: Mapping[str, Any]
+    ) -> tuple[Any, TrainingSettings]:
+        """Return network and settings; raises what `fit` would raise."""
+        net, known = net_or_run, dict(settings)
+        if isinstance(net_or_run, Run):
+            net = net_or_run.model.net
+            if net_or_run.settings is not None:
+                known = values_of(TrainingSettings, net_or_run.settings) | known
+        fit_settings = FitSettings(**known | {"seed": self.seed, "progress": False})
+        self.engine, self.devices = fit_settings.engine, fit_settings.devices
+        training = TrainingSettings(**values_of(TrainingSettings, fit_settings))
+        if not isinstance(net, Layer | Model) and callable(net):
+            rows = run_data(None, data, training.validation, training.seed)
+            net = network(net, rows.x, rows.y, rows.inputs.preparation)
+        return net, training
+
+    def try_out(self) -> None:
         """Run the trials: the recipe beside the reference, single fixes, the proof."""
         assert self.subject is not None
         subject = self.subject
-        with self._stage("trials") as stage, self._watch() as watch:
+        with self._stage("trials") as skipped, self._watch() as watch:
             try:
                 rows = trial_rows(subject, seed=self.seed)
-                settings = _for_trials(subject, rows)
-                control = Arm("control", _flexible(subject.net, rows.data), rows.data, settings)
-                deadline = now() + self.budget
-                laboratory = Laboratory(rows, self.engine, self.devices, deadline, watch)
+                if rows.drawn:
+                    skipped.append(f"{len(rows.rows):,} rows drawn by lot were used")
+                control = Arm("control", _flexible(subject.net, rows.data), rows.data, _for_trials(subject, rows))
+                laboratory = Laboratory(rows, self.engine, self.devices, now() + self.budget, watch)
                 self.trials = Trials(subject, rows, control, laboratory, self.budget, self.confidence, self.seed)
                 comparison = self.trials.compare()
-                if not comparison.alarm:
-                    return
-                self.trials.try_fixes(list(self._candidates(subject)))
-                self._prove()
+                if comparison.until is not None:
+                    skipped.append(f"only the first {comparison.until} of {control.epochs} epochs were tried")
+                if comparison.alarm:
+                    self.trials.try_fixes(list(self._candidates(subject)))
+                self._prove_data(subject)
+                if comparison.alarm:
+                    self._prove_recipe()
             except OutOfTime:
-                stage.append("the budget was spent")
+                skipped.append("the budget was spent")
             except REFUSALS as error:
-                stage.append(f"not possible: {error}")
+                skipped.append(f"not possible: {error}")
 
     def _candidates(self, subject: Subject) -> Iterator[Candidate]:
-        """Yield the fixes that apply; the first of a cause is likelier to help than the next."""
-        for cause, probability in self._probabilities().items():
+        """Yield the fixes that apply; the first of a cause is likelier to help than the next.
+
+        Changes of the data are tried where something speaks for them.
+        """
+        likely = probabilities(self.findings, None, subject)
+        speaking = {cause for each in self.findings if each.level != "note" for cause in each.causes}
+        for cause, probability in likely.items():
+            if CAUSES[cause].family != "recipe" and cause not in speaking:
+                continue
             for place, fix in enumerate(fixes_for(cause, subject, self.findings)):
                 yield Candidate(cause, fix, probability * NEXT_FIX**place)
 
-    def _probabilities(self) -> dict[str, float]:
-        """Return how likely each cause is, before any trial."""
-        return dict.fromkeys(CAUSES, 1.0 / len(CAUSES))
+    def _prove_data(self, subject: Subject) -> None:
+        """Prove the faults of the data that a check has raised an alarm for."""
+        assert self.trials is not None
+        for finding in self.findings:
+            cause = finding.causes[0] if finding.causes else ""
+            data = finding.level == "alarm" and cause and CAUSES[cause].family == "data"
+            if not data or cause in self.proofs or is_exact(finding):
+                continue
+            fix = next(iter(fixes_for(cause, subject, self.findings)), None)
+            self.proofs[cause] = prove_data(self.trials, cause, fix, finding)
 
-    def _prove(self) -> None:
+    def _prove_recipe(self) -> None:
         """Prove the likeliest causes, one after the other, until one is."""
         assert self.trials is not None
-        for tried in self._best_of_causes()[:2]:
-            if tried.ratio.log <= 0 or not self.trials.has_room(12):
-                self.proofs[tried.cause] = not_tried("the budget was spent")
+        best = self._best_of_causes()
+        likely = probabilities(self.findings, self._trials_by_cause(), self.subject)
+        order = sorted(best.values(), key=lambda tried: -likely.get(tried.cause, 0.0))
+        tries = 0
+        for tried in order:
+            if tried.ratio.log <= 0 or tried.explained < WORTH_A_PROOF or tried.cause in self.proofs:
                 continue
-            self.proofs[tried.cause] = prove(self.trials, tried, causes=1 + len(self.proofs))
+            if not self.trials.has_room(12) or tries == MOST_PROOFS:
+                return
+            tries += 1
+            self.proofs[tried.cause] = prove_fix(self.trials, tried, causes=tries)
             if self.proofs[tried.cause].verdict == "proven":
                 return
 
-    def _best_of_causes(self) -> list[Tried]:
-        """Return for each cause that was tried its best fix, the one that explains the fault best first."""
+    # --- what they come to --------------------------------------------------------------------------------------
+
+    def _recipe_is_cleared(self) -> bool:
+        """Return whether the whole run was tried, and is no worse than the reference."""
+        comparison = None if self.trials is None else self.trials.comparison
+        return (
+            comparison is not None
+            and not comparison.alarm
+            and comparison.until is None
+            and comparison.ratio.value < comparison.material
+        )
+
+    def _best_of_causes(self) -> dict[str, Tried]:
+        """Return for each cause that was tried its best fix: the smallest sufficient one most often."""
         assert self.trials is not None
         shares = self.trials.smallest_sufficient()
-        best: dict[str, tuple[float, Tried]] = {}
+        best: dict[str, tuple[float, float, Tried]] = {}
         for share, tried in zip(shares, self.trials.tried, strict=True):
-            if tried.cause not in best or (share, tried.explained) > (
-                best[tried.cause][0],
-                best[tried.cause][1].explained,
-            ):
-                best[tried.cause] = (share, tried)
-        return [tried for _, tried in sorted(best.values(), key=lambda pair: (-pair[0], -pair[1].explained))]
+            now_best = best.get(tried.cause)
+            if now_best is None or (share, tried.explained) > now_best[:2]:
+                best[tried.cause] = (share, tried.explained, tried)
+        return {cause: tried for cause, (_, _, tried) in best.items()}
+
+    def _trials_by_cause(self) -> dict[str, Trial]:
+        """Return what came of the fixes of each cause, for the ranking."""
+        if self.trials is None or not self.trials.tried:
+            return {}
+        shares: dict[str, float] = {}
+        for share, tried in zip(self.trials.smallest_sufficient(), self.trials.tried, strict=True):
+            shares[tried.cause] = shares.get(tried.cause, 0.0) + share
+        return {
+            cause: Trial(
+                cause,
+                tried.fix,
+                shares[cause],
+                tried.explained,
+                self.proofs.get(cause) or tried_proof(self.trials, tried),
+            )
+            for cause, tried in self._best_of_causes().items()
+        }
 
     def _causes(self, findings: list[Finding]) -> Iterator[Cause]:
-        """Yield the causes, the likeliest first."""
-        if self.trials is None or self.trials.comparison is None:
-            return
-        shares = self.trials.smallest_sufficient()
-        by_cause: dict[str, float] = {}
-        for share, tried in zip(shares, self.trials.tried, strict=True):
-            by_cause[tried.cause] = by_cause.get(tried.cause, 0.0) + share
-        for tried in self._best_of_causes():
-            probability = 0.95 * by_cause[tried.cause]
-            proof = self.proofs.get(tried.cause) or not_tried("another cause is likelier")
-            evidence = [finding for finding in findings if tried.cause in finding.causes]
-            against = [finding for finding in findings if tried.cause in finding.against]
-            yield Cause(tried.cause, probability, tuple(evidence), tuple(against), fix=tried.fix, proof=proof)
+        """Yield the causes, the likeliest first, each with its proof or why there is none."""
+        reasons = {} if self.trials is None else self.trials.not_tried
+        for cause in rank(findings, self._trials_by_cause(), self.subject):
+            proof = self.proofs.get(cause.name) or cause.proof
+            if proof is None:
+                why = reasons.get(cause.name) or ("" if cause.fix else "there is no change to try")
+                proof = not_tried(why or "the trials did not come to it")
+            yield dataclasses.replace(cause, proof=proof)
 
     # --- around them --------------------------------------------------------------------------------------------
 
@@ -265,14 +334,6 @@ class _Examination:
             yield lambda text: show(int(now() - began), text)
 
 
-def _layer(net: Any, data: Any, settings: TrainingSettings) -> Any:
-    """Return the network that a function of the data makes; others as they are."""
-    if isinstance(net, Layer | Model) or not callable(net):
-        return net
-    rows = run_data(None, data, settings.validation, settings.seed)
-    return network(net, rows.x, rows.y, rows.inputs.preparation)
-
-
 def _flexible(net: Any, data: Any) -> Any:
     """Return the network for any number of inputs, where folds of a table may have different ones."""
     if not isinstance(data, Table) or isinstance(net, Model):
@@ -291,8 +352,11 @@ def _for_trials(subject: Subject, rows: Any) -> TrainingSettings:
     return dataclasses.replace(subject.settings, sample_weight=None)
 
 
-def _refused(error: BaseException) -> Finding:
-    """Return the finding of data or settings that `fit` refuses."""
-    text = f"Training refuses this: {error}"
-    kind = "nan" if "finite" in str(error) or "missing" in str(error) else ""
-    return Finding("readable", "alarm", text, causes=(kind,) if kind and isinstance(error, ChainruleError) else ())
+def _cleared(finding: Finding) -> Finding:
+    """Return a finding as advice where it raised an alarm about the recipe, and trials have shown that nothing is lost
+    by it.
+    """
+    families = {CAUSES[cause].family for cause in finding.causes}
+    if finding.level != "alarm" or families != {"recipe"}:
+        return finding
+    return dataclasses.replace(finding, level="advice", text=f"{finding.text} Nothing is lost by it: see the trials.")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainrule.doctor.arms import REFUSALS, Arm, ArmResult, OutOfTime
 from chainrule.doctor.cuts import cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio
-from chainrule.doctor.trials import PART, Trials, Tried
-from chainrule.statistics import Difference, summary
+from chainrule.doctor.trials import PART, Tried, Trials
+from chainrule.statistics import Difference, Summary, summary
 from chainrule.symptoms.catalogue import CAUSES
 from chainrule.symptoms.evidence import Proof
 
-__all__ = ["LOOKS", "not_tried", "prove"]
+__all__ = ["LOOKS", "difference", "not_tried", "prove", "prove_fix", "tried_proof"]
+
+Array = np.ndarray[Any, Any]
 
 #: Members of each arm at which it is looked, and the share of α = .01 that each look may spend.
 LOOKS = ((4, 0.002), (8, 0.003), (16, 0.005))
@@ -24,83 +25,126 @@ LOOKS = ((4, 0.002), (8, 0.003), (16, 0.005))
 #: There is no hope where the upper end of the effect is below this share of the gap.
 FUTILE = 0.25
 
+#: A change whose arm has no gap to close must take this much of the error away (as log of the ratio).
+LEAST_EFFECT = float(np.log(1.2))
+
 
 def not_tried(why: str, kind: str = "trial") -> Proof:
     """Return the proof of a cause that was not tried."""
     return Proof(kind, "not tried", why)
 
 
-def prove(trials: Trials, tried: Tried, causes: int = 1) -> Proof:
-    """Return whether a fix takes the fault away, by members that nothing was chosen by.
+def tried_proof(trials: Trials, tried: Tried) -> Proof:
+    """Return what came of a fix where it was tried, on the folds by which it was chosen: no proof, but a result."""
+    assert trials.comparison is not None
+    verdict = "helps" if tried.ratio.low > 0 else "harmful" if tried.ratio.high < 0 else "no effect"
+    return Proof(
+        "trial",
+        verdict,
+        "tried once, on the folds of the comparison",
+        control=_summary(trials, trials.comparison.control),
+        fixed=_summary(trials, tried.result),
+        effect=difference(tried.ratio),
+        explained=tried.explained,
+        metric=trials.rows.metric,
+        folds=trials.rows.folds,
+        seeds=len(tried.result.errors),
+        epochs=tried.result.epochs,
+        p=tried.ratio.p,
+    )
 
-    Looks after 4, 8 and 16 members of each arm; ``causes`` is the number of causes that are proven (Holm).
-    """
-    comparison, laboratory = trials.comparison, trials.laboratory
-    assert comparison is not None
-    cuts = cut_rows(trials.rows, LOOKS[-1][0], trials.seed + 10_000)
+
+def prove_fix(trials: Trials, tried: Tried, causes: int = 1) -> Proof:
+    """Return whether a fix takes the fault away, beside others drawn at random."""
+    assert trials.comparison is not None
     pool = random_pool(trials, tried)
     rng = np.random.default_rng([trials.seed, 41])
-    control = fixed = chance = None
+    draw = (lambda: pool[int(rng.integers(len(pool)))]) if pool else None
+    return prove(trials, tried.result.arm, draw, trials.comparison.gap, causes=causes)
+
+
+def prove(
+    trials: Trials,
+    arm: Arm,
+    draw: Callable[[], Arm] | None,
+    gap: float | None,
+    *,
+    causes: int = 1,
+    ignored: Array | None = None,
+    weights: Array | None = None,
+) -> Proof:
+    """Return whether an arm is better than the control, by members that nothing was chosen by.
+
+    Looks after 4, 8 and 16 members of each arm, each of which may spend a part of α (Pocock, 1977; DOCTOR.md 6).
+
+    Parameters
+    ----------
+    arm : the control with the fix
+    draw : a function that draws an arm with another change; each member of the random arm has one of its own
+    gap : log R of what there is to gain; None where only the effect itself counts
+    causes : how many causes are proven (Holm: the first of two that fails leaves half of α to the next)
+    ignored : numbers of rows that are not judged
+    weights : how much a row counts; None: as in the comparison
+    """
+    cuts = cut_rows(trials.rows, LOOKS[-1][0], trials.seed + 10_000)
+    weights = trials.weights if weights is None else weights
+    arms: list[ArmResult] = []  # control, fixed, and random if there is one
     alpha = 0.0
     for count, share in LOOKS:
-        alpha = share / causes
-        more = cuts[0 if control is None else len(control.errors) : count]
-        drawn = [pool[int(rng.integers(len(pool)))] for _ in more] if pool else []
-        if control is not None and not trials.has_room(3 * len(more)):
+        more = cuts[len(arms[0].errors) if arms else 0 : count]
+        drawn = [] if draw is None else [draw() for _ in more]
+        if arms and not trials.has_room(3 * len(more)):
             break
         try:
-            arms = [trials.control, tried.result.arm, *drawn]
-            results = laboratory.run(arms, [more, more, *([cut] for cut in more[: len(drawn)])], comparison.until)
+            plan = [trials.control, arm, *drawn]
+            results = trials.laboratory.run(plan, [more, more, *([cut] for cut in more[: len(drawn)])], trials.until)
         except OutOfTime:
             break
         except REFUSALS as error:
             return not_tried(f"refused: {error}")
-        control = _joined(control, results[:1])
-        fixed = _joined(fixed, results[1:2])
-        chance = _joined(chance, results[2:]) if drawn else None
-        effect = error_ratio(control.errors, fixed.errors)
-        over = None if chance is None else error_ratio(chance.errors, fixed.errors)
-        if effect.p < alpha and (over is None or over.p < alpha):
+        if ignored is not None:
+            results = [result.not_judged_on(ignored) for result in results]
+        groups = [results[:1], results[1:2], *([results[2:]] if drawn else [])]
+        arms = [_joined([*arms[i : i + 1], *group]) for i, group in enumerate(groups)]
+        alpha = share / causes
+        effect, *over = (_beside(arms, i, weights) for i in (0, 2) if i < len(arms))
+        if all(ratio.p < alpha for ratio in (effect, *over)) or effect.high < FUTILE * (gap or LEAST_EFFECT):
             break
-        if effect.high < FUTILE * comparison.gap:
-            break
-    if control is None or fixed is None:
+    if not arms:
         return not_tried("the budget was spent")
-    return _proof(trials, control, fixed, chance, alpha, causes)
+    return _verdict(trials, arms, weights, gap, alpha, causes)
 
 
-def _proof(
-    trials: Trials, control: ArmResult, fixed: ArmResult, chance: ArmResult | None, alpha: float, causes: int
+def _verdict(
+    trials: Trials, arms: Sequence[ArmResult], weights: Array | None, gap: float | None, alpha: float, causes: int
 ) -> Proof:
-    comparison = trials.comparison
-    assert comparison is not None
-    effect = error_ratio(control.errors, fixed.errors)
-    over = None if chance is None else error_ratio(chance.errors, fixed.errors)
-    explained = effect.log / comparison.gap if comparison.gap > 0 else 0.0
-    better = effect.p < alpha
-    if better and over is not None and over.p < alpha and explained >= PART:
-        verdict = "proven"
-    elif better:
-        verdict = "helps"
-    else:
+    effect = _beside(arms, 0, weights)
+    over = _beside(arms, 2, weights) if len(arms) > 2 else None
+    explained = None if gap is None else effect.log / gap if gap > 0 else 0.0
+    enough = effect.log >= LEAST_EFFECT if explained is None else explained >= PART
+    why = "" if over is not None else "there was no other change to draw at random"
+    if effect.p >= alpha:
         verdict = "harmful" if effect.high < 0 else "no effect"
-    scale = trials.rows.unit
-    errors = [None if each is None else summary([scale * e for e in each.member_errors]) for each in (control, fixed)]
-    random = None if chance is None else summary([scale * e for e in chance.member_errors])
+    elif enough and over is not None and over.p < alpha:
+        verdict = "proven"
+    else:
+        verdict = "helps"
+        if over is not None and over.p >= alpha:
+            why = "changes drawn at random may do as well"
     return Proof(
-        kind="trial",
-        verdict=verdict,
-        why="" if chance is not None else "there was no other change to draw at random",
-        control=errors[0],
-        fixed=errors[1],
-        random=random,
-        effect=_difference(effect),
-        over_random=None if over is None else _difference(over),
+        "trial",
+        verdict,
+        why,
+        control=_summary(trials, arms[0]),
+        fixed=_summary(trials, arms[1]),
+        random=_summary(trials, arms[2]) if over is not None else None,
+        effect=difference(effect),
+        over_random=None if over is None else difference(over),
         explained=explained,
         metric=trials.rows.metric,
         folds=trials.rows.folds,
-        seeds=len(control.errors),
-        epochs=control.epochs,
+        seeds=len(arms[0].errors),
+        epochs=arms[0].epochs,
         p=min(1.0, causes * effect.p),
     )
 
@@ -111,28 +155,30 @@ def random_pool(trials: Trials, tried: Tried) -> list[Arm]:
     Those of causes that give equivalent answers are left out.
     """
     same = {tried.cause, *CAUSES[tried.cause].same_as}
-    arms = [each.result.arm for each in trials.tried if each.cause not in same]
     quick = [arm for arm in trials.quick_arms if arm.name not in same]
+    arms = [each.result.arm for each in trials.tried if each.cause not in same]
     pool = list({id(arm): arm for arm in [*quick, *(arms if len(quick) < 4 else ())]}.values())
     return [arm for arm in pool if arm.epochs <= 2 * trials.control.epochs]
 
 
-def _joined(before: ArmResult | None, results: Sequence[ArmResult]) -> ArmResult:
-    for result in results:
-        before = result if before is None else before.joined(result)
-    assert before is not None
-    return before
-
-
-def _difference(ratio: Ratio) -> Difference:
+def difference(ratio: Ratio) -> Difference:
+    """Return log R as a difference of logs."""
     return Difference(ratio.log, ratio.low, ratio.high, ratio.p, len(ratio.members))
 
 
-def settle(proofs: Sequence[Proof]) -> list[Proof]:
-    """Return proofs with p values raised for all that were proven at once (Holm)."""
-    from chainrule.statistics import holm
+def _beside(arms: Sequence[ArmResult], other: int, weights: Array | None) -> Ratio:
+    """Return the ratio of the errors of an arm and of that with the fix."""
+    return error_ratio(arms[other].errors, arms[1].errors, weights=weights)
 
-    raised = holm([math.nan if proof.p is None else proof.p for proof in proofs])
-    return [
-        proof if proof.p is None else dataclasses.replace(proof, p=p) for proof, p in zip(proofs, raised, strict=True)
-    ]
+
+def _joined(results: Sequence[ArmResult]) -> ArmResult:
+    """Return the members of several results as those of one arm."""
+    whole = results[0]
+    for result in results[1:]:
+        whole = whole.joined(result)
+    return whole
+
+
+def _summary(trials: Trials, result: ArmResult) -> Summary:
+    """Return the errors of an arm's members in the unit of the metric."""
+    return summary([trials.rows.unit * error for error in result.member_errors])

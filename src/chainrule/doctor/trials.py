@@ -132,6 +132,8 @@ class Trials:
 
     def __post_init__(self) -> None:
         self.began = now()
+        # Where the user has classes count otherwise than by their rows, all count alike here, too.
+        self.weights = self.rows.class_weights if self.control.settings.class_weight is not None else None
         self.quick_arms: list[Arm] = []  # of the control's program: nothing is compiled for them
         self.cuts = cut_rows(self.rows, max(self.rows.folds, 4), self.seed)
 
@@ -193,8 +195,8 @@ class Trials:
         until: int | None,
         confidence: float,
     ) -> Comparison:
-        ratio = error_ratio(control.errors, reference.errors, confidence)
-        beside_linear = None if linear is None else error_ratio(control.errors, linear, confidence)
+        ratio = error_ratio(control.errors, reference.errors, confidence, self.weights)
+        beside_linear = None if linear is None else error_ratio(control.errors, linear, confidence, self.weights)
         done = 1.0 if until is None else until / self.control.epochs
         material = done * MATERIAL + (1 - done) * MATERIAL_CUT
         alarm = ratio.value >= material and ratio.low > 0.0
@@ -297,7 +299,7 @@ class Trials:
     def _tried(self, result: ArmResult, same_program: bool) -> Tried:
         assert self.comparison is not None
         assert result.arm.fix is not None
-        ratio = error_ratio(self.comparison.control.errors, result.errors, self.confidence)
+        ratio = error_ratio(self.comparison.control.errors, result.errors, self.confidence, self.weights)
         gap = self.comparison.gap
         explained = ratio.log / gap if gap > 0 else 0.0
         return Tried(result.arm.name, result.arm.fix, result, ratio, explained, same_program)
@@ -312,7 +314,7 @@ class Trials:
         if not self.tried:
             return []
         control = self.comparison.control.errors
-        gains = np.stack([ratio_draws(control, each.result.errors) for each in self.tried])
+        gains = np.stack([ratio_draws(control, each.result.errors, self.weights) for each in self.tried])
         sizes = np.array([len(each.fix.changes) + len(each.fix.data) for each in self.tried])
         best = gains.max(axis=0)
         sufficient = (gains >= SUFFICIENT * best) & (best > 0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from chainrule.display.numbers import number, percent
 from chainrule.doctor.ratio import Ratio
 from chainrule.doctor.trials import Trials
-from chainrule.symptoms.evidence import Evidence, Finding, Proof
+from chainrule.symptoms.evidence import Evidence, Finding
 
 __all__ = ["format_error", "recipe_finding", "trial_findings"]
 
@@ -38,7 +38,7 @@ def recipe_finding(trials: Trials) -> Finding:
     return Finding("recipe", level, f"{text}.", evidence=tuple(evidence))
 
 
-def trial_findings(trials: Trials, proofs: Mapping[str, Proof]) -> Iterator[Finding]:
+def trial_findings(trials: Trials) -> Iterator[Finding]:
     """Yield what the changes that were tried have shown, and which were not tried."""
     for each in trials.tried:
         error = format_error(trials, each.result.error)

@@ -37,7 +37,9 @@ def reference_arms(subject: Subject, control: Arm, rows: int, most_steps: int | 
     if most_steps is not None:
         epochs = min(epochs, math.ceil(most_steps / math.ceil(rows / int(default.settings.batch_size))))
     stopping = EarlyStopping(patience=max(8, math.ceil(epochs / 6)))
-    settings = dataclasses.replace(default.settings, epochs=epochs, early_stopping=stopping, sample_weight=None)
+    # What is to count in the error is the user's choice, no part of a recipe.
+    weights = {"class_weight": control.settings.class_weight, "sample_weight": control.settings.sample_weight}
+    settings = dataclasses.replace(default.settings, epochs=epochs, early_stopping=stopping, **weights)
     return [
         Arm("reference", default.net, control.data, dataclasses.replace(settings, optimizer=Adam(lr=rate)))
         for rate in RATES
