@@ -17,5 +17,5 @@ def now() -> float:
 
 def use(clock: Callable[[], float]) -> None:
     """Count budgets by another clock, such as `time.process_time`."""
-    global _clock  # noqa: PLW0603 - one clock for the process
+    global _clock
     _clock = clock

@@ -84,8 +84,8 @@ class TrialRows:
         """How much each row counts where all classes count alike, 1 on average; None where rows have no classes."""
         if self.labels is None:
             return None
-        counts = np.bincount(self.labels[self.rows], minlength=int(self.labels.max()) + 1)
-        per_class = len(self.rows) / np.maximum(counts, 1) / max(1, np.count_nonzero(counts))
+        counts: Array = np.bincount(self.labels[self.rows], minlength=int(self.labels.max()) + 1)
+        per_class = len(self.rows) / np.maximum(counts, 1) / max(1, int((counts > 0).sum()))
         weights: Array = per_class[self.labels]
         return weights
 
@@ -94,7 +94,7 @@ class TrialRows:
         """How many times larger the largest class is than the smallest."""
         if self.labels is None:
             return 1.0
-        counts = np.unique(self.labels[self.rows], return_counts=True)[1]
+        counts: Array = np.unique(self.labels[self.rows], return_counts=True)[1]
         return float(counts.max() / counts.min())
 
 

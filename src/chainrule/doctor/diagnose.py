@@ -17,7 +17,7 @@ from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import trial_rows
 from chainrule.doctor.data_proof import prove_data
 from chainrule.doctor.proof import not_tried, prove_fix, tried_proof
-from chainrule.doctor.trials import Candidate, Tried, Trials
+from chainrule.doctor.trials import Candidate, Trials, Tried
 from chainrule.doctor.words import recipe_finding, trial_findings
 from chainrule.errors import KeywordError
 from chainrule.fields import passes_settings, values_of
@@ -174,9 +174,7 @@ class _Diagnosing:
         self.ran[-1:] = [*examination.ran, *([self.ran[-1]] if examination.ended else [])]
         return not examination.ended and self.subject is not None
 
-    def _what_to_train(
-        self, net_or_run: Any, data: Any, settings: Mapping[str, Any]
-    ) -> tuple[Any, TrainingSettings]:
+    def _what_to_train(self, net_or_run: Any, data: Any, settings: Mapping[str, Any]) -> tuple[Any, TrainingSettings]:
         """Return network and settings; raises what `fit` would raise."""
         net, known = net_or_run, dict(settings)
         if isinstance(net_or_run, Run):

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.doctor.arms import REFUSALS, Arm, ArmResult, OutOfTime
 from chainrule.doctor.cuts import cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio
-from chainrule.doctor.trials import PART, Tried, Trials
+from chainrule.doctor.trials import PART, Trials, Tried
 from chainrule.statistics import Difference, Summary, summary
 from chainrule.symptoms.catalogue import CAUSES
 from chainrule.symptoms.evidence import Proof

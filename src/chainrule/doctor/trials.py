@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -153,7 +153,11 @@ class Trials:
         linear = linear_errors(model, self.rows, cuts)
         self.comparison = self._judge(control, reference, linear, until, self.confidence)
         for _ in range(MORE_LOOKS):
-            if self.comparison.alarm or self.comparison.ratio.value < self.comparison.material or not self._room_for_more(control):
+            if (
+                self.comparison.alarm
+                or self.comparison.ratio.value < self.comparison.material
+                or not self._room_for_more(control)
+            ):
                 break
             more = cut_rows(self.rows, len(self.cuts), self.seed + 100 * (1 + len(self.cuts)))
             added = self.laboratory.run([control.arm, reference_arm], [more, more], until)
