@@ -51,6 +51,14 @@ def optimizer_paths(result: Any) -> None:
 
 
 @shows
+def why_does_it_not_learn(result: Any) -> None:
+    causes = {name: each["cause"] for name, each in result.items()}
+    assert causes == {"all weights zero": "init", "rate of 300": "lr_high", "nothing": None}
+    for name in ("all weights zero", "rate of 300"):
+        assert result[name]["after"] > result[name]["before"] + 0.3
+
+
+@shows
 def slow_learning(result: Any) -> None:
     quadratic, entropy = result[2.0, "quadratic"], result[2.0, "binary_cross_entropy"]
     a = 1 / (1 + np.exp(-4.0))
