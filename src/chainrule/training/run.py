@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from chainrule.recipe.probe import Probes
 from chainrule.recipe.recordings import Recordings
 from chainrule.recipe.state import Recipe
 from chainrule.run_settings import TrainingSettings
+from chainrule.symptoms.diagnosis import Diagnosis
+from chainrule.symptoms.observed import Observed
+from chainrule.symptoms.run_diagnosis import diagnosis_of_run, nothing_kept
 
 
 class Run:
@@ -74,6 +78,23 @@ class Run:
         self.notes = tuple(notes)
         self.settings = settings
         self.recordings = recordings
+
+    @functools.cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What the run kept of itself tells: whether something is wrong, what it is, and what to change.
+
+        Made when it is first asked for, of the run's start, its history, and looks at a few of its moments; nothing is
+        trained, and it never raises. `chainrule.diagnose` examines the data as well, and tries what may help.
+
+        >>> import chainrule as cr
+        >>> run = cr.fit(cr.mlp([4, 8, 3], init="zeros"), cr.data.load("iris"), epochs=2, progress=False)
+        >>> run.diagnosis.alarm, run.diagnosis.causes[0].name
+        (True, 'init')
+        """
+        if self.recordings is None or self.settings is None:
+            return nothing_kept()
+        observed = Observed(self.recipe, self.settings, self.history, self.recordings, self.outcome)
+        return diagnosis_of_run(self.model, observed)
 
     @property
     def stopped(self) -> str | None:
