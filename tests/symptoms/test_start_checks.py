@@ -84,7 +84,7 @@ def test_sparse_inputs_are_fine():
 @pytest.mark.parametrize(
     ("net", "data", "loss", "cause"),
     [
-        (cr.mlp([4, 8, 8, 3], init=Normal(100.0)), IRIS, "auto", "init"),
+        (cr.mlp([4, 8, 8, 3], init=Normal(5.0)), IRIS, "auto", "init"),
         (cr.mlp([10, 8, 1], output=None), (DIABETES.x, DIABETES.y + 2000.0), "auto", "targets_unscaled"),
         (cr.mlp([4, 8, 3]), IRIS, lambda a, y: -1000.0 * np.sum(y * np.log(a), axis=1), "code_scale"),
     ],
@@ -99,3 +99,9 @@ def test_the_best_constant_answer_costs_what_it_should():
     assert start_checks.constant_cost(subject.recipe, subject.batch()) == pytest.approx(np.log(3), abs=1e-3)
     numbers = subject_of(cr.mlp([10, 8, 1], output=None), DIABETES, FitSettings())
     assert start_checks.constant_cost(numbers.recipe, numbers.batch(442)) == pytest.approx(DIABETES.y.var() / 2, 1e-3)
+
+
+def test_first_weights_that_cost_hundreds_of_times_too_much_are_an_alarm():
+    (alarm,) = alarms(cr.mlp([4, 8, 8, 3], init=Normal(100.0)))
+    assert (alarm.symptom, alarm.causes[0]) == ("start_cost", "init")
+    assert not alarms(cr.mlp([4, 8, 8, 3]), (IRIS.x * 1e4, IRIS.y), normalize=False)

@@ -20,7 +20,7 @@ from chainrule.recipe.settings_paths import with_setting
 from chainrule.recipe.state import start
 from chainrule.recipe.step import Batch, step
 from chainrule.run_settings import TrainingSettings
-from chainrule.schedules import Schedule, rate_at
+from chainrule.schedules import Schedule, Warmup, rate_at
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import fixes_for
@@ -229,20 +229,21 @@ def learn(
     model = net if isinstance(net, Model) else _model(subject, net, settings)
     quiet = _quiet(model)
     few = rows.scaled(inputs, targets, model.net.codes)
+    longest = max(STEPS, min(MOST_STEPS, _steps_of_run(subject))) if steps is None else steps
+    longest = min(longest, affordable(model, len(few.x)))
     recipe, state = start(
         quiet,
         settings.loss,
-        _optimizer(settings, subject.run.steps_per_epoch),
+        _optimizer(settings),
         samples=len(few.x),
         batch_size=len(few.x),
+        epochs=longest,
         key=random.key(settings.seed),
         task=subject.task,
     )
     few = Batch(few.x.astype(quiet.precision), few.y, few.weight.astype(quiet.precision))
     best = constant_cost(recipe, few)
     spread = float(np.mean(np.abs(few.y - np.median(few.y, axis=0)))) if subject.task == "regression" else 1.0
-    longest = max(STEPS, min(MOST_STEPS, _steps_of_run(subject))) if steps is None else steps
-    longest = min(longest, affordable(model, len(few.x)))
     costs: list[float] = []
     wrong, learnt, known = 1.0, None, 0
     with np.errstate(all="ignore"):
@@ -295,12 +296,17 @@ def _quiet(model: Model) -> Model:
     return Model(net, model.input_shape, precision=model.precision, params=model.params, state=model.state)
 
 
-def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Optimizer:
-    """Return the optimizer without weight decay, at the rate that the run has at its beginning."""
+def _optimizer(settings: TrainingSettings) -> Optimizer:
+    """Return the optimizer without weight decay, at the rate that the run has at its beginning.
+
+    A warm-up stays one, of 60 steps: some rates are only good for weights that have begun to learn.
+    """
     optimizer = optimizers.get(settings.optimizer)
     changes: dict[str, Any] = {}
     if isinstance(optimizer.lr, Schedule):
-        changes["lr"] = starting_rate(optimizer.lr, int(settings.epochs))
+        changes["lr"] = peak = starting_rate(optimizer.lr, int(settings.epochs))
+        if float(np.asarray(rate_at(optimizer.lr, 0.0, float(settings.epochs)))) < 0.5 * peak:
+            changes["lr"] = Warmup(peak, epochs=STEPS // 2)  # an epoch is a step here
     if optimizer.weight_decay:
         changes["weight_decay"] = 0.0
     return dataclasses.replace(optimizer, **changes) if changes else optimizer
