@@ -84,7 +84,7 @@ def test_sparse_inputs_are_fine():
 @pytest.mark.parametrize(
     ("net", "data", "loss", "cause"),
     [
-        (cr.mlp([4, 8, 8, 3], init=Normal(5.0)), IRIS, "auto", "init"),
+        (cr.mlp([4, 8, 8, 3], init=Normal(3.0)), IRIS, "auto", "init"),
         (cr.mlp([10, 8, 1], output=None), (DIABETES.x, DIABETES.y + 2000.0), "auto", "targets_unscaled"),
         (cr.mlp([4, 8, 3]), IRIS, lambda a, y: -1000.0 * np.sum(y * np.log(a), axis=1), "code_scale"),
     ],

@@ -32,8 +32,8 @@ ROWS, LARGE, FEW_ROWS = 256, 256, 64
 #: Steps after which a zero gradient, or equal units, count: a layer that starts at zero on purpose has left it then.
 STEPS, STEP_ROWS = 5, 64
 
-#: The least share of a layer's mean square that differs between samples. Six layers of sigmoids, which are learnt at some
-#: rates, have 1.6e-8; seven, which are not, 1e-9.
+#: The least share of a layer's mean square that differs between samples. Six layers of sigmoids, which learn at some
+#: rates, have 1.6e-8; seven, which do not, 1e-9.
 LEAST_BETWEEN = 5e-9
 
 #: The likeness of units from which on they are one, and the share of units that may be dead.
