@@ -155,7 +155,7 @@ def share(count: float, n: float) -> str:
     ('0.3 %', '50 %')
     """
     percent = 100 * count / max(n, 1)
-    return "100 %" if count >= n > 0 else f"{percent if percent > 1e-6 else 0:.2g} %"
+    return "100 %" if count >= n > 0 else f"{percent if percent > 1e-6 else 0:.{3 if percent > 99 else 2}g} %"
 
 
 def listed(rows: Array, most: int = 5) -> str:

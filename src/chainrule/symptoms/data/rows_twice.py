@@ -27,8 +27,8 @@ Array = NDArray[Any]
 #: fault.
 TWINS, FOUND = 0.2, 0.05
 
-#: Rows that are alike but for one part of their columns, over rows with a twin: copies have few, and rows of few
-#: different values as many as twins.
+#: Rows with a twin that have further likes but for one part of their columns: of copies few have, of rows of few
+#: different values most.
 NEAR, PARTS_OF_COLUMNS = 0.5, 10
 
 #: So many numbers are compared at most, else the rows that are examined.
@@ -43,7 +43,7 @@ class Twins:
     ----------
     copies : the rows whose like comes before them, counted from 0 in the data as it was given; training rows only
     twins : how many training rows have a twin
-    near : how many training rows have a like but for a part of their columns, and no twin
+    near : how many of these have further likes but for a part of their columns
     train : how many training rows there are
     in_training, validation : validation rows that are among the training rows, and all of them
     in_validation : the training rows that validation rows are the same as
@@ -70,16 +70,16 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
     the share of the given validation rows that are found among the training rows. Rows that `fit` draws for validation
     have the same twins as others, so for them the first tells all.
 
-    Null: rows of few different values have twins by nature, and as many likes but for one part of their columns (a
-    tenth of them); copies do not. So twins are duplicates where likes but for a part are at most half as many; above
-    .2 that is an alarm. Validation rows: .05 and twice the training rows' own share of twins.
+    Null: rows of few different values have twins by nature, and further likes but for one part of their columns (a
+    tenth of them); copies do not. So twins are duplicates where at most half of them have such likes; above .2 that is
+    an alarm. Validation rows: .05 and twice the training rows' own share of twins.
 
     Source: DOCTOR.md section 4; Barz and Denzler (2020), duplicates between CIFAR's parts.
     """
     twins = _twins(subject)
     twin_share, shared = twins.twins / max(twins.train, 1), twins.in_training / max(twins.validation, 1)
     near = Evidence(
-        "rows with a like but for a part of their columns, of those with a twin",
+        "of these, rows with further likes but for a part of their columns",
         twins.near / max(twins.twins, 1),
         None,
         NEAR,
@@ -128,12 +128,12 @@ def _twins(subject: Subject) -> Twins:
     keys, numbers, of_validation = _fingerprints(subject)
     whole = keys.sum(axis=1, dtype=np.uint64)
     _, first, place, counts = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
-    has_twin = counts[place.ravel()] > 1
+    likes = counts[place.ravel()]
+    has_twin = likes > 1
     near = np.zeros(len(keys), np.bool_)
     for part in range(keys.shape[1]):
         _, place, counts = np.unique(whole - keys[:, part], return_inverse=True, return_counts=True)
-        near |= counts[place.ravel()] > 1
-    near &= ~has_twin
+        near |= counts[place.ravel()] > likes
     copies = numbers[np.setdiff1d(np.arange(len(keys)), first)]
     in_training = int(np.isin(of_validation, whole).sum())
     in_validation = numbers[np.isin(whole, of_validation)]
