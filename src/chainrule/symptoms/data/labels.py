@@ -18,9 +18,9 @@ __all__ = ["labels_related", "labels_trusted", "suspicious_rows"]
 
 Array = NDArray[Any]
 
-#: Deviations up to which an association is chance, and the association that is sure to be missed by an alarm: inputs
-#: that tell so little are no fault.
-CHANCE, WEAK = 2.0, 0.3
+#: Deviations up to which an association is chance (the best of several learners). And the association that an alarm is
+#: sure not to have overlooked: inputs that tell less are no loss.
+CHANCE, WEAK = 2.5, 0.3
 
 #: The surest rows, and fewer than these are not judged.
 SUREST, FEWEST = 0.3, 20
@@ -58,9 +58,9 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
     permutation null; of the trees, a linear fit, the nearest rows, and (of images and codes) trees on what each sample
     is like as a whole, the best.
 
-    Null: targets dealt out anew. Alarm where the best stays below 2 deviations **and** an association of .3, which is
+    Null: targets dealt out anew. Alarm where the best stays below 2.5 deviations **and** an association of .3, which is
     weak (r² = 9 %), would be missed so clearly in fewer than α of cases. So few rows raise no alarm. Answers that are
-    surely wrong (below -2 deviations) come of tables of truth: parity, of which all that was seen says the opposite.
+    surely wrong (below -2.5 deviations) come of tables of truth: parity, of which all that was seen says the opposite.
 
     Source: DOCTOR.md section 4; Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
     """
@@ -80,7 +80,7 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
         return
     r, by_chance = best_association(subject)
     z = r / by_chance
-    p = _below((r - WEAK) / by_chance)
+    p = _below((max(r, 0.0) - WEAK) / by_chance)
     n = len(answers.rows)
     evidence = (
         Evidence("association of answers for rows not seen with their targets", r, 0.0, 1.0, p),
