@@ -61,6 +61,13 @@ class Observed:
         """The look at the last state."""
         return self._look(self.recordings.last)
 
+    def after(self, before: Observed) -> Observed:
+        """Return the run with the look at its first state that was taken ``before``, if one was."""
+        new = dataclasses.replace(self)
+        if "first" in before.__dict__:
+            new.__dict__["first"] = before.first
+        return new
+
     def _look(self, state: State) -> Look:
         return look(self.recipe, state, self.recordings.rows, batch_size=int(self.settings.batch_size))
 

@@ -19,11 +19,11 @@ from chainrule.symptoms.evidence import Finding, Stage
 from chainrule.symptoms.observed import Observed
 from chainrule.symptoms.rank import rank
 from chainrule.symptoms.rates import version
-from chainrule.symptoms.signs import signs
+from chainrule.symptoms.signs import ALARMING, signs
 from chainrule.symptoms.start_checks import gradient_reaches, signal, start_cost
 from chainrule.symptoms.subject import Subject
 
-__all__ = ["diagnosis_of_run", "nothing_kept"]
+__all__ = ["diagnosis_of_run", "faults", "nothing_kept"]
 
 
 def diagnosis_of_run(model: Model, run: Observed) -> Diagnosis:
@@ -50,6 +50,15 @@ def diagnosis_of_run(model: Model, run: Observed) -> Diagnosis:
         alarm = any(finding.level == "alarm" for finding in findings)
         causes = rank(findings, subject=_subject(model, run)) if alarm else ()
     return Diagnosis(causes, tuple(findings), (*ran, *skipped), version())
+
+
+def faults(run: Observed, *, start: bool = True) -> list[Finding]:
+    """Return the alarms of a run that still goes on; ``start``: those of its first state, too. It never raises."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        findings = _findings_of("start", functools.partial(_start, run)) if start else []
+        findings += _findings_of("look", functools.partial(signs, run, only=ALARMING))
+    return [finding for finding in findings if finding.level == "alarm"]
 
 
 def nothing_kept() -> Diagnosis:

@@ -7,7 +7,7 @@ signal or let no gradient through at the start and at the end, in a run that has
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import numpy as np
 
@@ -19,7 +19,11 @@ from chainrule.symptoms.look import LayerLook, Look
 from chainrule.symptoms.observed import LEAST_ERRORS, LEAST_GAIN, Observed, row_answers
 from chainrule.symptoms.reference import walk
 
-__all__ = ["SIGNS", "signs"]
+__all__ = ["ALARMING", "SIGNS", "signs"]
+
+#: The symptoms of which some findings are alarms.
+ALARMING = ("finite", "signal", "units")
+
 
 #: A layer carries no signal where less than this share of its mean square differs between samples, its values are so
 #: many times smaller or larger than the inputs, or so many of its values are flat: far from anything that learns.
@@ -35,13 +39,14 @@ MOST_ALIKE, MOST_DEAD = 0.99, 0.9
 ERRORS = 3.0
 
 
-def signs(run: Observed, reference: Look | None = None) -> tuple[Finding, ...]:
+def signs(run: Observed, reference: Look | None = None, *, only: Collection[str] | None = None) -> tuple[Finding, ...]:
     """Return what the history and the looks tell, in the order of `chainrule.symptoms.catalogue.SYMPTOMS`.
 
     Parameters
     ----------
     run : as far as it has come
     reference : a look at the reference after as many steps, to compare the updates with
+    only : the symptoms to look for; None: all
 
     Example
     -------
@@ -56,6 +61,8 @@ def signs(run: Observed, reference: Look | None = None) -> tuple[Finding, ...]:
     """
     findings: list[Finding] = []
     for name, sign in SIGNS:
+        if only is not None and name not in only:
+            continue
         try:
             findings += sign(run, reference)
         except Exception as error:  # what one sign cannot tell, the others may

@@ -31,6 +31,7 @@ from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
 from chainrule.training.run import Run
 from chainrule.training.streaming import StreamingLoader
+from chainrule.training.watch import Watch
 
 
 @takes_settings(FitSettings)
@@ -119,6 +120,10 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     )
     if streams(prepared_run):
         loader = StreamingLoader
+    progress = settings.progress and distributed.is_first()
+    watch = None
+    if settings.doctor == "watch" and progress:
+        watch = Watch(model, recipe, prepared, prepared_run.state, settings)
     loop = Loop(
         model,
         recipe,
@@ -137,8 +142,8 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         keep=settings.keep,
         data_identity=data_identity,
         settings=settings,
+        watch=watch,
     )
-    progress = settings.progress and distributed.is_first()
     if progress:
         print_notes(prepared.notes)
     with distributed.losing_a_peer():

@@ -43,6 +43,7 @@ from chainrule.training.loader import Chunk, Loader, batch_of
 from chainrule.training.progress import Show, epoch_progress
 from chainrule.training.run import Run
 from chainrule.training.streaming import evaluated
+from chainrule.training.watch import Watch
 
 
 class Loop:
@@ -61,6 +62,7 @@ class Loop:
     checkpoint_every, checkpoint_minutes, keep : see `chainrule.training.checkpointer.Checkpointer`
     data_identity : what else must be the same for the run to be gone on with, such as the data's fingerprint
     settings : what all this was made of, for the run to say
+    watch : looks at the run after some epochs, and tells its faults
     """
 
     def __init__(
@@ -83,10 +85,11 @@ class Loop:
         keep: int = 3,
         data_identity: Mapping[str, str] | None = None,
         settings: TrainingSettings | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.model, self.recipe, self.prepared, self.settings = model, recipe, prepared, settings
         self.engine, self.loader, self.epochs = engine, loader, epochs
-        self.stopping, self.callbacks, self.folder = stopping, callbacks, folder
+        self.stopping, self.callbacks, self.folder, self.watch = stopping, callbacks, folder, watch
         self.call_every, self.record_steps = call_every if callbacks else None, record_steps
         self.probes: Probes | None = None
         if probe_every:
@@ -210,6 +213,8 @@ class Loop:
         }
         self.history.records.append(record | {"seconds": time.perf_counter() - before})
         show(self.history.records[-1])
+        if self.watch is not None:
+            self.watch.after_epoch(self.position.epoch, lambda: self._fetched(self.snapshot), self.history)
         stopped = self._decide() or stopped
         epoch, self.position = self.position.epoch, Position(self.position.epoch + 1)
         if decisions.is_best(self.history, self.stopping, self.watched, self.best_epoch):
