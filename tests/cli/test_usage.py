@@ -129,6 +129,8 @@ def test_options_of_tables_are_refused_with_arrays(
         (("iris", "--folds", 2, "--seeds", 2, "--save", "best"), "--folds trains one model"),
         (("iris", "--seeds", 2, "--checkpoint-every", 5), "--checkpoint-every counts the steps of one network"),
         (("iris", "--seeds", 2, "--checkpoint-minutes", 5), "--checkpoint-minutes"),
+        (("iris", "--seeds", 2, "--doctor", "watch"), "--doctor examines the training of one network"),
+        (("iris", "--folds", 2, "--doctor", "check"), "--doctor examines the training of one network"),
         (("iris", "--coordinator", "a:1"), "--coordinator belongs to --distributed"),
         (("iris", "--momentum", 0.9), "momentum"),
         (("--config", "net.toml", "--hidden", "8"), "--hidden is for the network of a preset"),

@@ -15,7 +15,15 @@ from chainrule import signals
 from chainrule.cli import completion
 from chainrule.cli.options import TYPES, HelpedCommand, ProcessSettings, argument, option, options_of, together
 from chainrule.display.lines import print_line
-from chainrule.errors import ChainruleError, ChainruleWarning, DivergedError, PeerError, SettingError, UnsavedError
+from chainrule.errors import (
+    ChainruleError,
+    ChainruleWarning,
+    DivergedError,
+    DoctorError,
+    PeerError,
+    SettingError,
+    UnsavedError,
+)
 from chainrule.experiments.search_settings import SearchSettings
 from chainrule.experiments.settings import DATA_HELP, ExperimentSettings, TrialSettings
 from chainrule.fields import settings_of
@@ -79,7 +87,8 @@ class Commands(click.Group):
 
                 print_line(traceback.format_exc())
             print_line(f"error: {explain(error)}")
-            code = FAILED if isinstance(error, DivergedError | PeerError | UnsavedError) else WRONG_INPUT
+            failed = isinstance(error, DivergedError | DoctorError | PeerError | UnsavedError)
+            code = FAILED if failed else WRONG_INPUT
             leave_the_others(code)
             raise click.exceptions.Exit(code) from None
 
@@ -111,7 +120,9 @@ def leave_the_others(code: int) -> None:
 
 
 def explain(error: Exception) -> str:
-    """Return an error as one message; those of the system name the file."""
+    """Return an error as one message; those of the system name the file, and the doctor's is the whole diagnosis."""
+    if isinstance(error, DoctorError) and error.diagnosis is not None:
+        return f"A check before training has found a fault (--doctor off trains).\n{error.diagnosis}"
     if is_out_of_memory(error) and not isinstance(error, ChainruleError):
         free = free_memory()
         left = "" if free is None else f" ({format_bytes(max(free, 0.0))} are free)"

@@ -216,6 +216,13 @@ def _one_network(why: str) -> Rule:
     return rule
 
 
+def _doctor(situation: Situation, value: Any) -> str | None:
+    settings = situation.settings
+    if settings is None or value == "off" or (settings.folds is None and (settings.seeds or 1) == 1):
+        return None
+    return "examines the training of one network, and several are trained here: leave it out."
+
+
 def _distributed(situation: Situation, value: Any) -> str | None:
     return None if situation.distributed else "belongs to --distributed; add it."
 
@@ -272,6 +279,7 @@ NEEDS: dict[str, Rule] = {
     "save": _save,
     "checkpoint_every": _one_network("counts the steps"),
     "checkpoint_minutes": _one_network("is for the checkpoints"),
+    "doctor": _doctor,
     "coordinator": _distributed,
     "processes": _distributed,
     "process_id": _distributed,
