@@ -298,7 +298,7 @@ def _next_step(recipe: Recipe, state: State, batch: Batch, size: int) -> tuple[A
     lengths = math.sqrt(_dot(gradient, gradient) * _dot(turned, turned))
     return (
         update,
-        (change - slope) / abs(slope) if slope else None,
+        float((change - slope) / abs(slope)) if slope else None,
         _dot(gradient, turned) / lengths if lengths and math.isfinite(lengths) else None,
         "",
     )

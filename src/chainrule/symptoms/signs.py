@@ -25,6 +25,9 @@ __all__ = ["ALARMING", "SIGNS", "signs"]
 ALARMING = ("finite", "signal", "units")
 
 
+#: Of values that are not finite nothing can be said but what the steps before them were like.
+AT_DIVERGENCE = ("step_size", "penalty")
+
 #: A layer carries no signal where less than this share of its mean square differs between samples, its values are so
 #: many times smaller or larger than the inputs, or so many of its values are flat: far from anything that learns.
 LEAST_BETWEEN, SCALES, MOST_FLAT = 1e-4, 1e-3, 0.9
@@ -63,12 +66,14 @@ def signs(run: Observed, reference: Look | None = None, *, only: Collection[str]
     for name, sign in SIGNS:
         if only is not None and name not in only:
             continue
+        if name not in AT_DIVERGENCE and any(
+            finding.level == "alarm" for finding in findings if finding.symptom == "finite"
+        ):
+            continue
         try:
             findings += sign(run, reference)
         except Exception as error:  # what one sign cannot tell, the others may
             findings.append(Finding(name, "note", f"This could not be looked at: {type(error).__name__}: {error}"))
-        if name == "finite" and any(finding.level == "alarm" for finding in findings):
-            break  # of what is not finite nothing else can be said
     return tuple(findings)
 
 
@@ -315,7 +320,8 @@ def _ratios(seen: Look) -> dict[str, float]:
 def movement(run: Observed, reference: Look | None) -> Iterator[Finding]:
     """Yield whether the loss has moved: its fall over the run, in deviations of the noise from epoch to epoch.
 
-    The noise is that of second differences, which a steady fall does not enter.
+    The noise is that of second differences, which a steady fall does not enter; a steady fall by less than a hundredth
+    of the loss is none, either.
     """
     losses = _losses(run)
     if len(losses) < 4:
@@ -323,17 +329,15 @@ def movement(run: Observed, reference: Look | None) -> Iterator[Finding]:
     fall, noise = float(losses[0] - losses[-1]), _noise(losses)
     moved = fall / noise if noise > 0 else math.inf if fall else 0.0
     evidence = Evidence("fall of the training loss, in deviations of its noise", moved, ERRORS, None)
-    if moved < ERRORS:
-        text = (
-            f"The training loss does not move: from {losses[0]:.4g} to {losses[-1]:.4g}, {moved:.1f} deviations of its "
-            "noise."
-        )
+    share = fall / abs(float(losses[0])) if losses[0] else 0.0
+    came = f"from {losses[0]:.4g} to {losses[-1]:.4g}"
+    if moved < ERRORS or share < LEAST_GAIN:
+        text = f"The training loss does not move: {came}, by {moved:.1f} deviations of its noise."
         yield Finding(
             "movement", "note", text, "", (evidence,), ("lr_low", "lr_high", "init", "schedule", "activation")
         )
     else:
-        text = f"The training loss has fallen from {losses[0]:.4g} to {losses[-1]:.4g}."
-        yield Finding("movement", "note", text, "", (evidence,))
+        yield Finding("movement", "note", f"The training loss has fallen {came}.", "", (evidence,))
 
 
 def _losses(run: Observed) -> np.ndarray:
@@ -370,14 +374,19 @@ def still_falling(run: Observed, reference: Look | None) -> Iterator[Finding]:
 
 
 def modes_agree(run: Observed, reference: Look | None) -> Iterator[Finding]:
-    """Yield whether the same rows cost the same in both modes, without dropout and augmentation."""
+    """Yield whether the same rows cost the same in both modes, without dropout and augmentation.
+
+    Statistic: the difference in standard errors, of rows in pairs, and beside the cost (a fifth of it).
+    """
     seen = run.last
     if not any(isinstance(layer, BatchNorm) for layer in walk(run.recipe.net)) and seen.cost_error < 1e-6:
         return
     gap = seen.prediction_cost - seen.cost
     errors = gap / seen.cost_error if seen.cost_error > 0 else 0.0
-    evidence = Evidence("prediction's cost above that of training, in standard errors", errors, -ERRORS, ERRORS)
-    if errors > ERRORS and gap > 0.1 * seen.cost:
+    evidence = Evidence(
+        "prediction's cost above that of training, in standard errors", errors, -LEAST_ERRORS, LEAST_ERRORS
+    )
+    if errors > LEAST_ERRORS and gap > 0.2 * seen.cost:
         text = f"The same rows cost {seen.cost:.3g} in training mode and {seen.prediction_cost:.3g} in prediction mode."
         yield Finding("modes_agree", "note", text, "", (evidence,), ("batch_norm", "code_axis"))
     else:
