@@ -9,9 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import DoctorError, KeywordError
-from chainrule.run_settings import FitSettings
 from chainrule.symptoms import preflight as module
-from chainrule.symptoms.preflight import preflight, refuse_faults
+from chainrule.symptoms.preflight import preflight
 
 IRIS = cr.data.load("iris")
 DIABETES = cr.data.load("diabetes")
@@ -215,9 +214,18 @@ def test_the_result_is_the_same_twice_and_plain():
     assert cr.Diagnosis.from_dict(first.to_dict()) == first
 
 
-def test_fit_may_ask_for_it():
-    settings = FitSettings(loss=lambda a, y: np.sum(y * np.log(a), axis=1), **BASE)
+def test_fit_stops_for_an_exact_fault_before_the_first_step():
+    def wrong(a, y):
+        return np.sum(y * np.log(a), axis=1)
+
     with pytest.raises(DoctorError, match="falls for 0%") as caught:
-        refuse_faults(cr.mlp([4, 8, 3]), IRIS, settings)
+        cr.fit(cr.mlp([4, 8, 3]), IRIS, loss=wrong, doctor="check", progress=False, **BASE)
     assert caught.value.diagnosis.causes[0].name == "code_loss"
-    assert not refuse_faults(cr.mlp([4, 8, 3]), IRIS, FitSettings(**BASE)).alarm
+
+
+def test_fit_trains_the_same_weights_where_nothing_is_wrong_and_gives_its_own_errors():
+    settings = {"epochs": 2, "progress": False, "engine": "numpy"}
+    plain, checked = (cr.fit(cr.mlp([4, 8, 3]), IRIS, doctor=doctor, **settings) for doctor in ("off", "check"))
+    assert (plain.model.params["dense_1"]["weight"] == checked.model.params["dense_1"]["weight"]).all()
+    with pytest.raises(cr.errors.DataError, match="not finite"):
+        cr.fit(cr.mlp([4, 8, 3]), with_nan(), doctor="check", **settings)

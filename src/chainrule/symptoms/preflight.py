@@ -15,8 +15,8 @@ from chainrule.fields import passes_settings, values_of
 from chainrule.run_settings import FitSettings, TrainingSettings
 from chainrule.symptoms import by_heart, code_checks, data_checks, start_checks
 from chainrule.symptoms.diagnosis import Diagnosis
-from chainrule.symptoms.evidence import Cause, Finding, Proof, Stage
-from chainrule.symptoms.fixes import fixes_for
+from chainrule.symptoms.evidence import Finding, Stage
+from chainrule.symptoms.rank import rank
 from chainrule.symptoms.rates import version
 from chainrule.symptoms.refusal import refusal
 from chainrule.symptoms.subject import Subject, subject_of
@@ -149,7 +149,7 @@ def _stage(subject: Subject, checks: Sequence[tuple[str, Check]]) -> Iterator[Fi
 def diagnosis_of(examination: Examination) -> Diagnosis:
     """Return what an examination comes to."""
     alarm = any(finding.level == "alarm" for finding in examination.findings)
-    causes = tuple(_causes(examination)) if alarm else ()
+    causes = rank(examination.findings, None, examination.subject) if alarm else ()
     return Diagnosis(causes, examination.findings, examination.ran, version())
 
 
@@ -172,42 +172,3 @@ def refuse_faults(net: Any, data: Any, settings: FitSettings) -> Diagnosis:
 def _refused(finding: Finding) -> Diagnosis:
     stages = [Stage(name, 0.0, "the data and settings cannot be used") for name, _ in STAGES]
     return diagnosis_of(Examination(None, (finding,), tuple(stages), True))
-
-
-def _causes(examination: Examination) -> Iterator[Cause]:
-    """Yield the causes, the likeliest first: what alarms name first counts most, and exact ones decide."""
-    findings = examination.findings
-    scores: dict[str, float] = {}
-    for finding in findings:
-        strength = _strength(finding)
-        for rank, name in enumerate(finding.causes):
-            scores[name] = scores.get(name, 0.0) + strength * 0.5**rank
-    for finding in findings:
-        for name in finding.against:
-            if name in scores:
-                scores[name] *= 0.5
-    named = {name for finding in findings if finding.level == "alarm" for name in finding.causes}
-    scores = {name: score for name, score in scores.items() if name in named}
-    total = sum(scores.values())
-    for name, score in sorted(scores.items(), key=lambda pair: -pair[1]):
-        speaking = tuple(finding for finding in findings if name in finding.causes)
-        first = next((f for f in speaking if f.level == "alarm" and f.causes[0] == name), None)
-        exact = first is not None and first.symptom in EXACT
-        fix = None
-        if examination.subject is not None:
-            fix = next(iter(fixes_for(name, examination.subject, findings)), None)
-        yield Cause(
-            name,
-            round(0.95 * score / total, 6),
-            speaking,
-            tuple(finding for finding in findings if name in finding.against),
-            first.where if first is not None else "",
-            fix,
-            Proof("exact", "proven") if exact else Proof("trial", "not tried", "checks before training try nothing"),
-        )
-
-
-def _strength(finding: Finding) -> float:
-    if finding.level == "alarm":
-        return 8.0 if finding.symptom in EXACT else 4.0
-    return 0.5 if finding.level == "advice" else 0.1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.errors import SettingError
 from chainrule.run_settings import FitSettings
+from chainrule.symptoms.preflight import refuse_faults
 
 __all__ = ["check_before"]
 
 
 def check_before(net: Any, data: Any, settings: FitSettings) -> None:
     """Raise `DoctorError` where a check before training finds a fault."""
-    raise SettingError('doctor="check" is not there yet: use "watch", or "off".')
+    refuse_faults(net, data, settings)
