@@ -130,8 +130,8 @@ def by_heart(subject: Subject) -> Iterable[Finding]:
     with its rate at the beginning (of a warm-up, the rate that it leads to), without dropout, augmentation and
     penalties; a run of more steps gets more of them, as far as the time allows. Reference: the same network with
     default recipe on the same rows. Where it learns them and the run does not, the recipe is at fault, and the fix of
-    each cause is tried alone on these rows: those after which they are learnt come first. Where both fail, code, data
-    or the network's size are.
+    each cause is tried alone on these rows: the finding speaks for those after which they are learnt. Where both fail,
+    code, data or the network's size are.
 
     Source: lecture 003, "overfit a small subset of the data"; Karpathy, "A recipe for training neural networks" (2019).
     """
@@ -172,9 +172,7 @@ def by_heart(subject: Subject) -> Iterable[Finding]:
         return
     suspects = suspicious(subject)
     helped = list(_what_helps(subject, rows, suspects, outcome.steps))
-    causes = [cause for cause, _ in helped]
-    causes += [cause for cause in suspects if cause not in causes]
-    causes += [cause for cause in _guesses(outcome) if cause not in causes]
+    causes = [cause for cause, _ in helped] or list(dict.fromkeys((*suspects, *_guesses(outcome))))
     if helped:
         text += f". With one change it does, too: {helped[0][1].text.rstrip('.')}"
     yield Finding("by_heart", "alarm", f"{text}.", "", _evidence(outcome, other), tuple(causes))

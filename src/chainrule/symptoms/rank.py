@@ -146,8 +146,9 @@ def probabilities(
     trials = trials or {}
     counts = _counts()
     telling = _by_kind(findings)
-    names = [name for name in CAUSES if subject is None or can_be(name, subject, findings) or name in trials]
     decided = {cause for finding in findings if is_exact(finding) for cause in finding.causes}
+    sure = decided | set(trials)
+    names = [name for name in CAUSES if subject is None or name in sure or can_be(name, subject, findings)]
     logs: dict[str | None, float] = {}
     for name in (*names, None):  # None: something else, beside which all others are measured
         prior = UNKNOWN if name is None else 1.0 + counts.prior(name)

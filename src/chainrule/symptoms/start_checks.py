@@ -232,7 +232,7 @@ def signal(recipe: Recipe, state: State, batch: Batch) -> Iterable[Finding]:
             f"The signal comes through: every hidden layer differs between samples (at least {between.between:.2g} of "
             f"its mean square, {between.name}), and so do its units.",
             evidence=evidence,
-            against=("init",),
+            against=("too_deep",),
         )
 
 

@@ -318,9 +318,23 @@ def _described(column: int, values: Array, rows: NDArray[np.intp], gap: float) -
 
 
 def _beyond(values: Array, most: int) -> tuple[NDArray[np.intp], float] | None:
-    """Return the rows beyond a gap at either end, and its size in spans of the others; None where there is none."""
+    """Return the rows beyond a gap at either end, and its size in spans of the others; None where there is none.
+
+    Of a column that is mostly one value (sparse inputs are 0), the other values are compared with each other: the span
+    of all would be that of the few that happen to lie near it.
+    """
+    different, counts = np.unique(values, return_counts=True)
+    rest = np.flatnonzero(values != different[counts.argmax()])
+    if len(rest) < 0.5 * len(values) and len(rest) >= MANY_VALUES:
+        at = _beyond_gap(values[rest], most)
+        return None if at is None else (rest[at[0]], at[1])
+    return _beyond_gap(values, most)
+
+
+def _beyond_gap(values: Array, most: int) -> tuple[NDArray[np.intp], float] | None:
     n = len(values)
     least = max(AT_LEAST, int(np.ceil(RARE * n)))
+    most = min(most, n - 2)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     low, high = _cut(ordered, most), n - _cut(-ordered[::-1], most)
