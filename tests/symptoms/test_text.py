@@ -62,9 +62,9 @@ def test_the_screen_says_what_is_wrong_why_how_it_is_proven_and_what_to_change()
     screen = flat(diagnosis()).replace(" alarm", "", 1)
     assert screen.startswith("Something is wrong with this run: many targets are wrong (171 rows)")
     assert "share of wrong labels 0.18 (expected 0 to 0.04)" in screen
-    assert "why of the 360 rows" in screen
+    assert "why Of the 360 rows" in screen
     assert "error 9.2 % -> 5.2 % (ratio 1.75, 1.20 to 2.23; 4 folds)" in screen
-    assert "fix drop the rows that look wrong." in screen
+    assert "fix Drop the rows that look wrong." in screen
     assert "Explained in lecture 003." in screen
     assert "alarm" in str(diagnosis()).splitlines()[0]
 
@@ -75,8 +75,8 @@ def test_what_must_not_be_left_out_is_there() -> None:
     assert "fixes drawn at random: 9.0 %" in screen
     assert "too_small (no time was left)" in screen
     assert "look (the run kept no recordings)" in screen
-    assert "Advice: twice the epochs" in screen
-    assert "lr_high: tried, no effect" in screen
+    assert "Advice: Twice the epochs" in screen
+    assert "Tried without effect: lr_high" in screen
     assert "false" in screen
     without_random = dataclasses.replace(FIRST, proof=dataclasses.replace(PROVEN, random=None, verdict="helps"))
     assert "fixes drawn at random: not tried. It helps" in flat(diagnosis(causes=(without_random,)))
@@ -97,7 +97,7 @@ def test_changes_that_were_tried_are_not_among_what_is_fine() -> None:
     untried = Finding("trial", "note", "batch_norm: not tried, the budget was spent.")
     screen = flat(diagnosis(findings=(NOISY, LEARNT, tried, untried)))
     assert "Checked and fine: 16 rows learnt by heart in 7 steps." in screen
-    assert "lr_high, lr_low: tried, no effect" in screen
+    assert "Tried without effect: lr_high, lr_low" in screen
     assert "batch_norm (the budget was spent)" in screen
 
 
@@ -117,7 +117,7 @@ def test_undetermined_says_so_and_what_to_test_next() -> None:
     assert undetermined.undetermined
     assert "no cause is likelier than all others" in screen
     assert "the network is too small (probability 0.40)" in screen
-    assert "next try this first: four times the units." in screen
+    assert "next try this first. Four times the units." in screen
     assert repr(undetermined) == "Diagnosis(alarm: undetermined, perhaps too_small or lr_high)"
     assert str(diagnosis(causes=())).startswith(f"Something is wrong with this run: {NOISY.text[:20]}")
 
@@ -178,7 +178,7 @@ def test_the_page_has_everything_and_runs_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
     assert "http://" not in page
     assert "https://" not in page
-    for part in ("with fixes drawn at random: 9.0", "no time was left", "twice the epochs", "column 8 has no values"):
+    for part in ("with fixes drawn at random: 9.0", "no time was left", "Twice the epochs", "Column 8 has no values"):
         assert part in page
     assert page.count("<circle") == 3
 

@@ -52,7 +52,7 @@ def section(answer: Answer) -> Html:
         parts += [tag("h3", "Causes"), _causes(answer.causes)]
     if answer.findings:
         parts += [tag("h3", "What was looked at"), _findings(answer.findings, text.fine(answer))]
-    if advice := [finding.text for finding in answer.findings if finding.level == "advice"]:
+    if advice := [text.sentence(finding.text) for finding in answer.findings if finding.level == "advice"]:
         parts += [tag("h3", "Advice"), _list(advice)]
     if left_out := text.not_tried(answer):
         parts += [tag("h3", "Not tried"), _list(left_out)]
@@ -76,7 +76,7 @@ def _answer(answer: Answer) -> Html:
 
 def _proof(proof: Proof) -> Html:
     """Return how the cause was tried: in words, and as a picture of the arms."""
-    words = tag("p", f"{text.proof_in_words(proof)}.")
+    words = tag("p", text.sentence(text.proof_in_words(proof)))
     arms = [("as it is", proof.control, "control"), ("with the fix", proof.fixed, "fixed")]
     if proof.kind == "trial":
         arms.append(("with fixes drawn at random", proof.random, "random"))
@@ -130,7 +130,7 @@ def _fix(cause: Cause) -> Html:
         return tag("p", "There is no setting that takes this away: see why.")
     code, command = cause.fix.code(), text.command_of(cause.fix)
     pasted = [tag("pre", tag("code", each)) for each in (code, command) if each]
-    return join([tag("p", cause.fix.text), *pasted])
+    return join([tag("p", text.sentence(cause.fix.text)), *pasted])
 
 
 def _causes(causes: Sequence[Cause]) -> Html:
@@ -159,7 +159,7 @@ def _findings(findings: Sequence[Finding], fine: Sequence[Finding]) -> Html:
         word = "fine" if is_fine else finding.level
         figures = (tag("div", text.measured(evidence), class_="sub") for evidence in finding.evidence)
         looked_at = tag("td", title, where, tag("div", tag("span", word, class_=f"sign {level}")), class_="wrap")
-        rows.append(tag("tr", looked_at, tag("td", finding.text, *figures, class_="wrap")))
+        rows.append(tag("tr", looked_at, tag("td", text.sentence(finding.text), *figures, class_="wrap")))
     return _table(("looked at", "what was found, and where figures are expected"), rows)
 
 

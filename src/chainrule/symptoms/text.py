@@ -36,6 +36,7 @@ __all__ = [
     "next_test",
     "not_tried",
     "proof_in_words",
+    "sentence",
     "tried_in_vain",
     "why",
     "wrapped",
@@ -106,12 +107,12 @@ def why(answer: Answer) -> list[str]:
     """Return what speaks for the first cause; where there is none, what the alarms say."""
     alarms = _alarms(answer.findings)
     if not answer.causes:  # the first one is the headline
-        return [finding.text for finding in alarms[1:]]
+        return [sentence(finding.text) for finding in alarms[1:]]
     first = answer.causes[0]
     findings = first.evidence_for or [finding for finding in alarms if first.name in finding.causes] or alarms
     in_order = [*_alarms(findings), *(finding for finding in findings if finding.level == "note")]
     others = [finding for finding in alarms if answer.undetermined]
-    return list(dict.fromkeys(finding.text for finding in [*in_order, *others]))
+    return list(dict.fromkeys(sentence(finding.text) for finding in [*in_order, *others]))
 
 
 def proof_in_words(proof: Proof) -> str:
@@ -148,7 +149,7 @@ def next_test(answer: Answer) -> str:
     for cause in answer.causes:
         untried = cause.proof is None or cause.proof.verdict == "not tried"
         if cause.fix is not None and untried:
-            return f"try this first: {_sentence(cause.fix.text)}"
+            return f"try this first. {sentence(cause.fix.text)}"
     if any(stage.skipped for stage in answer.ran):
         return "what was not tried below; a larger budget of seconds allows more: budget=300, or --budget 300."
     return "more members for each change that was tried: a larger budget of seconds, budget=300, or --budget 300."
@@ -224,9 +225,9 @@ def _of_the_causes(answer: Answer, everything: bool) -> list[str]:
             lines += _labelled("or", f"{in_words(cause)} (probability {cause.probability:.2f})")
     against = [finding.text for finding in first.evidence_against]
     if vain := tried_in_vain(answer):
-        against.append(f"{', '.join(vain)}: tried, no effect")
+        against.append(f"Tried without effect: {', '.join(vain)}")
     for text in against if everything else against[:3]:
-        lines += _labelled("against", text)
+        lines += _labelled("against", sentence(text))
     return lines
 
 
@@ -236,7 +237,7 @@ def _proof_and_fix(cause: Cause, *, code: bool = True) -> list[str]:
     lines = _labelled("proof", proof_in_words(cause.proof or untried))
     if cause.fix is None:
         return [*lines, *_labelled("fix", "there is none that a setting could make; see why")]
-    lines += _labelled("fix", _sentence(cause.fix.text))
+    lines += _labelled("fix", sentence(cause.fix.text))
     if code and (to_paste := cause.fix.code()):
         lines += _code(to_paste, "")
     if command := command_of(cause.fix):
@@ -268,7 +269,7 @@ def _of_the_checks(answer: Answer, everything: bool) -> list[str]:
         lines += ["Noticed:", *_list(finding.text for finding in noticed)]
     for finding in answer.findings:
         if finding.level == "advice":
-            lines += wrapped(f"Advice: {finding.text}", subsequent="  ")
+            lines += wrapped(f"Advice: {sentence(finding.text)}", subsequent="  ")
     if left_out := not_tried(answer):
         lines += wrapped(f"Not tried: {'; '.join(left_out)}.", subsequent="  ")
     for text in dict.fromkeys(how_often_false(finding) for finding in _alarms(answer.findings)):
@@ -379,7 +380,13 @@ def _alarms(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level == "alarm"]
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a text as a sentence: it begins with a capital, and ends.
+
+    >>> sentence("error 9 %, and 2 % with a default recipe")
+    'Error 9 %, and 2 % with a default recipe.'
+    """
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
