@@ -1,6 +1,6 @@
 """The doctor's checks of data on planted faults, and on healthy and odd data: what they find, and what they invent.
 
-    python bench/doctor_data.py [--seeds 3] [--only WORD] [--verbose]
+    python bench/doctor_data.py [--seeds 3] [--fault-seeds 2] [--only WORD] [--verbose]
 
 Every fault is planted at three strengths in up to twelve data sets; every healthy data set is drawn or cut anew for
 each seed. Only alarms count. The tables are looked for through CHAINRULE_DATA. Writes bench/results/doctor_data.md.
@@ -429,6 +429,7 @@ def interval(hits: int, n: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--fault-seeds", type=int, default=2)
     parser.add_argument("--only", default="")
     parser.add_argument("--verbose", action="store_true")
     asked = parser.parse_args()
@@ -467,7 +468,7 @@ def main() -> None:
             continue
         for strength in range(3):
             for name in SETS:
-                for seed in range(asked.seeds):
+                for seed in range(asked.fault_seeds):
                     case = planted(fault, strength, name, np.random.default_rng(1000 * seed + strength))
                     if case is None:
                         continue
@@ -486,9 +487,9 @@ def main() -> None:
     lines = [
         "# The doctor's checks of data",
         "",
-        f"Written by `python bench/doctor_data.py --seeds {asked.seeds}`. What each check says of data with nothing "
-        f"wrong ({len(kinds)} kinds, half of them odd, drawn or cut anew for each of {asked.seeds} seeds): alarms are"
-        " false. With Wilson's interval (95 %).",
+        f"Written by `python bench/doctor_data.py`. What each check says of data with nothing "
+        f"wrong ({len(kinds)} kinds, half of them odd, drawn or cut anew for each of {asked.seeds} seeds): alarms "
+        "are false. With Wilson's interval (95 %).",
         "",
         "| check | false alarms | advice |",
         "|---|---|---|",

@@ -22,8 +22,8 @@ Array = NDArray[Any]
 #: sure not to have overlooked: inputs that tell less are no loss.
 CHANCE, WEAK = 2.5, 0.3
 
-#: The surest rows, and fewer than these are not judged.
-SUREST, FEWEST = 0.3, 20
+#: The surest rows; fewer than these are not judged, and fewer than these raise no alarm (but see `SECOND`).
+SUREST, FEWEST, FEW = 0.3, 20, 60
 
 #: Wrong answers among the surest rows (lower end): worth a look, too many. Natural noise has .06 in the Titanic; and of
 #: 133 simulated ones (logistic, steps) one had more than .1 without growing with doubt.
@@ -130,7 +130,8 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     and targets (≥ .35). And it mistakes a class for the next, so of four classes and more a wrong target must be the
     second guess no more often than chance makes it, by .1; then growth may be 1 + 1.3 r. Of numbers the surest half is
     compared with the surest 30 % (1 + .4 r), and which rows are wrong must not be foretold by trees (else the
-    spread depends on the inputs). An alarm above .1 (lower end), with four classes above .05; else advice above .05.
+    spread depends on the inputs). An alarm above .1 (lower end, 60
+    of the surest rows or more), with four classes above .05; else advice above .05.
 
     Source: DOCTOR.md section 4; Northcutt, Jiang and Chuang (2021), confident learning; Wilson (1927).
     """
@@ -173,7 +174,8 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     elif flat and answers.labels is None:
         half = order[: len(order) // 2]
         flat = not _foretold(answers, half, wrong[half])
-    if flat and low > (TOO_MANY if second is None else WORTH_A_LOOK):
+    enough = second is not None or len(surest) >= FEW
+    if flat and enough and low > (TOO_MANY if second is None else WORTH_A_LOOK):
         rows = row_numbers(subject)[answers.rows[_unlike(answers)]]
         text = f"Targets are wrong: {seen}, and hardly more elsewhere; such as {listed(rows)}."
         yield Finding("labels_trusted", "alarm", text, "rows", evidence, ("labels_noisy",))

@@ -140,7 +140,13 @@ def _twins(subject: Subject) -> Twins:
     in_training = int(np.isin(of_validation, whole).sum())
     in_validation = numbers[np.isin(whole, of_validation)]
     return Twins(
-        copies, int(has_twin.sum()), int(near.sum()), len(keys), in_training, len(of_validation), in_validation
+        copies,
+        int(has_twin.sum()),
+        int((near & has_twin).sum()),
+        len(keys),
+        in_training,
+        len(of_validation),
+        in_validation,
     )
 
 
