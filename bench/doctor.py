@@ -3,6 +3,7 @@
     python bench/doctor.py --measure                     # which faults matter, and which odd runs are healthy (once)
     python bench/doctor.py --part dev --stage preflight  # checks only
     python bench/doctor.py --part dev                    # the whole examination
+    python bench/doctor.py --part dev --table --learn    # the counts by which causes are ranked
     python bench/doctor.py --part test --write           # the last measurement, to bench/results
 
 Cases are examined one after the other; results are appended to a file, so that a measurement that was ended goes on
@@ -23,7 +24,10 @@ from doctor_cases import ROUNDS, Case, cases, table
 from doctor_cases import measure as measuring
 from doctor_cases.examine import PACKAGE, examine, fingerprint, rule_files
 
+from chainrule.doctor import clock
 from chainrule.symptoms.catalogue import SYMPTOMS
+from chainrule.symptoms.evidence import Finding
+from chainrule.symptoms.rank import learn_counts
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = RESULTS / "doctor_cases.json"
@@ -78,7 +82,7 @@ def clean(value: float) -> float:
 SAME: Any = next(case.change for case in cases(1) if case.variant == "as it is")
 
 
-def chosen(part: str, rounds: int, only: str, each: int) -> list[Case]:
+def chosen(part: str, rounds: int, only: str, each: int, unmeasured: bool = False) -> list[Case]:
     """Return the cases to examine: material faults and healthy runs; ``each``: so many of a cause, of the odd, …"""
     figures, seen, result = measured(), Counter[str](), []
     for case in cases(rounds):
@@ -86,7 +90,7 @@ def chosen(part: str, rounds: int, only: str, each: int) -> list[Case]:
         most = each if case.cause else 10 * each
         if part not in ("both", case.part) or only not in case.name or (each and seen[group] >= most):
             continue
-        if counts(case, figures):
+        if counts(case, figures) or (unmeasured and counts(case, figures) is None):
             seen[group] += 1
             result.append(case)
     return result
@@ -98,7 +102,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return list({row["name"]: row for row in map(json.loads, lines)}.values())
 
 
-def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float, budget: float) -> None:
+def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float, retrain: bool, budget: float) -> None:
     """Examine every case whose result is not there yet, and append it."""
     rules, end = fingerprint(), time.monotonic() + budget
     done = {row["name"] for row in read(path) if keep or row["rules"] == rules}
@@ -109,7 +113,7 @@ def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float,
         if time.monotonic() > end:
             print(f"The budget is spent; {len(todo) - i} cases are left.")
             return
-        row = examine(case, stage, seconds)
+        row = examine(case, stage, seconds, retrain)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         first = ", ".join(
@@ -120,10 +124,7 @@ def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float,
 
 
 def write(rows: list[dict[str, Any]], text: str) -> None:
-    """Write the tables, the false alarms of each rule, and the counts that causes are ranked by.
-
-    The counts are learnt from the development half only.
-    """
+    """Write the tables and the false alarms of each rule."""
     healthy = [row for row in rows if row["kind"] != "fault"]
     false = table.false_alarms(healthy)
     rules = {symptom: {"false": false.get((symptom, "alarm"), 0), "of": len(healthy)} for symptom in SYMPTOMS}
@@ -132,6 +133,22 @@ def write(rows: list[dict[str, Any]], text: str) -> None:
     (PACKAGE / "symptoms" / "rates.json").write_text(json.dumps(rates, indent=1) + "\n", encoding="utf-8")
     head = HEAD.format(version=version, parts=" and ".join(sorted({row["part"] for row in rows})))
     (RESULTS / "doctor.md").write_text(head + text, encoding="utf-8")
+
+
+def learn(rows: list[dict[str, Any]]) -> None:
+    """Write the counts that causes are ranked by, from faults of the development half only."""
+    faults = [
+        (row["cause"], [found(*finding) for finding in row["findings"]])
+        for row in rows
+        if row["kind"] == "fault" and row["part"] == "dev"
+    ]
+    counted = json.dumps(learn_counts(faults), indent=1) + "\n"
+    (PACKAGE / "symptoms" / "evidence.json").write_text(counted, encoding="utf-8")
+
+
+def found(symptom: str, level: str, causes: list[str], where: str, text: str, against: list[str]) -> Finding:
+    """Return a finding as it was."""
+    return Finding(symptom, level, text, where, causes=tuple(causes), against=tuple(against))
 
 
 HEAD = """# The doctor on its development set
@@ -153,24 +170,40 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--each", type=int, default=0, help="so many of each cause, ten times as many healthy; 0: all")
+    parser.add_argument("--unmeasured", action="store_true", help="also cases that --measure has not come to")
     parser.add_argument("--seconds", type=float, default=60.0, help="of trials, for each case")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what these seconds are counted by")
     parser.add_argument("--budget", type=float, default=math.inf, help="seconds in all")
+    parser.add_argument("--no-retrain", action="store_true", help="do not try the first fix on the rows apart")
     parser.add_argument("--results", type=Path, default=None, help="the file of results")
     parser.add_argument("--keep", action="store_true", help="keep results of other rules")
     parser.add_argument("--table", action="store_true", help="examine nothing, print the table of what there is")
     parser.add_argument("--write", action="store_true", help="write bench/results/doctor.md and the rates")
+    parser.add_argument("--learn", action="store_true", help="write symptoms/evidence.json from the development half")
     asked = parser.parse_args()
     if asked.measure:
         measure(asked.rounds, asked.only, asked.budget)
         return
     path = asked.results or RESULTS / "runs" / f"doctor-{asked.stage}.jsonl"
-    todo = chosen(asked.part, asked.rounds, asked.only, asked.each)
+    todo = chosen(asked.part, asked.rounds, asked.only, asked.each, asked.unmeasured)
+    if asked.clock == "cpu":
+        clock.use(time.process_time)
     if not asked.table:
-        run(todo, asked.stage, path, keep=asked.keep, seconds=asked.seconds, budget=asked.budget)
+        run(
+            todo,
+            asked.stage,
+            path,
+            keep=asked.keep,
+            seconds=asked.seconds,
+            retrain=not asked.no_retrain,
+            budget=asked.budget,
+        )
     names = {case.name for case in todo}
     rows = [row for row in read(path) if row["name"] in names]
     text = table.report(rows, measured())
     print("\n" + text)
+    if asked.learn:
+        learn(rows)
     if asked.write:
         write(rows, text)
 

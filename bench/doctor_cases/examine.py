@@ -42,10 +42,11 @@ def fingerprint() -> str:
     return hashlib.sha256(repr(rule_files()).encode()).hexdigest()[:12]
 
 
-def examine(case: Case, stage: str, seconds: float, limit: int = 600) -> dict[str, Any]:
+def examine(case: Case, stage: str, seconds: float, retrain: bool = True, limit: int = 600) -> dict[str, Any]:
     """Return what the doctor says of a case, as plain values.
 
-    ``seconds`` is the budget of trials. An exception is a result too: of a doctor that fails.
+    ``seconds`` is the budget of trials; ``retrain``: try the fix of the first cause, too. An exception is a result as
+    well: of a doctor that fails.
     """
     setup = case.setup()
     row: dict[str, Any] = {
@@ -84,7 +85,7 @@ def examine(case: Case, stage: str, seconds: float, limit: int = 600) -> dict[st
         ],
         "ran": [[part.name, round(part.seconds, 2), part.skipped[:120]] for part in diagnosis.ran],
     }  # fmt: skip
-    return row | restored(case, setup, diagnosis)
+    return row | (restored(case, setup, diagnosis) if retrain else {})
 
 
 def restored(case: Case, setup: Setup, diagnosis: Any, seeds: int = 4) -> dict[str, Any]:
