@@ -94,6 +94,21 @@ def test_a_run_whose_data_has_changed_is_not_looked_at_with_it(chainrule: Any) -
     assert "the data has changed since the run" in " ".join(done.stdout.split())
 
 
+def test_nothing_of_a_run_changes_but_its_diagnosis_and_page(chainrule: Any, trained: Path) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    chainrule("doctor", trained, *CHECKS_ALONE)
+    after = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    changed = {path.name for path in after if after[path] != before.get(path)}
+    assert changed == {"diagnosis.json", "report.html"}
+
+
+def test_train_stops_for_a_fault_before_the_first_step_where_it_is_asked_to(chainrule: Any) -> None:
+    done = chainrule("train", "iris", "--init", "zeros", "--doctor", "check", *QUICK, code=1)
+    assert "the first weights do not let it learn" in done.stderr
+    assert "Traceback" not in done.output
+    chainrule("train", "iris", "--doctor", "check", *QUICK)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -86,6 +86,21 @@ def test_what_train_gave_back_and_its_folder_come_to_the_same() -> None:
     assert names(from_memory)[0] == names(from_folder)[0] == "init"
 
 
+def test_a_run_that_has_ended_is_looked_at_with_its_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.experiments import diagnosis as module
+
+    seen = []
+    monkeypatch.setattr(module, "examine", lambda run, data, **how: seen.append(run) or cr.Diagnosis((), (), ()))
+    trained = cr.train("iris", out="run", **SMALL)
+    cr.diagnose("run", **CHECKS)
+    assert isinstance(seen[0], cr.Run)
+    assert seen[0].recordings.last.step == trained.run.recordings.last.step
+    assert len(seen[0].history) == 2
+    cr.train("iris", out="other", **SMALL | {"early_stopping": 1, "epochs": 30, "validation": 0.2})
+    cr.diagnose("other", **CHECKS)
+    assert seen[1].recordings is not None
+
+
 def test_the_folder_of_a_run_of_fit_needs_its_data(iris: cr.Dataset) -> None:
     cr.fit(cr.mlp([4, 8, 3], init="zeros"), iris, epochs=2, out="run", progress=False)
     without = cr.diagnose("run", **CHECKS)

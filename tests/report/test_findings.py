@@ -65,6 +65,17 @@ def test_the_comparison_follows_the_test(better: bool | None, lead: str, sign: s
     assert "the network has 30 and this rule 10 (McNemar p = 0.002)" in results[0].text
 
 
+def test_a_network_that_learns_nothing_is_not_praised_for_not_overfitting() -> None:
+    always = rule(None, 5, 5, 1.0) | {"name": "always “1”"}
+    results = findings(facts(baselines=[always]), record(None, FLAT, best_epoch=10))
+    text = text_of(results)
+    assert "No sign of learning: training and test agree" in text
+    assert "chainrule doctor" in text
+    assert "overfitting" not in text
+    beaten = findings(facts(baselines=[always | {"better": True}]), record(None, FLAT, best_epoch=10))
+    assert "No sign of overfitting" in text_of(beaten)
+
+
 def test_rising_validation_loss_is_overfitting_and_the_kept_epoch_is_named() -> None:
     rising = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8]
     text = text_of(findings(facts(), record(rising, FALLING)))

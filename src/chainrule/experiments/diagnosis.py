@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import functools
 import os
+import shutil
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +32,23 @@ from chainrule.recipe.history import History
 from chainrule.recipe.state import recipe_of
 from chainrule.report import write_report
 from chainrule.run_settings import FitSettings
-from chainrule.runs.files import CONFIG, DIAGNOSIS, MODEL, REPORT, SEARCH_CONFIG
+from chainrule.runs.files import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG,
+    DIAGNOSIS,
+    ENVIRONMENT,
+    METRICS,
+    MODEL,
+    REPORT,
+    RESULT,
+    SEARCH_CONFIG,
+)
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Stage
 from chainrule.symptoms.preflight import STAGES, Examination, diagnosis_of
 from chainrule.symptoms.refusal import refusal
-from chainrule.training import Run
+from chainrule.training import Run, checkpoint, fit
 from chainrule.training.record import Record, read_folder
 
 __all__ = ["diagnose", "diagnose_data", "diagnose_folder", "is_run", "save_diagnosis"]
@@ -172,7 +185,7 @@ def diagnose_folder(run: str | os.PathLike[str], data: Any = None, **how: Any) -
     why = _why_not_looked_at(record, plan, model)
     if why:
         return _examine(_of_plan(plan), how, Stage("look", 0.0, why))
-    return _examine(_of_plan(plan, _run_of(record, model, plan.fit_kwargs)), how)
+    return _examine(_of_plan(plan, _reopened(record, plan) or _run_of(record, model, plan.fit_kwargs)), how)
 
 
 def is_run(subject: str | os.PathLike[str]) -> bool:
@@ -260,6 +273,49 @@ def _content(fingerprint: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fingerprint.items() if name != "place"}
 
 
+def _reopened(record: Record, plan: Plan) -> Run | None:
+    """Return the run with its moments, as `fit` gives back a run that has ended; None where it cannot.
+
+    That is done in a copy: nothing of the folder changes.
+    """
+    settings = plan.settings
+    stopped = record.outcome is not None and record.outcome.kind == "stopped early"
+    if not (record.has_model and (stopped or len(record.epochs) == settings.epochs)):
+        return None
+    try:
+        last, _ = checkpoint.newest(record.path)
+        if last is None:
+            return None
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / CHECKPOINTS).mkdir()
+            for each in (
+                CONFIG,
+                METRICS,
+                MODEL,
+                ENVIRONMENT,
+                RESULT,
+                f"{CHECKPOINTS}/{last.name}",
+                f"{CHECKPOINTS}/{BEST}",
+            ):
+                if (record.path / each).exists():
+                    shutil.copy2(record.path / each, folder / each)
+            run = fit(
+                plan.model.net,
+                plan.training_data,
+                **plan.fit_kwargs,
+                engine=settings.engine,
+                devices=settings.devices,
+                out=folder,
+                resume=True,
+                progress=False,
+            )
+        run.folder = record.path
+        return run
+    except (ChainruleError, OSError):
+        return None
+
+
 def _run_of(record: Record, model: Model | None, kwargs: Mapping[str, Any]) -> Run:
     """Return the run as far as a folder keeps it: model, history and settings, without recordings."""
     assert model is not None
@@ -287,8 +343,7 @@ def _without_data(record: Record, why: str) -> Diagnosis:
     if model is None:
         return Diagnosis((), (), (*left_out, Stage("look", 0.0, "the run has no model that can be read")))
     run = _run_of(record, model, {})
-    looked = getattr(run, "diagnosis", Diagnosis((), (), ()))
-    return dataclasses.replace(looked, ran=(*looked.ran, *left_out))
+    return dataclasses.replace(run.diagnosis, ran=(*run.diagnosis.ran, *left_out))
 
 
 def _refused(error: Exception) -> Diagnosis:

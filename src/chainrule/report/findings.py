@@ -102,10 +102,20 @@ def findings(
         findings += _fit(curves, evaluation, weights) + _more(curves, record)
     else:
         findings += _folds(folds)
+    findings = [_no_learning(finding, evaluation) for finding in findings]
     if evaluation:
         findings += _confidence(evaluation) + _weak(evaluation) + _caveats(evaluation)
         findings += [Finding("Note:", str(text)) for text in evaluation.get("notes", [])]
     return findings
+
+
+def _no_learning(finding: Finding, evaluation: Mapping[str, Any]) -> Finding:
+    """Return a finding, that of no overfitting as what it is where the same answer always does as well."""
+    constant = next((rule for rule in evaluation.get("baselines", ()) if rule["name"].startswith("always")), None)
+    if constant is None or constant["better"] or finding.lead != "No sign of overfitting:":
+        return finding
+    text = f"{finding.text.rstrip('.')}, and {constant['name']} does as well. See why: chainrule doctor with this run."
+    return Finding("No sign of learning:", text, "bad")
 
 
 def rows_of(evaluation: Mapping[str, Any]) -> str:
