@@ -74,6 +74,7 @@ WORK = {
     "cube": lambda x, s, key: cube(x) * s,
     "center": lambda x, s, key: (x - np.mean(x, axis=0)) * s,
     "softmax 0": lambda x, s, key: np.exp(x) / np.sum(np.exp(x), axis=0) * s,
+    "rounds": lambda x, s, key: np.round(x / 0.5) * 0.5 * s,
     "fails": lambda x, s, key: x.foo * s,
     "scale": lambda x, s, key: x * s,
     "square": lambda x, s, key: square(x) * s,
@@ -97,6 +98,7 @@ def with_layer(what):
         ("array", "code_cut"),
         ("number", "code_cut"),
         ("cube", "code_gradient"),
+        ("rounds", "code_cut"),
         ("center", "code_axis"),
         ("softmax 0", "code_axis"),
         ("fails", "code_axis"),
@@ -245,3 +247,8 @@ def test_nothing_is_said_of_a_layer_that_draws_numbers_of_its_own():
 
     notes = [f for f in findings(cr.Sequential(Dice(), cr.Dense(3, "softmax"))) if f.symptom == "samples_apart"]
     assert all(finding.level == "note" for finding in notes)
+
+
+def test_steps_before_all_weights_cut_nothing_off():
+    net = cr.Sequential(Own("rounds"), cr.Dense(3, "softmax"))
+    assert not alarms(net)

@@ -340,7 +340,7 @@ def _learn_reference(subject: Subject, rows: Rows) -> Learning:
                 settings,
                 inputs=other.settings.normalize,
                 targets=other.settings.normalize_target and not subject.settings.normalize_target,
-                steps=None if rate == 0.01 else 3 * STEPS,
+                steps=3 * STEPS if rate == 0.01 else 2 * STEPS,
             )
         )
         if outcomes[-1].learnt is not None:

@@ -71,7 +71,8 @@ def gradient(wide: Wide) -> Iterable[Finding]:
     rows in float64; the weights are drawn anew (those of a run may lie in a corner where no gradient can be told), and
     between the two one-sided differences of a kink anything is right. Null: exact, below 1e-6; 1e-3 is an error. Where
     arrays are in error each layer, and the loss, is compared by itself, which names the one at fault. A gradient of 0
-    against a number is cut off; a number against 0 is a surrogate (step units), which is a note.
+    against a number is cut off; a number against 0 is a surrogate (step units), which is a note. A layer of the user's
+    own that changes in steps only (rounding) has a derivative of 0 that is right, and cuts the gradient off, too.
 
     Source: lecture 003, "Check the gradient".
     """
@@ -83,6 +84,17 @@ def gradient(wide: Wide) -> Iterable[Finding]:
         Evidence("arrays whose gradient is right", len(arrays) - len(bad), len(arrays), len(arrays)),
         Evidence("largest relative error", min(worst, 1e300), 0.0, MOST),
     )
+    if not bad and (flat := _flat_piece(wide, params)):
+        yield Finding(
+            "gradient",
+            "alarm",
+            f"{flat} lets no gradient through: its derivative is 0 everywhere, though its output changes (in steps, as "
+            "rounding and comparing do), so that nothing before it learns. Give it a derivative of its own.",
+            flat,
+            evidence,
+            ("code_cut",),
+        )
+        return
     if not bad:
         yield Finding(
             "gradient",
@@ -185,6 +197,22 @@ def _at_fault(wide: Wide, params: Any) -> Iterator[tuple[str, Array]]:
         if is_users_own(piece) or not _has_steps(piece):
             yield from _worst(piece.name, compared(*_total_of_piece(piece)))
     yield from _worst(loss_name(wide.recipe.loss), compared(*_total_of_loss(wide, out)))
+
+
+def _flat_piece(wide: Wide, params: Any) -> str:
+    """Return the layer of the user's own whose derivative is 0 where its output changes, with weights before it."""
+    with np.errstate(all="ignore"):
+        gradients = value_and_grad(_mean_cost(wide))(params)[1]
+        if all(np.any(g) for g in tree.leaves(gradients)):
+            return ""
+        pieces, _ = pieces_of(wide.recipe.net, params, wide.model_state, wide.batch.x, key=wide.key, train=True)
+        for piece in pieces:
+            if not is_users_own(piece) or piece.layer.codes or not np.ptp(piece.out, axis=0).any():
+                continue
+            total, values = _total_of_piece(piece)
+            if not np.any(value_and_grad(total)(values)[1]["input"]):
+                return piece.name
+    return ""
 
 
 def _worst(name: str, arrays: Iterable[Array]) -> Iterator[tuple[str, Array]]:
