@@ -13,7 +13,7 @@ from chainrule.symptoms.data.columns import (
     tails,
     target_bounds,
 )
-from chainrule.symptoms.data.labels import labels_related, labels_trusted, suspicious_rows
+from chainrule.symptoms.data.labels import labels_related, labels_trusted, suspicious_rows, wrong_rows
 from chainrule.symptoms.data.neighbours import neighbours
 from chainrule.symptoms.data.parts import classes, parts_alike
 from chainrule.symptoms.data.readable import readable
@@ -29,6 +29,7 @@ __all__ = [
     "outlying_rows",
     "suspicious_rows",
     "target_bounds",
+    "wrong_rows",
 ]
 
 CHECKS: tuple[tuple[str, Callable[[Subject], Iterable[Finding]]], ...] = (

@@ -24,9 +24,11 @@ MOST_DROPPED = 0.5
 
 
 def labels_noisy(subject: Subject, findings: Findings) -> Iterator[Fix]:
-    """Leave out the rows whose targets an ensemble that was not shown them is sure are wrong."""
-    rows = data_checks.suspicious_rows(subject)
-    yield from _without(subject, rows, "whose targets look wrong")
+    """Leave out the rows whose targets an ensemble that was not shown them takes for wrong; or those it is sure of."""
+    yield from _without(subject, data_checks.wrong_rows(subject), "whose targets look wrong")
+    for surer_than, words in ((0.0, "are not those of their likes"), (0.5, "are surely wrong")):
+        rows = data_checks.suspicious_rows(subject, surer_than)
+        yield from _without(subject, rows, f"whose targets {words}")
 
 
 def repeated(subject: Subject, findings: Findings) -> Iterator[Fix]:

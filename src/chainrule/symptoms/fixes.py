@@ -25,7 +25,7 @@ from chainrule.symptoms.catalogue import CAUSES
 from chainrule.symptoms.data_fixes import DATA_REMEDIES
 from chainrule.symptoms.evidence import Finding
 from chainrule.symptoms.fix import Fix
-from chainrule.symptoms.learning_rates import peak_rate, scaled_rate, usual_rate
+from chainrule.symptoms.learning_rates import nominal_rate, peak_rate, scaled_rate, usual_rate
 from chainrule.symptoms.net_changes import (
     Part,
     before_output,
@@ -49,6 +49,9 @@ OUTPUTS = {"classification": "softmax", "binary": "sigmoid", "multilabel": "sigm
 
 #: Epochs without improvement that are accepted, by the fixes of early stopping.
 PATIENCE = 8
+
+#: Initializers that make all weights alike.
+ALIKE = ("zeros", "ones", "constant")
 
 #: Classes are uneven where the rarest has less than this share of what it would have among even ones.
 UNEVEN = 0.8
@@ -80,7 +83,7 @@ def fixes_for(cause: str, subject: Subject, findings: Findings = ()) -> tuple[Fi
     >>> from chainrule.symptoms.subject import subject_of
     >>> subject = subject_of(cr.mlp([4, 8, 3]), cr.data.load("iris"), TrainingSettings(optimizer=cr.Adam(lr=1.0)))
     >>> fixes_for("lr_high", subject)[0].changes
-    {'optimizer.lr': 0.001}
+    {'optimizer.lr': 0.01}
     >>> fixes_for("dropout", subject)
     ()
     """
@@ -166,7 +169,7 @@ def lr_low(subject: Subject, findings: Findings) -> Iterator[Fix]:
 
 def _rates(subject: Subject, factors: Sequence[float], fits: Callable[[float, float], bool]) -> Iterator[Fix]:
     optimizer = _optimizer(subject)
-    peak, usual = peak_rate(optimizer, subject.run.epochs), usual_rate(optimizer)
+    peak, usual = peak_rate(optimizer, subject.run.epochs), _usual(subject, optimizer)
     if not peak > 0.0:
         if usual is not None and factors[0] > 1.0:
             yield Fix(f"A learning rate of {usual:g} instead of 0.", {"optimizer.lr": usual})
@@ -189,8 +192,8 @@ def schedule(subject: Subject, findings: Findings) -> Iterator[Fix]:
     optimizer = _optimizer(subject)
     if not isinstance(optimizer.lr, Schedule) or isinstance(optimizer.lr, Constant):
         return
-    peak = peak_rate(optimizer, subject.run.epochs)
-    usual = usual_rate(optimizer)
+    peak = nominal_rate(optimizer, subject.run.epochs)
+    usual = _usual(subject, optimizer)
     if peak > 0.0:
         yield Fix(f"A constant learning rate of {peak:.3g}, the peak of the schedule.", {"optimizer.lr": peak})
         if not isinstance(optimizer.lr, Cosine):
@@ -203,6 +206,7 @@ def schedule(subject: Subject, findings: Findings) -> Iterator[Fix]:
 def optimizer(subject: Subject, findings: Findings) -> Iterator[Fix]:
     """Yield the defaults of its class, with its rate; then Adam."""
     current = _optimizer(subject)
+    default: Optimizer | None = None
     if is_ours(type(current)) and type(current).name != "optax":
         rest = {"weight_decay": current.weight_decay} if current.weight_decay is not None else {}
         default = type(current)(lr=current.lr, **rest)
@@ -212,8 +216,14 @@ def optimizer(subject: Subject, findings: Findings) -> Iterator[Fix]:
             yield Fix(f"A momentum of 0.9 instead of {momentum:g}.", {"optimizer": with_momentum})
         if default != current:
             yield Fix(f"{type(current).__name__} with its usual settings.", {"optimizer": default})
-    if current != Adam():
-        yield Fix("Adam with its usual settings, a learning rate of 0.001.", {"optimizer": Adam()})
+    adam = Adam(lr=_usual(subject, Adam()) or 0.001)
+    if type(current) is not Adam or default != current:  # else it is its rate that is changed
+        yield Fix(f"Adam with its usual settings, and a learning rate of {adam.lr:g}.", {"optimizer": adam})
+
+
+def _usual(subject: Subject, optimizer: Optimizer) -> float | None:
+    """Return the rate that is usual for a run of so many steps."""
+    return usual_rate(optimizer, subject.run.epochs * subject.run.steps_per_epoch)
 
 
 def _optimizer(subject: Subject) -> Optimizer:
@@ -250,7 +260,7 @@ def _batches(subject: Subject, size: int, batch: int, why: str) -> Fix:
 def epochs_few(subject: Subject, findings: Findings) -> Iterator[Fix]:
     """Train for four times the epochs, and as many as a small network needs; then sixteen times."""
     epochs, steps = subject.run.epochs, subject.run.steps_per_epoch
-    needed = min(math.ceil(LEAST_STEPS / steps), 20 * epochs)
+    needed = min(math.ceil(LEAST_STEPS / steps), 50 * epochs)
     first = max(4 * epochs, needed)
     for more in (first, 16 * epochs) if first < 8 * epochs else (first,):
         yield Fix(f"{more} epochs instead of {epochs}.", {"epochs": more})
@@ -269,12 +279,18 @@ def no_validation(subject: Subject, findings: Findings) -> Iterator[Fix]:
 
 
 def _stopping(subject: Subject) -> Iterator[Fix]:
-    changes: dict[str, Any] = {"early_stopping": EarlyStopping(patience=PATIENCE)}
-    text = f"Stop after {PATIENCE} epochs without a better validation cost, and keep the best weights."
-    if subject.run.prepared.validation is None:
-        changes = {"validation": 0.2} | changes
-        text = f"A fifth of the rows for validation. {text}"
-    yield Fix(text, changes)
+    """Yield early stopping by the validation cost; then by the score, which may improve while the cost rises."""
+    score = "val_mae" if subject.task == "regression" else "val_accuracy"
+    for stopping, words in (
+        (EarlyStopping(patience=PATIENCE), "cost"),
+        (EarlyStopping(patience=3 * PATIENCE, monitor=score), "score"),
+    ):
+        changes: dict[str, Any] = {"early_stopping": stopping}
+        text = f"Stop after {stopping.patience} epochs without a better validation {words}, and keep the best weights."
+        if subject.run.prepared.validation is None:
+            changes = {"validation": 0.2} | changes
+            text = f"A fifth of the rows for validation. {text}"
+        yield Fix(text, changes)
 
 
 def patience(subject: Subject, findings: Findings) -> Iterator[Fix]:
@@ -470,15 +486,15 @@ def _may_be_activated(part: Part, net: Layer | None) -> bool:
 
 
 def _activated(layer: Any, name: str) -> Layer:
-    """Return a layer with another activation, and with first weights that fit it unless they were chosen otherwise."""
+    """Return a layer with another activation, and with first weights that fit it; those that are all alike stay, since
+    they are another fault.
+    """
     if activations.get(layer.activation).name == name:
         return layer
     new = replace(layer, "activation", name)
-    if isinstance(layer, Activation):
+    if isinstance(layer, Activation) or initializers.get(layer.init, layer.activation).name in ALIKE:
         return new
-    init = initializers.get(layer.init, layer.activation)
-    by_fan = ("glorot_uniform", "glorot_normal", "lecun_normal", "lecun_uniform", "he_normal", "he_uniform")
-    return replace(new, "init", "auto") if init.name in by_fan else new
+    return replace(new, "init", "auto")
 
 
 def init(subject: Subject, findings: Findings) -> Iterator[Fix]:
@@ -583,13 +599,13 @@ def _widths(hidden: Sequence[Part], net: Layer) -> str:
 
 
 def too_deep(subject: Subject, findings: Findings) -> Iterator[Fix]:
-    """Keep half of the hidden layers; then two of them. Two first where the activations let the gradient fade."""
+    """Keep half of the hidden layers; then two, then one. Few first where the activations let the gradient fade."""
     net = _net(subject)
     if net is None or (count := len(hidden_stages(net))) < 3:
         return
     saturating = any(part.function is not None and part.function.saturates == "both sides" for part in parts(net)[:-1])
-    keep = dict.fromkeys((2, count // 2) if saturating else (count // 2, 2))
-    for layers in keep:
+    few = (2, 1, count // 2) if saturating else (count // 2, 2, 1)
+    for layers in dict.fromkeys(few):
         text = f"{layers} hidden layer{'s' if layers > 1 else ''} instead of {count}."
         yield Fix(text, {"net": with_stages(net, layers)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.symptoms.data.examined import Examined, examined, per_subject
 from chainrule.symptoms.subject import Subject, sample_rows
 
-__all__ = ["Answers", "answers_for", "association", "out_of_fold", "unseen"]
+__all__ = ["Answers", "answers_for", "answers_without", "association", "out_of_fold", "unseen"]
 
 Array = NDArray[Any]
 
@@ -63,7 +63,7 @@ def answers_for(data: Examined, rows: NDArray[np.intp]) -> Answers | None:
     if not x.shape[1]:
         return None
     folds = _folds(x, labels)
-    return Answers(rows, x, y, labels, _by_trees(x, y, labels, folds), folds)
+    return Answers(rows, x, y, labels, _by_trees(x, y, labels, folds, folds), folds)
 
 
 def unseen(answers: Answers, predict: Any) -> Array:
@@ -95,21 +95,36 @@ def association(values: Array, y: Array, folds: NDArray[np.intp]) -> tuple[float
     return float((v * t).sum()) / size, by_chance / size
 
 
-def _by_trees(x: Array, y: Array, labels: NDArray[np.intp] | None, folds: NDArray[np.intp]) -> Array:
+def answers_without(answers: Answers, wrong: NDArray[np.bool_]) -> Answers:
+    """Return the answers for all rows by trees that were not shown these, either."""
+    values = _by_trees(answers.x, answers.y, answers.labels, np.where(wrong, -1, answers.folds), answers.folds)
+    return replace(answers, values=values)
+
+
+def _by_trees(
+    x: Array,
+    y: Array,
+    labels: NDArray[np.intp] | None,
+    shown: NDArray[np.intp],
+    folds: NDArray[np.intp],
+) -> Array:
+    """Return the answers for the rows of each fold by trees that were shown those of others; ``shown`` is the fold of
+    each row to learn from, below 0 for none.
+    """
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     values = np.zeros_like(y)
     for fold in range(FOLDS):
-        held_out = folds == fold
-        if not held_out.any() or held_out.all():
+        held_out, learnt = folds == fold, (shown != fold) & (shown >= 0)
+        if not held_out.any() or not learnt.any():
             continue
         if labels is None:
             trees = ExtraTreesRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=fold)
-            trees.fit(x[~held_out], y[~held_out] if y.shape[1] > 1 else y[~held_out].ravel())
+            trees.fit(x[learnt], y[learnt] if y.shape[1] > 1 else y[learnt].ravel())
             values[held_out] = trees.predict(x[held_out]).reshape(-1, y.shape[1])
             continue
         trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, random_state=fold)
-        trees.fit(x[~held_out], labels[~held_out])
+        trees.fit(x[learnt], labels[learnt])
         chances = trees.predict_proba(x[held_out])
         if y.shape[1] == 1:
             values[held_out, 0] = chances[:, list(trees.classes_).index(1)] if 1 in trees.classes_ else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.statistics import wilson
-from chainrule.symptoms.data.answers import Answers, answers_for, association, out_of_fold, unseen
+from chainrule.symptoms.data.answers import Answers, answers_for, answers_without, association, out_of_fold, unseen
 from chainrule.symptoms.data.examined import ALPHA, Examined, examined, listed, per_subject, row_numbers, share
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.subject import Subject
@@ -199,28 +199,53 @@ def _growth(wrong: NDArray[np.bool_], r: float, many: bool, classes: bool) -> tu
     return more / max(surest, 0.5 / len(wrong)), bound
 
 
-@per_subject
-def suspicious_rows(subject: Subject) -> NDArray[np.intp]:
+def suspicious_rows(subject: Subject, surer_than: float = 0.5) -> NDArray[np.intp]:
     """Return the rows whose targets look wrong, the surest first, counted from 0 in the data as it was given.
 
-    Those whose answer, by trees that were not shown them, is another (of numbers: at the other end), and as sure as
-    that of the surer half of the rows that they are right about. All rows that are examined are asked (5,000 at most).
+    Those whose answer, by trees that were not shown them, is another (of numbers: at the other end), and surer than
+    that of this share of the rows that they are right about. All rows that are examined are asked (5,000 at most).
+    """
+    answers = _all_answers(subject)
+    if answers is None:
+        return np.zeros(0, np.intp)
+    return row_numbers(subject)[answers.rows[_unlike(answers, surer_than)]]
+
+
+def wrong_rows(subject: Subject) -> NDArray[np.intp]:
+    """Return the rows whose targets look wrong, as many as the surest rows let expect, the surest first.
+
+    Of the rows that are surest a share has another target; the same share of all is what is wrong.
     """
     answers = out_of_fold(subject)
     if answers is None:
         return np.zeros(0, np.intp)
-    if len(answers.rows) < len(examined(subject)):
+    sure, wrong, _ = _judged(answers)
+    surest = np.argsort(-sure, kind="stable")[: max(1, int(SUREST * len(sure)))]
+    rows = suspicious_rows(subject, 0.0)
+    return rows[: round(float(wrong[surest].mean()) * len(examined(subject)))]
+
+
+@per_subject
+def _all_answers(subject: Subject) -> Answers | None:
+    """Return the answers for all rows that are examined, by trees that were not shown those that look wrong at first:
+    what they learnt of these would hide others (Brodley and Friedl, 1999, filtering mislabelled rows).
+    """
+    answers = out_of_fold(subject)
+    if answers is not None and len(answers.rows) < len(examined(subject)):
         answers = answers_for(examined(subject), np.arange(len(examined(subject))))
-    assert answers is not None
-    return row_numbers(subject)[answers.rows[_unlike(answers)]]
+    if answers is None:
+        return None
+    _, wrong, _ = _judged(answers)
+    rest = answers.y[~wrong]
+    return answers_without(answers, wrong) if len(rest) and np.ptp(rest, axis=0).any() else answers
 
 
-def _unlike(answers: Answers) -> NDArray[np.intp]:
+def _unlike(answers: Answers, surer_than: float = 0.5) -> NDArray[np.intp]:
     """Return the places of rows whose target is surely unlike their answer, the surest first."""
     sure, wrong, _ = _judged(answers)
     if not wrong.any() or wrong.all():
         return np.zeros(0, np.intp)
-    chosen = np.flatnonzero(wrong & (sure >= np.median(sure[~wrong])))
+    chosen = np.flatnonzero(wrong & (sure >= np.quantile(sure[~wrong], surer_than)))
     return chosen[np.argsort(-sure[chosen], kind="stable")]
 
 
