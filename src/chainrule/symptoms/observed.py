@@ -12,6 +12,8 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.backprop.tensor import unwrap
+from chainrule.engine.choice import COSTS
+from chainrule.models.forward import work
 from chainrule.outcome import Outcome
 from chainrule.recipe.history import History
 from chainrule.recipe.recordings import Recordings
@@ -21,6 +23,9 @@ from chainrule.run_settings import TrainingSettings
 from chainrule.symptoms.look import Look, look
 
 __all__ = ["Learnt", "Observed", "row_answers"]
+
+#: A look is about so many passes; it is to take so many seconds at most, but for so many rows at least.
+PASSES, SECONDS, LEAST_ROWS = 12, 0.25, 64
 
 #: Nothing is learnt where the inputs lower the cost by less than this share, or by fewer standard errors.
 LEAST_GAIN, LEAST_ERRORS = 0.01, 2.0
@@ -68,8 +73,18 @@ class Observed:
             new.__dict__["first"] = before.first
         return new
 
+    @functools.cached_property
+    def rows(self) -> Batch:
+        """The training rows that are looked at: those that were kept, or some of them where passes are long."""
+        rows, first = self.recordings.rows, self.recordings.first
+        passed = work(self.recipe.net, first.params, first.model_state, rows.x.shape[1:])
+        seconds = COSTS["numpy"].seconds(PASSES, passed) / PASSES
+        size = int(min(len(rows.x), max(LEAST_ROWS, SECONDS / (PASSES * max(seconds - COSTS["numpy"].step, 1e-9)))))
+        at = np.linspace(0, len(rows.x) - 1, size).round().astype(int)
+        return rows if size == len(rows.x) else Batch(*(values[at] for values in rows))
+
     def _look(self, state: State) -> Look:
-        return look(self.recipe, state, self.recordings.rows, batch_size=int(self.settings.batch_size))
+        return look(self.recipe, state, self.rows, batch_size=int(self.settings.batch_size))
 
     @functools.cached_property
     def moved(self) -> dict[str, float]:
@@ -81,7 +96,7 @@ class Observed:
     @functools.cached_property
     def learnt(self) -> Learnt | None:
         """What the answers owe to the inputs, in the last state; None where that cannot be said."""
-        rows = self.recordings.rows
+        rows = self.rows
         if len(rows.x) < 8:
             return None
         others = rows._replace(x=np.roll(rows.x, len(rows.x) // 2, axis=0))

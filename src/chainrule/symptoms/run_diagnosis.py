@@ -79,7 +79,7 @@ def _findings_of(name: str, look: Callable[[], Iterable[Finding]]) -> list[Findi
 def _start(run: Observed) -> Iterator[Finding]:
     """Yield what the checks of the start find in the first state."""
     for check in (gradient_reaches, signal, start_cost):
-        look = functools.partial(check, run.recipe, run.recordings.first, run.recordings.rows)
+        look = functools.partial(check, run.recipe, run.recordings.first, run.rows)
         yield from _findings_of("start", look)
 
 

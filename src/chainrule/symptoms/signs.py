@@ -116,7 +116,7 @@ def signal(run: Observed, reference: Look | None) -> Iterator[Finding]:
     are a thousand times smaller or larger than the inputs; and at the end the rows cost no more (a hundredth, or 2
     standard errors) with the inputs of other rows.
     """
-    learnt, rows = run.learnt, run.recordings.rows
+    learnt, rows = run.learnt, run.rows
     if learnt is None or not learnt.nothing or not run.last.step:
         return
     gain = _gain(run)
@@ -447,7 +447,7 @@ def _gap(run: Observed) -> tuple[float, float, float, str, dict[str, float]] | N
     if held_out is None or not records or len(held_out.x) < 8:
         return None
     last = run.recordings.last
-    train, other = (row_answers(run.recipe, last, rows)[1] for rows in (run.recordings.rows, held_out))
+    train, other = (row_answers(run.recipe, last, rows)[1] for rows in (run.rows, held_out))
     error = math.sqrt(sum(scores.var(ddof=1) / len(scores) + 1e-12 for scores in (train, other)))
     return float(train.mean()), float(other.mean()), error, metrics.metric_of(run.recipe.task).name, records[-1]
 
