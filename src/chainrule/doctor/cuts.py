@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data import Dataset, PreparedInputs
-from chainrule.data.rows import Rows
+from chainrule.data.streams import as_stream
 from chainrule.errors import ChainruleError, DataError
 from chainrule.models import Model
 from chainrule.population.fold_data import fold_data
@@ -221,7 +221,8 @@ def _joined(subject: Subject) -> tuple[Any, float]:
     share = float(validation or 0.0) if drawn else 0.0
     if isinstance(data, Table) and data.in_memory:
         return data, share
-    if isinstance(data, Table) or isinstance(subject.rows.x, Rows) or len(subject.rows.x) >= MOST_ROWS:
+    streamed = not isinstance(data, Dataset | Table) and as_stream(pair_of(data)[0]) is not None
+    if isinstance(data, Table) or streamed or len(subject.rows.x) >= MOST_ROWS:
         return (np.asarray(subject.rows.x), subject.rows.y), share
     if isinstance(data, Dataset):
         data = dataclasses.replace(data, x_test=None, y_test=None)

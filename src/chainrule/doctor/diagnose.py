@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -204,22 +204,32 @@ class _Diagnosing:
                 comparison = self.trials.compare()
                 if comparison.until is not None:
                     skipped.append(f"only the first {comparison.until} of {control.epochs} epochs were tried")
-                if comparison.alarm:
-                    self.trials.try_fixes(list(self._candidates(subject)))
+                suspects = self._suspects()
+                if comparison.alarm or (suspects and not self._recipe_is_cleared()):
+                    self.trials.try_fixes(list(self._candidates(subject, suspects)))
+                    self.trials.try_pairs()
                 self._prove_data(subject)
-                if comparison.alarm:
-                    self._prove_recipe()
+                self._prove_recipe()
             except OutOfTime:
                 skipped.append("the budget was spent")
             except REFUSALS as error:
                 skipped.append(f"not possible: {error}")
 
-    def _candidates(self, subject: Subject) -> Iterator[Candidate]:
+    def _suspects(self) -> set[str]:
+        """Return the causes that checks have raised an alarm for."""
+        return {cause for finding in self.findings if finding.level == "alarm" for cause in finding.causes}
+
+    def _candidates(self, subject: Subject, suspects: Collection[str]) -> Iterator[Candidate]:
         """Yield the fixes that apply; the first of a cause is likelier to help than the next.
 
-        Changes of the data are tried where something speaks for them.
+        Changes of the data are tried where something speaks for them. Where nothing is lost beside the reference, only
+        what a check has raised an alarm for is tried.
         """
+        assert self.trials is not None
+        assert self.trials.comparison is not None
         likely = probabilities(self.findings, None, subject)
+        if not self.trials.comparison.alarm:
+            likely = {cause: probability for cause, probability in likely.items() if cause in suspects}
         speaking = {cause for each in self.findings if each.level != "note" for cause in each.causes}
         for cause, probability in likely.items():
             if CAUSES[cause].family != "recipe" and cause not in speaking:
@@ -241,6 +251,8 @@ class _Diagnosing:
     def _prove_recipe(self) -> None:
         """Prove the likeliest causes, one after the other, until one is."""
         assert self.trials is not None
+        if not self.trials.tried:
+            return
         best = self._best_of_causes()
         likely = probabilities(self.findings, self._trials_by_cause(), self.subject)
         order = sorted(best.values(), key=lambda tried: -likely.get(tried.cause, 0.0))
@@ -299,7 +311,10 @@ class _Diagnosing:
     def _causes(self, findings: list[Finding]) -> Iterator[Cause]:
         """Yield the causes, the likeliest first, each with its proof or why there is none."""
         reasons = {} if self.trials is None else self.trials.not_tried
+        named = {cause for finding in findings for cause in finding.causes}
         for cause in rank(findings, self._trials_by_cause(), self.subject):
+            if self.subject is None and cause.name not in named:
+                continue
             proof = self.proofs.get(cause.name) or cause.proof
             if proof is None:
                 why = reasons.get(cause.name) or ("" if cause.fix else "there is no change to try")

@@ -25,6 +25,9 @@ LOOKS = ((4, 0.002), (8, 0.003), (16, 0.005))
 #: There is no hope where the upper end of the effect is below this share of the gap.
 FUTILE = 0.25
 
+#: Fewer changes than this of the control's program make no random arm alone.
+FEW_OTHERS = 4
+
 #: A change whose arm has no gap to close must take this much of the error away (as log of the ratio).
 LEAST_EFFECT = float(np.log(1.2))
 
@@ -152,13 +155,28 @@ def _verdict(
 def random_pool(trials: Trials, tried: Tried) -> list[Arm]:
     """Return the arms that a random change is drawn from: of other causes, of the control's program if there are some.
 
-    Those of causes that give equivalent answers are left out.
+    Those of causes that give equivalent answers are left out, and those that set the same as the fix does: they are no
+    other change.
     """
     same = {tried.cause, *CAUSES[tried.cause].same_as}
-    quick = [arm for arm in trials.quick_arms if arm.name not in same]
-    arms = [each.result.arm for each in trials.tried if each.cause not in same]
-    pool = list({id(arm): arm for arm in [*quick, *(arms if len(quick) < 4 else ())]}.values())
-    return [arm for arm in pool if arm.epochs <= 2 * trials.control.epochs]
+    arms = [*trials.quick_arms, *(each.result.arm for each in trials.tried if not each.same_program)]
+    others = [
+        arm
+        for arm in arms
+        if arm.name not in same
+        and arm.epochs <= 2 * trials.control.epochs
+        and not any(_overlap(first, second) for first in arm.changes for second in tried.fix.changes)
+    ]
+    quick = [arm for arm in others if any(arm is each for each in trials.quick_arms)]
+    return quick if len(quick) >= FEW_OTHERS else others
+
+
+def _overlap(first: str, second: str) -> bool:
+    """Return whether two changes are about the same setting, or one is a part of the other."""
+    if "net" in (first, second):
+        return False  # networks may differ anywhere
+    first, second = f"{first}.", f"{second}."
+    return first.startswith(second) or second.startswith(first)
 
 
 def difference(ratio: Ratio) -> Difference:

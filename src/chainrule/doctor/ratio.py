@@ -18,8 +18,11 @@ Array = np.ndarray
 #: row, or of a row on which always the same answer is given.
 GUARD = 0.5
 
+#: With so many wrong rows in each member logs of their ratios can be trusted.
+MANY = 5.0
+
 #: An end of an interval of log R is no farther than this from log R.
-FARTHEST = 5.0
+FARTHEST = 3.0
 
 #: Samples of the rows (Efron, 1979).
 DRAWS = 2000
@@ -86,14 +89,29 @@ def error_ratio(control: Array, arm: Array, confidence: float = LEVEL, weights: 
     members = tuple(_log_ratio(a, b) for a, b in sums.T)
     p = _normal_tail(log, float(logs.std()))
     if sums.shape[1] > 1:
-        ends = _fieller(sums, confidence)
-        low, high = min(low, ends[0]), max(high, ends[1])
-        p = max(p, _paired_tail(sums[0] - sums[1]))
+        if sums.min() >= MANY:
+            ends, p_members = _of_logs(log, np.array(members), confidence)
+        else:
+            ends, p_members = _fieller(sums, confidence), _tail(sums[0] - sums[1])
+        low, high, p = min(low, ends[0]), max(high, ends[1]), max(p, p_members)
     return Ratio(log, min(low, log), max(high, log), p, members)
 
 
+def _of_logs(log: float, members: Array, confidence: float) -> tuple[tuple[float, float], float]:
+    """Return the interval of log R by Student's t over the members' log R, around that of all rows; and its p value.
+
+    An error that is a hundred times larger in one member than in the next then counts as what it is, twice as far away.
+    """
+    from scipy import stats
+
+    count = len(members)
+    reach = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * float(members.std(ddof=1)) / math.sqrt(count)
+    return (log - reach, log + reach), _tail(members)
+
+
 def _fieller(sums: Array, confidence: float) -> tuple[float, float]:
-    """Return the interval of log R by Student's t over members: every r that the paired differences e − r·e' allow.
+    """Return the interval of log R by Student's t over members of which some have few wrong rows: logs would make much
+    of one row more. It is every r that the paired differences e − r·e' allow.
 
     (ē − r·ē')² ≤ t² · var(e − r·e') / members, a quadratic inequality in r. Where ē' may be 0 there is no upper end; it
     then is `FARTHEST` away, as is a lower end of 0.
@@ -157,7 +175,7 @@ def _normal_tail(mean: float, deviation: float) -> float:
     return float(stats.norm.sf(mean / deviation))
 
 
-def _paired_tail(differences: Array) -> float:
+def _tail(differences: Array) -> float:
     """Return the one-sided p value of a mean difference above 0, by Student's t."""
     from scipy import stats
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -32,8 +33,9 @@ CONTROL_SHARE, FIXES_SHARE = 1 / 6, 0.65
 #: Arms of one program that are trained together with the likeliest, and about what a program takes to be compiled.
 AT_ONCE, COMPILE_SECONDS = 2, 2.5
 
-#: Times that members are added where an answer is near.
+#: Times that members are added where an answer is near, and the share of 1 − confidence that each look may spend.
 MORE_LOOKS = 2
+FIRST_LOOK, LATER_LOOKS = 0.6, 0.2
 
 #: The rates of the reference are compared on so many cuts.
 RATE_CUTS = 2
@@ -151,7 +153,7 @@ class Trials:
         self.cuts = cuts
         model = self.laboratory.members(reference_arm, cuts[:1])[0].run().model
         linear = linear_errors(model, self.rows, cuts)
-        self.comparison = self._judge(control, reference, linear, until, self.confidence)
+        self.comparison = self._judge(control, reference, linear, until, FIRST_LOOK)
         for _ in range(MORE_LOOKS):
             if (
                 self.comparison.alarm
@@ -163,9 +165,7 @@ class Trials:
             added = self.laboratory.run([control.arm, reference_arm], [more, more], until)
             control, reference = control.joined(added[0]), reference.joined(added[1])
             self.cuts = [*self.cuts, *more]
-            confidence = 1 - (1 - self.confidence) / 2
-            linear = None
-            self.comparison = self._judge(control, reference, linear, until, confidence)
+            self.comparison = self._judge(control, reference, None, until, LATER_LOOKS)
         return self.comparison
 
     def _control(self) -> tuple[ArmResult, int | None, list[Cut]]:
@@ -197,8 +197,9 @@ class Trials:
         reference: ArmResult,
         linear: np.ndarray | None,
         until: int | None,
-        confidence: float,
+        share: float,
     ) -> Comparison:
+        confidence = 1 - (1 - self.confidence) * share
         ratio = error_ratio(control.errors, reference.errors, confidence, self.weights)
         beside_linear = None if linear is None else error_ratio(control.errors, linear, confidence, self.weights)
         done = 1.0 if until is None else until / self.control.epochs
@@ -220,7 +221,7 @@ class Trials:
         What does not fit in the budget, or is refused, goes to `not_tried`.
         """
         waiting = self._waiting(candidates)
-        self.quick_arms = [each.arm for each in waiting if each.same_program]
+        self.quick_arms += [each.arm for each in waiting if each.same_program]
         while waiting:
             batch = self._next(waiting)
             waiting = [each for each in waiting if each not in batch]
@@ -241,6 +242,23 @@ class Trials:
                 ]
         for tried in self.tried:
             self.not_tried.pop(tried.cause, None)
+
+    def try_pairs(self) -> None:
+        """Where no single fix explains half of the gap, try the best three in pairs.
+
+        What a pair does is told of the cause whose fix does more alone.
+        """
+        if not self.tried or max(each.explained for each in self.tried) >= PART:
+            return
+        best: list[Tried] = []
+        for each in sorted(self.tried, key=lambda tried: -tried.explained):
+            if each.cause not in {other.cause for other in best} and each.ratio.high >= 0:
+                best.append(each)
+        for first, second in itertools.combinations(best[:3], 2):
+            if first.fix.data or second.fix.data or {*first.fix.changes} & {*second.fix.changes}:
+                continue
+            both = Fix(f"{first.fix.text} {second.fix.text}", {**first.fix.changes, **second.fix.changes})
+            self.try_fixes([Candidate(first.cause, both, 1.0)])
 
     @property
     def until(self) -> int | None:

@@ -112,7 +112,7 @@ class MemberFactory:
     def _prepared_run(self, net: Any, data: RunData, settings: TrainingSettings, data_key: Any) -> PreparedRun:
         """Return what is trained; members for which `prepare` would make the same share what it makes."""
         drawn = isinstance(data.validation, float | int | np.number) and data.validation
-        last = getattr(net, "layers", (net,))[-1:]
+        last = () if isinstance(net, Model) else getattr(net, "layers", (net,))[-1:]
         key = (
             data_key,
             settings.seed if drawn else None,
