@@ -27,8 +27,8 @@ MATERIAL_LINEAR, MATERIAL_CUT = 1.5, 2.0
 #: A fix is sufficient when it takes so much of the gap, and a part of the answer from here on.
 SUFFICIENT, PART = 0.8, 0.5
 
-#: Shares of the budget: of the control, and up to where fixes are tried.
-CONTROL_SHARE, FIXES_SHARE = 1 / 6, 0.65
+#: Shares of the budget: of the control; and up to where members are added to the comparison, and fixes are tried.
+CONTROL_SHARE, MORE_SHARE, FIXES_SHARE = 1 / 6, 0.5, 0.65
 
 #: Arms of one program that are trained together with the likeliest, and about what a program takes to be compiled.
 AT_ONCE, COMPILE_SECONDS = 2, 2.5
@@ -210,8 +210,9 @@ class Trials:
         linear_error = None if linear is None else float(np.nanmean(linear))
         return Comparison(control, reference, ratio, beside_linear, linear_error, until, material, alarm)
 
-    def _room_for_more(self, control: ArmResult) -> bool:
-        return self.spent + 4 * control.training_seconds < FIXES_SHARE * self.budget
+    def _room_for_more(self, control: ArmResult, reference: ArmResult) -> bool:
+        """Return whether as many members again leave half of the budget for fixes."""
+        return self.spent + control.training_seconds + reference.seconds < MORE_SHARE * self.budget
 
     # --- which part? ----------------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Trials:
             self.not_tried.pop(tried.cause, None)
 
     def try_pairs(self) -> None:
-        """Where no single fix explains half of the gap, try the best three in pairs.
+        """Try the best three in pairs, where no single fix explains half of the gap.
 
         What a pair does is told of the cause whose fix does more alone.
         """

@@ -34,7 +34,12 @@ def recipe_finding(trials: Trials) -> Finding:
         level = "alarm"
     else:
         level = "advice" if ratio.value >= 1.05 and ratio.low > 0 else "note"
-        text = f"{text}: {'headroom, not material' if level == 'advice' else 'nothing is lost by the recipe'}"
+        if level == "advice":
+            text = f"{text}: headroom, not material"
+        elif ratio.value >= comparison.material:
+            text = f"{text}: whether the recipe is at fault cannot be told from so few rows and members"
+        else:
+            text = f"{text}: nothing is lost by the recipe"
     return Finding("recipe", level, f"{text}.", evidence=tuple(evidence))
 
 
