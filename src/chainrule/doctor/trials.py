@@ -158,7 +158,7 @@ class Trials:
             if (
                 self.comparison.alarm
                 or self.comparison.ratio.value < self.comparison.material
-                or not self._room_for_more(control)
+                or not self._room_for_more(control, reference)
             ):
                 break
             more = cut_rows(self.rows, len(self.cuts), self.seed + 100 * (1 + len(self.cuts)))
