@@ -97,3 +97,11 @@ def test_nothing_is_changed():
     first, second = list(by_heart(subject)), list(by_heart(subject))
     assert first == second
     assert (subject.state.params["dense_1"]["weight"] == before).all()
+
+
+def test_a_loss_on_another_scale_is_named():
+    def tiny(a, y):
+        return -1e-7 * np.sum(y * np.log(a + 1e-9), axis=1)
+
+    alarm = finding(cr.mlp([4, 8, 3]), loss=tiny, optimizer=cr.SGD(lr=0.3))
+    assert (alarm.level, alarm.causes[0]) == ("alarm", "code_scale")

@@ -252,3 +252,11 @@ def test_nothing_is_said_of_a_layer_that_draws_numbers_of_its_own():
 def test_steps_before_all_weights_cut_nothing_off():
     net = cr.Sequential(Own("rounds"), cr.Dense(3, "softmax"))
     assert not alarms(net)
+
+
+def test_a_loss_that_mixes_samples_is_not_called_one_that_points_elsewhere():
+    def normalized_over_the_batch(a, y):
+        return -np.sum(y * np.log(a / np.sum(a, axis=0)), axis=1) + np.sum(a) * np.sum(y * a, axis=1)
+
+    first = alarms(cr.mlp([4, 8, 3]), loss=normalized_over_the_batch)[0]
+    assert first.causes[0] == "code_axis"

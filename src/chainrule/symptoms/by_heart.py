@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import initializers, optimizers, random
+from chainrule import initializers, optimizers, random, tree
 from chainrule.data import Standardizer
 from chainrule.layers import BatchNorm, Conv2D, Dense, Dropout, Layer
 from chainrule.models import Model
@@ -27,7 +27,7 @@ from chainrule.symptoms.fixes import fixes_for
 from chainrule.symptoms.learning_rates import peak_rate, usual_rate
 from chainrule.symptoms.net_changes import parts, rebuilt
 from chainrule.symptoms.reference import BLOCKING, MOST_SIGMOIDS, OUTPUTS, reference
-from chainrule.symptoms.start_checks import constant_cost
+from chainrule.symptoms.start_checks import constant_cost, loss_scale, scaling_layer
 from chainrule.symptoms.subject import Subject
 
 __all__ = ["CHECKS", "Learning", "by_heart", "rows_to_learn"]
@@ -38,8 +38,9 @@ ROWS, STEPS = 16, 120
 #: Runs of many steps are let go on to so many, where 120 are not enough.
 MOST_STEPS = 600
 
-#: So many multiplications and additions are done in a stretch at most: networks for pictures do fewer steps.
-WORK = 2.5e9
+#: So many multiplications and additions are done in a stretch at most, where going through the layers takes as long as
+#: so many for each array of parameters: networks for pictures, and deep ones, do fewer steps.
+WORK, PER_ARRAY = 2.5e9, 4e5
 
 #: Steps for all changes together that are tried, and the seconds after which no other is tried.
 TRIAL_STEPS, TRIAL_SECONDS = 1500, 2.0
@@ -263,7 +264,7 @@ def learn(
 
 def affordable(model: Model, rows: int) -> int:
     """Return how many steps on some rows a stretch has time for; a step takes three times a prediction."""
-    return max(20, int(WORK / max(3.0 * rows * model.work().flops, 1.0)))
+    return max(30, int(WORK / (3.0 * rows * model.work().flops + PER_ARRAY * len(tree.leaves(model.params)))))
 
 
 def _knows(left: float, wrong: float, task: str) -> bool:
@@ -357,7 +358,11 @@ def suspicious(subject: Subject) -> tuple[str, ...]:
     weighted = [part.layer for part in listed if isinstance(part.layer, Dense | Conv2D)]
     if any(_unusual_start(layer) for layer in weighted):
         suspects.append("init")
-    x = np.asarray(subject.batch().x, np.float64)
+    batch = subject.batch(64)
+    scale = loss_scale(subject.recipe, batch)
+    if (scale is not None and not 1 / 30 <= scale <= 30) or scaling_layer(subject.recipe, subject.state, batch):
+        suspects.append("code_scale")
+    x = np.asarray(batch.x, np.float64)
     if not subject.run.model.net.codes and not 0.1 < math.sqrt(np.mean(x * x)) < 10.0:
         suspects.append("inputs_unscaled")
     if subject.task == "regression":

@@ -82,7 +82,7 @@ def _wide(subject: Subject, rows: int) -> Wide:
 #: The checks, in their order, by the symptom that they look for.
 CHECKS: tuple[tuple[str, Callable[[Subject], Iterable[Finding]]], ...] = (
     ("gradient", code_fault),
+    ("samples_apart", samples_apart),  # before the direction: a loss that mixes samples points anywhere
     ("loss_direction", loss_direction),
-    ("samples_apart", samples_apart),
     ("gradient", gradient),
 )

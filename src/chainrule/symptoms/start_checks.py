@@ -19,12 +19,21 @@ from chainrule.models.model import last_activation_of
 from chainrule.random import key as random_key
 from chainrule.recipe.state import Recipe, State, filled
 from chainrule.recipe.step import Batch, evaluate, step
+from chainrule.settings import is_ours
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.gradient_check import drawn_anew
-from chainrule.symptoms.pieces import loss_is_users_own, loss_name, row_costs, widened
+from chainrule.symptoms.pieces import loss_is_users_own, loss_name, pieces_of, row_costs, widened
 from chainrule.symptoms.subject import Subject
 
-__all__ = ["CHECKS", "constant_cost", "gradient_reaches", "signal", "start_cost"]
+__all__ = [
+    "CHECKS",
+    "constant_cost",
+    "gradient_reaches",
+    "loss_scale",
+    "scaling_layer",
+    "signal",
+    "start_cost",
+]
 
 #: Rows that are looked at; of samples with more values than these fewer.
 ROWS, LARGE, FEW_ROWS = 256, 256, 64
@@ -312,13 +321,16 @@ def start_cost(recipe: Recipe, state: State, batch: Batch) -> Iterable[Finding]:
     if not best or not best > 0.0 or not math.isfinite(best):
         return
     ratio = cost / best
-    scale = _scale(recipe, batch, best)
+    scale = loss_scale(recipe, batch)
     evidence = [Evidence("cost at the start / cost of the best constant answer", min(ratio, 1e300), 0.0, MOST_COST)]
     if not ratio <= MOST_COST:
         causes: tuple[str, ...] = ("init", "inputs_unscaled", "code_scale")
         if recipe.task == "regression" and _offset(batch.y) > 2.0:
             causes = ("targets_unscaled", *causes)
-        scaled = 0.01 < float(np.sqrt(np.mean(np.square(batch.x, dtype=np.float64)))) < 10.0 and (
+        layer = scaling_layer(recipe, state, batch)
+        if layer:
+            causes = ("code_scale", "init", "inputs_unscaled")
+        scaled = 0.01 < _rms(batch.x) < 10.0 and (
             recipe.task != "regression" or (_offset(batch.y) < 2.0 and 0.1 < float(np.std(batch.y)) < 10.0)
         )
         yield Finding(
@@ -326,7 +338,7 @@ def start_cost(recipe: Recipe, state: State, batch: Batch) -> Iterable[Finding]:
             "alarm" if scaled and not ratio <= HUGE_COST else "advice",
             f"The first weights cost {ratio:.3g} times what the best constant answer does ({cost:.3g} against "
             f"{best:.3g}); healthy networks start below {MOST_COST:g} times.",
-            "",
+            layer,
             tuple(evidence),
             causes,
         )
@@ -391,13 +403,30 @@ def _units(recipe: Recipe, y: np.ndarray) -> int:
     return int(y.max()) + 1 if recipe.task == "classification" else 1
 
 
-def _scale(recipe: Recipe, batch: Batch, best: float) -> float | None:
+def loss_scale(recipe: Recipe, batch: Batch) -> float | None:
     """Return how many times a constant answer costs by a loss of the user's own what it does by the task's."""
     if not loss_is_users_own(recipe.loss):
         return None
+    best = constant_cost(recipe, batch)
     usual = losses.Quadratic() if recipe.task == "regression" else losses.BinaryCrossEntropy()
     standard = _constant_cost(recipe, losses.CrossEntropy() if recipe.task == "classification" else usual, batch)
-    return best / standard if standard else None
+    return best / standard if best and standard else None
+
+
+def scaling_layer(recipe: Recipe, state: State, batch: Batch) -> str:
+    """Return the layer of the user's own whose output is more than 30 times as large as its input, or as small."""
+    wide = widened(recipe, state, batch, 16)
+    for piece in pieces_of(wide.recipe.net, wide.params, wide.model_state, wide.batch.x)[0]:
+        before, after = (
+            float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) for values in (piece.x, piece.out)
+        )
+        if not is_ours(type(piece.layer)) and before > 0.0 and after > 0.0 and not 1 / 30 <= after / before <= 30:
+            return piece.name
+    return ""
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def _offset(y: np.ndarray) -> float:
