@@ -55,11 +55,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["train", "digits", "--augment", "shift:1", "--preset", "table", "--out", "images", *quick],
         ["train", "iris", "--seeds", "2", "--out", "seeds", *quick],
         ["train", "iris", "--folds", "2", "--out", "folds", *quick],
+        ["train", "iris", "--init", "zeros", "--out", "ill", *quick],
         ["search", "iris", "--trials", "2", "--space", "lr=1e-3..1e-2,activation=relu|tanh", "--out", "search", *quick],
     ):
         words[words.index("--out") + 1] = str(folder / words[words.index("--out") + 1])
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output
+    assert CliRunner().invoke(app, ["doctor", str(folder / "ill"), "--no-trials"]).exit_code == 0
     iris = cr.data.load("iris")
     cr.fit(
         cr.Dense(3, "softmax"), iris, validation=0.2, epochs=2, early_stopping=True, out=folder / "fit", progress=False
@@ -89,7 +91,8 @@ def test_nothing_lies_in_a_folder_that_is_not_described(runs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [files.ENVIRONMENT, files.METRICS, files.RESULT, files.EVALUATION, files.MEMBERS, files.SEARCH]
+    "file",
+    [files.ENVIRONMENT, files.METRICS, files.RESULT, files.EVALUATION, files.DIAGNOSIS, files.MEMBERS, files.SEARCH],
 )
 def test_the_keys_of_a_file_are_those_of_the_page(runs: Path, file: str) -> None:
     present = {key for path in runs.rglob(file) for value in content(path) for key in keys(value)}

@@ -12,9 +12,11 @@ from chainrule.cli.messages import print_message
 from chainrule.cli.tell import Printer, print_folder
 from chainrule.engine import distributed
 from chainrule.experiments.commands import run
+from chainrule.experiments.result import Trained
 from chainrule.experiments.resume import going_on, settings_to_resume, why_complete
 from chainrule.experiments.settings import ExperimentSettings, settings_from
 from chainrule.experiments.usage import Situation, check_used
+from chainrule.symptoms import text
 
 
 def train(typed: Mapping[str, Any], *, config: Path | None, out: Path | None, resume: Path | None) -> None:
@@ -39,8 +41,17 @@ def train(typed: Mapping[str, Any], *, config: Path | None, out: Path | None, re
     if trained.folder is not None:
         with going_on(trained.folder, listener):
             print_message(trained.summary())
+            tell_faults(trained, settings)
             print_folder(trained.folder)
             print_message(f"Next: chainrule evaluate {trained.folder} {settings.data}")
+
+
+def tell_faults(trained: Trained, settings: ExperimentSettings) -> None:
+    """Tell what the run itself shows to be wrong, unless that was not to be looked at: short runs are not watched."""
+    if settings.doctor == "off" or not (diagnosis := trained.run.diagnosis).alarm:
+        return
+    print_message(f"warning: {text.why(diagnosis)[0] if diagnosis.undetermined else text.headline(diagnosis)}")
+    print_message(f"Why, and what to change: chainrule doctor {trained.folder}")
 
 
 def join_cluster(wanted: bool, addresses: Mapping[str, Any]) -> None:

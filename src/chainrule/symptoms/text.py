@@ -386,7 +386,8 @@ def sentence(text: str) -> str:
     >>> sentence("error 9 %, and 2 % with a default recipe")
     'Error 9 %, and 2 % with a default recipe.'
     """
-    text = text[:1].upper() + text[1:]
+    if text.partition(" ")[0].isalpha():  # others are names: leaky_relu
+        text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
