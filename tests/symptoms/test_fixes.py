@@ -277,3 +277,41 @@ def test_findings_say_which_faults_of_the_data_are_looked_for():
     about = Finding("rows_twice", "alarm", "", causes=("duplicates",))
     assert fixes_for("duplicates", examined, [about])
     assert fixes_for("duplicates", examined, [Finding("tails", "note", "")]) == ()
+
+
+# --- what `fit` refuses ---------------------------------------------------------------------------------------------
+
+WITH_GAPS = np.where(np.arange(90)[:, None] % 9 == 4, np.nan, X)
+
+
+@pytest.mark.parametrize(
+    ("net", "x", "y", "settings", "cause", "changes"),
+    [
+        (NET, WITH_GAPS, Y, {}, "nan", {}),
+        (cr.mlp([4, 16, 2]), X, Y, {}, "output", {"net": NET, "loss": "auto"}),
+        (cr.mlp([4, 16, 3], output=None), X, np.array(["a", "b", "c"])[Y], {}, "output", {"net": NET, "loss": "auto"}),
+        (
+            cr.mlp([4, 8, 1], output="sigmoid"),
+            X,
+            3 * NUMBERS,
+            {},
+            "output",
+            {"net": cr.mlp([4, 8, 1], output=None), "loss": "auto"},
+        ),
+        (cr.mlp([4, 16, 3], output="sigmoid"), X, Y, {"loss": "cross_entropy"}, "loss", {"loss": "auto"}),
+    ],
+)
+def test_what_fit_refuses_has_a_fix(net, x, y, settings, cause, changes):
+    diagnosis = cr.preflight(net, (x, y), **settings)
+    causes = {each.name: each for each in diagnosis.causes}
+    assert diagnosis.causes[0].name == cause, diagnosis
+    fix = causes[cause].fix
+    assert dict(fix.changes) == changes
+    net, data, settings = fix.apply(net, (x, y), settings)
+    cr.fit(net, data, epochs=1, progress=False, **settings)
+
+
+def test_what_cannot_be_used_has_none_and_raises_nothing():
+    assert cr.preflight(NET, (np.full((20, 4), np.nan), Y[:20])).fix is None
+    assert cr.preflight(NET, "no data").fix is None
+    assert cr.preflight(cr.mlp([9, 3]), (X, Y)).fix is None

@@ -32,6 +32,7 @@ from chainrule.statistics import LEVEL, check_confidence
 from chainrule.symptoms.catalogue import CAUSES
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Cause, Finding, Proof, Stage
+from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import fixes_for
 from chainrule.symptoms.preflight import examine
 from chainrule.symptoms.rank import Trial, is_exact, probabilities, rank
@@ -141,6 +142,7 @@ class _Diagnosing:
         self.findings: tuple[Finding, ...] = ()
         self.ran: list[Stage] = []
         self.subject: Subject | None = None
+        self.fixes: Mapping[str, Fix] = {}
         self.trials: Trials | None = None
         self.proofs: dict[str, Proof] = {}
 
@@ -168,7 +170,7 @@ class _Diagnosing:
                 self.findings = (refusal(error),)
                 return False
             examination = examine(net, data, training)
-            self.findings, self.subject = examination.findings, examination.subject
+            self.findings, self.subject, self.fixes = examination.findings, examination.subject, examination.fixes
             if examination.ended:
                 skipped.append("trials tell no more: a fault of data or code makes them meaningless")
         self.ran[-1:] = [*examination.ran, *([self.ran[-1]] if examination.ended else [])]
@@ -312,7 +314,7 @@ class _Diagnosing:
         """Yield the causes, the likeliest first, each with its proof or why there is none."""
         reasons = {} if self.trials is None else self.trials.not_tried
         named = {cause for finding in findings for cause in finding.causes}
-        for cause in rank(findings, self._trials_by_cause(), self.subject):
+        for cause in rank(findings, self._trials_by_cause(), self.subject, self.fixes):
             if self.subject is None and cause.name not in named:
                 continue
             proof = self.proofs.get(cause.name) or cause.proof

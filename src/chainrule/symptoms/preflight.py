@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from chainrule.run_settings import FitSettings, TrainingSettings
 from chainrule.symptoms import by_heart, code_checks, data_checks, start_checks
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Finding, Stage
+from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.rank import rank
 from chainrule.symptoms.rates import version
 from chainrule.symptoms.refusal import refusal
+from chainrule.symptoms.refused_fixes import refused_fixes
 from chainrule.symptoms.subject import Subject, subject_of
 
 __all__ = ["EXACT", "Examination", "examine", "preflight", "refuse_faults"]
@@ -49,12 +51,14 @@ class Examination:
     subject : what was examined, None where `fit` refuses it
     findings, ran : as in a `Diagnosis`
     ended : whether an exact fault was found after which nothing that comes later means anything
+    fixes : of what `fit` refuses, the fix of each cause that has one
     """
 
     subject: Subject | None
     findings: tuple[Finding, ...]
     ran: tuple[Stage, ...]
     ended: bool
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
 
 
 @passes_settings(FitSettings, without=("out", "resume", "config"))
@@ -114,7 +118,9 @@ def examine(net: Any, data: Any, settings: TrainingSettings) -> Examination:
         except Exception as error:
             ran = Stage("data", time.perf_counter() - began)
             others = [Stage(name, 0.0, "the data and settings cannot be used") for name, _ in STAGES[1:]]
-            return Examination(None, (refusal(error),), (ran, *others), True)
+            finding = refusal(error)
+            fixes = refused_fixes(finding.causes, net, data, settings)
+            return Examination(None, (finding,), (ran, *others), True, fixes)
         findings: list[Finding] = []
         stages: list[Stage] = []
         ended = ""
@@ -149,7 +155,7 @@ def _stage(subject: Subject, checks: Sequence[tuple[str, Check]]) -> Iterator[Fi
 def diagnosis_of(examination: Examination) -> Diagnosis:
     """Return what an examination comes to."""
     alarm = any(finding.level == "alarm" for finding in examination.findings)
-    causes = rank(examination.findings, None, examination.subject) if alarm else ()
+    causes = rank(examination.findings, None, examination.subject, examination.fixes) if alarm else ()
     return Diagnosis(causes, examination.findings, examination.ran, version())
 
 

@@ -17,7 +17,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -97,7 +97,10 @@ class Trial:
 
 
 def rank(
-    findings: Findings, trials: Mapping[str, Trial] | None = None, subject: Subject | None = None
+    findings: Findings,
+    trials: Mapping[str, Trial] | None = None,
+    subject: Subject | None = None,
+    fixes: Mapping[str, Fix] | None = None,
 ) -> tuple[Cause, ...]:
     """Return the causes, the likeliest first, with what speaks for and against each, and its fix.
 
@@ -113,6 +116,8 @@ def rank(
         What came of the fixes that were tried, by cause.
     subject
         What is examined: causes that are not tried get their first fix for it.
+    fixes
+        Of what `fit` refuses, so that there is no subject: the fix of each cause that has one.
 
     Example
     -------
@@ -126,11 +131,12 @@ def rank(
     """
     trials = trials or {}
     likely = _together(probabilities(findings, trials, subject), trials)
-    return tuple(
+    causes = [
         _cause(name, probability, findings, trials, subject)
         for name, probability in likely[:MOST]
         if probability >= LEAST
-    )
+    ]
+    return tuple(replace(each, fix=fixes[each.name]) if fixes and each.name in fixes else each for each in causes)
 
 
 def probabilities(
