@@ -22,7 +22,8 @@ from typing import Any
 
 from doctor_cases import ROUNDS, Case, cases, table
 from doctor_cases import measure as measuring
-from doctor_cases.examine import PACKAGE, examine, fingerprint, rule_files
+from doctor_cases.examine import examine
+from doctor_rules import PACKAGE, fingerprint, rule_files
 
 from chainrule.doctor import clock
 from chainrule.symptoms.catalogue import SYMPTOMS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import signal
 import time
@@ -11,35 +10,15 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from doctor_rules import fingerprint
 
 import chainrule as cr
 from doctor_cases import Case
 from doctor_cases import measure as measuring
 from doctor_cases.bases import Setup
-
-PACKAGE = Path(cr.__file__).parent
-
-#: Files of the two rooms in which no rule is: they say what was found.
-NO_RULES = {"answer.py", "catalogue.py", "guide.py", "html.py", "plain.py", "rates.py", "text.py"}
-
-
-def rule_files() -> dict[str, str]:
-    """Return the files in which the rules are, from the package's folder, each with the fingerprint of its text."""
-    files = sorted(path for room in ("symptoms", "doctor") for path in (PACKAGE / room).rglob("*.py"))
-    return {
-        path.relative_to(PACKAGE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for path in files
-        if path.name not in NO_RULES
-    }
-
-
-def fingerprint() -> str:
-    """Return one fingerprint of all rules."""
-    return hashlib.sha256(repr(rule_files()).encode()).hexdigest()[:12]
 
 
 def examine(case: Case, stage: str, seconds: float, retrain: bool = True, limit: int = 600) -> dict[str, Any]:
