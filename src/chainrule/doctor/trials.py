@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ from chainrule.doctor.arms import REFUSALS, Arm, ArmResult, Laboratory, OutOfTim
 from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import Cut, TrialRows, cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio, ratio_draws
-from chainrule.doctor.yardstick import linear_errors, reference_arms
+from chainrule.doctor.yardstick import linear_errors, reference_arms, tree_errors
+from chainrule.models import Model
 from chainrule.symptoms.fix import Fix
+from chainrule.symptoms.fixes import fixes_for
 from chainrule.symptoms.subject import Subject
 
 __all__ = ["Candidate", "Comparison", "Trials", "Tried"]
@@ -22,7 +25,9 @@ __all__ = ["Candidate", "Comparison", "Trials", "Tried"]
 MATERIAL = 1.20
 #: The same, beside a linear model; and where next to nothing of the run was tried (in between by how much was): what is
 #: slow at first may be as good in the end.
-MATERIAL_LINEAR, MATERIAL_CUT = 1.5, 2.0
+MATERIAL_LINEAR, MATERIAL_CUT = 1.35, 2.0
+#: Trees that are so much better say that a larger network may be, too; which then must be by this.
+MATERIAL_TREES, MATERIAL_LARGER = 1.5, 1.3
 
 #: A fix is sufficient when it takes so much of the gap, and a part of the answer from here on.
 SUFFICIENT, PART = 0.8, 0.5
@@ -36,6 +41,9 @@ AT_ONCE, COMPILE_SECONDS = 2, 2.5
 #: Times that members are added where an answer is near, and the share of 1 − confidence that each look may spend.
 MORE_LOOKS = 2
 FIRST_LOOK, LATER_LOOKS = 0.6, 0.2
+
+#: Where the gap is wider, a fix that explains less than `HOPEFUL` for so many members is not tried on more.
+SCREENED, SCREENED_GAP, HOPEFUL = 2, float(np.log(1.5)), 0.3
 
 #: The rates of the reference are compared on so many cuts.
 RATE_CUTS = 2
@@ -56,6 +64,7 @@ class Comparison:
     until : the epoch up to which the control was trained; None: to its end
     material : the ratio from which on the recipe is at fault
     alarm : whether the recipe is at fault
+    larger : the same beside a larger network, where that is much better than both
     """
 
     control: ArmResult
@@ -66,11 +75,12 @@ class Comparison:
     until: int | None
     material: float
     alarm: bool
+    larger: Ratio | None = None
 
     @property
     def gap(self) -> float:
         """Log of the error ratio that a fix is measured by: that of the better yardstick."""
-        return max(self.ratio.log, self.linear.log if self.linear is not None else 0.0)
+        return max(each.log for each in (self.ratio, self.linear, self.larger) if each is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +176,32 @@ class Trials:
             control, reference = control.joined(added[0]), reference.joined(added[1])
             self.cuts = [*self.cuts, *more]
             self.comparison = self._judge(control, reference, None, until, LATER_LOOKS)
+        if not self.comparison.alarm and until is None:
+            self._compare_larger(model)
         return self.comparison
+
+    def _compare_larger(self, model: Model) -> None:
+        """Compare with larger networks, where trees are much better than the control.
+
+        A reference of the same layers cannot tell that these are too few units.
+        """
+        assert self.comparison is not None
+        control = self.comparison.control
+        fixes = fixes_for("too_small", self.subject)
+        if not fixes or not self._room_for_more(control, control):
+            return
+        trees = tree_errors(model, self.rows, self.cuts)
+        if trees is None:
+            return
+        beside = error_ratio(control.errors, trees, self.confidence, self.weights)
+        if beside.value < MATERIAL_TREES or beside.low <= 0.0:
+            return
+        for fix in fixes:
+            (larger,) = self.laboratory.run([fixed_arm(self.control, "too_small", fix)], [self.cuts])
+            ratio = error_ratio(control.errors, larger.errors, self.confidence, self.weights)
+            if ratio.value >= MATERIAL_LARGER and ratio.low > 0.0:
+                self.comparison = dataclasses.replace(self.comparison, larger=ratio, alarm=True)
+                self.tried.append(Tried("too_small", fix, larger, ratio, ratio.log / self.comparison.gap, False))
 
     def _control(self) -> tuple[ArmResult, int | None, list[Cut]]:
         """Train the control; of a long run the beginning, with fewer members."""
@@ -230,19 +265,28 @@ class Trials:
                 why = "another change was sufficient" if self._settled() else "the budget was spent"
                 self._leave_out(batch, why)
                 continue
-            arms = [each.arm for each in batch]
             try:
-                results = self.laboratory.run(arms, [self.cuts] * len(arms), self.until)
+                self.tried += self._results(batch)
             except OutOfTime:
                 self._leave_out(batch, "the budget was spent")
             except REFUSALS as error:
                 self._leave_out(batch, f"refused: {error}")
-            else:
-                self.tried += [
-                    self._tried(result, each.same_program) for result, each in zip(results, batch, strict=True)
-                ]
         for tried in self.tried:
             self.not_tried.pop(tried.cause, None)
+
+    def _results(self, batch: Sequence[_Waiting]) -> list[Tried]:
+        """Return what comes of arms: of those that do nothing for the first two members, by these alone."""
+        assert self.comparison is not None
+        first = self.cuts[:SCREENED] if self.comparison.gap > SCREENED_GAP else self.cuts
+        results = self.laboratory.run([each.arm for each in batch], [first] * len(batch), self.until)
+        tried = [self._tried(result, each.same_program) for result, each in zip(results, batch, strict=True)]
+        rest = self.cuts[len(first) :]
+        hopeful = [at for at, each in enumerate(tried) if each.explained >= HOPEFUL]
+        if rest and hopeful:
+            more = self.laboratory.run([batch[at].arm for at in hopeful], [rest] * len(hopeful), self.until)
+            for at, result in zip(hopeful, more, strict=True):
+                tried[at] = self._tried(results[at].joined(result), batch[at].same_program)
+        return tried
 
     def try_pairs(self) -> None:
         """Try the best three in pairs, where no single fix explains half of the gap.
@@ -291,7 +335,8 @@ class Trials:
         rows, batch = self.control.settings.batch_size, arm.changes.get("batch_size", self.control.settings.batch_size)
         steps = min(4.0, max(1.0, int(rows) / int(batch)))
         compiling = 0.0 if same_program or control.engine == "numpy" else COMPILE_SECONDS
-        return longer * steps * control.training_seconds + compiling
+        members = SCREENED / len(self.cuts) if self.comparison.gap > SCREENED_GAP else 1.0
+        return longer * steps * members * control.training_seconds + compiling
 
     def _next(self, waiting: Sequence[_Waiting]) -> list[_Waiting]:
         """Return the arms to train next: the best, and of its program some that are nearly as good."""
@@ -322,7 +367,8 @@ class Trials:
     def _tried(self, result: ArmResult, same_program: bool) -> Tried:
         assert self.comparison is not None
         assert result.arm.fix is not None
-        ratio = error_ratio(self.comparison.control.errors, result.errors, self.confidence, self.weights)
+        control = self.comparison.control.errors[: len(result.errors)]
+        ratio = error_ratio(control, result.errors, self.confidence, self.weights)
         gap = self.comparison.gap
         explained = ratio.log / gap if gap > 0 else 0.0
         return Tried(result.arm.name, result.arm.fix, result, ratio, explained, same_program)
@@ -337,7 +383,9 @@ class Trials:
         if not self.tried:
             return []
         control = self.comparison.control.errors
-        gains = np.stack([ratio_draws(control, each.result.errors, self.weights) for each in self.tried])
+        gains = np.stack(
+            [ratio_draws(control[: len(each.result.errors)], each.result.errors, self.weights) for each in self.tried]
+        )
         sizes = np.array([len(each.fix.changes) + len(each.fix.data) for each in self.tried])
         best = gains.max(axis=0)
         sufficient = (gains >= SUFFICIENT * best) & (best > 0)

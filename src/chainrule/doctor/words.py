@@ -25,6 +25,8 @@ def recipe_finding(trials: Trials) -> Finding:
     )
     if comparison.linear is not None and comparison.linear_error is not None:
         text += f"; a linear model has {format_error(trials, comparison.linear_error)}"
+    if comparison.larger is not None:
+        text += f"; a larger network is better (ratio {_ratio(comparison.larger)})"
     if comparison.control.diverged:
         text += f"; {comparison.control.diverged} of {count} members diverged"
     evidence = [Evidence("error ratio", ratio.value, None, comparison.material, ratio.p)]

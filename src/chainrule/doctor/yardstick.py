@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from chainrule.recipe.callbacks import EarlyStopping
 from chainrule.symptoms.reference import reference
 from chainrule.symptoms.subject import Subject
 
-__all__ = ["RATES", "linear_errors", "reference_arms"]
+__all__ = ["RATES", "linear_errors", "reference_arms", "tree_errors"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,6 +51,18 @@ def linear_errors(model: Model, rows: TrialRows, cuts: Sequence[Cut]) -> Array |
 
     ``model`` says how inputs are made numbers; they are standardized anew.
     """
+    return _errors_of(_linear, model, rows, cuts)
+
+
+def tree_errors(model: Model, rows: TrialRows, cuts: Sequence[Cut]) -> Array | None:
+    """Return the errors of extremely random trees (Geurts et al., 2006) on each cut; None where they are no use."""
+    return _errors_of(_trees, model, rows, cuts)
+
+
+def _errors_of(
+    answer: Callable[[Array, Array, TrialRows, Cut], Array], model: Model, rows: TrialRows, cuts: Sequence[Cut]
+) -> Array | None:
+    """Return the errors of answers for the judged rows of each cut, from inputs as numbers."""
     if rows.kind == "multilabel" or (rows.kind == "numbers" and rows.y.ndim > 1 and rows.y.shape[1] > 1):
         return None
     outputs = 1 if rows.labels is None else int(rows.labels.max()) + 1
@@ -65,27 +77,45 @@ def linear_errors(model: Model, rows: TrialRows, cuts: Sequence[Cut]) -> Array |
             place = np.zeros(len(rows.y), np.intp)
             place[rows.rows] = np.arange(len(rows.rows))
             for row, cut in zip(errors, cuts, strict=True):
-                row[cut.judged] = _linear(numbers, place, rows, cut)
+                row[cut.judged] = _misses(
+                    answer(numbers[place[cut.others]], numbers[place[cut.judged]], rows, cut), rows, cut
+                )
     except REFUSALS:
         return None
     return errors
 
 
-def _linear(numbers: Array, place: Array, rows: TrialRows, cut: Cut) -> Array:
-    """Return the errors of a linear model on the judged rows of one cut."""
+def _misses(answers: Array, rows: TrialRows, cut: Cut) -> Array:
+    """Return the error of each answer, in the unit of those of networks."""
+    if rows.labels is not None:
+        wrong: Array = (answers != rows.labels[cut.judged]).astype(float)
+        return wrong
+    y = rows.y.reshape(len(rows.y)).astype(np.float64)
+    unit = np.abs(y[cut.others] - np.median(y[cut.others])).mean() or 1.0
+    misses = np.abs(answers - y[cut.judged]) / unit
+    return np.where(np.isfinite(misses), misses, constant_errors(rows, cut))
+
+
+def _linear(train: Array, judged: Array, rows: TrialRows, cut: Cut) -> Array:
+    """Return the answers of a linear model for the judged rows."""
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler().fit(numbers[place[cut.others]])
+    scaler = StandardScaler().fit(train)
     # Values far outside of what was trained on must not make a wild answer.
-    train, judged = (np.clip(scaler.transform(numbers[place[part]]), -10, 10) for part in (cut.others, cut.judged))
+    train, judged = (np.clip(scaler.transform(part), -10, 10) for part in (train, judged))
     if rows.labels is not None:
-        model = LogisticRegression(max_iter=200).fit(train, rows.labels[cut.others])
-        wrong: Array = (model.predict(judged) != rows.labels[cut.judged]).astype(float)
-        return wrong
-    y = rows.y.reshape(len(rows.y)).astype(np.float64)
-    answers = RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)).fit(train, y[cut.others]).predict(judged)
-    constant = constant_errors(rows, cut)
-    unit = np.abs(y[cut.others] - np.median(y[cut.others])).mean() or 1.0
-    misses = np.abs(answers - y[cut.judged]) / unit
-    return np.where(np.isfinite(misses), misses, constant)
+        return np.asarray(LogisticRegression(max_iter=200).fit(train, rows.labels[cut.others]).predict(judged))
+    model = RidgeCV(alphas=(0.1, 1.0, 10.0, 100.0)).fit(train, rows.y.reshape(len(rows.y))[cut.others])
+    return np.asarray(model.predict(judged))
+
+
+def _trees(train: Array, judged: Array, rows: TrialRows, cut: Cut) -> Array:
+    """Return the answers of trees for the judged rows."""
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    if rows.labels is not None:
+        trees = ExtraTreesClassifier(100, random_state=0).fit(train, rows.labels[cut.others])
+    else:
+        trees = ExtraTreesRegressor(100, random_state=0).fit(train, rows.y.reshape(len(rows.y))[cut.others])
+    return np.asarray(trees.predict(judged))
