@@ -53,6 +53,14 @@ def test_a_loss_that_does_not_move() -> None:
     assert finding_of(fit(), "movement").causes == ()
 
 
+def test_steps_that_lead_uphill_are_an_alarm_though_nothing_overflows() -> None:
+    hot = fit(cr.mlp([64, 10]), optimizer=cr.SGD(1e4), epochs=2)
+    assert not hot.outcome.diverged
+    finding = finding_of(hot, "movement")
+    assert (finding.level, finding.causes[0]) == ("alarm", "lr_high")
+    assert hot.diagnosis.causes[0].name == "lr_high"
+
+
 def test_a_loss_that_still_falls_is_advice() -> None:
     slow = finding_of(fit(optimizer=cr.SGD(0.003)), "still_falling")
     assert (slow.level, slow.causes[0]) == ("advice", "epochs_few")
@@ -138,6 +146,17 @@ def test_values_that_are_not_finite_are_an_alarm() -> None:
     assert (finding.level, finding.causes[0]) == ("alarm", "code_gradient")
 
 
+def wrong_way(a: Any, y: Any) -> Any:
+    return ((1.0 - a - y) ** 2).sum(axis=-1)
+
+
+def test_a_fault_in_a_loss_of_the_users_own_is_named() -> None:
+    net = cr.Sequential(cr.Dense(16, "relu"), cr.Dense(10, "sigmoid"))
+    diagnosis = fit(net, (X, np.eye(10)[Y]), loss=wrong_way, epochs=3).diagnosis
+    assert diagnosis.alarm
+    assert diagnosis.causes[0].name == "code_loss"
+
+
 def test_a_sign_that_fails_is_told_and_the_others_stay() -> None:
     run = observed(fit(epochs=5))
     broken = dataclasses.replace(run, history=cr.History([{"epoch": 1, "loss": "?"}] * 6))  # type: ignore[dict-item]
@@ -155,7 +174,7 @@ def test_the_diagnosis_of_a_run_never_raises() -> None:
     )
     assert "nothing to look at" in bare.diagnosis.findings[0].text
     assert run.recordings is not None
-    broken = dataclasses.replace(run.recordings, rows=run.recordings.rows._replace(x=np.ones((3, 2))))
+    broken = dataclasses.replace(run.recordings, rows=None)  # type: ignore[arg-type]
     run.recordings = broken
     diagnosis = run.diagnosis
     assert not diagnosis.alarm

@@ -1,4 +1,4 @@
-"""The diagnosis of a run by what it kept of itself: checks of its start and looks, without any training."""
+"""The diagnosis of a run by what it kept of itself: checks of its code and start, and looks, without any training."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chainrule.models import Model
 from chainrule.recipe.prepare import Prepared
 from chainrule.recipe.prepared_run import PreparedRun
 from chainrule.recipe.run_data import RunData
+from chainrule.symptoms import code_checks
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Finding, Stage
 from chainrule.symptoms.observed import Observed
@@ -27,7 +28,7 @@ __all__ = ["diagnosis_of_run", "faults", "nothing_kept"]
 
 
 def diagnosis_of_run(model: Model, run: Observed) -> Diagnosis:
-    """Return what the start of a run, its history and looks at its moments tell. It never raises.
+    """Return what the code and start of a run, its history and looks at its moments tell. It never raises.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ def diagnosis_of_run(model: Model, run: Observed) -> Diagnosis:
     ran: list[Stage] = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        for name, look in (("start", _start), ("look", signs)):
+        subject = _subject(model, run)
+        for name, look in (("code", functools.partial(_code, subject)), ("start", _start), ("look", signs)):
             began = time.perf_counter()
             new = _findings_of(name, functools.partial(look, run))
             # What the checks of the start have said already is said once.
@@ -48,7 +50,7 @@ def diagnosis_of_run(model: Model, run: Observed) -> Diagnosis:
         skipped = [Stage(name, 0.0, "the data of the run are not at hand") for name in ("data", "by heart")]
         skipped.append(Stage("trial", 0.0, "cr.diagnose(run, data) tries what may help"))
         alarm = any(finding.level == "alarm" for finding in findings)
-        causes = rank(findings, subject=_subject(model, run)) if alarm else ()
+        causes = rank(findings, subject=subject) if alarm else ()
     return Diagnosis(causes, tuple(findings), (*ran, *skipped), version())
 
 
@@ -71,9 +73,17 @@ def _findings_of(name: str, look: Callable[[], Iterable[Finding]]) -> list[Findi
     try:
         return list(look())
     except Exception as error:
-        symptom = "gradient_reaches" if name == "start" else "finite"
+        symptom = {"start": "gradient_reaches", "code": "gradient"}.get(name, "finite")
         reason = f"{type(error).__name__}: {error}".strip(": ")
         return [Finding(symptom, "note", f"This could not be looked at ({name}): {reason}")]
+
+
+def _code(subject: Subject | None, run: Observed) -> Iterator[Finding]:
+    """Yield what the checks of the user's own code find."""
+    if subject is None:
+        return
+    for _, check in code_checks.CHECKS:
+        yield from _findings_of("code", functools.partial(check, subject))
 
 
 def _start(run: Observed) -> Iterator[Finding]:

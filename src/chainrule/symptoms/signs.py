@@ -1,7 +1,7 @@
 """What a run's history and looks at its moments tell: symptoms, which say where to look and what to try first.
 
-They raise no alarm by themselves. Alarms are exact facts only: values that are not finite, and layers that carry no
-signal or let no gradient through at the start and at the end, in a run that has learnt nothing.
+They raise no alarm by themselves. Alarms are facts only: values that are not finite, layers that carry no signal or let
+no gradient through at the start and at the end of a run that has learnt nothing, and steps that have led uphill.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import numpy as np
 
 from chainrule import metrics
 from chainrule.layers import BatchNorm
+from chainrule.recipe.state import filled
 from chainrule.schedules import Schedule
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.look import LayerLook, Look
 from chainrule.symptoms.observed import LEAST_ERRORS, LEAST_GAIN, Observed, row_answers
 from chainrule.symptoms.reference import walk
+from chainrule.symptoms.start_checks import MOST_COST, constant_cost
 
 __all__ = ["ALARMING", "SIGNS", "signs"]
 
 #: The symptoms of which some findings are alarms.
-ALARMING = ("finite", "signal", "units")
+ALARMING = ("finite", "signal", "units", "movement")
 
 
 #: Of values that are not finite nothing can be said but what the steps before them were like.
@@ -30,10 +32,13 @@ AT_DIVERGENCE = ("step_size", "penalty")
 
 #: A layer carries no signal where less than this share of its mean square differs between samples, its values are so
 #: many times smaller or larger than the inputs, or so many of its values are flat: far from anything that learns.
-LEAST_BETWEEN, SCALES, MOST_FLAT = 1e-4, 1e-3, 0.9
+LEAST_BETWEEN, SCALES, MOST_FLAT = 1e-6, 1e-3, 0.9
 
 #: A layer has stayed where it was if its weights have moved by less than this share of their size.
 STAYED = 0.01
+
+#: Steps have led uphill where the cost has become so many times as large.
+UPHILL = 3.0
 
 #: Units are alike from this mean absolute correlation on, and a layer is dead with more dead units than this share.
 MOST_ALIKE, MOST_DEAD = 0.99, 0.9
@@ -112,7 +117,7 @@ def _not_finite(at: str, where: str, causes: tuple[str, ...], evidence: tuple[Ev
 def signal(run: Observed, reference: Look | None) -> Iterator[Finding]:
     """Yield layers through which nothing comes at the start of a run that has learnt nothing.
 
-    Two facts together: of some hidden layer less than 1e-4 of the mean square differs between samples, or its values
+    Two facts together: of some hidden layer less than 1e-6 of the mean square differs between samples, or its values
     are a thousand times smaller or larger than the inputs; and at the end the rows cost no more (a hundredth, or 2
     standard errors) with the inputs of other rows.
     """
@@ -244,7 +249,9 @@ def inputs_matter(run: Observed, reference: Look | None) -> Iterator[Finding]:
     if learnt.nothing:
         text = "The answers hardly depend on the inputs: with those of other rows the rows cost as much"
         causes = ("lr_low", "init", "code_cut", "activation", "labels_unrelated", "regularization", "lr_high")
-        yield Finding("inputs_matter", "note", f"{text} (within {max(learnt.gain, 0.0):.2%}).", "", _gain(run), causes)
+        yield Finding(
+            "inputs_matter", "advice", f"{text} (within {max(learnt.gain, 0.0):.2%}).", "", _gain(run), causes
+        )
     else:
         text = f"The answers depend on the inputs: they take {learnt.gain:.0%} of the cost away."
         yield Finding("inputs_matter", "note", text, "", _gain(run), (), ("labels_unrelated", "code_cut"))
@@ -321,8 +328,22 @@ def movement(run: Observed, reference: Look | None) -> Iterator[Finding]:
     """Yield whether the loss has moved: its fall over the run, in deviations of the noise from epoch to epoch.
 
     The noise is that of second differences, which a steady fall does not enter; a steady fall by less than a hundredth
-    of the loss is none, either.
+    of the loss is none, either. An alarm where the rows cost more at the end than at the start (3 times), and than the
+    best answer that is the same for every row (12 times, the bound of the check of the start): the steps led uphill.
     """
+    best = constant_cost(filled(run.recipe, run.recordings.last.settings), run.rows)
+    begun, end = run.first.prediction_cost, run.last.prediction_cost
+    if best is not None and best > 0 and end > MOST_COST * best and end > UPHILL * begun:
+        yield Finding(
+            "movement",
+            "alarm",
+            f"The steps have led uphill: the rows cost {end:.3g} at the end and {begun:.3g} at the start, and the best "
+            f"answer that is the same for every row costs {best:.3g}.",
+            "optimizer.lr",
+            (Evidence("cost at the end beside that of the best constant answer", end / best, 0.0, MOST_COST),),
+            ("lr_high", "optimizer", "batch_norm", "inputs_unscaled"),
+        )
+        return
     losses = _losses(run)
     if len(losses) < 4:
         return
