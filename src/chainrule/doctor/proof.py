@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -159,16 +159,21 @@ def random_pool(trials: Trials, tried: Tried) -> list[Arm]:
     other change.
     """
     same = {tried.cause, *CAUSES[tried.cause].same_as}
-    arms = [*trials.quick_arms, *(each.result.arm for each in trials.tried if not each.same_program)]
-    others = [
-        arm
-        for arm in arms
-        if arm.name not in same
-        and arm.epochs <= 2 * trials.control.epochs
-        and not any(_overlap(first, second) for first in arm.changes for second in tried.fix.changes)
-    ]
-    quick = [arm for arm in others if any(arm is each for each in trials.quick_arms)]
-    return quick if len(quick) >= FEW_OTHERS else others
+
+    def others(arms: Iterable[Arm]) -> list[Arm]:
+        return [
+            arm
+            for arm in arms
+            if arm.name not in same
+            and arm.epochs <= 2 * trials.control.epochs
+            and not any(_overlap(first, second) for first in arm.changes for second in tried.fix.changes)
+        ]
+
+    quick = others(trials.quick_arms)
+    if len(quick) >= FEW_OTHERS:
+        return quick
+    compiled = others(each.result.arm for each in trials.tried if not each.same_program)
+    return [*quick, *compiled] or others(trials.other_arms)[:FEW_OTHERS]  # these are yet to be compiled
 
 
 def _overlap(first: str, second: str) -> bool:

@@ -147,6 +147,7 @@ class Trials:
         # Where the user has classes count otherwise than by their rows, all count alike here, too.
         self.weights = self.rows.class_weights if self.control.settings.class_weight is not None else None
         self.quick_arms: list[Arm] = []  # of the control's program: nothing is compiled for them
+        self.other_arms: list[Arm] = []
         self.cuts = cut_rows(self.rows, max(self.rows.folds, 4), self.seed)
 
     @property
@@ -258,6 +259,7 @@ class Trials:
         """
         waiting = self._waiting(candidates)
         self.quick_arms += [each.arm for each in waiting if each.same_program]
+        self.other_arms += [each.arm for each in waiting if not each.same_program]
         while waiting:
             batch = self._next(waiting)
             waiting = [each for each in waiting if each not in batch]
