@@ -21,7 +21,7 @@ from chainrule.finders.l2 import find_l2
 from chainrule.finders.lr import find_lr
 from chainrule.layers import Dense, Embedding, Flatten, Layer, Sequential
 from chainrule.optimizers import Adam, Optimizer
-from chainrule.recipe.callbacks import EarlyStopping
+from chainrule.recipe.callbacks import Decision, EarlyStopping, Event
 from chainrule.recipe.run_data import pair_of
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
@@ -57,7 +57,18 @@ SUBSET_STEPS = 400
 PENALTIES, SEEDS = (1e-4, 1e-3, 1e-2), 3
 
 #: Shares of the time that is left that the longer steps may take.
-SHARE_OF_PENALTY, SHARE_OF_STOPPING = 0.5, 0.7
+SHARE_OF_SUBSET, SHARE_OF_RATE, SHARE_OF_PENALTY, SHARE_OF_STOPPING = 0.25, 0.4, 0.5, 0.8
+
+#: Steps of the rate, and epochs of each λ: as many as there is time for, up to the first, and no fewer than the second.
+RATE_STEPS, FEWEST_RATE_STEPS = 100, 20
+PENALTY_EPOCHS, FEWEST_PENALTY_EPOCHS = 20, 5
+
+#: Why a run was stopped for which there was no more time.
+NO_TIME = "the time for this step is spent"
+
+
+class _NoTimeError(Exception):
+    """A step that does not fit into the time that is left."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +200,7 @@ class _Walk:
         self.train, self.judge = _parts(self.subject)
         self.chosen: dict[str, Any] = {}
         self.steps: list[GuideStep] = []
-        self.epoch_seconds = 0.0
+        self.row_seconds = 0.0
         self.constant = self.linear = float("nan")
 
     @property
@@ -221,6 +232,8 @@ class _Walk:
                 except KeyboardInterrupt:
                     why = "interrupted"
                     verdict, text, verb = "not done", "Not done: interrupted.", "train"
+                except _NoTimeError as error:
+                    verdict, text, verb = "not done", f"Not done: {error}, and {self.left:.0f} s are left.", "train"
                 except ChainruleError as error:
                     verdict, text, verb = "look", f"It stops here: {error}", "doctor"
                 self._add(name, verdict, text, verb, time.monotonic() - began)
@@ -260,13 +273,14 @@ class _Walk:
         rows = sample_rows(len(y), SUBSET)
         batch = min(int(self.settings.batch_size), len(rows))
         epochs = max(1, SUBSET_STEPS // max(1, len(rows) // batch))
-        began = time.monotonic()
-        run = self._fit(self.net, (x[rows], y[rows]), epochs=epochs, batch_size=batch)
-        self.epoch_seconds = (time.monotonic() - began) / epochs * len(y) / len(rows)
+        run = self._fit(self.net, (x[rows], y[rows]), SHARE_OF_SUBSET, epochs=epochs, batch_size=batch)
+        epochs = len(run.history)
+        self.row_seconds = float(np.median(run.history["seconds"])) / len(rows)
         score = run.metrics[f"val_{self.metric.name}"]
         learnt = self._surely_better(score, self.constant)
+        passes = f"{epochs} epoch{'' if epochs == 1 else 's'}"
         text = (
-            f"{len(rows):,} rows for {epochs} epochs: {self._score(score)} on rows that it has not seen, "
+            f"{len(rows):,} rows for {passes}: {self._score(score)} on rows that it has not seen, "
             f"{self._score(run.metrics[self.metric.name])} on its own; always the same answer: "
             f"{self._score(self.constant)}."
         )
@@ -279,7 +293,11 @@ class _Walk:
         x, y = self.train
         rows = sample_rows(len(y), SUBSET)
         kwargs = {k: v for k, v in self._kwargs().items() if k not in ("epochs", "early_stopping")}
-        result = find_lr(self.net, (x[rows], y[rows]), seeds=SEEDS, steps=100, progress=False, **kwargs)
+        step_seconds = SEEDS * self.row_seconds * min(int(self.settings.batch_size), len(rows))
+        steps = min(RATE_STEPS, self._affordable(SHARE_OF_RATE, step_seconds))
+        if steps < FEWEST_RATE_STEPS:
+            raise _NoTimeError(f"{SEEDS} short runs would take {in_seconds(step_seconds * FEWEST_RATE_STEPS)}")
+        result = find_lr(self.net, (x[rows], y[rows]), seeds=SEEDS, steps=steps, progress=False, **kwargs)
         if result.suggestion is None or result.interval is None:
             return "look", "The cost falls at no rate between 1e-6 and 10: first see why.", "doctor"
         self.chosen["lr"] = float(f"{result.suggestion:.1g}")
@@ -290,15 +308,23 @@ class _Walk:
 
     def penalty(self) -> tuple[str, str, str]:
         """Start with λ = 0, then increase it; only evidence over seeds counts."""
-        n = len(self.train[1])
         members = SEEDS * (1 + len(PENALTIES))
-        asked = int(self.settings.epochs)
-        affordable = int(self.left * SHARE_OF_PENALTY / max(1e-6, members * self.epoch_seconds * 0.5))
-        epochs = max(1, min(asked, 20, affordable))
+        asked = min(int(self.settings.epochs), PENALTY_EPOCHS)
+        x, y = self.train
+        epochs = min(asked, self._affordable(SHARE_OF_PENALTY, members * self.row_seconds * len(y)))
+        if epochs < min(asked, FEWEST_PENALTY_EPOCHS):
+            rows = sample_rows(len(y), SUBSET)
+            x, y = x[rows], y[rows]
+            epochs = min(asked, self._affordable(SHARE_OF_PENALTY, members * self.row_seconds * len(y)))
+        if epochs < 1:
+            raise _NoTimeError(
+                f"{members} networks would take {in_seconds(members * self.row_seconds * len(y))} an epoch"
+            )
+        n = len(y)
         kwargs = {k: v for k, v in self._kwargs(epochs=epochs).items() if k != "l2"}
         result = find_l2(
             self.net,
-            self.train,
+            (x, y),
             values=[float(f"{share * n:.1g}") for share in PENALTIES],
             seeds=SEEDS,
             progress=False,
@@ -313,23 +339,22 @@ class _Walk:
         verdict = "none is better than 0 by evidence"
         if result.helps:
             verdict = f"λ = {self.chosen['l2']:g} (of all {_samples(self.subject):,} rows) is better by evidence"
-        return "fine", f"{scores} ({epochs} epochs, {SEEDS} seeds): {verdict}.", "train"
+        return "fine", f"{scores} ({n:,} rows, {epochs} epochs, {SEEDS} seeds): {verdict}.", "train"
 
     def stopping(self) -> tuple[str, str, str]:
         """Train until the validation cost no longer falls."""
         asked = int(self.settings.epochs)
-        affordable = int(self.left * SHARE_OF_STOPPING / max(1e-6, self.epoch_seconds))
-        epochs = max(1, min(2 * asked, affordable))
         patience = max(5, asked // 5)
-        run = self._fit(self.net, self.train, epochs=epochs, early_stopping=EarlyStopping(patience))
+        early = EarlyStopping(patience)
+        run = self._fit(self.net, self.train, SHARE_OF_STOPPING, epochs=2 * asked, early_stopping=early)
         score = run.metrics[f"val_{self.metric.name}"]
         self.chosen["early_stopping"] = patience
-        ended = f"stopped after {len(run.history)}" if run.stopped else f"not stopped within {epochs}"
+        ended = f"stopped after {len(run.history)}" if run.stopped else f"not stopped within {len(run.history)}"
+        if run.stopped == NO_TIME:
+            ended = f"for more than {len(run.history)} there was no time"
         text = f"Best after epoch {run.best_epoch} ({ended}): {self._score(score)}{self._interval(score)}"
         beats = self._surely_better(score, self.linear)
         against = f"; a linear model: {self._score(self.linear)}" if np.isfinite(self.linear) else ""
-        if not run.stopped and epochs < 2 * asked:
-            text += " (for more epochs there was no time)"
         much = "" if beats or not np.isfinite(self.linear) else ": it is not better by evidence"
         return "fine", f"{text}{against}{much}.", "train"
 
@@ -343,8 +368,19 @@ class _Walk:
         go_on = "" if verdict == "not done" else self.go_on(verb, self.chosen)
         self.steps.append(GuideStep(name, verdict, text, dict(self.chosen), go_on, took))
 
-    def _fit(self, net: Any, data: Any, **changes: Any) -> Run:
-        return fit(net, data, validation=self.judge, progress=False, **self._kwargs(**changes))
+    def _fit(self, net: Any, data: Any, share: float = 1.0, **changes: Any) -> Run:
+        """Train for a share of the time that is left at most."""
+        end = time.monotonic() + share * self.left
+
+        def in_time(event: Event) -> Decision | None:
+            return Decision(stop=NO_TIME) if time.monotonic() > end else None
+
+        how = self._kwargs(**changes)
+        return fit(net, data, validation=self.judge, progress=False, callbacks=[in_time], **how)
+
+    def _affordable(self, share: float, seconds: float) -> int:
+        """Return how often something that takes so many seconds fits into a share of the time that is left."""
+        return int(share * self.left / max(1e-9, seconds))
 
     def _kwargs(self, **changes: Any) -> dict[str, Any]:
         """Return the settings with what was found so far, as `fit` takes them."""
