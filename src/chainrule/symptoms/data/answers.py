@@ -113,15 +113,16 @@ def _by_trees(
     """
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-    values = np.zeros_like(y)
+    values, size = np.zeros_like(y), np.abs(y).max(axis=0)
     for fold in range(FOLDS):
         held_out, learnt = folds == fold, (shown != fold) & (shown >= 0)
         if not held_out.any() or not learnt.any():
             continue
-        if labels is None:
+        if labels is None or y.shape[1] > len(y) / 4:  # or classes of a few rows each
             trees = ExtraTreesRegressor(TREES, max_features=1 / 3, min_samples_leaf=2, random_state=fold)
-            trees.fit(x[learnt], y[learnt] if y.shape[1] > 1 else y[learnt].ravel())
-            values[held_out] = trees.predict(x[held_out]).reshape(-1, y.shape[1])
+            of_fold = y[learnt] / np.where(size > 0, size, 1.0)  # scikit-learn takes tiny numbers for constant
+            trees.fit(x[learnt], of_fold if y.shape[1] > 1 else of_fold.ravel())
+            values[held_out] = trees.predict(x[held_out]).reshape(-1, y.shape[1]) * size
             continue
         trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, random_state=fold)
         trees.fit(x[learnt], labels[learnt])

@@ -32,6 +32,9 @@ ROWS, INPUTS, FEWEST = 2000, 100, 30
 #: What the best column leaves open, beside the second: less, and it stands out.
 STANDS_OUT = 0.1
 
+#: The correlation of columns that count as one.
+SAME = 0.99
+
 #: Worth a look: a column that tells so much, and leaves open so little beside the second.
 MUCH, STANDS_OUT_OF_MUCH = 0.85, 0.2
 
@@ -67,16 +70,16 @@ def one_column(subject: Subject) -> Iterator[Finding]:
 
     Source: DOCTOR.md section 4; Kaufman, Rosset and Perlich (2011), leakage in data mining.
     """
-    powers = _powers(subject)
-    if len(powers) < 2:
+    alone = _best_alone(subject)
+    if alone is None:
         return
-    (name, best), (_, second) = powers[:2]
+    names, best, second, stands_out = alone
+    name = names[0]
     evidence = (
         Evidence("of the target, explained by the best column", best, None, ALONE),
         Evidence("explained by the second column", second),
     )
-    stands_out = STANDS_OUT if best >= ALONE else STANDS_OUT_OF_MUCH
-    if best < MUCH or 1 - best >= stands_out * (1 - second) or _is_cut(subject, name):
+    if not stands_out:
         text = f"No column alone gives the target away: {_called(name)} tells most, {share(max(best, 0.0), 1)} of it."
         against = ("leak",) if best < ALONE else ()
         if not against:
@@ -97,6 +100,34 @@ def one_column(subject: Subject) -> Iterator[Finding]:
     yield Finding("one_column", "alarm", text, str(name), evidence, ("leak",))
 
 
+@per_subject
+def _best_alone(subject: Subject) -> tuple[tuple[str | int, ...], float, float, bool] | None:
+    """Return the column that tells most of the target alone and its copies, how much that is, how much the next column
+    tells, and whether it stands out; None where there are no two columns.
+    """
+    powers = _powers(subject)
+    if len(powers) < 2:
+        return None
+    name, best = powers[0]
+    copies, second = [name], powers[1][1]
+    for other, explained in powers[1:]:
+        second = explained
+        if not _are_same(examined(subject), name, other):
+            break
+        copies.append(other)
+    much = STANDS_OUT if best >= ALONE else STANDS_OUT_OF_MUCH
+    stands_out = best >= MUCH and 1 - best < much * (1 - second) and not _is_cut(subject, name)
+    return tuple(copies), best, second, stands_out
+
+
+def _are_same(data: Examined, name: str | int, other: str | int) -> bool:
+    """Return whether two columns are the same but for their scale, up to a little noise."""
+    if name not in data.names or other not in data.names:
+        return False
+    columns = data.x[:, [data.names.index(name), data.names.index(other)]]
+    return bool((columns.std(axis=0) > 0).all() and abs(np.corrcoef(columns.T)[0, 1]) > SAME)
+
+
 def _is_cut(subject: Subject, name: str | int) -> bool:
     """Return whether classes are a number's cut into stretches: rows lie on both sides of each cut, next to it."""
     data = examined(subject)
@@ -112,8 +143,8 @@ def _is_cut(subject: Subject, name: str | int) -> bool:
 
 def leaking_columns(subject: Subject) -> tuple[str | int, ...]:
     """Return the names or positions of the columns that give the target away alone, of which there should be none."""
-    powers = _powers(subject)
-    return tuple(name for name, explained in powers if explained >= ALONE)
+    alone = _best_alone(subject)
+    return alone[0] if alone is not None and alone[3] else ()
 
 
 @per_subject

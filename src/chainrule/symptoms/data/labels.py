@@ -22,6 +22,9 @@ Array = NDArray[Any]
 #: sure not to have overlooked: inputs that tell less are no loss.
 CHANCE, WEAK = 2.5, 0.3
 
+#: Rows below which the same target in all of them says nothing.
+FEWEST_SAME = 10
+
 #: The surest rows; fewer than these are not judged, and fewer than these raise no alarm (but see `SECOND`).
 SUREST, FEWEST, FEW = 0.3, 20, 60
 
@@ -34,7 +37,7 @@ TELLING, HARDLY = 0.35, 0.2
 
 #: Errors in all rows over those of the surest, 1 + this times the association: more is noise that grows with doubt.
 #: Where a wrong target is seldom the second guess; and of numbers, in the surest half.
-GROWTH, GROWTH_OF_FAR, GROWTH_OF_NUMBERS = 0.6, 1.3, 0.4
+GROWTH, GROWTH_OF_FAR, GROWTH_OF_NUMBERS = 0.6, 2.0, 0.4
 
 #: Growth up to which it is worth a look in any case.
 LITTLE_GROWTH = 1.3
@@ -65,12 +68,12 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
     Source: DOCTOR.md section 4; Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
     """
     data = examined(subject)
-    if not np.ptp(data.y, axis=0).any():
+    if len(data) >= FEWEST_SAME and not np.ptp(data.y, axis=0).any():
         same = "all rows have the same target, so there is nothing to learn"
         exact = (Evidence("different targets", 1.0),)
         yield Finding("labels_related", "alarm", _sentence(same), "target", exact, ("labels_unrelated",))
         return
-    if not np.ptp(data.x, axis=0).any():
+    if len(data) >= FEWEST_SAME and not np.ptp(data.x, axis=0).any():
         same = "no input differs between rows, so nothing can be learnt from them"
         exact = (Evidence("inputs that differ", 0.0),)
         yield Finding("labels_related", "alarm", _sentence(same), "inputs", exact, ("labels_unrelated",))
@@ -128,7 +131,7 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     the Titanic a tenth is unlike their likes). But it grows with doubt, and wrong targets do not, so the errors in all
     rows must be few beside those of the surest: at most 1 + .6 r times as many, where r is the association of answers
     and targets (≥ .35). And it mistakes a class for the next, so of four classes and more a wrong target must be the
-    second guess no more often than chance makes it, by .1; then growth may be 1 + 1.3 r. Of numbers the surest half is
+    second guess no more often than chance makes it, by .1; then growth may be 1 + 2 r. Of numbers the surest half is
     compared with the surest 30 % (1 + .4 r), and which rows are wrong must not be foretold by trees (else the
     spread depends on the inputs). An alarm above .1 (lower end, 60
     of the surest rows or more), with four classes above .05; else advice above .05.
@@ -137,6 +140,9 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     """
     answers = out_of_fold(subject)
     if answers is None:
+        return
+    best, by_chance = best_association(subject)
+    if best < CHANCE * by_chance:  # the answers say nothing that could be trusted more than the targets
         return
     sure, wrong, scale = _judged(answers)
     order = np.argsort(-sure, kind="stable")
