@@ -38,9 +38,10 @@ SAME = 0.99
 #: Worth a look: a column that tells so much, and leaves open so little beside the second.
 MUCH, STANDS_OUT_OF_MUCH = 0.85, 0.2
 
-#: A gap between the extreme values and the others, in the span of these: with ten different values among them or more,
-#: and with fewer. Adult's capital gains have one of 1.4 (99,999 stands for all above 41,310).
-GAP, GAP_OF_FEW, MANY_VALUES = 5.0, 30.0, 10
+#: A gap between the extreme values and the others, in the span of these: with ten different values among them and a
+#: hundred rows or more, and with fewer. The largest of 200 rows of Adult is 6.4 (capital gains, where 99,999 stands for
+#: all above 41,310).
+GAP, GAP_OF_FEW, MANY_VALUES, MANY_ROWS = 8.0, 30.0, 10, 100
 
 #: Rows beyond the gap: at least so many, at least this share, at most that.
 AT_LEAST, RARE, NOT_RARE = 3, 0.002, 0.1
@@ -227,8 +228,9 @@ def tails(subject: Subject) -> Iterator[Finding]:
     columns are fine. And the share of a target's variance that the most extreme 2 % of the rows have.
 
     Null: heavy tails have no gap before their last .2 %: the k-th of n values with tails of exponent a is more than
-    g times the next with probability g^(−a·k), for incomes (a ≈ 1.5), g = 6, k = 3: 3·10⁻⁴. Above 5 spans it is an
-    alarm; where the others have fewer than ten different values (counts), above 30. Heavy tails are advice.
+    g times the next with probability g^(−a·k), for incomes (a ≈ 1.5), g = 9, k = 3: 5·10⁻⁵. Above 8 spans it is an
+    alarm; of fewer than a hundred rows or ten different values (counts), above 30. Of a column that is mostly one value
+    the others are looked at. Heavy tails are advice.
 
     Source: DOCTOR.md section 4; Rényi (1953) for ratios of order statistics.
     """
@@ -356,8 +358,8 @@ def _beyond(values: Array, most: int) -> tuple[NDArray[np.intp], float] | None:
     """
     different, counts = np.unique(values, return_counts=True)
     rest = np.flatnonzero(values != different[counts.argmax()])
-    if len(rest) < 0.5 * len(values) and len(rest) >= MANY_VALUES:
-        at = _beyond_gap(values[rest], most)
+    if len(rest) < 0.5 * len(values):
+        at = _beyond_gap(values[rest], most) if len(rest) >= MANY_ROWS / 2 else None
         return None if at is None else (rest[at[0]], at[1])
     return _beyond_gap(values, most)
 
@@ -379,7 +381,8 @@ def _beyond_gap(values: Array, most: int) -> tuple[NDArray[np.intp], float] | No
     gaps = [ordered[low] - ordered[low - 1]] if low else []
     gaps += [ordered[high] - ordered[high - 1]] if high < n else []
     gap = float(min(gaps)) / span
-    bound = GAP if len(np.unique(others[:: max(1, len(others) // 2000)])) >= MANY_VALUES else GAP_OF_FEW
+    many = len(np.unique(others[:: max(1, len(others) // 2000)])) >= MANY_VALUES and n >= MANY_ROWS
+    bound = GAP if many else GAP_OF_FEW
     return (rows, gap) if gap > bound else None
 
 
