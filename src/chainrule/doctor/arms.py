@@ -25,6 +25,7 @@ from chainrule.schedules import Schedule
 from chainrule.symptoms.fix import Fix
 from chainrule.tables.table import Table
 from chainrule.training.engine_choice import engine_for
+from chainrule.training.run import Run
 
 __all__ = ["REFUSALS", "Arm", "ArmResult", "Laboratory", "OutOfTime", "fixed_arm"]
 
@@ -120,6 +121,7 @@ class ArmResult:
     seconds : that it took, with compiling
     training_seconds : of these, what training its members took
     engine : the name of the engine that trained it
+    run : its first member as a run, to be looked at
     """
 
     arm: Arm
@@ -130,6 +132,7 @@ class ArmResult:
     seconds: float
     training_seconds: float
     engine: str
+    run: Run | None = None
 
     @property
     def member_errors(self) -> list[float]:
@@ -158,6 +161,7 @@ class ArmResult:
             self.seconds + other.seconds,
             self.training_seconds + other.training_seconds,
             self.engine,
+            self.run,
         )
 
 
@@ -320,6 +324,7 @@ class Laboratory:
             seconds=0.0,
             training_seconds=0.0,
             engine=members[0].engine,
+            run=members[0].run() if arm.fix is None else None,
         )
 
 

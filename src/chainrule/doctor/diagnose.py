@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -34,10 +35,12 @@ from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.evidence import Cause, Finding, Proof, Stage
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import fixes_for
+from chainrule.symptoms.observed import Observed
 from chainrule.symptoms.preflight import examine
 from chainrule.symptoms.rank import Trial, is_exact, probabilities, rank
 from chainrule.symptoms.rates import version
 from chainrule.symptoms.refusal import refusal
+from chainrule.symptoms.signs import signs
 from chainrule.symptoms.subject import Subject
 from chainrule.tables.table import Table
 from chainrule.training.run import Run
@@ -145,6 +148,7 @@ class _Diagnosing:
         self.fixes: Mapping[str, Fix] = {}
         self.trials: Trials | None = None
         self.proofs: dict[str, Proof] = {}
+        self.run: Run | None = None  # that was given
 
     def diagnosis(self) -> Diagnosis:
         """Return what was found."""
@@ -174,13 +178,15 @@ class _Diagnosing:
             if examination.ended:
                 skipped.append("trials tell no more: a fault of data or code makes them meaningless")
         self.ran[-1:] = [*examination.ran, *([self.ran[-1]] if examination.ended else [])]
+        if self.run is not None:
+            self._look_at(self.run)
         return not examination.ended and self.subject is not None
 
     def _what_to_train(self, net_or_run: Any, data: Any, settings: Mapping[str, Any]) -> tuple[Any, TrainingSettings]:
         """Return network and settings; raises what `fit` would raise."""
         net, known = net_or_run, dict(settings)
         if isinstance(net_or_run, Run):
-            net = net_or_run.model.net
+            self.run, net = net_or_run, net_or_run.model.net
             if net_or_run.settings is not None:
                 known = values_of(TrainingSettings, net_or_run.settings) | known
         fit_settings = FitSettings(**known | {"seed": self.seed, "progress": False})
@@ -190,6 +196,19 @@ class _Diagnosing:
             rows = run_data(None, data, training.validation, training.seed)
             net = network(net, rows.x, rows.y, rows.inputs.preparation)
         return net, training
+
+    def _look_at(self, run: Run) -> None:
+        """Look at what a run has kept of itself, where it has."""
+        if run.recordings is None or run.settings is None:
+            self.ran.append(Stage("looks", 0.0, "the run has kept nothing to look at"))
+            return
+        with self._stage("looks") as skipped, warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                observed = Observed(run.recipe, run.settings, run.history, run.recordings, run.outcome)
+                self.findings += signs(observed)
+            except Exception as error:  # parts of the user's own may raise anything
+                skipped.append(f"not possible: {error}")
 
     def try_out(self) -> None:
         """Run the trials: the recipe beside the reference, single fixes, the proof."""
@@ -206,6 +225,8 @@ class _Diagnosing:
                 comparison = self.trials.compare()
                 if comparison.until is not None:
                     skipped.append(f"only the first {comparison.until} of {control.epochs} epochs were tried")
+                if comparison.alarm and self.run is None and comparison.control.run is not None:
+                    self._look_at(comparison.control.run)
                 suspects = self._suspects()
                 if comparison.alarm or (suspects and not self._recipe_is_cleared()):
                     self.trials.try_fixes(list(self._candidates(subject, suspects)))
@@ -372,6 +393,6 @@ def _cleared(finding: Finding) -> Finding:
     by it.
     """
     families = {CAUSES[cause].family for cause in finding.causes}
-    if finding.level != "alarm" or families != {"recipe"}:
+    if finding.level != "alarm" or families != {"recipe"} or finding.symptom == "finite":
         return finding
     return dataclasses.replace(finding, level="advice", text=f"{finding.text} Nothing is lost by it: see the trials.")
