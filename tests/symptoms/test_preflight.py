@@ -164,6 +164,12 @@ def test_what_cannot_be_used_is_an_alarm_and_no_traceback(net, data, settings):
     assert str(diagnosis)
 
 
+def test_a_setting_that_is_refused_has_no_cause_that_is_guessed():
+    diagnosis = preflight(cr.mlp([4, 8, 3]), IRIS, class_weight={"rose": 1.0})
+    assert "rose" in diagnosis.findings[0].text
+    assert (diagnosis.causes, diagnosis.undetermined) == ((), True)
+
+
 def test_an_error_in_a_layer_of_ones_own_names_it():
     @dataclass(frozen=True)
     class Broken(cr.Layer):

@@ -154,7 +154,7 @@ def _stage(subject: Subject, checks: Sequence[tuple[str, Check]]) -> Iterator[Fi
 
 def diagnosis_of(examination: Examination) -> Diagnosis:
     """Return what an examination comes to."""
-    alarm = any(finding.level == "alarm" for finding in examination.findings)
+    alarm = any(finding.level == "alarm" and finding.causes for finding in examination.findings)
     causes = rank(examination.findings, None, examination.subject, examination.fixes) if alarm else ()
     return Diagnosis(causes, examination.findings, examination.ran, version())
 
