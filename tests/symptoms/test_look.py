@@ -178,3 +178,15 @@ def test_it_changes_nothing_and_is_plain(engine: str) -> None:
         assert np.array_equal(a, b)
     assert Look.from_dict(json.loads(json.dumps(one.to_dict()))) == one
     assert [p.name for p in one.parameters if p.penalty > 0] == ["conv2d_1/weight", "dense_1/weight"]
+
+
+def test_a_gate_of_step_units() -> None:
+    """The lectures' gates are right, so there is nothing to learn: no gradient, and no step."""
+    gate = cr.networks.gate("and", "step")
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")
+    batch = cr.training.Batch(corners, np.array([[0], [0], [0], [1]], "float32"), np.ones(4, "float32"))
+    recipe, state = cr.training.start(gate, "quadratic", cr.SGD(0.1), samples=4, batch_size=4, task="binary")
+    seen = look(recipe, state, batch)
+    assert (seen.cost, seen.score) == (0.0, 1.0)
+    assert all(p.gradient == 0.0 and p.update == 0.0 for p in seen.parameters)
+    assert (seen.kappa, seen.alignment) == (None, None)

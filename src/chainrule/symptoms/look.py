@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from chainrule import tree
 from chainrule.backprop import value_and_grad
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.tensor import unwrap
-from chainrule.optimizers import is_weight
+from chainrule.optimizers import Optax, Optimizer, is_weight
 from chainrule.recipe.state import Recipe, State, filled
 from chainrule.recipe.step import Batch, add_penalty, advance, evaluate, step_key
 from chainrule.schedules import rate_at
@@ -270,13 +271,10 @@ def _next_step(recipe: Recipe, state: State, batch: Batch, size: int) -> tuple[A
     rows = np.sort(np.random.default_rng(0).permutation(len(batch.x))[:size])
     some = Batch(*(v[rows] for v in batch))
     try:
-        try:
-            after, _, _ = advance(recipe, state, some)
-        except Exception:  # optax works on arrays of JAX
-            after, _, _ = advance(recipe, _in_jax(state), _in_jax(some))
+        after = (_after_optax if isinstance(recipe.optimizer, Optax) else _after_step)(recipe, state, some)
     except Exception as error:
         return None, None, None, f"the next step cannot be taken here ({type(error).__name__}: {error})"
-    params, update = _wide(state.params), tree.map(lambda v, w: _wide(v) - _wide(w), after.params, state.params)
+    params, update = _wide(state.params), tree.map(lambda v, w: _wide(v) - _wide(w), after, state.params)
     moved = tree.map(lambda w, d: w + d, params, update)
     key, wide = step_key(recipe, state, 0), _wide(some._asdict())
     model_state, samples = _wide(state.model_state), state.settings["run"]["samples"]
@@ -302,6 +300,34 @@ def _next_step(recipe: Recipe, state: State, batch: Batch, size: int) -> tuple[A
         _dot(gradient, turned) / lengths if lengths and math.isfinite(lengths) else None,
         "",
     )
+
+
+def _after_step(recipe: Recipe, state: State, batch: Batch) -> Any:
+    """Return the parameters after a step."""
+    return advance(recipe, state, batch)[0].params
+
+
+def _after_optax(recipe: Recipe, state: State, batch: Batch) -> Any:
+    """Return the parameters after a step of an optax transformation: only that works on arrays of JAX."""
+    key = step_key(recipe, state, 0)
+
+    def cost(params: Any) -> Any:
+        costs, _, _ = evaluate(recipe, params, state.model_state, batch, key=key, train=True)
+        return (costs * batch.weight).sum() / batch.weight.sum()
+
+    gradients = value_and_grad(cost)(state.params)[1]
+    gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, state.settings["run"]["samples"])
+    rate = _rate(recipe, state)
+    moved = _compiled_update(recipe.optimizer)(gradients, state.opt_state, state.params, rate, state.step + 1)
+    return tree.map(lambda _, value: np.asarray(value), state.params, moved)  # JAX sorts the keys of a dict
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_update(optimizer: Optimizer) -> Any:
+    """Return what gives the parameters after a step, compiled: operation by operation it would take seconds."""
+    import jax
+
+    return jax.jit(lambda grads, opt, params, lr, step: optimizer.update(grads, opt, params, lr=lr, step=step)[0])
 
 
 def _wide(values: Any) -> Any:

@@ -247,11 +247,10 @@ def inputs_matter(run: Observed, reference: Look | None) -> Iterator[Finding]:
     if learnt is None:
         return
     if learnt.nothing:
-        text = "The answers hardly depend on the inputs: with those of other rows the rows cost as much"
+        text = "The answers hardly depend on the inputs: with those of other rows the rows cost "
+        text += f"{max(learnt.gain, 0.0):.2%} more ({learnt.errors:.1f} standard errors)."
         causes = ("lr_low", "init", "code_cut", "activation", "labels_unrelated", "regularization", "lr_high")
-        yield Finding(
-            "inputs_matter", "advice", f"{text} (within {max(learnt.gain, 0.0):.2%}).", "", _gain(run), causes
-        )
+        yield Finding("inputs_matter", "advice", text, "", _gain(run), causes)
     else:
         text = f"The answers depend on the inputs: they take {learnt.gain:.0%} of the cost away."
         yield Finding("inputs_matter", "note", text, "", _gain(run), (), ("labels_unrelated", "code_cut"))
