@@ -146,6 +146,7 @@ class Trials:
         self.began = now()
         # Where the user has classes count otherwise than by their rows, all count alike here, too.
         self.weights = self.rows.class_weights if self.control.settings.class_weight is not None else None
+        self.larger: list[Tried] = []  # networks, by which the recipe was told to be at fault
         self.quick_arms: list[Arm] = []  # of the control's program: nothing is compiled for them
         self.other_arms: list[Arm] = []
         self.cuts = cut_rows(self.rows, max(self.rows.folds, 4), self.seed)
@@ -202,7 +203,7 @@ class Trials:
             ratio = error_ratio(control.errors, larger.errors, self.confidence, self.weights)
             if ratio.value >= MATERIAL_LARGER and ratio.low > 0.0:
                 self.comparison = dataclasses.replace(self.comparison, larger=ratio, alarm=True)
-                self.tried.append(Tried("too_small", fix, larger, ratio, ratio.log / self.comparison.gap, False))
+                self.larger.append(Tried("too_small", fix, larger, ratio, ratio.log / self.comparison.gap, False))
 
     def _control(self) -> tuple[ArmResult, int | None, list[Cut]]:
         """Train the control; of a long run the beginning, with fewer members."""
@@ -273,6 +274,8 @@ class Trials:
                 self._leave_out(batch, "the budget was spent")
             except REFUSALS as error:
                 self._leave_out(batch, f"refused: {error}")
+        # A larger network may make up for anything that holds the units back, so it settles nothing.
+        self.tried += [each for each in self.larger if each not in self.tried]
         for tried in self.tried:
             self.not_tried.pop(tried.cause, None)
 
