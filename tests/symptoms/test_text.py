@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +179,16 @@ def test_the_page_has_everything_and_runs_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
     assert "http://" not in page
     assert "https://" not in page
-    for part in ("with fixes drawn at random: 9.0", "no time was left", "Twice the epochs", "Column 8 has no values"):
+    for part in ("fixes drawn at random: 9.0", "no time was left", "Twice the epochs", "Column 8 has no values"):
         assert part in page
     assert page.count("<circle") == 3
+
+
+def test_intervals_of_errors_of_classes_stay_between_0_and_1(tmp_path: Path) -> None:
+    wide = dataclasses.replace(PROVEN, random=summary([0.6, 0.95, 0.9]))
+    page = diagnosis(causes=(dataclasses.replace(FIRST, proof=wide),)).to_html(tmp_path / "page.html").read_text()
+    assert "to 100.0\u00a0%)" in page
+    assert max(float(end) for end in re.findall(r'x[12]="([\d.]+)%"', page)) <= 100.0
 
 
 def test_at_the_prompt_it_is_one_line_and_its_summary_one_screen() -> None:

@@ -79,21 +79,24 @@ def _proof(proof: Proof) -> Html:
     words = tag("p", text.sentence(text.proof_in_words(proof)))
     arms = [("as it is", proof.control, "control"), ("with the fix", proof.fixed, "fixed")]
     if proof.kind == "trial":
-        arms.append(("with fixes drawn at random", proof.random, "random"))
+        arms.append(("fixes drawn at random", proof.random, "random"))
     drawn = [(name, arm, kind) for name, arm, kind in arms if arm is not None and arm.n]
     return tag("figure", _picture(drawn, proof), tag("figcaption", words)) if drawn else words
 
 
 def _picture(arms: Sequence[tuple[str, Summary, str]], proof: Proof) -> Html:
     """Return each arm on its own line: the members as ticks, the mean as a dot, its interval as a bar."""
+    fraction = text.is_fraction(proof.metric)
     ends = [
         v for _, arm, _ in arms for v in (*arm.values, arm.mean, _bound(arm.low), _bound(arm.high)) if _is_finite(v)
     ]
-    top = max([*ends, 0.0]) * 1.08 or 1.0
+    top = min(max([*ends, 0.0]) * 1.08, 1.0 if fraction else math.inf) or 1.0
     parts = []
     for i, (name, arm, kind) in enumerate(arms):
         y = i * ARM + 32
         low, high = (_bound(end) for end in (arm.low, arm.high))
+        if fraction:  # an interval by Student's t may go beyond what an error can be
+            low, high = max(low, 0.0), min(high, 1.0)
         interval = ""
         if _is_finite(low) and _is_finite(high):
             interval = f" ({text.error_in_words(low, proof.metric)} to {text.error_in_words(high, proof.metric)})"

@@ -32,6 +32,7 @@ __all__ = [
     "headline",
     "how_often_false",
     "in_words",
+    "is_fraction",
     "measured",
     "next_test",
     "not_tried",
@@ -110,7 +111,8 @@ def why(answer: Answer) -> list[str]:
         return [sentence(finding.text) for finding in alarms[1:]]
     first = answer.causes[0]
     findings = first.evidence_for or [finding for finding in alarms if first.name in finding.causes] or alarms
-    in_order = [*_alarms(findings), *(finding for finding in findings if finding.level == "note")]
+    notes = (finding for finding in findings if finding.level == "note" and finding.symptom != TRIAL)
+    in_order = [*_alarms(findings), *notes]
     others = [finding for finding in alarms if answer.undetermined]
     return list(dict.fromkeys(sentence(finding.text) for finding in [*in_order, *others]))
 
@@ -362,9 +364,13 @@ def _against_random(proof: Proof) -> str:
 
 def error_in_words(error: float, metric: str) -> str:
     """Return an error as people read it: of classes in percent."""
+    return percent(error, 1) if is_fraction(metric) else number(error, 3)
+
+
+def is_fraction(metric: str) -> bool:
+    """Return whether errors of a metric lie between 0 and 1 and are read in percent."""
     known = METRICS.get(metric)
-    fraction = known.is_fraction if known is not None else metric in ("", "macro recall", "recall")
-    return percent(error, 1) if fraction else number(error, 3)
+    return known.is_fraction if known is not None else metric in ("", "macro recall", "recall")
 
 
 def _not_none(value: float | None) -> float:
