@@ -28,6 +28,9 @@ def subject(net=None, **settings):
     return subject_of(net or cr.mlp([4, 8, 3]), (X, Y), TrainingSettings(**settings))
 
 
+NORMED = cr.Sequential(cr.Dense(8), cr.BatchNorm(0.9999), cr.Activation("relu"), cr.Dense(3, "softmax"))
+
+
 def alarm(symptom, *causes, against=(), where=""):
     return Finding(symptom, "alarm", "", where, (Evidence("a figure", 1.0),), causes, against)
 
@@ -168,3 +171,30 @@ def test_the_counts_are_part_of_the_package():
     assert file.is_relative_to(root / "src/chainrule")
     ignored = subprocess.run(["git", "check-ignore", "-q", file], cwd=root, check=False)
     assert ignored.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("cause", "net", "settings"),
+    [
+        ("lr_high", None, {"optimizer": cr.Adam(lr=3.0)}),
+        ("lr_low", None, {"optimizer": cr.SGD(lr=1e-5)}),
+        ("schedule", None, {"optimizer": cr.Adam(lr=cr.schedules.StepDecay(0.01, 0.01, 0.5))}),
+        ("optimizer", None, {"optimizer": cr.Adam(lr=0.01, eps=10.0)}),
+        ("regularization", None, {"l2": 60.0}),
+        ("dropout", cr.Sequential(cr.Dense(8, "relu"), cr.Dropout(0.9), cr.Dense(3, "softmax")), {}),
+        ("patience", None, {"validation": 0.2, "early_stopping": cr.EarlyStopping(patience=1)}),
+        ("init", cr.mlp([4, 8, 3], init="zeros"), {}),
+        ("activation", cr.mlp([4, 8, 3], "step"), {}),
+        ("too_small", cr.mlp([4, 1, 3]), {}),
+        ("batch_norm", NORMED, {}),
+    ],
+)
+def test_a_setting_far_from_what_is_usual_is_looked_at_first(cause, net, settings, nothing_counted):
+    settings = {"optimizer": cr.Adam(lr=0.01), "epochs": 100, "batch_size": 4} | settings
+    assert cause in list(probabilities([], subject=subject(net, **settings)))[:2]
+
+
+def test_code_is_at_fault_where_there_is_some_only(nothing_counted):
+    advice = Finding("start_cost", "advice", "", causes=("init", "code_scale"))
+    assert "code_scale" not in probabilities([advice], subject=subject())
+    assert "shift" not in probabilities([advice], subject=subject(validation=0.2))

@@ -394,7 +394,7 @@ def inputs_unscaled(subject: Subject, findings: Findings) -> Iterator[Fix]:
         return
     x = np.asarray(subject.batch().x, np.float64)
     rms = float(np.sqrt(np.mean(x**2)))
-    if not subject.settings.normalize or not 0.3 < rms < 3.0:
+    if rms > 0.0 and (not subject.settings.normalize or not 0.3 < rms < 3.0):
         yield Fix("Batch normalization in front of the network.", {"net": _in_front(net, BatchNorm())})
 
 

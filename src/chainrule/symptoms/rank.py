@@ -5,6 +5,7 @@ P(c) ∝ prior(c) · Π P(s | c) over the symptoms · T(c).
 - **prior(c)** and **P(s | c)** are counts on the development set of `bench/doctor.py`, kept in ``evidence.json`` beside
   this file (`learn_counts` makes them), with pseudo-counts: what a finding itself says it speaks for, and against. They
   are all there is where nothing was counted.
+- **prior(c)** is larger, too, where a setting is far from what is usual (`chainrule.symptoms.unusual`).
 - **T(c)** is what the trials say: the share of bootstrap draws in which a fix of c is the smallest sufficient one.
 
 Source: DOCTOR.md section 7; naive Bayes with pseudo-counts as in Manning, Raghavan and Schütze (2008), chapter 13.
@@ -26,6 +27,7 @@ from chainrule.symptoms.evidence import Cause, Finding, Proof
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import REMEDIES, fixes_for
 from chainrule.symptoms.subject import Subject
+from chainrule.symptoms.unusual import suspicion
 
 __all__ = ["Trial", "learn_counts", "probabilities", "rank"]
 
@@ -158,6 +160,8 @@ def probabilities(
     logs: dict[str | None, float] = {}
     for name in (*names, None):  # None: something else, beside which all others are measured
         prior = UNKNOWN if name is None else 1.0 + counts.prior(name)
+        if name is not None and subject is not None:
+            prior *= suspicion(name, subject) * _by_checks(name, findings)
         by_symptoms = 0.0 if name is None else sum(_of_kind(group, name, counts) for group in telling)
         logs[name] = math.log(prior) + by_symptoms + math.log(_of_trials(name, trials))
         if decided and name not in decided:
@@ -180,15 +184,23 @@ def is_exact(finding: Finding) -> bool:
 
 def can_be(cause: str, subject: Subject, findings: Findings) -> bool:
     """Return whether a cause can be at fault in this run: there is something of its kind that could be changed."""
-    if cause in WITHOUT_FIX:
-        if cause == "scrambled_pixels":
-            return len(subject.run.model.input_shape) == 3
-        return cause != "shift" or subject.run.prepared.validation is not None
+    if cause == "scrambled_pixels":
+        return len(subject.run.model.input_shape) == 3
+    if cause in ("shift", "overlap"):  # rows that are drawn at random are like the others
+        alike = subject.run.prepared.validation is None or isinstance(subject.settings.validation, float | int)
+        return not alike or any(cause in finding.causes for finding in findings)
     if CAUSES[cause].family == "data" and cause != "imbalance":
-        return not (cause == "overlap" and subject.run.prepared.validation is None)
-    if CAUSES[cause].family == "code" and any(cause in finding.causes for finding in findings):
+        return True
+    if CAUSES[cause].family == "code" and any(cause in f.causes and f.level == "alarm" for f in findings):
         return True
     return bool(fixes_for(cause, subject, findings)) or (subject.run.model is subject.net and cause in REMEDIES)
+
+
+def _by_checks(cause: str, findings: Findings) -> float:
+    """Return how likely it is that the checks say nothing of a fault of the data, each of which has a check."""
+    looked = any(SYMPTOMS[f.symptom].stage == "data" for f in findings if f.symptom in SYMPTOMS)
+    named = any(cause in f.causes or cause in f.against for f in findings)
+    return MISSED / FINE if CAUSES[cause].family == "data" and looked and not named else 1.0
 
 
 # --- what findings say ----------------------------------------------------------------------------------------------
