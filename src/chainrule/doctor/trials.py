@@ -44,6 +44,8 @@ FIRST_LOOK, LATER_LOOKS = 0.6, 0.2
 
 #: Where the gap is wider, a fix that explains less than `HOPEFUL` for so many members is not tried on more.
 SCREENED, SCREENED_GAP, HOPEFUL = 2, float(np.log(1.5)), 0.3
+#: With fewer wrong rows of these members that would be chance.
+SCREENED_ERRORS = 15.0
 
 #: The rates of the reference are compared on so many cuts.
 RATE_CUTS = 2
@@ -282,7 +284,7 @@ class Trials:
     def _results(self, batch: Sequence[_Waiting]) -> list[Tried]:
         """Return what comes of arms: of those that do nothing for the first two members, by these alone."""
         assert self.comparison is not None
-        first = self.cuts[:SCREENED] if self.comparison.gap > SCREENED_GAP else self.cuts
+        first = self.cuts[:SCREENED] if self._screens() else self.cuts
         results = self.laboratory.run([each.arm for each in batch], [first] * len(batch), self.until)
         tried = [self._tried(result, each.same_program) for result, each in zip(results, batch, strict=True)]
         rest = self.cuts[len(first) :]
@@ -340,8 +342,14 @@ class Trials:
         rows, batch = self.control.settings.batch_size, arm.changes.get("batch_size", self.control.settings.batch_size)
         steps = min(4.0, max(1.0, int(rows) / int(batch)))
         compiling = 0.0 if same_program or control.engine == "numpy" else COMPILE_SECONDS
-        members = SCREENED / len(self.cuts) if self.comparison.gap > SCREENED_GAP else 1.0
+        members = SCREENED / len(self.cuts) if self._screens() else 1.0
         return longer * steps * members * control.training_seconds + compiling
+
+    def _screens(self) -> bool:
+        """Return whether two members can tell that a fix does nothing: the gap is wide, and enough rows are wrong."""
+        assert self.comparison is not None
+        wrong = float(np.nansum(self.comparison.control.errors[:SCREENED]))
+        return self.comparison.gap > SCREENED_GAP and wrong >= SCREENED_ERRORS
 
     def _next(self, waiting: Sequence[_Waiting]) -> list[_Waiting]:
         """Return the arms to train next: the best, and of its program some that are nearly as good."""
