@@ -130,7 +130,7 @@ def look(recipe: Recipe, state: State, batch: Batch, *, batch_size: int | None =
     >>> run = cr.fit(net, cr.data.load("iris"), epochs=1, progress=False)
     >>> seen = look(run.recipe, run.recordings.first, run.recordings.rows, batch_size=32)
     >>> [layer.name for layer in seen.layers], seen.layers[1].dead, seen.parameters[0].name
-    (['dense_1/z', 'dense_1/a', 'dense_2/output'], 0.0, 'dense_1/weight')
+    (['dense_1/z', 'dense_1/a', 'dense_2/z', 'dense_2/a'], 0.0, 'dense_1/weight')
     """
     state = state._replace(step=int(np.asarray(state.step)))
     with np.errstate(all="ignore"):
