@@ -25,6 +25,9 @@ CHANCE, WEAK = 2.5, 0.3
 #: Rows below which the same target in all of them says nothing.
 FEWEST_SAME = 10
 
+#: Rows besides the most frequent class below which inputs may tell more than can be seen.
+ENOUGH_OTHERS = 30
+
 #: The surest rows; fewer than these are not judged, and fewer than these raise no alarm (but see `SECOND`).
 SUREST, FEWEST, FEW = 0.3, 20, 60
 
@@ -62,7 +65,8 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
     is like as a whole, the best.
 
     Null: targets dealt out anew. Alarm where the best stays below 2.5 deviations **and** an association of .3, which is
-    weak (r² = 9 %), would be missed so clearly in fewer than α of cases. So few rows raise no alarm. Answers that are
+    weak (r² = 9 %), would be missed so clearly in fewer than α of cases. So few rows raise no alarm, nor do
+    fewer than 30 rows besides the most frequent class. Answers that are
     surely wrong (below -2.5 deviations) come of tables of truth: parity, of which all that was seen says the opposite.
 
     Source: DOCTOR.md section 4; Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
@@ -90,14 +94,14 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
         Evidence("deviations by chance", z, CHANCE, None),
         *_accuracy(answers),
     )
-    if -CHANCE < z < CHANCE and p < ALPHA:
+    if -CHANCE < z < CHANCE and p < ALPHA and _are_many(answers):
         text = (
             f"The inputs tell nothing about the targets: of {n:,} rows, the answers for those that were not seen go "
             f"with their targets to {r:.2f} (1 would be all), no more than targets dealt out at random ({z:.1f} "
             "deviations)."
         )
         yield Finding("labels_related", "alarm", text, "target", evidence, ("labels_unrelated", "labels_noisy"))
-    elif z >= CHANCE and p < ALPHA:
+    elif z >= CHANCE and p < ALPHA and _are_many(answers):
         text = (
             f"The inputs tell little about the targets: association {r:.2f} (1 would be all), {z:.1f} deviations from "
             f"chance ({n:,} rows). Other inputs would tell more, or many targets are wrong."
@@ -379,6 +383,16 @@ def _accuracy(answers: Answers) -> Iterator[Evidence]:
     hits = answers.values.argmax(axis=1) if answers.values.shape[1] > 1 else answers.values[:, 0] > 0.5
     most = float(np.bincount(answers.labels).max() / len(answers.labels))
     yield Evidence("accuracy for rows not seen", float(np.mean(hits == answers.labels)), most, 1.0)
+
+
+def _are_many(answers: Answers) -> bool:
+    """Return whether there are enough rows besides those of the most frequent class to see what the inputs tell."""
+    if answers.labels is not None:
+        return len(answers.labels) - int(np.bincount(answers.labels).max()) >= ENOUGH_OTHERS
+    if not _are_flags(answers.y):
+        return True
+    ones = answers.y.sum(axis=0)
+    return bool(np.minimum(ones, len(answers.y) - ones).max() >= ENOUGH_OTHERS)
 
 
 def _are_flags(y: Array) -> bool:
