@@ -2,10 +2,10 @@
 
 P(c) ∝ prior(c) · Π P(s | c) over the symptoms · T(c).
 
-- **prior(c)** and **P(s | c)** are counts on the development set of `bench/doctor.py`, kept in ``evidence.json`` beside
+- **P(s | c)** are counts on the development set of `bench/doctor.py`, kept in ``evidence.json`` beside
   this file (`learn_counts` makes them), with pseudo-counts: what a finding itself says it speaks for, and against. They
   are all there is where nothing was counted.
-- **prior(c)** is larger, too, where a setting is far from what is usual (`chainrule.symptoms.unusual`).
+- **prior(c)** is larger where a setting is far from what is usual (`chainrule.symptoms.unusual`).
 - **T(c)** is what the trials say: the share of bootstrap draws in which a fix of c is the smallest sufficient one.
 
 Source: DOCTOR.md section 7; naive Bayes with pseudo-counts as in Manning, Raghavan and Schütze (2008), chapter 13.
@@ -159,7 +159,7 @@ def probabilities(
     names = [name for name in CAUSES if subject is None or name in sure or can_be(name, subject, findings)]
     logs: dict[str | None, float] = {}
     for name in (*names, None):  # None: something else, beside which all others are measured
-        prior = UNKNOWN if name is None else 1.0 + counts.prior(name)
+        prior = UNKNOWN if name is None else 1.0  # how often causes are planted there says nothing of real ones
         if name is not None and subject is not None:
             prior *= suspicion(name, subject) * _by_checks(name, findings)
         by_symptoms = 0.0 if name is None else sum(_of_kind(group, name, counts) for group in telling)
@@ -314,10 +314,6 @@ class Counts:
 
     causes: Mapping[str, int]
     symptoms: Mapping[str, Mapping[str, Mapping[str, int]]]
-
-    def prior(self, cause: str) -> int:
-        """Return how many cases had a cause."""
-        return self.causes.get(cause, 0)
 
     def of(self, finding: Finding, cause: str) -> tuple[int, int]:
         """Return in how many cases with a cause a symptom said the same, and in how many it was looked at."""
