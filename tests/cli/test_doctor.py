@@ -111,7 +111,8 @@ def test_train_stops_for_a_fault_before_the_first_step_where_it_is_asked_to(chai
 
 def test_train_tells_what_the_run_shows_to_be_wrong(chainrule: Any) -> None:
     done = chainrule("train", "iris", "--init", "zeros", *QUICK, "--out", "ill")
-    assert "warning: No gradient reaches" in done.stderr
+    assert "warning: " in done.stderr
+    assert "gradient" in done.stderr
     assert "chainrule doctor ill" in done.stderr
     silent = chainrule("train", "iris", "--init", "zeros", *QUICK, "--out", "off", "--doctor", "off")
     assert "No gradient" not in silent.stderr
