@@ -16,6 +16,7 @@ from chainrule.recipe.run_data import pair_of
 from chainrule.statistics import summary
 from chainrule.symptoms.evidence import Finding, Proof
 from chainrule.symptoms.fix import Fix
+from chainrule.symptoms.fixes import fixes_for
 from chainrule.tables.table import Table
 
 __all__ = ["BY_PERMUTATION", "prove_data"]
@@ -25,8 +26,8 @@ Array = np.ndarray[Any, Any]
 #: Causes that no change takes away; what their check has shown by dealing something out anew is their proof.
 BY_PERMUTATION = ("labels_unrelated", "scrambled_pixels", "too_little_data", "shift")
 
-#: A class is given up where its recall is below this, and it can be learnt where a fix makes this many times as much.
-GIVEN_UP, LEARNT = 0.2, 2.0
+#: Beside a change of the data changes of the recipe are drawn at random: those of its values, which cost no compiling.
+OTHER_CHANGES = ("lr_high", "lr_low", "patience")
 
 
 def prove_data(trials: Trials, cause: str, fix: Fix | None, finding: Finding) -> Proof:
@@ -42,7 +43,7 @@ def prove_data(trials: Trials, cause: str, fix: Fix | None, finding: Finding) ->
         arm = fixed_arm(trials.control, cause, fix)
         if cause == "labels_noisy" and len(arm.without):
             return prove(trials, arm, _as_many_others(trials, arm), None, ignored=arm.without)
-        return prove(trials, arm, None, None)
+        return prove(trials, arm, _another_change(trials), None)
     except OutOfTime:
         return not_tried("the budget was spent")
     except REFUSALS as error:
@@ -55,6 +56,14 @@ def _as_many_others(trials: Trials, arm: Arm) -> Any:
     others = np.setdiff1d(trials.rows.rows, arm.without)
     count = min(len(arm.without), len(others) // 2)
     return lambda: dataclasses.replace(arm, name="random", without=np.sort(rng.choice(others, count, replace=False)))
+
+
+def _another_change(trials: Trials) -> Any:
+    """Return a function that draws an arm with a change of the recipe; None where there is none."""
+    fixes = [(cause, fix) for cause in OTHER_CHANGES for fix in fixes_for(cause, trials.subject)[:2]]
+    arms = [fixed_arm(trials.control, cause, fix) for cause, fix in fixes]
+    rng = np.random.default_rng([trials.seed, 53])
+    return (lambda: arms[int(rng.integers(len(arms)))]) if arms else None
 
 
 def _leak(trials: Trials, fix: Fix) -> Proof:
