@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule import memory
 from chainrule.cli.app import check_words
 from chainrule.errors import SettingError
+from chainrule.recipe.memory import check_room
 
 HUGE = "9999999999"
 ABSURD = "9" * 30
@@ -145,4 +146,4 @@ def test_weights_that_do_not_fit_are_refused_before_they_are_made(monkeypatch: p
     monkeypatch.setattr(memory, "_of_machine", lambda: 1e8)
     weights = {"weight": np.zeros((2**12, 2**12), np.float32)}
     with pytest.raises(SettingError, match=r"5 copies of the weights.*67\.1 MB"):
-        cr.training.memory.check_room(weights)
+        check_room(weights)
