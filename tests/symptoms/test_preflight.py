@@ -224,7 +224,7 @@ def test_fit_stops_for_an_exact_fault_before_the_first_step():
     def wrong(a, y):
         return np.sum(y * np.log(a), axis=1)
 
-    with pytest.raises(DoctorError, match="falls for 0%") as caught:
+    with pytest.raises(DoctorError, match="falls for only 0 %") as caught:
         cr.fit(cr.mlp([4, 8, 3]), IRIS, loss=wrong, doctor="check", progress=False, **BASE)
     assert caught.value.diagnosis.causes[0].name == "code_loss"
 

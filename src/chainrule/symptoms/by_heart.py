@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule import initializers, optimizers, random, tree
 from chainrule.data import Standardizer
+from chainrule.display.numbers import percent
 from chainrule.layers import BatchNorm, Conv2D, Dense, Dropout, Layer
 from chainrule.models import Model
 from chainrule.optimizers import Adam, Optimizer
@@ -451,7 +452,7 @@ def _in_words(learning: Learning, task: str) -> str:
     left = f"{learning.left:.3g} of the cost of the best constant answer is left"
     if task == "regression":
         return left
-    return f"{left}, and {learning.wrong:.0%} are wrong"
+    return f"{left}, and {percent(learning.wrong, 0)} are wrong"
 
 
 def _evidence(outcome: Learning, other: Learning | None = None) -> tuple[Evidence, ...]:

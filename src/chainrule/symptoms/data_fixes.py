@@ -40,7 +40,8 @@ def repeated(subject: Subject, findings: Findings) -> Iterator[Fix]:
 def _without(subject: Subject, rows: Any, which: str, most: float = MOST_DROPPED) -> Iterator[Fix]:
     if 0 < len(rows) <= most * len(subject.rows.x):
         change = DataChange("drop_rows", rows=tuple(sorted(int(row) for row in rows)))
-        yield Fix(f"The data without the {len(rows):,} rows {which}.", data=(change,))
+        number = f"{len(rows):,} rows" if len(rows) > 1 else "row"
+        yield Fix(f"The data without the {number} {which}.", data=(change,))
 
 
 def leak(subject: Subject, findings: Findings) -> Iterator[Fix]:

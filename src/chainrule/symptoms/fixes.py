@@ -90,7 +90,7 @@ def fixes_for(cause: str, subject: Subject, findings: Findings = ()) -> tuple[Fi
     if cause not in CAUSES:
         raise SettingError(f"There is no cause {cause!r}: the causes are {', '.join(CAUSES)}.")
     fixes: list[Fix] = []
-    before = settings_before(subject)
+    before = settings_before(subject.net, subject.data, subject.settings)
     try:
         for fix in REMEDIES[cause](subject, findings) if cause in _possible(findings) else ():
             if works(fix, subject) and all(fix.changes != other.changes or fix.data != other.data for other in fixes):
@@ -116,18 +116,18 @@ def simple_fixes(subject: Subject, findings: Findings = ()) -> tuple[Fix, ...]:
     return tuple(different)
 
 
-def settings_before(subject: Subject) -> dict[str, Any]:
+def settings_before(net: Any, data: Any, settings: TrainingSettings) -> dict[str, Any]:
     """Return the network and the settings of a run that are not the usual ones, but for those that are arrays."""
-    changed: dict[str, Any] = {"data": "table"} if isinstance(subject.data, Table) else {}
-    if isinstance(subject.net, Layer):
-        changed["net"] = subject.net
+    changed: dict[str, Any] = {"data": "table"} if isinstance(data, Table) else {}
+    if isinstance(net, Layer):
+        changed["net"] = net
     for name, setting in settings_of(TrainingSettings).items():
-        value = getattr(subject.settings, name)
+        value = getattr(settings, name)
         if name in ("validation", "sample_weight") and not isinstance(value, float | int):
             continue
         if type(value) is not type(setting.default) or value != setting.default:
             changed[name] = value
-    return changed | {"optimizer": _optimizer(subject)}
+    return changed | {"optimizer": optimizers.get(settings.optimizer)}
 
 
 def works(fix: Fix, subject: Subject) -> bool:

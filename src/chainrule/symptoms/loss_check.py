@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from chainrule import losses
+from chainrule.display.numbers import percent
 from chainrule.models.forward import forward
 from chainrule.models.model import last_activation_of
 from chainrule.recipe.state import Recipe
@@ -69,8 +70,8 @@ def loss_direction(wide: Wide) -> Iterable[Finding]:
             evidence,
         )
         return
-    wrong = f"The cost {name} falls for {share:.0%} of the outputs only that move toward their target; of a right loss "
-    yield Finding("loss_direction", "alarm", f"{wrong}all do.", name, evidence, ("code_loss",))
+    wrong = f"The cost {name} falls for only {percent(share, 0)} of the outputs that move toward their target"
+    yield Finding("loss_direction", "alarm", f"{wrong}; of a right loss for all.", name, evidence, ("code_loss",))
 
 
 def _moved(recipe: Recipe, out: np.ndarray, y: np.ndarray) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from chainrule.recipe.run_data import pair_of
 from chainrule.run_settings import TrainingSettings
 from chainrule.symptoms.data_fixes import finite_rows
 from chainrule.symptoms.fix import Fix
+from chainrule.symptoms.fixes import settings_before
 from chainrule.symptoms.net_changes import parts, with_parts
 from chainrule.symptoms.subject import subject_of
 from chainrule.tables.table import Table
@@ -42,7 +43,7 @@ def refused_fixes(causes: Iterable[str], net: Any, data: Any, settings: Training
         except Exception:  # data of a kind that nothing can be done about
             continue
         if fix is not None:
-            fixes[cause] = dataclasses.replace(fix, before={"net": net} if isinstance(net, Layer) else {})
+            fixes[cause] = dataclasses.replace(fix, before=settings_before(net, data, settings))
     return fixes
 
 

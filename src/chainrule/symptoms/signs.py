@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 import numpy as np
 
 from chainrule import metrics
+from chainrule.display.numbers import percent
 from chainrule.layers import BatchNorm
 from chainrule.recipe.state import filled
 from chainrule.schedules import Schedule
@@ -200,8 +201,8 @@ def units(run: Observed, reference: Look | None) -> Iterator[Finding]:
             yield Finding(
                 "units",
                 "alarm",
-                f"{share:.0%} of the {'units' if dead else 'values'} of {name} {how}, at the start and at the end: its "
-                f"weights have moved by {stayed:.1g} of their size.",
+                f"{percent(share, 0)} of the {'units' if dead else 'values'} of {name} {how}, at the start and at "
+                f"the end: its weights have moved by {stayed:.1g} of their size.",
                 name,
                 (
                     Evidence(f"{'dead units' if dead else 'flat values'} of {name}", share or 0.0, 0.0, MOST_FLAT),
@@ -214,7 +215,8 @@ def units(run: Observed, reference: Look | None) -> Iterator[Finding]:
             yield Finding(
                 "units",
                 "note",
-                f"{end.dead:.0%} of the units of {name} are dead at the end ({layer.dead:.0%} at the start).",
+                f"{percent(end.dead, 0)} of the units of {name} are dead at the end "
+                f"({percent(layer.dead, 0)} at the start).",
                 name,
                 (Evidence(f"dead units of {name}", end.dead or 0.0, 0.0, MOST_DEAD),),
                 ("lr_high", "init", "activation"),
@@ -253,7 +255,7 @@ def inputs_matter(run: Observed, reference: Look | None) -> Iterator[Finding]:
         causes = ("lr_low", "init", "code_cut", "activation", "labels_unrelated", "regularization", "lr_high")
         yield Finding("inputs_matter", "advice", text, "", _gain(run), causes)
     else:
-        text = f"The answers depend on the inputs: they take {learnt.gain:.0%} of the cost away."
+        text = f"The answers depend on the inputs: they take {percent(learnt.gain, 0)} of the cost away."
         yield Finding("inputs_matter", "note", text, "", _gain(run), (), ("labels_unrelated", "code_cut"))
 
 
@@ -386,11 +388,12 @@ def still_falling(run: Observed, reference: Look | None) -> Iterator[Finding]:
         schedule = ("schedule",) if isinstance(run.recipe.optimizer.lr, Schedule) else ()
         yield Finding(
             "still_falling", "advice",
-            f"The training loss still falls: {share:.0%} of its fall came in the last fifth of the epochs.", "epochs",
+            f"The training loss still falls: {percent(share, 0)} of its fall came in the last fifth of the epochs.",
+            "epochs",
             (evidence,), ("epochs_few", "lr_low", "batch_large", *schedule), ("overtrained",),
         )  # fmt: skip
     else:
-        text = f"The training loss has come to rest ({share:.0%} of its fall in the last fifth of the epochs)."
+        text = f"The training loss has come to rest ({percent(share, 0)} of its fall in the last fifth of the epochs)."
         yield Finding("still_falling", "note", text, "epochs", (evidence,), (), ("epochs_few",))
 
 

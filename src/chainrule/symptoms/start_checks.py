@@ -13,6 +13,7 @@ import numpy as np
 from chainrule import losses, tree
 from chainrule.backprop import value_and_grad
 from chainrule.backprop.backward import value_grad_and_marks
+from chainrule.display.numbers import percent
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.models.model import last_activation_of
@@ -207,7 +208,7 @@ def signal(recipe: Recipe, state: State, batch: Batch) -> Iterable[Finding]:
         yield Finding(
             "signal",
             "alarm" if dead.dead == 1.0 else "advice",
-            f"{dead.dead:.0%} of the units of {dead.name} are dead: 0 for every one of {len(batch.x)} samples.",
+            f"{percent(dead.dead, 0)} of the units of {dead.name} are dead: 0 for every one of {len(batch.x)} samples.",
             dead.name,
             evidence[2:],
             ("init", "lr_high", "activation", "inputs_unscaled"),
