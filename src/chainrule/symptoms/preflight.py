@@ -23,7 +23,7 @@ from chainrule.symptoms.refusal import refusal
 from chainrule.symptoms.refused_fixes import refused_fixes
 from chainrule.symptoms.subject import Subject, subject_of
 
-__all__ = ["EXACT", "Examination", "examine", "preflight", "refuse_faults"]
+__all__ = ["Examination", "examine", "preflight", "refuse_faults"]
 
 Check = Callable[[Subject], Iterable[Finding]]
 
@@ -35,8 +35,8 @@ STAGES: tuple[tuple[str, tuple[tuple[str, Check], ...]], ...] = (
     ("by heart", by_heart.CHECKS),
 )
 
-#: Symptoms whose checks are exact: an alarm of theirs is a fault, whatever else is found.
-EXACT = ("readable", "loss_direction", "samples_apart", "gradient", "gradient_reaches")
+#: Alarms for which ``fit(doctor="check")`` does not begin: these runs would learn nothing, or something else.
+REFUSED = ("readable", "loss_direction", "samples_apart", "gradient", "gradient_reaches")
 
 #: Exact alarms after which nothing that comes later means anything.
 ENDS = ("readable", "loss_direction", "samples_apart", "gradient")
@@ -166,7 +166,7 @@ def refuse_faults(net: Any, data: Any, settings: FitSettings) -> Diagnosis:
     """
     examination = examine(net, data, TrainingSettings(**values_of(TrainingSettings, settings)))
     diagnosis = diagnosis_of(examination)
-    faults = [finding for finding in diagnosis.findings if finding.level == "alarm" and finding.symptom in EXACT]
+    faults = [finding for finding in diagnosis.findings if finding.level == "alarm" and finding.symptom in REFUSED]
     if faults and examination.subject is not None:
         texts = " ".join(finding.text for finding in faults)
         raise DoctorError(
