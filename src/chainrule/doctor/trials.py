@@ -15,6 +15,7 @@ from chainrule.doctor.cuts import Cut, TrialRows, cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio, ratio_draws
 from chainrule.doctor.yardstick import linear_errors, reference_arms, tree_errors
 from chainrule.models import Model
+from chainrule.recipe.settings_paths import root_of
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import fixes_for
 from chainrule.symptoms.subject import Subject
@@ -389,8 +390,8 @@ class Trials:
     def smallest_sufficient(self) -> list[float]:
         """Return of each tried fix the share of bootstrap draws in which it is the smallest sufficient one.
 
-        Sufficient is what reaches .8 of the best gain; the smallest is the one with the fewest changes, and of several
-        the one that gains most.
+        Sufficient is what reaches .8 of the best gain; the smallest is the one that changes the fewest parts of the run
+        (a rate in all layers is one), and of several the one that gains most.
         """
         assert self.comparison is not None
         if not self.tried:
@@ -399,7 +400,7 @@ class Trials:
         gains = np.stack(
             [ratio_draws(control[: len(each.result.errors)], each.result.errors, self.weights) for each in self.tried]
         )
-        sizes = np.array([len(each.fix.changes) + len(each.fix.data) for each in self.tried])
+        sizes = np.array([len({*map(root_of, each.fix.changes)}) + len(each.fix.data) for each in self.tried])
         best = gains.max(axis=0)
         sufficient = (gains >= SUFFICIENT * best) & (best > 0)
         size = np.where(sufficient, sizes[:, None], np.inf)

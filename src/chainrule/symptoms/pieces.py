@@ -24,6 +24,7 @@ __all__ = [
     "PieceError",
     "Wide",
     "apply_piece",
+    "is_own_code",
     "is_users_own",
     "loss_is_users_own",
     "loss_name",
@@ -127,13 +128,11 @@ def apply_piece(piece: Piece, params: Any, x: Any, *, train: bool) -> Any:
 def is_users_own(piece: Piece) -> bool:
     """Return whether a layer, or its activation, is the user's own code."""
     activation = getattr(piece.layer, "activation", None)
-    return not is_ours(type(piece.layer)) or _is_function(activation)
+    return not is_ours(type(piece.layer)) or is_own_code(activation)
 
 
-def _is_function(part: Any) -> bool:
-    """Return whether a part of a layer is code that does not belong to the package: a function or a class of one's
-    own.
-    """
+def is_own_code(part: Any) -> bool:
+    """Return whether a part of a run is code that does not belong to the package: a function or class of one's own."""
     if part is None or isinstance(part, str):
         return False
     return not is_ours(type(part)) or callable(getattr(part, "function", None))
@@ -146,7 +145,7 @@ def loss_name(loss: Loss) -> str:
 
 def loss_is_users_own(loss: Loss) -> bool:
     """Return whether a loss is the user's own code."""
-    return _is_function(loss)
+    return is_own_code(loss)
 
 
 @dataclass(frozen=True, eq=False)

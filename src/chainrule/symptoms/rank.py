@@ -26,6 +26,8 @@ from chainrule.symptoms.catalogue import CAUSES, SYMPTOMS
 from chainrule.symptoms.evidence import Cause, Finding, Proof
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import REMEDIES, fixes_for
+from chainrule.symptoms.net_changes import parts
+from chainrule.symptoms.pieces import is_own_code
 from chainrule.symptoms.subject import Subject
 from chainrule.symptoms.unusual import suspicion
 
@@ -191,9 +193,16 @@ def can_be(cause: str, subject: Subject, findings: Findings) -> bool:
         return not alike or any(cause in finding.causes for finding in findings)
     if CAUSES[cause].family == "data" and cause != "imbalance":
         return True
-    if CAUSES[cause].family == "code" and any(cause in f.causes and f.level == "alarm" for f in findings):
+    alarms = (finding for finding in findings if finding.level == "alarm")
+    if CAUSES[cause].family == "code" and _has_own_code(subject) and any(cause in each.causes for each in alarms):
         return True
     return bool(fixes_for(cause, subject, findings)) or (subject.run.model is subject.net and cause in REMEDIES)
+
+
+def _has_own_code(subject: Subject) -> bool:
+    """Return whether the loss, a layer or an activation is the user's own."""
+    layers = parts(subject.run.model.net)
+    return is_own_code(subject.recipe.loss) or any(part.custom or is_own_code(part.function) for part in layers)
 
 
 def _by_checks(cause: str, findings: Findings) -> float:
