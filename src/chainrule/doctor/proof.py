@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,13 @@ def tried_proof(trials: Trials, tried: Tried) -> Proof:
     """Return what came of a fix where it was tried, on the folds by which it was chosen: no proof, but a result."""
     assert trials.comparison is not None
     verdict = "helps" if tried.ratio.low > 0 else "harmful" if tried.ratio.high < 0 else "no effect"
+    control = trials.comparison.control
+    same_members = replace(control, errors=control.errors[: len(tried.result.errors)])
     return Proof(
         "trial",
         verdict,
         "tried once, on the folds of the comparison",
-        control=_summary(trials, trials.comparison.control),
+        control=_summary(trials, same_members),
         fixed=_summary(trials, tried.result),
         effect=difference(tried.ratio),
         explained=tried.explained,
@@ -78,7 +81,7 @@ def prove(
 ) -> Proof:
     """Return whether an arm is better than the control, by members that nothing was chosen by.
 
-    Looks after 4, 8 and 16 members of each arm, each of which may spend a part of α (Pocock, 1977; DOCTOR.md 6).
+    Looks after 4, 8 and 16 members of each arm, each of which may spend a part of α (Pocock, 1977).
 
     Parameters
     ----------

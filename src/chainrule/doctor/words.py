@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from chainrule.display.numbers import number, percent
 from chainrule.doctor.ratio import Ratio
 from chainrule.doctor.trials import Trials
-from chainrule.symptoms.evidence import Evidence, Finding
+from chainrule.symptoms.evidence import LITTLE, Evidence, Finding
 
 __all__ = ["format_error", "recipe_finding", "trial_findings"]
 
@@ -49,11 +49,15 @@ def trial_findings(trials: Trials) -> Iterator[Finding]:
     """Yield what the changes that were tried have shown, and which were not tried."""
     for each in trials.tried:
         error = format_error(trials, each.result.error)
-        share = f"explains {percent(max(0.0, each.explained))} of the gap" if each.ratio.low > 0 else "no effect"
-        if each.ratio.high < 0:
-            share = "makes it worse"
+        certain = each.ratio.low > 0
+        helps, may_help = (each.explained >= LITTLE and certain is case for case in (True, False))
+        if certain:
+            share = f"explains {percent(max(0.0, each.explained), 0)} of the gap"
+        elif may_help:
+            share = f"may help, which {len(each.result.errors)} members cannot tell"
+        else:
+            share = "makes it worse" if each.ratio.high < 0 else "no effect"
         text = f"{each.fix.text} Error {error} (ratio {_ratio(each.ratio)}): {share}."
-        helps = each.ratio.low > 0 and each.explained >= 0.2
         evidence = (Evidence("error ratio", each.ratio.value, p=each.ratio.p), Evidence("explained", each.explained))
         yield Finding(
             "trial",
@@ -61,7 +65,7 @@ def trial_findings(trials: Trials) -> Iterator[Finding]:
             text,
             evidence=evidence,
             causes=(each.cause,) if helps else (),
-            against=() if helps else (each.cause,),
+            against=() if helps or may_help else (each.cause,),
         )
     for cause, why in trials.not_tried.items():
         yield Finding("trial", "note", f"{cause}: not tried, {why}.")

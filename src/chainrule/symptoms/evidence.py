@@ -10,7 +10,10 @@ from chainrule.statistics import Difference, Summary
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.plain import Plain
 
-__all__ = ["Cause", "Evidence", "Finding", "Proof", "Stage"]
+__all__ = ["LITTLE", "Cause", "Evidence", "Finding", "Proof", "Stage"]
+
+#: A change that explains less of the gap to the reference has no effect to speak of.
+LITTLE = 0.2
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ P(c) ∝ prior(c) · Π P(s | c) over the symptoms · T(c).
 - **prior(c)** is larger where a setting is far from what is usual (`chainrule.symptoms.unusual`).
 - **T(c)** is what the trials say: the share of bootstrap draws in which a fix of c is the smallest sufficient one.
 
-Source: DOCTOR.md section 7; naive Bayes with pseudo-counts as in Manning, Raghavan and Schütze (2008), chapter 13.
+Source: naive Bayes with pseudo-counts as in Manning, Raghavan and Schütze (2008), chapter 13.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from importlib import resources
 from typing import Any
 
 from chainrule.symptoms.catalogue import CAUSES, SYMPTOMS
-from chainrule.symptoms.evidence import Cause, Finding, Proof
+from chainrule.symptoms.evidence import LITTLE, Cause, Finding, Proof
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import REMEDIES, fixes_for
 from chainrule.symptoms.net_changes import parts
@@ -60,7 +60,7 @@ MISSED, FINE = 0.15, 0.8
 PSEUDO = 4.0
 
 #: T of a cause whose fixes were tried and explain less than `LITTLE`; no other is smaller.
-NO_EFFECT, LITTLE = 0.02, 0.2
+NO_EFFECT = 0.02
 
 #: The same for a cause that was not tried, where the fix of another one takes everything away.
 LEAST_UNTRIED = 0.005

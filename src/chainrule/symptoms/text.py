@@ -18,7 +18,7 @@ from chainrule.display.numbers import number, percent, seconds
 from chainrule.metrics import METRICS
 from chainrule.symptoms.answer import Answer
 from chainrule.symptoms.catalogue import CAUSES
-from chainrule.symptoms.evidence import Cause, Evidence, Finding, Proof
+from chainrule.symptoms.evidence import LITTLE, Cause, Evidence, Finding, Proof
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.rates import rate_of
 
@@ -54,6 +54,9 @@ FIRST = ("recipe", "by_heart", "gradient", "loss_direction", "signal")
 
 #: Where the texts of the lines "why", "proof" … begin.
 MARGIN = 11
+
+#: What came of a trial, in words.
+VERDICTS = {"proven": "Proven", "helps": "It helps", "no effect": "No certain effect", "harmful": "It harms"}
 
 #: The symptom of findings about changes that were tried, or not.
 TRIAL = "trial"
@@ -131,7 +134,7 @@ def proof_in_words(proof: Proof) -> str:
     if proof.kind == "exact":
         return f"exact: the check holds for certain{f' ({proof.why})' if proof.why else ''}. Proven"
     arms = [part for part in (_arms(proof), _gap(proof), _against_random(proof)) if part]
-    verdict = {"proven": "Proven", "helps": "It helps", "no effect": "No effect", "harmful": "It harms"}[proof.verdict]
+    verdict = VERDICTS[proof.verdict]
     shortened = f" for the first {proof.epochs} epochs" if proof.epochs and "prefix" in proof.why else ""
     extra = f" ({proof.why})" if proof.why and not shortened else ""
     return f"{'; '.join(arms)}. {verdict}{shortened}{extra}"
@@ -140,9 +143,11 @@ def proof_in_words(proof: Proof) -> str:
 def tried_in_vain(answer: Answer) -> list[str]:
     """Return the causes whose fix was tried and changed nothing, or made it worse."""
     verdicts = ("no effect", "harmful")
-    names = [cause.name for cause in answer.causes if cause.proof is not None and cause.proof.verdict in verdicts]
+    proofs = [(cause.name, cause.proof) for cause in answer.causes if cause.proof is not None]
+    names = [name for name, proof in proofs if proof.verdict in verdicts]
     names += [name for finding in answer.findings if finding.symptom == TRIAL for name in finding.against]
     helped = {name for finding in answer.findings if finding.symptom == TRIAL for name in finding.causes}
+    helped |= {name for name, proof in proofs if proof.verdict != "harmful" and (proof.explained or 0.0) >= LITTLE}
     return [name for name in dict.fromkeys(names) if name not in helped]
 
 

@@ -69,7 +69,7 @@ def one_column(subject: Subject) -> Iterator[Finding]:
     threshold) have rows on both sides of it, columns made of the target a gap: with 5 % of the rows or more near the
     middle between classes it is a cut. Of a single column nothing is said.
 
-    Source: DOCTOR.md section 4; Kaufman, Rosset and Perlich (2011), leakage in data mining.
+    Source: Kaufman, Rosset and Perlich (2011), leakage in data mining.
     """
     alone = _best_alone(subject)
     if alone is None:
@@ -232,7 +232,7 @@ def tails(subject: Subject) -> Iterator[Finding]:
     alarm; of fewer than a hundred rows or ten different values (counts), above 30. Of a column that is mostly one value
     the others are looked at. Heavy tails are advice.
 
-    Source: DOCTOR.md section 4; Rényi (1953) for ratios of order statistics.
+    Source: Rényi (1953) for ratios of order statistics.
     """
     outlying = _outlying(subject)
     data = examined(subject)
@@ -413,7 +413,7 @@ def scale(subject: Subject) -> Iterator[Finding]:
     and 3 is advice; 300 and 15 is an alarm, 3 times what trains well as it is (bytes of images: 100; iris: 4.5). Not
     asked where batch normalization comes first.
 
-    Source: DOCTOR.md section 4; lecture 002; LeCun et al. (1998), Efficient BackProp, 4.3.
+    Source: lecture 002; LeCun et al. (1998), Efficient BackProp, 4.3.
     """
     data = examined(subject)
     if not _scales_itself(subject.net) and data.quantities.any():

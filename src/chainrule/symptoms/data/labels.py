@@ -69,7 +69,7 @@ def labels_related(subject: Subject) -> Iterator[Finding]:
     fewer than 30 rows besides the most frequent class. Answers that are
     surely wrong (below -2.5 deviations) come of tables of truth: parity, of which all that was seen says the opposite.
 
-    Source: DOCTOR.md section 4; Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
+    Source: Hoeffding (1951) for the moments; Ojala and Garriga (2010) for the permutation test.
     """
     data = examined(subject)
     if len(data) >= FEWEST_SAME and not np.ptp(data.y, axis=0).any():
@@ -140,7 +140,7 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     spread depends on the inputs). An alarm above .1 (lower end, 60
     of the surest rows or more), with four classes above .05; else advice above .05.
 
-    Source: DOCTOR.md section 4; Northcutt, Jiang and Chuang (2021), confident learning; Wilson (1927).
+    Source: Northcutt, Jiang and Chuang (2021), confident learning; Wilson (1927).
     """
     answers = out_of_fold(subject)
     if answers is None:

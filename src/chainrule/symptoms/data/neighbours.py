@@ -40,7 +40,7 @@ def neighbours(subject: Subject) -> Iterator[Finding]:
     3 of these deviations, **though** each pixel has another somewhere that it is like (mean of the largest correlations
     ≥ .4, and twice what noise has): images of noise have no places either.
 
-    Source: DOCTOR.md section 4; Zhang et al. (2017), understanding deep learning requires rethinking
+    Source: Zhang et al. (2017), understanding deep learning requires rethinking
     generalization (shuffled pixels).
     """
     data = examined(subject)

@@ -41,7 +41,7 @@ def parts_alike(subject: Subject) -> Iterator[Finding]:
     **and** material (a deviation, a factor of 2), in a column that does not drift through the training rows as well
     (rows in order of time differ by nature: advice).
 
-    Source: DOCTOR.md section 4; Rabanser, Günnemann and Lipton (2019), failing loudly.
+    Source: Rabanser, Günnemann and Lipton (2019), failing loudly.
     """
     data = examined(subject)
     if data.validation is None:
@@ -129,7 +129,7 @@ def classes(subject: Subject) -> Iterator[Finding]:
     class or output. Exact, but what follows from it is not: rare classes and few rows are natural, so below .1, 10
     and 50 this is advice, and trials decide.
 
-    Source: DOCTOR.md section 4; He and Garcia (2009), learning from imbalanced data.
+    Source: He and Garcia (2009), learning from imbalanced data.
     """
     data = examined(subject)
     yield from _few(data)

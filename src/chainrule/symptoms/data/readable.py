@@ -20,8 +20,6 @@ def readable(subject: Subject) -> Iterator[Finding]:
     """Find values that are missing or infinite where the network gets them, and inputs that say nothing.
 
     Exact. What `fit` refuses never comes here: `preflight` makes a finding of its error.
-
-    Source: DOCTOR.md section 4.
     """
     data = examined(subject)
     bad = ~np.isfinite(data.x)

@@ -74,7 +74,7 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
     tenth of them); copies do not. So twins are duplicates where at most half of them have such likes; above .2 that is
     an alarm. Validation rows: .05 and twice the training rows' own share of twins.
 
-    Source: DOCTOR.md section 4; Barz and Denzler (2020), duplicates between CIFAR's parts.
+    Source: Barz and Denzler (2020), duplicates between CIFAR's parts.
     """
     if not np.ptp(examined(subject).x, axis=0).any():
         return  # inputs that are the same in every row are no copies: they say nothing
