@@ -17,7 +17,7 @@ import pytest
 import chainrule as cr
 from chainrule import tree
 
-TRAIN = ["train", "iris", "--engine", "jax", "--batch-size", "16"]
+TRAIN = ["train", "plane.npz", "--engine", "jax", "--batch-size", "16"]  # a file: nothing is imported for it
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cr.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
 
 
@@ -25,6 +25,13 @@ def start(port: int, index: int, *words: Any) -> subprocess.Popen[str]:
     meet = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", 2, "--process-id", index]
     line = [str(word) for word in (sys.executable, "-m", "chainrule", *TRAIN, *words, *meet)]
     return subprocess.Popen(line, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(autouse=True)
+def plane(folder: Path) -> None:
+    """Points that lie on one side of a plane or on the other, in the folder to work in."""
+    x = np.random.default_rng(0).normal(size=(150, 4)).astype(np.float32)
+    np.savez("plane.npz", x=x, y=(x[:, 0] > x[:, 1]).astype(int))
 
 
 @pytest.fixture
