@@ -36,6 +36,18 @@ def test_bundled_data(name, shape, classes):
         assert (data.x.min(), data.x.max()) == (0, 1)
 
 
+@pytest.mark.parametrize("name", ["digits", "iris"])
+def test_what_is_read_from_scikit_learns_files_is_what_it_gives(name, monkeypatch):
+    read = load(name)
+    monkeypatch.setattr(sources, "_from_file", lambda name: None)
+    theirs = load(name)
+    assert read.x.dtype == theirs.x.dtype
+    assert np.array_equal(read.x, theirs.x)
+    assert read.y.dtype == theirs.y.dtype
+    assert np.array_equal(read.y, theirs.y)
+    assert (read.classes, read.feature_names) == (theirs.classes, theirs.feature_names)
+
+
 def test_names_may_be_spelt_with_a_hyphen_or_capitals():
     assert load("Breast-Cancer").name == "breast_cancer"
 

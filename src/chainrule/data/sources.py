@@ -188,22 +188,41 @@ def _from_path(source: str | os.PathLike[str]) -> Dataset:
     raise UnknownNameError(f"There is no data set, file or folder {str(source)!r}{did_you_mean(str(source), NAMES)}")
 
 
-def _digits() -> Dataset | None:
-    """Return the digits from scikit-learn's file, without the second that importing scikit-learn takes."""
-    package = importlib.util.find_spec("sklearn")
-    folders = package.submodule_search_locations if package is not None else None
-    path = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz" if folders else None
-    if path is None or not path.is_file():
-        return None
+def _digits(path: Path) -> Dataset:
     rows = np.loadtxt(path, delimiter=",")
     return Dataset.from_arrays(
         "digits", (rows[:, :-1] / 16).reshape(-1, 8, 8).astype(np.float32), rows[:, -1].astype(int)
     )
 
 
+def _iris(path: Path) -> Dataset:
+    with path.open(encoding="utf-8") as file:
+        classes = file.readline().strip().split(",")[2:]  # after the numbers of rows and features
+        rows = np.loadtxt(file, delimiter=",")
+    names = [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")]
+    return Dataset.from_arrays(
+        "iris", rows[:, :-1].astype(np.float32), rows[:, -1].astype(int), classes=classes, feature_names=names
+    )
+
+
+#: Data that is read from scikit-learn's files, without the second that importing scikit-learn takes.
+_FILES = {"digits": ("digits.csv.gz", _digits), "iris": ("iris.csv", _iris)}
+
+
+def _from_file(name: str) -> Dataset | None:
+    """Return data from scikit-learn's file; None where there is none."""
+    package = importlib.util.find_spec("sklearn")
+    folders = package.submodule_search_locations if package is not None else None
+    if name not in _FILES or not folders:
+        return None
+    file, read = _FILES[name]
+    path = Path(folders[0]) / "datasets" / "data" / file
+    return read(path) if path.is_file() else None
+
+
 def _bundled(name: str) -> Dataset:
-    if name == "digits" and (digits := _digits()) is not None:
-        return digits
+    if (data := _from_file(name)) is not None:
+        return data
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError:
