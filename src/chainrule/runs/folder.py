@@ -8,6 +8,7 @@ command line ``result.json`` (how it ended, the test). `chainrule.training.recor
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -254,20 +255,24 @@ def _lines(text: str) -> list[dict[str, Any]]:
 
 def environment() -> dict[str, Any]:
     """Return versions and machine, for someone who wants to repeat the run."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(map(mask_passwords, sys.argv)),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "packages": versions,
+        "packages": dict(_versions()),
     }
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    """Return the versions of packages; each is read from a file of its own, so only once."""
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def without_none(value: Any) -> Any:
