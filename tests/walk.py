@@ -77,8 +77,8 @@ def called(name: str, call: Callable[..., Any]) -> Scenario:
 
 SCENARIOS = [
     typed("train", early_stopping=9, augment="shift:1", checkpoint_every=2),
-    typed("train --seeds", seeds=2),
-    typed("train --folds", folds=2, early_stopping=9),
+    typed("train --seeds", seeds=2, doctor="off"),
+    typed("train --folds", folds=2, early_stopping=9, doctor="off"),
     called("fit", functools.partial(cr.fit, validation=0.25, checkpoint_every=2)),
     called("fit_population", functools.partial(cr.fit_population, members=2, validation=0.25)),
     called("cross_validate", functools.partial(cr.cross_validate, folds=2)),

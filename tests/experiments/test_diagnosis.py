@@ -170,7 +170,7 @@ def test_nothing_of_the_user_is_changed(iris: cr.Dataset) -> None:
     net = cr.mlp([4, 8, 3])
     model = cr.Model(net, (4,), seed=3)
     before = [np.array(value) for value in cr.tree.leaves(model.params)]
-    cr.diagnose(model, (x, y), epochs=3, budget=4.0, progress=False)
+    cr.diagnose(model, (x, y), epochs=3, budget=2.0, progress=False)
     assert np.array_equal(x, iris.x)
     assert np.array_equal(y, iris.y)
     assert all(np.array_equal(a, b) for a, b in zip(before, cr.tree.leaves(model.params), strict=True))
