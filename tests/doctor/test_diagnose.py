@@ -145,7 +145,7 @@ def test_tables_streams_models_and_runs_are_examined() -> None:
     frame = pd.DataFrame(X, columns=list("abc")).assign(y=LABEL)
     run = cr.fit(net(), (X, LABEL), epochs=2, progress=False)
     for subject, data in (
-        (lambda data: cr.mlp([data.x.shape[1], 8, 1], output="sigmoid"), cr.Table.read(frame, target="y")),
+        (lambda data: cr.mlp([data.x.shape[1], 1], output="sigmoid"), cr.Table.read(frame, target="y")),
         (run, (X, LABEL)),
         (run.model, (X, LABEL)),
     ):
