@@ -33,9 +33,6 @@ __all__ = [
     "widened",
 ]
 
-#: The layers that are made of others.
-CONTAINERS = (Sequential, Residual, Concat, Average)
-
 
 @dataclass(frozen=True, eq=False)
 class Piece:

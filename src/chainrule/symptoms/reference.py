@@ -17,11 +17,9 @@ from chainrule.layers import (
     Dense,
     Dropout,
     Embedding,
-    Flatten,
     Layer,
     LayerNorm,
     Maxout,
-    Reshape,
     Residual,
     Sequential,
 )
@@ -30,6 +28,7 @@ from chainrule.models.model import last_activation_of
 from chainrule.optimizers import Adam
 from chainrule.run_settings import TrainingSettings
 from chainrule.settings import is_ours
+from chainrule.symptoms.net_changes import SHAPING
 
 __all__ = ["OUTPUTS", "Reference", "hidden_activations", "reference"]
 
@@ -44,9 +43,6 @@ MOST_SIGMOIDS = 3
 
 #: The least steps that the reference is trained for.
 LEAST_STEPS = 600
-
-#: Layers after which the outputs still mean the same.
-SHAPING = (Dropout, Flatten, Reshape)
 
 
 @dataclass(frozen=True)
