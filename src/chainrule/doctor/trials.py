@@ -18,6 +18,7 @@ from chainrule.models import Model
 from chainrule.recipe.settings_paths import root_of
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.fixes import fixes_for
+from chainrule.symptoms.reference import LEAST_STEPS
 from chainrule.symptoms.subject import Subject
 
 __all__ = ["Candidate", "Comparison", "Trials", "Tried"]
@@ -50,9 +51,6 @@ SCREENED_ERRORS = 15.0
 
 #: The rates of the reference are compared on so many cuts.
 RATE_CUTS = 2
-
-#: The reference has this many steps at least where the whole of the run is tried.
-LEAST_STEPS = 600
 
 
 @dataclass(frozen=True, eq=False)

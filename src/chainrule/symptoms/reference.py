@@ -30,7 +30,7 @@ from chainrule.run_settings import TrainingSettings
 from chainrule.settings import is_ours
 from chainrule.symptoms.net_changes import SHAPING
 
-__all__ = ["OUTPUTS", "Reference", "hidden_activations", "reference"]
+__all__ = ["LEAST_STEPS", "OUTPUTS", "Reference", "hidden_activations", "reference"]
 
 #: The output activation of each task, whose loss follows from it.
 OUTPUTS = {"classification": "softmax", "binary": "sigmoid", "multilabel": "sigmoid", "regression": "linear"}
