@@ -45,7 +45,7 @@ FACE = "chainrule"  # the package itself, `import chainrule as cr`: it shows eve
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
 GROUND = (
-    *("run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
+    *("draw", "run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
     *("metrics", "outcome", "display", "tree", "fields", "checks", "keywords", "errors"),
 )
 CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, and what it learns from
@@ -54,21 +54,23 @@ CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, an
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
-        *(FACE, "experiments", "report", "doctor", "tuning", "population", "evaluation", "statistics", "export"),
-        *("training", "symptoms", "recipe", "runs", "augment", "tables", *CORE),
+        *(FACE, "experiments", "report", "views", "doctor", "tuning", "population", "evaluation", "statistics"),
+        *("export", "training", "symptoms", "recipe", "runs", "augment", "tables", *CORE),
     ),
     FACE: (
-        *("experiments", "estimators", "report", "doctor", "finders", "tuning", "population", "evaluation", "export"),
-        *("training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables", "graph", *CORE),
+        *("experiments", "estimators", "report", "views", "doctor", "finders", "tuning", "population", "evaluation"),
+        *("export", "training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables"),
+        *("graph", *CORE),
     ),
     "experiments": (
         *("report", "doctor", "finders", "tuning", "population", "evaluation", "statistics", "export", "training"),
         *("symptoms", "recipe", "runs", "augment", "tables", *CORE),
     ),
     "report": (
-        *("doctor", "tuning", "population", "evaluation", "statistics", "training", "symptoms", "recipe", "runs"),
-        *("tables", *CORE),
+        *("views", "doctor", "tuning", "population", "evaluation", "statistics", "training", "symptoms", "recipe"),
+        *("runs", "tables", *CORE),
     ),
+    "views": ("statistics", "training", "recipe", "runs", "tables", "graph", *CORE),
     "doctor": (
         *("finders", "population", "evaluation", "statistics", "training", "symptoms", "recipe", "runs", "augment"),
         *("tables", *CORE),
