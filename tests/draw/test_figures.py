@@ -1,0 +1,153 @@
+"""Figures: what is drawn is what was measured, in a page, in a notebook and as a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.draw.axes import Axis, Scale
+from chainrule.draw.fan import fan
+from chainrule.draw.figure import Figure
+from chainrule.draw.heat import Shade, heat
+from chainrule.draw.images import coloured, images, png
+from chainrule.draw.line import Level, Mark, Series, Stretch, line, smooth
+
+EVIL = '</script><b onload="x">&'
+
+
+def curve(**more: Any) -> Figure:
+    training = Series("training", [0.5, 1.5, 2.5], [2.0, 0.5, 0.1])
+    validation = Series("validation", [1, 2, 3], [1.0, None, 0.2])
+    axis = Axis("cross-entropy", "nats", log=None)
+    return line("loss", "Does it learn?", [training, validation], Axis("epoch", whole=True), axis, **more)
+
+
+def every() -> list[Figure]:
+    quantiles = [[-1.0, 0.0, 1.0], [-2.0, 0.5, 3.0]]
+    return [
+        curve(marks=[Mark(2, "the model: epoch 2")], levels=[Level(1.5, "always “3”")], bands=[Stretch(0.1, 0.2)]),
+        heat("flow", EVIL, [[1.0, math.nan], [0.1, 0.2]], [1, 2], [EVIL, "b"], Axis("step", log=True), Shade("δ")),
+        fan("spread", EVIL, [1, 2], [0, 0.5, 1], quantiles, Axis("step"), Axis(EVIL)),
+        images("weights", EVIL, np.arange(12.0).reshape(3, 2, 2), [EVIL, "b", "c"]),
+    ]
+
+
+@pytest.mark.parametrize("figure", every(), ids=lambda figure: figure.name)
+def test_a_figure_is_complete_without_scripts(figure: Figure) -> None:
+    drawing = ET.fromstring(figure.svg())
+    assert drawing.get("role") == "img"
+    assert drawing.get("aria-label") == figure.text
+    assert float(drawing.get("viewBox", "").split()[2]) == 360
+    page = figure.html()
+    assert f'data-testid="figure-{figure.name}"' in page
+    assert "<details>" in page
+    assert "<b onload" not in page
+    numbers = re.search(r'<script type="application/json" data-for="\w+">(.*?)</script>', page)
+    assert numbers is not None
+    assert json.loads(numbers[1])["kind"]
+    notebook = figure._repr_html_()
+    assert "<script" not in notebook
+    assert len(notebook) < 60_000
+    assert "prefers-color-scheme" in notebook
+
+
+def test_the_numbers_are_those_that_were_given() -> None:
+    first, second = json.loads(re.findall(r"<script[^>]*>(.*?)</script>", curve().html())[0])["series"]
+    assert first == {"name": "training", "x": [0.5, 1.5, 2.5], "y": [2.0, 0.5, 0.1]}
+    assert second["y"] == [1.0, None, 0.2]
+
+
+def test_a_curve_is_drawn_where_its_values_are() -> None:
+    figure = line("a", "a", [Series("a", [0, 1, 2], [0.0, 10.0, 5.0])], Axis(low=0, high=2), Axis(low=0, high=10))
+    drawing = ET.fromstring(figure.svg())
+    left, top, width, height = map(float, drawing.get("data-box", "").split())
+    d = drawing.findall("{http://www.w3.org/2000/svg}path")[1].get("d", "")
+    points = [tuple(map(float, point.split())) for point in re.findall(r"[\d.]+ [\d.]+", d)]
+    wanted = [(left, top + height), (left + width / 2, top), (left + width, top + height / 2)]
+    np.testing.assert_allclose(points, wanted, atol=0.06)
+
+
+def test_the_loss_is_logarithmic_where_it_spans_more_than_a_decade_and_both_are_there() -> None:
+    figure = curve()
+    assert figure.starts_logarithmic
+    assert figure.html().count("<svg") == 2
+    assert 'data-scale="log"' in figure.html()
+    flat = line("a", "a", [Series("a", [1, 2], [1.0, 2.0])], y=Axis(log=None))
+    assert not flat.starts_logarithmic
+    assert 'data-scale="linear"' in flat.html()
+    zero = line("a", "a", [Series("a", [1, 2], [1.0, 0.0])], y=Axis(log=None))
+    assert zero.logarithmic is None
+    assert "data-scale" not in zero.html()
+
+
+def test_of_many_points_no_spike_is_lost_and_the_median_is_thick() -> None:
+    values = np.ones(50_000)
+    values[12_345], values[40_000] = 90.0, -50.0
+    figure = line("a", "a", [Series("a", range(50_000), values.tolist())], y=Axis(low=-100, high=100))
+    drawing = ET.fromstring(figure.svg())
+    top, height = (float(drawing.get("data-box", "").split()[i]) for i in (1, 3))
+    raw, middle = (p.get("d", "") for p in drawing.findall("{http://www.w3.org/2000/svg}path")[1:3])
+    heights = [float(y) for y in re.findall(r"[\d.]+ ([\d.]+)", raw)]
+    assert min(heights) == pytest.approx(top + 0.05 * height, abs=0.1)
+    assert max(heights) == pytest.approx(top + 0.75 * height, abs=0.1)
+    assert len(set(re.findall(r"[\d.]+ ([\d.]+)", middle))) == 1  # a single spike does not move the median
+    assert len(figure.html()) < 200_000
+    assert figure.numbers["series"][0]["of"] == 50_000
+    assert {90.0, -50.0} <= set(figure.numbers["series"][0]["y"])
+    assert "median over 2\u00a0% of the run" in figure.html()
+
+
+def test_the_median_of_a_window_is_half_as_wide_at_the_ends() -> None:
+    x, y = smooth(range(1000), list(map(float, range(1000))))
+    assert (x[0], y[0]) == (0.0, 5.0)  # of the values 0 to 10
+    assert y[80] == pytest.approx(x[80], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "ticks"),
+    [
+        (Axis(), [0, 1], ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (Axis(whole=True), [1, 4], ["1", "2", "3", "4"]),
+        (Axis(percent=True), [0.91, 0.95], ["91 %", "92 %", "93 %", "94 %", "95 %"]),
+        (Axis(log=True), [1e-4, 1e-1], ["10⁻⁴", "0.001", "0.01", "0.1"]),
+        (Axis(log=True), [16, 128], ["20", "50", "100"]),
+        (Axis(), [-2000, 1000], ["−2,000", "−1,500", "−1,000", "−500", "0", "500", "1,000"]),
+        (Axis(), [3, 3], ["1.5", "2.0", "2.5", "3.0", "3.5", "4.0", "4.5"]),
+        (Axis(ticks=[(0, "a"), (1, "b")]), [0, 1], ["a", "b"]),
+    ],
+)
+def test_ticks_are_round(axis: Axis, values: list[float], ticks: list[str]) -> None:
+    assert [text for _, text in Scale(axis, values, 0, 100).ticks(7)] == ticks
+
+
+@pytest.mark.parametrize("span", [1e-12, 1e-3, 1.0, 7.3, 1e9, 1e30])
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("most", [3, 6])
+def test_ticks_are_few_and_inside(span: float, log: bool, most: int) -> None:
+    scale = Scale(Axis(log=log), [1.0, 1.0 + span], 0, 100)
+    ticks = scale.ticks(most)
+    assert len(ticks) <= most + 1
+    assert all(-0.2 <= scale(value) <= 100.2 for value, _ in ticks)
+
+
+def test_a_heat_map_has_a_cell_for_each_value_that_is_there() -> None:
+    figure = heat("a", "a", [[1.0, math.nan, 3.0], [0.0, 2.0, 2.0]], [1, 2, 3], ["b", "c"])
+    drawn = re.findall(r"M[^Mz]*z", figure.svg())
+    assert len(drawn) == 5
+    assert figure.rows[0] == ("b", "1", "not a number", "3")
+
+
+def test_pictures_are_those_of_the_numbers() -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    import base64
+    import io
+
+    pixels = coloured(np.array([[-1.0, 0.0], [0.5, 1.0]]), 1.0)
+    picture = pillow.open(io.BytesIO(base64.b64decode(png(pixels).partition(",")[2])))
+    assert np.array_equal(np.asarray(picture), pixels)
