@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,9 @@ class GradientRow:
         The index at which |a - n| is largest.
     analytic, numeric : float
         Both gradients at that index.
+    places, gradients, differences : arrays (checked,), or None
+        With ``keep=True`` every value that was compared: its position in the flattened leaf, the gradient by
+        backpropagation, and the central difference.
     """
 
     path: str
@@ -58,6 +61,9 @@ class GradientRow:
     worst: tuple[int, ...]
     analytic: float
     numeric: float
+    places: Array | None = field(default=None, repr=False, compare=False)
+    gradients: Array | None = field(default=None, repr=False, compare=False)
+    differences: Array | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,6 +113,7 @@ def check_gradient(
     tolerance: float = 1e-6,
     has_aux: bool = False,
     samples: int | None = None,
+    keep: bool = False,
 ) -> GradientCheck:
     """Compare f's gradient by backpropagation with central differences (f(x + h) - f(x - h)) / 2h.
 
@@ -138,7 +145,11 @@ def check_gradient(
     tolerance
         The largest relative error that is ok.
     samples
-        Check only so many values of each array, drawn at random (the same on every call). All by default.
+        Check only so many values of each array: half of them where the gradient is largest, the others drawn at random
+        (the same on every call). All by default.
+    keep
+        Keep every value that was compared, not only the worst: ``row.places``, ``row.gradients``,
+        ``row.differences``.
 
     Raises
     ------
@@ -179,7 +190,7 @@ def check_gradient(
                 return value(*inputs[:i], _replace_leaf(inputs[i], number, new), *inputs[i + 1 :])
 
             name = ".".join((names[i], *path))
-            rows.append(_compare(name, leaf, analytic, moved, eps, samples, floor, tolerance))
+            rows.append(_compare(name, leaf, analytic, moved, eps, samples, floor, tolerance, keep))
     return GradientCheck(tuple(rows), tolerance)
 
 
@@ -192,12 +203,10 @@ def _compare(
     samples: int | None,
     floor: float,
     tolerance: float,
+    keep: bool,
 ) -> GradientRow:
     """Return one row: walk over the leaf's values, move each up and down, and see how f changes."""
     shape, size = np.shape(leaf), np.size(leaf)
-    places = np.arange(size)
-    if samples is not None and samples < size:
-        places = np.sort(random.permutation(random.key(0), size)[:samples])
     if not size:
         return GradientRow(path, shape, 0, 0.0, (), 0.0, 0.0)
 
@@ -210,7 +219,9 @@ def _compare(
         (high, above), (low, below) = ends
         return (above - below) / (high - low)  # the step that was really taken, after rounding
 
-    analytic = np.asarray(gradient, np.float64).reshape(-1)[places]
+    analytic = np.asarray(gradient, np.float64).reshape(-1)
+    places = np.arange(size) if samples is None or samples >= size else _some(analytic, samples)
+    analytic = analytic[places]
     numeric = np.array([difference(place, eps) for place in places.tolist()])
     for k in np.flatnonzero(np.abs(analytic - numeric) > tolerance * np.maximum(np.abs(analytic + numeric), floor)):
         again = difference(int(places[k]), eps / SMALLER)
@@ -222,7 +233,17 @@ def _compare(
     if math.isfinite(apart[worst]):
         error = _rms(apart) / max(_rms(analytic) + _rms(numeric), floor)
     index = tuple(int(j) for j in np.unravel_index(places[worst], shape))
-    return GradientRow(path, shape, len(places), error, index, float(analytic[worst]), float(numeric[worst]))
+    pairs = (places, analytic, numeric) if keep else (None, None, None)
+    return GradientRow(path, shape, len(places), error, index, float(analytic[worst]), float(numeric[worst]), *pairs)
+
+
+def _some(gradient: Array, samples: int) -> Array:
+    """Return some places in rising order: half of them where the gradient is largest, the others drawn at random."""
+    size = np.nan_to_num(np.abs(gradient), nan=np.inf)
+    largest = np.argsort(-size, kind="stable")[: samples // 2]
+    others = random.permutation(random.key(0), len(gradient))
+    others = others[~np.isin(others, largest)][: samples - len(largest)]
+    return np.sort(np.concatenate([largest, others]))
 
 
 def _rms(x: Array) -> float:

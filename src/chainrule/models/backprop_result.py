@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule import tree
+from chainrule.backprop import Tensor
+from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.errors import unknown_name
 
 Array = Any
@@ -39,3 +43,20 @@ class BackpropResult:
     a: PerLayer
     delta: PerLayer
     grads: dict[str, Any]
+
+
+def backprop(cost: Callable[..., Any], params: Any, x: Array, y: Array) -> BackpropResult:
+    """Go forward and backward for inputs and targets as the network gets them: what `Model.backprop` returns.
+
+    ``cost`` is what `Model.cost_of` gives: the summed cost of the batch.
+    """
+    value, _, grads, marks = value_grad_and_marks(cost, params, Tensor(x), Tensor(y))
+    named = {kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")}
+    n = len(x)
+    return BackpropResult(
+        loss=float(value) / n,
+        z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
+        a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
+        delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
+        grads=tree.map(lambda g: g / n, grads),
+    )

@@ -15,7 +15,6 @@ import numpy as np
 from chainrule import activations, initializers, losses, random, tree
 from chainrule.activations import Activation
 from chainrule.backprop import Tensor, mark, scope
-from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.backprop.check import GradientCheck, check_gradient
 from chainrule.checks import check_name, check_whole
 from chainrule.data import PreparedInputs, Standardizer, Target, decode, encode_target
@@ -30,7 +29,8 @@ from chainrule.graph.trace import Graph, trace
 from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
-from chainrule.models.backprop_result import BackpropResult, PerLayer
+from chainrule.models.backprop_result import BackpropResult, backprop
+from chainrule.models.explain import Pass, explain
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
 from chainrule.models.predictions import Predictions
@@ -243,22 +243,17 @@ class Model:
         >>> bool(np.allclose(pass_.delta["dense_1"], pass_.a["dense_1"] - [[0, 1]]))  # δᴸ = a - y
         True
         """
-        cost, x, y = self._cost(x, y, loss)
-        value, _, grads, marks = value_grad_and_marks(cost, self.params, Tensor(x), Tensor(y))
-        named = {
-            kind: {n.rsplit("/", 1)[0]: v for n, v in marks.items() if n.endswith(f"/{kind}")} for kind in ("z", "a")
-        }
-        n = len(x)
-        return BackpropResult(
-            loss=float(value) / n,
-            z=PerLayer({layer: v for layer, (v, _) in named["z"].items()}),
-            a=PerLayer({layer: v for layer, (v, _) in named["a"].items()}),
-            delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
-            grads=tree.map(lambda g: g / n, grads),
-        )
+        return backprop(self.cost_of(loss), self.params, *self._admit(x, y))
 
     def check_gradient(
-        self, x: Array, y: Array, loss: Any = "auto", *, samples: int | None = None, tolerance: float = 1e-6
+        self,
+        x: Array,
+        y: Array,
+        loss: Any = "auto",
+        *,
+        samples: int | None = None,
+        tolerance: float = 1e-6,
+        keep: bool = False,
     ) -> GradientCheck:
         """Compare the gradients that `backprop` gives for a batch with central differences of the mean cost.
 
@@ -271,9 +266,12 @@ class Model:
         x, y, loss
             As for `backprop`. A few samples are enough.
         samples
-            Check only so many values of each parameter, drawn at random; None: all, each with two passes forward.
+            Check only so many values of each parameter: half of them where the gradient is largest, the others drawn at
+            random; None: all, each with two passes forward.
         tolerance
             The largest relative error that is ok.
+        keep
+            Keep every value that was compared, not only the worst (``check.rows[0].differences``).
 
         Example
         -------
@@ -284,6 +282,16 @@ class Model:
         >>> check.ok, [row.path for row in check.rows[:3]]
         (True, ['params.dense_1.weight', 'params.dense_1.bias', 'params.batch_norm_1.gamma'])
         """
+        wide = self.wide()
+        cost, (x, y) = wide.cost_of(loss), wide._admit(x, y)
+
+        def mean_cost(params: Any) -> Any:
+            return cost(params, x, y)[0] / len(x)
+
+        return check_gradient(mean_cost, wide.params, samples=samples, tolerance=tolerance, keep=keep)
+
+    def wide(self) -> Model:
+        """Return the same model in float64."""
         wide = Model(
             self.net,
             self.input_shape,
@@ -294,12 +302,43 @@ class Model:
             target=self.target if self.target_is_known else None,
         )
         wide.state = cast(wide.state, "float64")
-        cost, x, y = wide._cost(x, y, loss)
+        return wide
 
-        def mean_cost(params: Any) -> Any:
-            return cost(params, x, y)[0] / len(x)
+    def explain(self, x: Array, y: Array, loss: Any = "auto") -> Pass:
+        """Return one pass forward and backward of one row, number by number, beside central differences.
 
-        return check_gradient(mean_cost, wide.params, samples=samples, tolerance=tolerance)
+        Every z, a, δ and gradient with its equation and, where a layer is fully connected, the terms of its sum (BP1 to
+        BP4 of lecture 003); each gradient is compared with (C(w + h) − C(w − h)) / 2h. All in float64, as in
+        `backprop`, but for batch normalization: it takes its running statistics, for one row has no variance.
+
+        Parameters
+        ----------
+        x, y, loss
+            As for `backprop`, with one row.
+
+        Raises
+        ------
+        ShapeError
+            If there is not exactly one row.
+
+        Example
+        -------
+        >>> import chainrule as cr
+        >>> iris = cr.data.load("iris")
+        >>> model = cr.Model(cr.mlp([4, 3, 3], hidden="tanh"), input_shape=(4,))
+        >>> pass_ = model.explain(iris.x[:1], iris.y[:1])
+        >>> [stage.kind for stage in pass_.stages]
+        ['input', 'z', 'a', 'z', 'a', 'cost', 'BP1', 'BP3', 'BP4', 'BP2', 'BP3', 'BP4']
+        >>> terms = pass_.stages[1].terms(0)  # z of the first unit
+        >>> terms.names, bool(abs(terms.total - pass_.stages[1].value[0]) < 1e-12)
+        (('x0 · w0,0', 'x1 · w1,0', 'x2 · w2,0', 'x3 · w3,0', 'b0'), True)
+        >>> pass_.check.ok, pass_.checked
+        (True, 27)
+
+        Source: lecture 003, "The backpropagation algorithm".
+        """
+        wide = self.wide()
+        return explain(wide.net, wide.cost_of(loss, train=False), wide.params, *wide._admit(x, y))
 
     def trace(self, x: Any, y: Any, loss: Any = "auto") -> Graph:
         """Return the computational graph of the mean cost of a batch, with value and gradient at every node.
@@ -316,33 +355,43 @@ class Model:
         >>> bool(abs(graph.value - model.backprop(iris.x[:2], iris.y[:2]).loss) < 1e-6)
         True
         """
-        cost, x, y = self._cost(x, y, loss)
+        cost, (x, y) = self.cost_of(loss), self._admit(x, y)
 
         def mean_cost(params: Any) -> Any:
             return cost(params, x, y)[0] / len(x)
 
         return trace(mean_cost)(self.params)
 
-    def _cost(self, x: Array, y: Array, loss: Any) -> tuple[Callable[..., Any], Any, Any]:
-        """Return the summed cost of a batch as a function (params, x, y) -> (sum, None), with x and y for it."""
-        x, y = self.prepare(x), self.target.scale(self.encode(y))
-        if isinstance(x, Rows):
-            raise DataError("One batch is looked at: give some rows of the stream as an array.")
-        check_lengths(x, y)
+    def cost_of(self, loss: Any = "auto", *, train: bool = True) -> Callable[..., Any]:
+        """Return the summed cost of a batch, as a function (params, x, y) -> (sum, cost of each sample).
+
+        It takes inputs and targets as the network gets them (`prepare`; targets encoded and scaled). The network is
+        taken as it is in training but without dropout, or with ``train=False`` as in predictions; the two differ where
+        a layer such as batch normalization makes a difference of it.
+        """
         body, function, activation = self.pair(loss)
         state = tree.map(Tensor, self.state)
 
         def cost(params: Any, x: Any, y: Any) -> tuple[Any, Any]:
-            out, _ = body.apply(params, state, x, key=None, train=True)
+            out, _ = body.apply(params, state, x, key=None, train=train)
             if activation is None:
                 costs = function(out, y)
             else:
                 costs = function.from_logits(out, y)
                 with scope(_last_name(self.net)):
                     mark(activation(out), "a")
-            return losses.check_costs(type(function).__name__, costs, out).sum(), None
+            costs = losses.check_costs(type(function).__name__, costs, out)
+            return costs.sum(), costs
 
-        return cost, x, y
+        return cost
+
+    def _admit(self, x: Array, y: Array) -> tuple[Any, Any]:
+        """Return a batch as the network gets it: inputs prepared, targets encoded and in the scale of training."""
+        x, y = self.prepare(x), self.target.scale(self.encode(y))
+        if isinstance(x, Rows):
+            raise DataError("One batch is looked at: give some rows of the stream as an array.")
+        check_lengths(x, y)
+        return x, y
 
     def pair(self, loss: Any = "auto", task: str | None = None) -> tuple[Layer, Loss, Activation | None]:
         """Return the network, the loss, and the last activation if the loss has a fused rule for it.
