@@ -16,8 +16,9 @@ from chainrule.backprop.check import GradientCheck, check_gradient
 from chainrule.display.numbers import number
 from chainrule.display.text_table import text_table
 from chainrule.errors import ShapeError
-from chainrule.layers import Average, Concat, Conv2D, Dense, Dropout, Flatten, Layer, Reshape, Residual, Sequential
+from chainrule.layers import Average, Concat, Conv2D, Dense, Residual, Sequential
 from chainrule.models.linear_terms import Terms, bias_terms, index_of, linear_terms, passed_back, weight_terms
+from chainrule.models.places import SHAPING, Place, activation_of, places
 
 Array = Any
 
@@ -26,9 +27,6 @@ ALL_PARAMETERS, OF_EACH = 2000, 64
 
 #: What has no formula of its own in the lectures.
 FROM_THE_GRAPH = "from the graph"
-
-#: Layers that give their input on as it is, but for its shape.
-SHAPING = (Flatten, Reshape, Dropout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,15 +91,6 @@ class Pass:
         return f"{text_table(rows, left=(0, 1, 2, 3))}\n{self.check!r}"
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A layer in the network: its name, its mark for the input ("" for that of the network), and what comes next."""
-
-    name: str
-    layer: Layer
-    source: str
-
-
 def explain(net: Sequential, cost: Callable[..., Any], params: Any, x: Array, y: Array) -> Pass:
     """Return the pass of one row, of inputs and targets as the network gets them, in float64 (`Model.explain`).
 
@@ -128,7 +117,7 @@ class _Stages:
         self, net: Sequential, params: Any, x: Array, y: Array, cost: float, gradients: Any, marks: dict[str, Any]
     ) -> None:
         self.params, self.x, self.y, self.cost, self.gradients, self.marks = params, x, y, cost, gradients, marks
-        self.places = list(_walk(net))
+        self.places = list(places(net))
         self.last = next((place for place in reversed(self.places) if not isinstance(place.layer, SHAPING)), None)
 
     def forward(self) -> Iterator[Stage]:
@@ -151,7 +140,7 @@ class _Stages:
                 yield Stage(name, "z", equation, self.marks[f"{name}/z"][0][0], terms)
             else:
                 yield Stage(name, "z", FROM_THE_GRAPH, self.marks[f"{name}/z"][0][0])
-            function = _activation(layer)
+            function = activation_of(layer)
             equation = (
                 FROM_THE_GRAPH if function is None else "a = z" if _is_linear(function) else f"a = {function.name}(z)"
             )
@@ -170,9 +159,9 @@ class _Stages:
                     yield Stage(place.name, "gradient", "∂C/∂output, from the graph", reached[0])
             yield from self._of_parameters(place, delta)
 
-    def _delta(self, place: _Place, delta: Array) -> Stage:
+    def _delta(self, place: Place, delta: Array) -> Stage:
         """Return the stage of a layer's δ = ∂C/∂z."""
-        name, function = place.name, _activation(place.layer)
+        name, function = place.name, activation_of(place.layer)
         z, (a, reached) = self.marks[f"{name}/z"][0], self.marks[f"{name}/a"]
         kind = "BP1" if place is self.last else "BP2"
         if kind == "BP1" and reached is None:  # the loss takes z, and its rule for the pair is a - y
@@ -200,7 +189,7 @@ class _Stages:
 
         return Stage(name, kind, equation, delta[0], product)
 
-    def _of_parameters(self, place: _Place, delta: Array | None) -> Iterator[Stage]:
+    def _of_parameters(self, place: Place, delta: Array | None) -> Iterator[Stage]:
         """Yield the stages of the gradients of a layer's parameters."""
         layer, name = place.layer, place.name
         gradients = dict(self._nested(self.gradients, name))
@@ -232,14 +221,14 @@ class _Stages:
         """Count the values z at a corner of their activation."""
         count = 0
         for place in self.places:
-            function, name = _activation(place.layer), place.name
+            function, name = activation_of(place.layer), place.name
             if function is not None and function.elementwise and function.pieces == 1 and f"{name}/z" in self.marks:
                 left, right = (function.derivative(np.full((1, 1), z), self._parameters(name)) for z in (-1e-9, 1e-9))
                 corner = np.abs(np.asarray(left) - np.asarray(right)).max() > 1e-3
                 count += int((np.asarray(self.marks[f"{name}/z"][0]) == 0).sum()) if corner else 0
         return count
 
-    def _only_reader(self, place: _Place) -> _Place | None:
+    def _only_reader(self, place: Place) -> Place | None:
         """Return the one layer that takes a layer's output as it is, behind those that only shape; else None."""
         output = f"{place.name}/output"
         readers = [other for other in self.places if other.source == output]
@@ -248,7 +237,7 @@ class _Stages:
             readers = [other for other in self.places if other.source == output]
         return readers[0] if len(readers) == 1 else None
 
-    def _input(self, place: _Place) -> Array:
+    def _input(self, place: Place) -> Array:
         """Return what a layer gets."""
         return self.marks[place.source][0] if place.source else self.x
 
@@ -261,23 +250,6 @@ class _Stages:
         for key in name.split("/"):
             values = values.get(key, {})
         return values
-
-
-def _walk(layer: Layer, scope: str = "", source: str = "") -> Iterator[_Place]:
-    """Yield the layers of a network in the order of the pass, containers after what is in them."""
-    if isinstance(layer, Sequential | Residual | Concat | Average):
-        before = source
-        for name, inner in zip(layer.names, layer.layers, strict=True):
-            path = f"{scope}/{name}" if scope else name
-            yield from _walk(inner, path, before)
-            before = f"{path}/output" if isinstance(layer, Sequential | Residual) else source
-    if scope and not isinstance(layer, Sequential):
-        yield _Place(scope, layer, source)
-
-
-def _activation(layer: Layer) -> Activation | None:
-    """Return a layer's activation; None where it has no setting for one."""
-    return activations.get(layer.activation) if hasattr(layer, "activation") else None
 
 
 def _is_linear(function: Activation) -> bool:

@@ -1,0 +1,68 @@
+"""The confusion matrix of every epoch: when were classes learnt apart?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.views.derive.missing import Missing
+from chainrule.views.record import Recorded
+
+__all__ = ["Confusions", "confusions"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Confusions:
+    """How many rows of each class were taken for each class, epoch by epoch.
+
+    Attributes
+    ----------
+    part : "validation" or "training"
+    epochs : from 1
+    classes : their names
+    counts : (epochs, right class, answered class)
+    truths, answers, numbers : of each row its right class, what was answered in each epoch, and its number, so that a
+        cell leads to its rows
+    """
+
+    part: str
+    epochs: tuple[int, ...]
+    classes: tuple[str, ...]
+    counts: Array
+    truths: Array
+    answers: Array
+    numbers: Array
+
+    def rows(self, right: int, answered: int, at: int = -1) -> Array:
+        """Return the numbers of the rows in a cell of an epoch."""
+        return self.numbers[(self.truths == right) & (self.answers[at] == answered)]
+
+    def first_right_for_good(self) -> Array:
+        """Return for each row the epoch from which on it was always right; 0 where it is wrong in the last one."""
+        wrong = self.answers != self.truths
+        after = len(wrong) - np.argmax(wrong[::-1], axis=0)  # the place behind the last wrong answer
+        after = np.where(wrong.any(axis=0), after, 0)
+        return np.where(after < len(wrong), np.array([*self.epochs, 0])[after], 0)
+
+
+def confusions(recorded: Recorded) -> Confusions | Missing:
+    """Return the confusion matrix of each recorded epoch, of the validation rows or, without any, of the training rows.
+
+    Training rows were answered in the step that they were in, with the weights of that moment, dropout and
+    augmentation.
+    """
+    rows, part = (recorded.validation, "validation") if recorded.validation else (recorded.rows, "training")
+    if rows is None:
+        return Missing("The run recorded no answers: train it with --record light.")
+    if rows.answers is None or rows.truths is None or not len(rows.epochs):
+        return Missing("There is no class that was answered: the network gives numbers, or several labels at once.")
+    answers, truths = np.asarray(rows.answers, int), np.asarray(rows.truths, int)
+    target = recorded.model.target.classes
+    size = max(len(target or ()), int(answers.max(initial=0)) + 1, int(truths.max(initial=0)) + 1)
+    names = tuple(map(str, target)) if target and len(target) == size else tuple(map(str, range(size)))
+    cells = truths * size + answers
+    counts = np.stack([np.bincount(row, minlength=size * size).reshape(size, size) for row in cells])
+    return Confusions(part, tuple(map(int, rows.epochs)), names, counts, truths, answers, np.asarray(rows.numbers))

@@ -1,0 +1,79 @@
+"""What the units of the first layer look for: their weights, as pictures or by column."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.layers import Conv2D
+from chainrule.models.backprop_result import backprop
+from chainrule.models.places import places
+from chainrule.views.derive.missing import Missing
+from chainrule.views.record import Recorded
+
+__all__ = ["MOST_UNITS", "FirstWeights", "first_weights"]
+
+Array = np.ndarray
+
+MOST_UNITS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class FirstWeights:
+    """The weights of the first layer's units, at the start and at the end of the run.
+
+    Attributes
+    ----------
+    layer : its name
+    units : which units, those with the largest weights first; at most 32
+    in_all : units that the layer has
+    pictures : whether the weights of a unit are a picture, (height, width, channels); else one number for each input
+    inputs : what the inputs are called, where they are no picture
+    start, now, change, gradient : (units, …): before the first step, at the last stop, the difference of the two, and
+        ∂C/∂w of the mean cost of the fixed rows at the last stop
+    """
+
+    layer: str
+    units: tuple[int, ...]
+    in_all: int
+    pictures: bool
+    inputs: tuple[str, ...]
+    start: Array
+    now: Array
+    change: Array
+    gradient: Array
+
+
+def first_weights(recorded: Recorded) -> FirstWeights | Missing:
+    """Return start, end, change and gradient of the weights of the first layer, for the 32 units of largest norm."""
+    names = [place for place in places(recorded.model.net) if "weight" in _at(recorded.model.params, place.name)]
+    if not names:
+        return Missing("The network has no weights.")
+    layer, name = names[0].layer, names[0].name
+    network = recorded.network_at(recorded.stops[-1])
+    result = backprop(network.cost_of(recorded.recipe.loss), network.params, recorded.fixed.x, recorded.fixed.y)
+    start = _at(recorded.read_snapshot(recorded.stops[0]).params, name)["weight"]
+    now, gradient = _at(network.params, name)["weight"], _at(result.grads, name)["weight"]
+    shape = recorded.model.input_shape
+    values = [np.moveaxis(np.asarray(array, np.float64), -1, 0) for array in (start, now, gradient)]
+    is_flat_picture = len(shape) in (2, 3) and values[0].shape[1:] == (math.prod(shape),)
+    if is_flat_picture:
+        values = [array.reshape(-1, *(shape if len(shape) == 3 else (*shape, 1))) for array in values]
+    norms = np.sqrt(np.square(values[1]).reshape(len(values[1]), -1).sum(axis=1))
+    units = np.argsort(-norms, kind="stable")[:MOST_UNITS]
+    start, now, gradient = (array[units] for array in values)
+    pictures = isinstance(layer, Conv2D) or is_flat_picture
+    called = recorded.model.inputs.feature_names
+    inputs = () if pictures else tuple(called) if called is not None and len(called) == start.shape[1] else None
+    inputs = tuple(f"x{i}" for i in range(start.shape[1])) if inputs is None else inputs
+    chosen = tuple(int(unit) for unit in units)
+    return FirstWeights(name, chosen, len(norms), pictures, inputs, start, now, now - start, gradient)
+
+
+def _at(params: object, name: str) -> dict[str, Array]:
+    """Return the part of a tree that belongs to a layer; {} if it has none."""
+    for key in name.split("/"):
+        params = params.get(key, {}) if isinstance(params, dict) else {}
+    return params if isinstance(params, dict) else {}
