@@ -113,7 +113,9 @@ def test_the_command_line_agrees(tmp_path: Path, made: tuple[pd.DataFrame, list[
     metrics = {line.split()[0]: line.split()[1] for line in shown.splitlines()[:2]}
     score = "mae" if model.target.task == "regression" else "accuracy"
     expected = model.evaluate(table)[score]
-    assert float(metrics[score].replace(",", "")) == pytest.approx(expected * (1 if score == "mae" else 100), abs=0.006, rel=1e-3)
+    assert float(metrics[score].replace(",", "")) == pytest.approx(
+        expected * (1 if score == "mae" else 100), abs=0.006, rel=1e-3
+    )
 
 
 def call(*words: Any) -> str:
