@@ -21,6 +21,7 @@ from chainrule.symptoms.data_checks import (
     outlying_rows,
     suspicious_rows,
     target_bounds,
+    wrong_rows,
 )
 from chainrule.symptoms.evidence import Finding
 from chainrule.symptoms.subject import Subject, subject_of
@@ -148,13 +149,20 @@ def test_inputs_that_never_differ_are_said() -> None:
     assert "no input differs" in findings["labels_related"][0].text.lower()
 
 
-@pytest.mark.parametrize("rows", [10, 60])
-def test_few_rows_raise_no_alarm_however_little_they_tell(rows: int) -> None:
+@pytest.mark.parametrize(("rows", "level"), [(10, "alarm"), (60, "advice")])
+def test_few_rows_raise_no_alarm_but_that_they_are_few(rows: int, level: str) -> None:
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(rows, 4)), np.arange(rows) % 2
     _, findings = examine(classifier(2), (x, y))
-    assert alarms(findings) == {}
-    assert any("too_little_data" in f.causes for f in findings["classes"])
+    assert {*alarms(findings)} <= {"classes"}
+    assert {f.level for f in findings["classes"] if "too_little_data" in f.causes} == {level}
+
+
+def test_few_rows_of_many_classes_and_tables_of_truth_are_enough() -> None:
+    x = np.random.default_rng(5).normal(size=(120, 4))
+    assert "classes" not in alarms(examine(classifier(30), (x, np.arange(120) % 30))[1])
+    gate = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    assert alarms(examine(classifier(2), (gate, np.array([0, 0, 0, 1])))[1]) == {}
 
 
 @pytest.mark.parametrize("name", ["gate", "parity", "exclusive or", "bars"])
@@ -346,6 +354,32 @@ def test_targets_on_another_scale(factor: float, level: str) -> None:
     assert [f.level for f in examine(regressor(), (x, y), normalize_target=True)[1]["scale"]] == ["note", "note"]
 
 
+def test_rows_of_a_class_with_the_label_of_another() -> None:
+    rng = np.random.default_rng(2)
+    y = np.arange(900) % 6
+    x = 6 * np.eye(6)[y] + rng.normal(size=(900, 6))
+    swapped = np.where(np.isin(y, (0, 2)) & (rng.random(900) < 0.6), y + 1, y)
+    subject, findings = examine(classifier(6), (x, swapped))
+    assert alarms(findings) == {"labels_trusted": ("labels_noisy",)}
+    assert "0 into 1, 2 into 3" in findings["labels_trusted"][0].text
+    rows = wrong_rows(subject)
+    assert np.mean(y[rows] != swapped[rows]) > 0.9
+    assert len(rows) > 0.7 * np.sum(y != swapped)
+
+
+@pytest.mark.parametrize("kind", ["overlap", "alike"])
+def test_classes_that_inputs_do_not_tell_apart_are_no_wrong_labels(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    y = np.arange(900) % 6
+    centre = np.eye(6)[y]
+    if kind == "alike":  # two classes at the same place: neither has rows of its own
+        centre[y == 1] = np.eye(6)[0]
+    else:  # one half into another
+        centre[y == 1] = 0.6 * np.eye(6)[1] + 0.4 * np.eye(6)[0]
+    _, findings = examine(classifier(6), (6 * centre + 1.2 * rng.normal(size=(900, 6)), y))
+    assert alarms(findings) == {}
+
+
 # --- rows ------------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +395,16 @@ def test_rows_that_occur_twice() -> None:
     subject, findings = examine(classifier(2), table, validation=0.2)
     assert alarms(findings) == {"rows_twice": ("duplicates", "overlap")}
     assert duplicate_rows(subject).tolist() == list(range(400, 600))
+
+
+def test_copies_of_rows_that_have_many_likes() -> None:
+    rng = np.random.default_rng(0)
+    x = np.c_[rng.integers(0, 3, (500, 3)), rng.normal(size=500).round(1)]
+    y = (x[:, 0] + x[:, 3] > 1).astype(int)
+    assert alarms(examine(classifier(2), (x, y))[1]) == {}
+    again = rng.integers(0, 500, 500)
+    _, findings = examine(classifier(2), (np.r_[x, x[again]], np.r_[y, y[again]]))
+    assert alarms(findings) == {"rows_twice": ("duplicates", "overlap")}
 
 
 def test_validation_rows_that_are_trained_on() -> None:
@@ -379,6 +423,21 @@ def test_rows_of_few_different_values_are_alike_by_nature(values: int) -> None:
     y = (x[:, 0] + x[:, 1] + rng.normal(size=1200) * 0.3 > values - 1).astype(int)
     other = x[:200], y[:200]
     assert alarms(examine(classifier(2), (x[200:], y[200:]), validation=other)[1]) == {}
+
+
+def test_validation_rows_that_are_the_end_of_an_order() -> None:
+    x, _ = numbers(800)
+    noise = np.random.default_rng(4).normal(size=800)
+    y = (
+        np.floor(x[:, 0] * 1.5).astype(int) + (x[:, 1] > 0)
+    ) % 2  # what is learnt in one place says nothing about another
+    order = np.argsort(x[:, 0] + 0.3 * noise)
+    x, y = x[order], y[order]
+    parts = (x[:640], y[:640]), (x[640:], y[640:])
+    assert alarms(examine(classifier(2), parts[0], validation=parts[1])[1]) == {"parts_alike": ("shift",)}
+    times = np.arange(800.0)[:, None]
+    timed = (np.c_[times[:640], parts[0][0]], y[:640]), (np.c_[times[640:], parts[1][0]], y[640:])
+    assert alarms(examine(classifier(2), timed[0], validation=timed[1])[1]) == {}
 
 
 @pytest.mark.parametrize("change", ["shift", "unit", "factor"])

@@ -28,6 +28,9 @@ STOPPING_SHARE = 1 / 8
 #: The least and the most folds, and the fewest members by which anything is decided.
 FEWEST_FOLDS, MOST_FOLDS, FEWEST_MEMBERS = 2, 5, 4
 
+#: Rows of a class below which it is trained on only, and never judged.
+FEWEST_OF_CLASS = 3
+
 
 @dataclass(frozen=True, eq=False)
 class TrialRows:
@@ -140,7 +143,13 @@ def trial_rows(subject: Subject, most: int = MOST_ROWS, seed: int = 0) -> TrialR
     if len(rows) < 8:
         raise DataError(f"There are {len(rows)} rows: too few to train on some and judge on others.")
     folds = int(np.clip(round(1 / share) if share > 0 else MOST_FOLDS, FEWEST_FOLDS, MOST_FOLDS))
-    return TrialRows(data, x, y, rows, kind, labels, folds, drawn)
+    return TrialRows(data, x, y, rows, kind, labels, _judging_all(folds, rows, labels), drawn)
+
+
+def _judging_all(folds: int, rows: Array, labels: Array | None) -> int:
+    """Return the number of folds, less where a class has a row or two too few to be in each: so it is judged, too."""
+    rarest = folds if labels is None else int(np.unique(labels[rows], return_counts=True)[1].min())
+    return rarest if FEWEST_OF_CLASS <= rarest < folds else folds
 
 
 def cut_rows(rows: TrialRows, count: int, seed: int) -> list[Cut]:

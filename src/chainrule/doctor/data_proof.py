@@ -35,7 +35,8 @@ def prove_data(trials: Trials, cause: str, fix: Fix | None, finding: Finding) ->
     try:
         if cause in BY_PERMUTATION:
             p = next((evidence.p for evidence in finding.evidence if evidence.p is not None), None)
-            return Proof("permutation", "proven" if finding.level == "alarm" else "not tried", p=p)
+            kind = "exact" if cause == "too_little_data" else "permutation"  # rows are counted
+            return Proof(kind, "proven" if finding.level == "alarm" else "not tried", p=p)
         if fix is None:
             return not_tried("there is no change to try")
         if cause == "leak":
@@ -43,7 +44,8 @@ def prove_data(trials: Trials, cause: str, fix: Fix | None, finding: Finding) ->
         arm = fixed_arm(trials.control, cause, fix)
         if cause == "labels_noisy" and len(arm.without):
             return prove(trials, arm, _as_many_others(trials, arm), None, ignored=arm.without)
-        return prove(trials, arm, _another_change(trials), None)
+        weights = trials.rows.class_weights if cause == "imbalance" else None
+        return prove(trials, arm, _another_change(trials), None, weights=weights)
     except OutOfTime:
         return not_tried("the budget was spent")
     except REFUSALS as error:

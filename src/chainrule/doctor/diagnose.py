@@ -18,6 +18,7 @@ from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import trial_rows
 from chainrule.doctor.data_proof import prove_data
 from chainrule.doctor.proof import not_tried, prove_fix, tried_proof
+from chainrule.doctor.rare_class import rare_class_finding
 from chainrule.doctor.trials import Candidate, Trials, Tried
 from chainrule.doctor.words import recipe_finding, trial_findings
 from chainrule.errors import KeywordError
@@ -227,6 +228,8 @@ class _Diagnosing:
                     skipped.append(f"only the first {comparison.until} of {control.epochs} epochs were tried")
                 if comparison.alarm and self.run is None and comparison.control.run is not None:
                     self._look_at(comparison.control.run)
+                if not comparison.alarm and (finding := rare_class_finding(self.trials)) is not None:
+                    self.findings += (finding,)
                 suspects = self._suspects()
                 if comparison.alarm or (suspects and not self._recipe_is_cleared()):
                     self.trials.try_fixes(list(self._candidates(subject, suspects)))

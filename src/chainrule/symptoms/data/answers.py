@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.symptoms.data.examined import Examined, examined, per_subject
 from chainrule.symptoms.subject import Subject, sample_rows
 
-__all__ = ["Answers", "answers_for", "answers_without", "association", "out_of_fold", "unseen"]
+__all__ = ["Answers", "answers_for", "answers_without", "association", "out_of_fold", "telling", "unseen"]
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ def answers_for(data: Examined, rows: NDArray[np.intp]) -> Answers | None:
     labels = None if data.labels is None else data.labels[rows]
     if len(rows) < FEWEST or not np.ptp(y, axis=0).any():
         return None
-    x = _telling(x)
+    x = telling(x)
     if not x.shape[1]:
         return None
     folds = _folds(x, labels)
@@ -136,7 +136,7 @@ def _by_trees(
     return values
 
 
-def _telling(x: Array) -> Array:
+def telling(x: Array) -> Array:
     """Return the inputs that differ between rows; of many those that differ most, evenly scaled."""
     varying = np.flatnonzero(x.std(axis=0) > 0)
     if len(varying) > INPUTS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,17 @@ SECOND, SECOND_OF_LITTLE = 0.1, 0.03
 
 #: Classes and wrong targets of which that can be asked.
 MANY_CLASSES, ENOUGH = 4, 10
+
+#: Rows whose answer is open between two classes: these have so much of it together, and each at least so much of that.
+TOGETHER, OPEN = 0.6, 0.15
+
+#: A class is mixed into another one where so many of its rows are open between both, so few of the other's, and it has
+#: so many of them; and where answers and targets of these go together no more than that (upper end). Of natural noise
+#: it is .8 (rings, digits).
+MIXED_IN, OF_THE_OTHER, ROWS_MIXED, FLAT = 0.7, 0.5, 10, 0.4
+
+#: Answers for all other rows must be right so often: a class is mixed in where all else is told apart.
+TOLD_APART = 0.75
 
 #: Of numbers: the share of the lowest (and of the highest) that another target drawn at random is among.
 OPPOSITE = 0.4
@@ -138,7 +150,8 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     second guess no more often than chance makes it, by .1; then growth may be 1 + 2 r. Of numbers the surest half is
     compared with the surest 30 % (1 + .4 r), and which rows are wrong must not be foretold by trees (else the
     spread depends on the inputs). An alarm above .1 (lower end, 60
-    of the surest rows or more), with four classes above .05; else advice above .05.
+    of the surest rows or more), with four classes above .05; else advice above .05. Where most rows of a class have the
+    label of one other class no answer is sure; `_mixed_in` tells these.
 
     Source: Northcutt, Jiang and Chuang (2021), confident learning; Wilson (1927).
     """
@@ -173,6 +186,10 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
         f"of the {len(surest):,} rows that are surest, {share(error, 1)} (at least {share(low, 1)}) have another "
         "target than all their likes"
     )
+    pairs = _mixed_in(answers)
+    if pairs and low <= WORTH_A_LOOK:
+        yield _of_one_class(subject, answers, pairs, evidence)
+        return
     if low <= WORTH_A_LOOK:
         text = f"Targets agree with those of their likes: {seen}."
         yield Finding("labels_trusted", "note", text, "", evidence, (), ("labels_noisy",))
@@ -195,6 +212,84 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
     else:
         text = f"The targets are noisy, as natural noise is: {seen}, and more where answers are less sure."
         yield Finding("labels_trusted", "note", text, "", evidence)
+
+
+@dataclass(frozen=True, eq=False)
+class MixedIn:
+    """A class whose rows are told apart from those of another only by chance, though that has rows of its own.
+
+    Attributes
+    ----------
+    one, other : the class, and the one that it is mixed into
+    rows : the places of rows of both whose answer is open between them
+    """
+
+    one: int
+    other: int
+    rows: NDArray[np.intp]
+
+
+def _mixed_in(answers: Answers) -> list[MixedIn]:
+    """Return the classes many of whose rows carry the label of another class.
+
+    Where most rows of a class were given the label of another, the surest answers no longer tell: they are open between
+    both. Natural doubt is foretold, row by row, by what the trees answer; of labels that were exchanged the inputs tell
+    nothing.
+    """
+    if answers.labels is None or answers.values.shape[1] < 3:
+        return []
+    values, labels = answers.values, answers.labels
+    pairs: list[MixedIn] = []
+    for one in np.unique(labels):
+        of_one = labels == one
+        means = values[of_one].mean(axis=0)
+        means[one] = -1.0
+        other = int(means.argmax())
+        both = values[:, one] + values[:, other]
+        part = values[:, one] / np.maximum(both, 1e-12)
+        is_open = (both > TOGETHER) & (part > OPEN) & (part < 1 - OPEN)
+        mixed, of_other = is_open & of_one, is_open & (labels == other)
+        if (
+            mixed.sum() >= max(ROWS_MIXED, MIXED_IN * of_one.sum())
+            and ROWS_MIXED <= of_other.sum() <= OF_THE_OTHER * (labels == other).sum()
+        ):
+            pairs.append(MixedIn(int(one), other, np.flatnonzero(mixed | of_other)))
+    return pairs if pairs and _cannot_be_told(answers, pairs) else []
+
+
+def _cannot_be_told(answers: Answers, pairs: list[MixedIn]) -> bool:
+    """Return whether the answers tell nothing about the labels of rows that are open, and nearly all of others."""
+    values, labels = answers.values, answers.labels
+    assert labels is not None
+    part = [values[pair.rows, pair.one] / values[pair.rows][:, [pair.one, pair.other]].sum(axis=1) for pair in pairs]
+    of_one = [(labels[pair.rows] == pair.one).astype(np.float64) for pair in pairs]
+    pair_of_row = np.repeat(np.arange(len(pairs)), [len(pair.rows) for pair in pairs])
+    r, by_chance = association(np.concatenate(part)[:, None], np.concatenate(of_one)[:, None], pair_of_row)
+    others = np.setdiff1d(np.arange(len(labels)), np.concatenate([pair.rows for pair in pairs]))
+    right = float(np.mean(values[others].argmax(axis=1) == labels[others])) if len(others) else 0.0
+    return _below((r - FLAT) / by_chance) < ALPHA and right >= TOLD_APART
+
+
+def _of_one_class(subject: Subject, answers: Answers, pairs: list[MixedIn], evidence: tuple[Evidence, ...]) -> Finding:
+    """Return the finding of classes that are mixed into others."""
+    names = examined(subject).classes
+    name = (lambda label: repr(names[label])) if names is not None else repr
+    count, n = len(_of_the_other(answers, pairs)), len(answers.rows)
+    words = ", ".join(f"{name(pair.one)} into {name(pair.other)}" for pair in pairs[:3])
+    text = (
+        f"Rows of a class carry the label of another ({words}{', …' if len(pairs) > 3 else ''}): the inputs tell "
+        f"these rows from all others, but not which of the two labels they have ({share(count, n)} of all have the "
+        "second one there). Or nothing in the inputs tells these classes apart."
+    )
+    more = Evidence("rows with the label of the other class, of all", count / n, 0.0, None)
+    return Finding("labels_trusted", "alarm", text, "rows", (*evidence, more), ("labels_noisy",))
+
+
+def _of_the_other(answers: Answers, pairs: list[MixedIn]) -> NDArray[np.intp]:
+    """Return the places of the rows of mixed classes that have the label of the class with rows of its own."""
+    assert answers.labels is not None
+    places = [pair.rows[answers.labels[pair.rows] == pair.other] for pair in pairs]
+    return np.unique(np.concatenate(places))
 
 
 def _growth(wrong: NDArray[np.bool_], r: float, many: bool, classes: bool) -> tuple[float, float]:
@@ -229,6 +324,8 @@ def wrong_rows(subject: Subject) -> NDArray[np.intp]:
     answers = out_of_fold(subject)
     if answers is None:
         return np.zeros(0, np.intp)
+    if pairs := _mixed_in(answers):
+        return row_numbers(subject)[answers.rows[_of_the_other(answers, pairs)]]
     sure, wrong, _ = _judged(answers)
     surest = np.argsort(-sure, kind="stable")[: max(1, int(SUREST * len(sure)))]
     rows = suspicious_rows(subject, 0.0)

@@ -13,6 +13,7 @@ from chainrule.data import Stream
 from chainrule.data.rows import Rows
 from chainrule.models import Model
 from chainrule.recipe.run_data import run_data
+from chainrule.statistics import wilson
 from chainrule.symptoms.data.examined import encoded_targets, examined, listed, per_subject, row_numbers, share
 from chainrule.symptoms.evidence import Evidence, Finding
 from chainrule.symptoms.subject import Subject
@@ -27,9 +28,9 @@ Array = NDArray[Any]
 #: fault.
 TWINS, FOUND = 0.2, 0.05
 
-#: Rows with a twin that have further likes but for one part of their columns: of copies few have, of rows of few
-#: different values most.
-NEAR, PARTS_OF_COLUMNS = 0.5, 10
+#: Rows that are like no others but for one part of their columns: of copies so many have a twin (lower end), of rows of
+#: few different values hardly any (of the Titanic 3 %, of its columns rounded to a step of 4 13 %).
+COPIES, PARTS_OF_COLUMNS = 0.3, 10
 
 #: So many numbers are compared at most, else the rows that are examined.
 CELLS = 2 * 10**7
@@ -43,7 +44,8 @@ class Twins:
     ----------
     copies : the rows whose like comes before them, counted from 0 in the data as it was given; training rows only
     twins : how many training rows have a twin
-    near : how many of these have further likes but for a part of their columns
+    apart : how many are like no others but for a part of their columns
+    apart_twins : how many of these have a twin
     train : how many training rows there are
     in_training, validation : validation rows that are among the training rows, and all of them
     in_validation : the training rows that validation rows are the same as
@@ -51,7 +53,8 @@ class Twins:
 
     copies: NDArray[np.intp]
     twins: int
-    near: int
+    apart: int
+    apart_twins: int
     train: int
     in_training: int
     validation: int
@@ -60,7 +63,7 @@ class Twins:
     @property
     def copied(self) -> bool:
         """Whether rows with a twin are copies, and not alike because their columns have few values."""
-        return self.near <= NEAR * self.twins
+        return self.apart > 0 and wilson(self.apart_twins, self.apart)[0] > COPIES
 
 
 def rows_twice(subject: Subject) -> Iterator[Finding]:
@@ -70,9 +73,10 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
     the share of the given validation rows that are found among the training rows. Rows that `fit` draws for validation
     have the same twins as others, so for them the first tells all.
 
-    Null: rows of few different values have twins by nature, and further likes but for one part of their columns (a
-    tenth of them); copies do not. So twins are duplicates where at most half of them have such likes; above .2 that is
-    an alarm. Validation rows: .05 and twice the training rows' own share of twins.
+    Null: rows of few different values have twins by nature, but then they have further likes but for one part of their
+    columns (a tenth of them), too: of the rows that have no such likes hardly any has a twin. Copies are made of any
+    row. So twins are duplicates where of these rows, too, more than .3 have one (Wilson's lower end); more than .2 of
+    all rows are an alarm. Validation rows: .05 and twice the training rows' own share of twins.
 
     Source: Barz and Denzler (2020), duplicates between CIFAR's parts.
     """
@@ -80,11 +84,11 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
         return  # inputs that are the same in every row are no copies: they say nothing
     twins = _twins(subject)
     twin_share, shared = twins.twins / max(twins.train, 1), twins.in_training / max(twins.validation, 1)
-    near = Evidence(
-        "of these, rows with further likes but for a part of their columns",
-        twins.near / max(twins.twins, 1),
+    apart = Evidence(
+        "of the rows like no others but for a part of their columns, those with a twin",
+        twins.apart_twins / max(twins.apart, 1),
         None,
-        NEAR,
+        COPIES,
     )
     bound = FOUND + 2 * twin_share
     evidence: tuple[Evidence, ...]
@@ -98,17 +102,19 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
                 "little about new rows."
             )
             yield Finding("rows_twice", "alarm", text, "validation rows", evidence, ("overlap",))
-    evidence = (Evidence("training rows with a twin", twin_share, None, TWINS), near)
+    evidence = (Evidence("training rows with a twin", twin_share, None, TWINS), apart)
     if twin_share > TWINS and twins.copied and twins.train >= 10:
         text = (
             f"{twins.twins:,} of the {twins.train:,} rows ({share(twins.twins, twins.train)}) occur more than once, "
-            f"and they are copies (few others are alike but for a part of their columns): {listed(twins.copies)}."
+            f"and they are copies: of the {twins.apart:,} that are like no others but for a part of their columns, "
+            f"{share(twins.apart_twins, twins.apart)} do. {listed(twins.copies).capitalize()}."
         )
         yield Finding("rows_twice", "alarm", text, "rows", evidence, ("duplicates", "overlap"))
     elif twin_share > TWINS:
         text = (
             f"{share(twin_share, 1)} of the rows have a twin, as rows of few different values do "
-            f"({share(twins.near, twins.train)} more are alike but for a part of their columns)."
+            f"(of the {twins.apart:,} that are like no others but for a part of their columns, "
+            f"{share(twins.apart_twins, twins.apart)} have one)."
         )
         yield Finding("rows_twice", "note", text, "", evidence)
     elif not (twins.validation and shared > bound):
@@ -142,7 +148,8 @@ def _twins(subject: Subject) -> Twins:
     return Twins(
         copies,
         int(has_twin.sum()),
-        int((near & has_twin).sum()),
+        int((~near).sum()),
+        int((~near & has_twin).sum()),
         len(keys),
         in_training,
         len(of_validation),
