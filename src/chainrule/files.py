@@ -108,15 +108,17 @@ def _texts(value: Any) -> Iterator[str]:
 TEMP_SUFFIX = ".part"
 
 
-def write_atomic(path: str | Path, content: bytes | str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    with atomic_open(path, binary=True) as file:
+def write_atomic(path: str | Path, content: bytes | str, *, durable: bool = True) -> None:
+    """Write a file so that no reader ever sees half of it; what it is to be ``durable`` for: see `atomic_open`."""
+    with atomic_open(path, binary=True, durable=durable) as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
-def atomic_open(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+def atomic_open(path: str | Path, *, binary: bool = False, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a file to write to, beside its place: when all is written it is flushed to the disk and renamed.
+
+    One that is not ``durable`` is not flushed: it survives the end of the process, and may be lost with the power.
 
     After an error there is no trace of it. A new file has the rights that the process gives to new files (its umask),
     one that takes the place of another has the rights of that one.
@@ -130,12 +132,14 @@ def atomic_open(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         with os.fdopen(descriptor, "wb" if binary else "w", **text) as file:  # type: ignore[call-overload]
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
         temporary = None
-        _flush_folder(path.parent)
+        if durable:
+            _flush_folder(path.parent)
     except UnicodeEncodeError as error:
         raise FileError(f"Could not write {path}: {as_text(error.object)[:200]} is no text that UTF-8 has.") from None
     except OSError as error:

@@ -28,6 +28,7 @@ __all__ = [
     "EngineSettings",
     "FitSettings",
     "PopulationSettings",
+    "RecordSettings",
     "RunSettings",
     "TrainerSettings",
     "TrainingSettings",
@@ -269,8 +270,35 @@ class DoctorSettings(metaclass=PlainSettings):
             raise unknown_name("doctor", self.doctor, DOCTOR)
 
 
+#: How much a run may record of itself.
+RECORD = ("none", "light", "full")
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSettings, CheckpointSettings, DoctorSettings):
+class RecordSettings(metaclass=PlainSettings):
+    """What a run records of its training, so that it can be seen afterwards. See `fit`."""
+
+    heading: ClassVar[str] = "Run"
+
+    record: str | None = setting(
+        None,
+        'What is recorded of the training for ``run.recorded``, in ``views/`` of the folder: "light": weights after '
+        "steps 0, 1, 2, 3, 4, 6, 8, 11 and so on (40 at most, 32 MB in all), loss and learning rate of every step, "
+        'cost and answer of every row in each epoch; "full": also what the optimizer remembers, up to 256 MB; "none". '
+        'None: "light" with ``out``, "none" without; of a run that is gone on with, as it began. Recording changes no '
+        "bit of the weights.",
+        Option("NAME", "light", "Record the training for its views: none, light, full (with the optimizer's memory)."),
+    )
+
+    def __post_init__(self) -> None:
+        if self.record is not None and self.record not in RECORD:
+            raise unknown_name("record", self.record, RECORD)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitSettings(
+    TrainingSettings, EngineSettings, CallbackSettings, RunSettings, CheckpointSettings, DoctorSettings, RecordSettings
+):
     """All that `fit` can be told."""
 
     call_every: int | None = setting(
@@ -292,7 +320,7 @@ class FitSettings(TrainingSettings, EngineSettings, CallbackSettings, RunSetting
         for name in ("call_every", "probe_every"):
             if getattr(self, name) is not None:
                 check_whole(f"fit: {name}", getattr(self, name))
-        for group in (TrainingSettings, CallbackSettings, CheckpointSettings, DoctorSettings):
+        for group in (TrainingSettings, CallbackSettings, CheckpointSettings, DoctorSettings, RecordSettings):
             group.__post_init__(self)
 
 

@@ -81,18 +81,21 @@ def test_nothing_lies_in_a_folder_that_is_not_described(runs: Path) -> None:
     assert {parts[-1] for parts in lying} >= {"study.journal", "members.json", "best.safetensors", "augment.png"}
     for parts in lying:
         for part in parts:
-            assert part in named or re.fullmatch(r"\d\d|step-\d{8}\.safetensors", part), "/".join(parts)
+            assert part in named or re.fullmatch(r"\d\d|(step|at)-\d{8}\.safetensors", part), "/".join(parts)
     known = {
         value
         for name, value in vars(files).items()
         if name.isupper() and isinstance(value, str) and not name.endswith("_FORMAT")
     }
-    assert known - {files.STEP} <= named
+    assert known - {files.STEP, files.VIEWS_SNAPSHOT} <= named
 
 
 @pytest.mark.parametrize(
     "file",
-    [files.ENVIRONMENT, files.METRICS, files.RESULT, files.EVALUATION, files.DIAGNOSIS, files.MEMBERS, files.SEARCH],
+    [
+        *(files.ENVIRONMENT, files.METRICS, files.RESULT, files.EVALUATION, files.DIAGNOSIS, files.MEMBERS),
+        *(files.SEARCH, files.VIEWS_HEADER),
+    ],
 )
 def test_the_keys_of_a_file_are_those_of_the_page(runs: Path, file: str) -> None:
     present = {key for path in runs.rglob(file) for value in content(path) for key in keys(value)}
@@ -116,7 +119,11 @@ def test_the_settings_are_those_of_train(runs: Path) -> None:
 
 
 def test_the_formats_are_those_of_the_page() -> None:
-    for file, number in ((files.EVALUATION, files.EVALUATION_FORMAT), (files.SEARCH, files.SEARCH_FORMAT)):
+    for file, number in (
+        (files.EVALUATION, files.EVALUATION_FORMAT),
+        (files.SEARCH, files.SEARCH_FORMAT),
+        (files.VIEWS_HEADER, files.VIEWS_FORMAT),
+    ):
         section = PAGE.split(f"\n## `{file}`\n")[1].split("\n## ")[0]
         assert f"`format` is {number}" in section
     assert f"| `format` | {files.MEMBERS_FORMAT} |" in PAGE

@@ -19,6 +19,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.training import checkpoint
+from chainrule.training.recorded import Recorded
 
 folder, engine, kills, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 random = np.random.default_rng(seed)
@@ -97,10 +98,15 @@ def check(out: Path) -> dict[str, Any]:
             assert [r["epoch"] for r in records] == list(range(1, len(records) + 1))
         elif name.startswith("step-"):
             assert checkpoint.read(path)[1]["step"] == int(name[5:13])
-        elif name in ("best.safetensors", "model.safetensors"):
+        elif name in ("best.safetensors", "model.safetensors", "network.safetensors"):
             cr.load_model(path)
+        elif path.parent.name == "views":
+            assert name in ("recorded.json", "fixed.safetensors", "steps.f32", "rows.u8") or name.startswith("at-")
         else:
             raise AssertionError(f"{path} should not be there")
+    if (out / "views" / "recorded.json").exists():
+        recorded = Recorded.read(out)
+        assert [recorded.read_snapshot(step).step for step in recorded.stops] == list(recorded.stops)
     return {"parts": sum(path.name.endswith(".part") for path in files)}
 
 

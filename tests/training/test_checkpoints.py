@@ -134,7 +134,7 @@ def test_moments_and_schedules_go_on(engine: str, precision: str, tmp_path: Path
 
 def test_optax_goes_on(tmp_path: Path) -> None:
     optax = pytest.importorskip("optax")
-    settings = {"engine": "jax", "optimizer": optax.adam(0.01), "epochs": 3}
+    settings = {"engine": "jax", "optimizer": optax.adam(0.01), "epochs": 3, "record": "none"}
     with pytest.MonkeyPatch.context() as patch:  # a transformation made of functions has no name in config.toml
         patch.setattr(sys.modules["chainrule.training.fit"], "describe", lambda *arguments: {})
         same(fit(**settings), in_pieces(tmp_path, 3, checkpoint_every=3, **settings))

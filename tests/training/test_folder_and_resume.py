@@ -69,6 +69,7 @@ def test_what_is_in_the_folder(tmp_path: Path) -> None:
         "model.safetensors",
         "checkpoints",
         "environment.json",
+        "views",
     }
     config = tomllib.loads((folder / "config.toml").read_text())
     assert config["epochs"] == 6
@@ -86,6 +87,39 @@ def test_what_is_in_the_folder(tmp_path: Path) -> None:
     again = cr.load_model(folder / "model.safetensors")
     assert again.predict(x).tolist() == run.model.predict(x).tolist()
     assert np.array_equal(again.predict_proba(x), run.model.predict_proba(x))
+
+
+def records(folder: Path) -> list[Any]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_metrics_have_a_line_after_every_epoch(tmp_path: Path) -> None:
+    seen = []
+    callback = lambda event: seen.append(records(tmp_path / "run"))
+    run = fit(tmp_path / "run", callbacks=callback)
+    assert [len(lines) for lines in seen] == [1, 2, 3, 4, 5, 6]
+    assert seen[-1] == run.history.records
+
+
+def test_metrics_after_the_checkpoint_are_dropped_when_a_run_goes_on(tmp_path: Path) -> None:
+    whole = fit()
+    with pytest.raises(Crash):  # with a checkpoint of the first epoch only
+        fit(tmp_path / "run", callbacks=crash_after(3), checkpoint_minutes=None)
+    file = tmp_path / "run" / "metrics.jsonl"
+    assert [record["epoch"] for record in records(tmp_path / "run")] == [1, 2, 3, 4]
+    file.write_text(file.read_text() + '{"epoch": 5, "los')  # it was killed while it wrote
+    assert len(read_folder(tmp_path / "run").epochs) == 4
+    resumed = fit(tmp_path / "run", resume=True)
+    same(whole, resumed)
+    assert records(tmp_path / "run") == resumed.history.records
+
+
+def test_a_damaged_line_within_the_metrics_is_an_error(tmp_path: Path) -> None:
+    fit(tmp_path / "run", epochs=2)
+    file = tmp_path / "run" / "metrics.jsonl"
+    file.write_text(file.read_text().replace("}", "", 1))
+    with pytest.raises(FileError, match=r"metrics\.jsonl is damaged"):
+        read_folder(tmp_path / "run")
 
 
 @engines

@@ -22,6 +22,10 @@ def metrics(run: Path) -> list[Any]:
     return [json.loads(line) | {"seconds": 0} for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+def recording(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run / "views").iterdir()}
+
+
 def killed(folder: Path, engine: str, kills: int, seed: int) -> list[dict[str, Any]]:
     """Runs that were killed so often in total, each gone on with to its end; every time its files were checked."""
     environment = os.environ | {
@@ -40,6 +44,7 @@ def killed(folder: Path, engine: str, kills: int, seed: int) -> list[dict[str, A
         assert metrics(run) == metrics(whole)
         best = "checkpoints/best.safetensors"
         assert (run / best).read_bytes() == (whole / best).read_bytes()
+        assert recording(run) == recording(whole)
     return [life for chain in chains for life in chain]
 
 

@@ -108,7 +108,9 @@ def test_micro_batches_add_up_to_the_whole_batch(parts: int) -> None:
     (a, seen), (b, also) = step(whole, start(whole), WEIGHTED), step(divided, start(divided), WEIGHTED)
     for one, other in zip(tree.leaves(a.params), tree.leaves(b.params), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(seen, also, rtol=1e-12)
+    for one, other in zip(tree.leaves(seen), tree.leaves(also), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert seen.costs.shape == WEIGHTED.weight.shape
 
 
 def test_a_batch_whose_samples_have_no_weight_changes_nothing_but_momentum() -> None:

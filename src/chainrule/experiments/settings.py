@@ -19,7 +19,14 @@ from chainrule.errors import ChainruleError, FileError, SettingError, unknown_na
 from chainrule.fields import Option, Setting, setting, settings_of
 from chainrule.files import as_path, check_text
 from chainrule.keywords import instead
-from chainrule.run_settings import BY_PRESET, CheckpointSettings, DoctorSettings, EngineSettings, TrainingSettings
+from chainrule.run_settings import (
+    BY_PRESET,
+    CheckpointSettings,
+    DoctorSettings,
+    EngineSettings,
+    RecordSettings,
+    TrainingSettings,
+)
 from chainrule.settings import PlainSettings
 
 #: The presets; "auto" chooses one of the others by the data.
@@ -247,7 +254,7 @@ class RepeatSettings(metaclass=PlainSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentSettings(TrialSettings, RepeatSettings, CheckpointSettings, DoctorSettings):
+class ExperimentSettings(TrialSettings, RepeatSettings, CheckpointSettings, DoctorSettings, RecordSettings):
     """What a training run can be told: the keys of ``config.toml``.
 
     Example
@@ -263,6 +270,7 @@ class ExperimentSettings(TrialSettings, RepeatSettings, CheckpointSettings, Doct
     def __post_init__(self) -> None:
         super().__post_init__()
         DoctorSettings.__post_init__(self)
+        RecordSettings.__post_init__(self)
         if self.seeds is not None:
             check_whole("seeds", self.seeds)
         if self.folds is not None:

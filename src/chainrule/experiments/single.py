@@ -54,6 +54,7 @@ def train_single(
                 checkpoint_minutes=settings.checkpoint_minutes,
                 keep=settings.keep,
                 doctor=settings.doctor,
+                record=settings.record,
                 progress=listener.progress,
                 config=settings.to_dict(),
             )

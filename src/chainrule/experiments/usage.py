@@ -21,7 +21,13 @@ from chainrule.experiments.presets import normalize_name
 from chainrule.experiments.settings import ExperimentSettings, OptimizerSettings, RepeatSettings
 from chainrule.fields import settings_of
 from chainrule.files import as_path
-from chainrule.run_settings import CheckpointSettings, DoctorSettings, EngineSettings, TrainingSettings
+from chainrule.run_settings import (
+    CheckpointSettings,
+    DoctorSettings,
+    EngineSettings,
+    RecordSettings,
+    TrainingSettings,
+)
 from chainrule.tables.read import has_named_columns, is_table
 from chainrule.tables.table import Table
 
@@ -223,6 +229,13 @@ def _doctor(situation: Situation, value: Any) -> str | None:
     return "examines the training of one network, and several are trained here: leave it out."
 
 
+def _record(situation: Situation, value: Any) -> str | None:
+    settings = situation.settings
+    if settings is None or value == "none" or settings.folds is not None or (settings.seeds or 1) == 1:
+        return None
+    return "records the training of one network, and several are trained here: leave it out."
+
+
 def _distributed(situation: Situation, value: Any) -> str | None:
     return None if situation.distributed else "belongs to --distributed; add it."
 
@@ -280,6 +293,7 @@ NEEDS: dict[str, Rule] = {
     "checkpoint_every": _one_network("counts the steps"),
     "checkpoint_minutes": _one_network("is for the checkpoints"),
     "doctor": _doctor,
+    "record": _record,
     "coordinator": _distributed,
     "processes": _distributed,
     "process_id": _distributed,
@@ -297,7 +311,7 @@ ALWAYS = frozenset(
     name
     for group in (
         *(TrainingSettings, OptimizerSettings, EngineSettings, CheckpointSettings, DoctorSettings),
-        RepeatSettings,
+        *(RecordSettings, RepeatSettings),
     )
     for name, each in settings_of(group).items()
     if each.options and name not in NEEDS

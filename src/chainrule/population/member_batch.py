@@ -126,7 +126,7 @@ class MemberBatch:
             start = time.perf_counter()
             result = self.program.train(self.state, settings, Batch(x, y, weight), order, done, last)
             self.state = result.state
-            metrics, finite = self.engine.fetch((result.metrics, result.finite))
+            metrics, finite = self.engine.fetch((result.metrics[:5], result.finite))
             self.chunk_size.took(last - done, time.perf_counter() - start)
             for i in range(len(self.members)):
                 member_metrics = Metrics(
@@ -242,7 +242,8 @@ class MemberBatch:
         if not self.members[0].validated:
             return [{}] * len(self.members)
         blocks = self.cache.validation(self._validation_data, self._padded_inputs)
-        sums = self.engine.fetch(self.program.measure(self.state.params, self.state.model_state, settings, blocks))
+        measured = self.program.measure(self.state.params, self.state.model_state, settings, blocks)
+        sums = self.engine.fetch(measured[:4])
         metrics_of_members = []
         for i, member in enumerate(self.members):
             sums_of_member = [np.asarray(v)[i] for v in sums] if self.vectorized else sums

@@ -27,18 +27,24 @@ from chainrule.settings import check_number, is_ours
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a run, ready for the engine, and what was learned from it."""
+    """The data of a run, ready for the engine, and what was learned from it.
+
+    ``rows`` and ``validation_rows`` are the numbers of the rows of ``train`` and ``validation``, where they were drawn
+    from one data set; None where the two came apart.
+    """
 
     train: Batch
     validation: Batch | None
     inputs: Inputs
     target: Target
     notes: tuple[str, ...] = ()
+    rows: np.ndarray | None = None
+    validation_rows: np.ndarray | None = None
 
     @functools.cached_property
     def samples(self) -> tuple[Batch, Batch | None]:
         """Some training and validation rows, as the network gets them."""
-        return some_rows(self.train), None if self.validation is None else some_rows(self.validation)
+        return some_rows(self.train)[1], None if self.validation is None else some_rows(self.validation)[1]
 
 
 def prepare(
@@ -68,6 +74,7 @@ def prepare(
     if isinstance(validation, bool):
         raise SettingError(f"validation is a fraction such as 0.2, or the pair (x, y); got {validation}.")
     drawn = isinstance(validation, float | int | np.number)
+    rows = others = None
     if drawn and validation:
         rows, others = hold_out(encoded, target.task, float(validation), root)
         held_out = (x[others], encoded[others])
@@ -97,6 +104,8 @@ def prepare(
         inputs=inputs,
         target=target,
         notes=data.notes,
+        rows=rows,
+        validation_rows=others,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from chainrule.data import stratified_split
 from chainrule.data.rows import Rows
 from chainrule.recipe.state import State
 from chainrule.recipe.step import Batch
@@ -49,17 +51,31 @@ class Recordings:
     nonfinite: str = ""
 
 
-def some_rows(data: Batch, most: int = ROWS, seed: int = 0) -> Batch:
-    """Return some rows of data, in rising order; of few rows all, of a file some stretches."""
+def some_rows(
+    data: Batch, most: int = ROWS, key: Any = 0, *, most_bytes: int = BYTES, stratify: bool = False
+) -> tuple[np.ndarray, Batch]:
+    """Return the numbers of some rows of data, in rising order, and these rows; of a file some stretches.
+
+    Parameters
+    ----------
+    most, most_bytes : so many rows, or fewer where their inputs would take more bytes; one at least
+    key : what the draw follows from, a seed; with ``stratify`` a key of `chainrule.random`
+    stratify : draw them in proportion to the classes
+    """
     n = len(data.x)
     row_bytes = max(1, int(np.prod(data.x.shape[1:])) * data.x.dtype.itemsize)
-    size = min(n, max(1, min(most, BYTES // row_bytes)))
+    size = min(n, max(1, min(most, most_bytes // row_bytes)))
     if isinstance(data.x, Rows):
         at, x = _stretches(data.x, size)
     else:
-        at = np.arange(n) if size == n else np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+        if size == n:
+            at = np.arange(n)
+        elif stratify:
+            at = stratified_split(data.y, size / n, key)[1]
+        else:
+            at = np.sort(np.random.default_rng(key).choice(n, size, replace=False))
         x = np.asarray(data.x[at])
-    return Batch(x, np.asarray(data.y)[at], np.asarray(data.weight)[at])
+    return at, Batch(x, np.asarray(data.y)[at], np.asarray(data.weight)[at])
 
 
 def _stretches(rows: Rows, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -107,13 +107,24 @@ class State(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What a step measures on its batch: the weighted costs and the weights, the scores and their number, summed."""
+    """What a step measures on its batch.
+
+    Attributes
+    ----------
+    cost, weight : the weighted costs and the weights, summed
+    score, count : the scores and their number, summed
+    lr : the learning rate
+    costs, answers : of every sample its cost and the class that is answered, see `chainrule.recipe.step.Judged`; None
+        where a driver leaves them out
+    """
 
     cost: Array
     weight: Array
     score: Array
     count: Array
     lr: Array
+    costs: Array | None = None
+    answers: Array | None = None
 
 
 def start(

@@ -33,6 +33,21 @@ class Batch(NamedTuple):
     weight: Array
 
 
+class Judged(NamedTuple):
+    """What a network makes of each sample of a batch.
+
+    Attributes
+    ----------
+    costs : the cost
+    scores : 1 for a correct class and 0 for a wrong one; for regression the absolute error
+    answers : the class that is answered, as an integer (in the binary task 0 or 1); None where it is not one class
+    """
+
+    costs: Array
+    scores: Array
+    answers: Array | None
+
+
 def step(recipe: Recipe, state: State, batch: Batch) -> tuple[State, Metrics]:
     """Do one step of gradient descent: forward, backward, update.
 
@@ -67,31 +82,34 @@ def advance(
     run = state.settings["run"]
     parts = _micro_batches(batch, recipe.micro_batches)
     model_state, gradients, metrics = state.model_state, None, None
+    judged_parts: list[Judged] = []
     weight = namespace(batch.weight).maximum(batch.weight.sum(), TINY)
     for at, part in enumerate(parts):
         key = step_key(recipe, state, at)
 
         def mean_cost(params: Any, model_state: Any = model_state, part: Batch = part, key: Any = key) -> Any:
-            costs, scores, new_model_state = evaluate(recipe, view(params), model_state, part, key=key, train=True)
-            total = (costs * part.weight).sum()
-            return total / weight, (total, scores, new_model_state)
+            judged, new_model_state = judge(recipe, view(params), model_state, part, key=key, train=True)
+            total = (judged.costs * part.weight).sum()
+            return total / weight, (total, judged, new_model_state)
 
         if probe is None:
-            (_, (cost, scores, model_state)), part_gradients = value_and_grad(mean_cost, has_aux=True)(state.params)
+            (_, (cost, judged, model_state)), part_gradients = value_and_grad(mean_cost, has_aux=True)(state.params)
         else:
-            _, (cost, scores, model_state), part_gradients, marks = value_grad_and_marks(mean_cost, state.params)
+            _, (cost, judged, model_state), part_gradients, marks = value_grad_and_marks(mean_cost, state.params)
         gradients = part_gradients if gradients is None else tree.map(_add, gradients, part_gradients)
-        seen = (cost, part.weight.sum(), *count(scores, part.weight))
+        seen = (cost, part.weight.sum(), *count(judged.scores, part.weight))
         metrics = seen if metrics is None else tree.map(_add, metrics, seen)
+        judged_parts.append(judged)
 
     gradients = add_penalty(gradients, state.params, recipe.l1, recipe.l2, run["samples"])
     lr = rate_at(recipe.optimizer.lr, state.step / run["steps_per_epoch"], run["epochs"])
     params, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params, lr=lr, step=state.step + 1)
     assert metrics is not None
+    costs, answers = _of_samples(judged_parts)
     xp, dtype = namespace(batch.weight), batch.weight.dtype
     return (
         state._replace(params=params, model_state=model_state, opt_state=opt_state, step=state.step + 1),
-        Metrics(*(xp.asarray(v, dtype) for v in (*metrics, lr))),
+        Metrics(*(xp.asarray(v, dtype) for v in (*metrics, lr)))._replace(costs=costs, answers=answers),
         None if probe is None else probe(marks, state.params, gradients, params),
     )
 
@@ -99,10 +117,15 @@ def advance(
 def evaluate(
     recipe: Recipe, params: Any, model_state: Any, batch: Batch, *, key: Any = None, train: bool = False
 ) -> tuple[Array, Array, Any]:
-    """Return cost and score of each sample, and the layers' new state.
+    """Return cost and score of each sample, see `Judged`, and the layers' new state."""
+    judged, model_state = judge(recipe, params, model_state, batch, key=key, train=train)
+    return judged.costs, judged.scores, model_state
 
-    The score is 1 for a correct class and 0 for a wrong one; for regression it is the absolute error.
-    """
+
+def judge(
+    recipe: Recipe, params: Any, model_state: Any, batch: Batch, *, key: Any = None, train: bool = False
+) -> tuple[Judged, Any]:
+    """Return what the network makes of each sample, and the layers' new state."""
     x, blend = Tensor(batch.x), None
     present = (batch.weight > 0).astype(batch.weight.dtype) if train else None
     if train and recipe.augment is not None:
@@ -119,7 +142,8 @@ def evaluate(
     costs = check_costs(type(recipe.loss).__name__, cost(out, Tensor(batch.y)), out)
     if blend is not None:
         costs = blend.costs(costs, cost(out, Tensor(batch.y[blend.partner])), batch.weight)
-    return costs, score(recipe, unwrap(out), batch.y), model_state
+    answers = answer(recipe, unwrap(out))
+    return Judged(costs, score(recipe, unwrap(out), batch.y, answers), answers), model_state
 
 
 def count(scores: Array, weight: Array) -> tuple[Array, Array]:
@@ -130,7 +154,16 @@ def count(scores: Array, weight: Array) -> tuple[Array, Array]:
     return (scores * present).sum(), present.sum()
 
 
-def score(recipe: Recipe, out: Array, y: Array) -> Array:
+def answer(recipe: Recipe, out: Array) -> Array | None:
+    """Return the class that is answered for each sample; None where it is not one class."""
+    if recipe.task == "classification":
+        return out.argmax(axis=-1)
+    if recipe.task == "binary":
+        return (out > recipe.threshold).reshape(len(out))
+    return None
+
+
+def score(recipe: Recipe, out: Array, y: Array, answers: Array | None) -> Array:
     """Return 1 for each sample whose class is right, 0 for others; for regression the mean absolute error."""
     xp = namespace(out)
     if recipe.task == "regression":
@@ -140,7 +173,7 @@ def score(recipe: Recipe, out: Array, y: Array) -> Array:
         return error.mean(axis=1)
     if recipe.task == "classification":
         labels = y if y.ndim < out.ndim else y.argmax(axis=-1)
-        return (out.argmax(axis=-1) == labels).astype(out.dtype)
+        return (answers == labels).astype(out.dtype)
     return ((out > recipe.threshold) == (y > 0.5)).reshape(len(out), -1).all(axis=1).astype(out.dtype)
 
 
@@ -169,6 +202,14 @@ def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
         return [batch]
     size = -(-len(batch.x) // parts)
     return [Batch(*(a[i : i + size] for a in batch)) for i in range(0, len(batch.x), size)]
+
+
+def _of_samples(parts: list[Judged]) -> tuple[Array, Array | None]:
+    """Return costs and answers of the samples of a batch that was judged in parts."""
+    if len(parts) == 1:
+        return parts[0].costs, parts[0].answers
+    xp, answers = namespace(parts[0].costs), [part.answers for part in parts]
+    return xp.concatenate([part.costs for part in parts]), None if answers[0] is None else xp.concatenate(answers)
 
 
 def step_key(recipe: Recipe, state: State, part: int) -> Any:

@@ -16,6 +16,7 @@ ENVIRONMENT = "environment.json"  # versions, machine, and when it was started
 RESULT = "result.json"  # how it ended, and its test
 EVALUATION = "evaluation.json"  # the model on rows that judge it, beside simpler rules
 REPORT = "report.html"  # the page about all of this
+VIEWS = "views"  # the folder of what it recorded of its training
 DIAGNOSIS = "diagnosis.json"  # what the doctor says of it
 PREVIEW = "augment.png"  # training images as they are augmented
 MEMBERS = "members.json"  # the networks of several seeds or folds
@@ -28,11 +29,16 @@ JOURNAL = "study.journal"  # the study of the search, from which it goes on
 #: The model with the best weights so far, and the state after a step: in the folder of the checkpoints.
 BEST, STEP = "best.safetensors", "step-{:08d}.safetensors"
 
+#: In the folder of the recording: plain values, what stays the same, the network before its first step, what grows with
+#: every step and with every epoch, and the weights after a step.
+VIEWS_HEADER, VIEWS_FIXED, VIEWS_NETWORK = "recorded.json", "fixed.safetensors", "network.safetensors"
+VIEWS_STEPS, VIEWS_ROWS, VIEWS_SNAPSHOT = "steps.f32", "rows.u8", "at-{:08d}.safetensors"
+
 #: The number that a file's own ``format`` has. It rises when an older reader would misunderstand the file; that of
 #: models is in `chainrule.models.saving`, for they also lie elsewhere.
-EVALUATION_FORMAT = SEARCH_FORMAT = 1
+EVALUATION_FORMAT = SEARCH_FORMAT = VIEWS_FORMAT = 1
 MEMBERS_FORMAT = 2
-CHECKPOINT_FORMAT = 3
+CHECKPOINT_FORMAT = 4
 STUDY_FORMAT = "3"  # among the study's own attributes, which are text
 
 #: What says how a run ended: the last files to be written, in this order, and the first to be removed when it goes on.
@@ -45,5 +51,5 @@ BEFORE_THE_SETTINGS = (ENVIRONMENT, PREVIEW)
 #: What lies in a run's folder, besides what commands such as export write there.
 OF_A_RUN = (
     *(MODEL, CONFIG, SEARCH_CONFIG, METRICS, RESULT, ENVIRONMENT, EVALUATION, MEMBERS, SEARCH, LEADERBOARD, JOURNAL),
-    *(REPORT, DIAGNOSIS, CHECKPOINTS, MEMBERS_FOLDER),
+    *(REPORT, DIAGNOSIS, CHECKPOINTS, MEMBERS_FOLDER, VIEWS),
 )

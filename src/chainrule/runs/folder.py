@@ -38,6 +38,7 @@ from chainrule.runs.files import (
     OUTCOME,
     RESULT,
     SEARCH_CONFIG,
+    VIEWS,
 )
 
 PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
@@ -79,7 +80,7 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a write that was killed has left."""
-        for folder in (self.path, self.path / CHECKPOINTS):
+        for folder in (self.path, self.path / CHECKPOINTS, self.path / VIEWS):
             remove_parts(folder)
 
     def start(self, config: Mapping[str, Any]) -> None:
@@ -99,6 +100,15 @@ class RunFolder:
     def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the records of all epochs."""
         write_records(self.path / METRICS, records)
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Append the record of an epoch, in one piece."""
+        path = self.path / METRICS
+        try:
+            with open(path, "ab") as file:
+                file.write(f"{to_json(record)}\n".encode())
+        except OSError as error:
+            raise FileError(f"Could not write {path}: {error.strerror}. Make room.") from None
 
     def write_model(self, model: Model, name: str = MODEL) -> None:
         """Write a model."""
@@ -250,7 +260,13 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def _lines(text: str) -> list[dict[str, Any]]:
-    return [json_object(line) for line in text.splitlines() if line.strip()]
+    """Parse one object to a line; a last line that is not whole is being written, or its writer was killed."""
+    lines = text.splitlines()
+    if lines and not text.endswith("\n"):
+        with contextlib.suppress(ValueError):
+            return [json_object(line) for line in lines if line.strip()]
+        lines.pop()
+    return [json_object(line) for line in lines if line.strip()]
 
 
 def environment() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,7 @@ class Checkpoint(NamedTuple):
     engine : by which it was trained: another one would end at other bits
     outcome : of a member of a population, how it ended before its last epoch, unless early stopping says so
     epochs : that the run was to have when this was written; None before it is written
+    recording : what `chainrule.training.recorder.Recorder` must know to go on, plain values and arrays
     """
 
     state: State
@@ -79,6 +81,7 @@ class Checkpoint(NamedTuple):
     engine: str
     outcome: Outcome | None = None
     epochs: float | None = None
+    recording: Mapping[str, Any] = MappingProxyType({})
 
 
 def name(step: int) -> str:
@@ -110,6 +113,7 @@ def save(run: Path, checkpoint: Checkpoint, identity: Mapping[str, str]) -> Path
             "rows": np.asarray(checkpoint.probes["rows"], np.float64),
         },
     }
+    arrays = {name: value for name, value in checkpoint.recording.items() if isinstance(value, np.ndarray)}
     step = int(np.asarray(state.step))
     recipe = {
         "format": CHECKPOINT_FORMAT,
@@ -122,8 +126,9 @@ def save(run: Path, checkpoint: Checkpoint, identity: Mapping[str, str]) -> Path
         "engine": checkpoint.engine,
         "outcome": None if checkpoint.outcome is None else checkpoint.outcome.to_dict(),
         "identity": dict(identity),
+        "recording": {name: value for name, value in checkpoint.recording.items() if name not in arrays},
     }
-    tensors, text = flatten(parts), json.dumps(recipe)
+    tensors, text = flatten(parts | {"recording": arrays}), json.dumps(recipe)
     path = run / CHECKPOINTS / name(step)
     write_atomic(path, to_bytes(tensors, {"chainrule": text, "checksum": checksum(text, tensors)}))
     return path
@@ -219,6 +224,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         best = tree.map_with_path(stored, {"best": best})["best"]
     settings = {"recipe": recipe["settings"]["recipe"], "run": like.settings["run"]}
     position: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["position"].items()}
+    recording = {at.removeprefix("recording/"): v for at, v in tensors.items() if at.startswith("recording/")}
     steps = {at.removeprefix("steps/"): v.tolist() for at, v in tensors.items() if at.startswith("steps/")}
     return Checkpoint(
         State(settings=settings, step=recipe["step"], **values),
@@ -230,6 +236,7 @@ def load(path: Path, like: State, identity: Mapping[str, str]) -> Checkpoint:
         recipe["engine"],
         None if recipe["outcome"] is None else Outcome.from_dict(recipe["outcome"]),
         recipe["settings"]["run"]["epochs"],
+        recipe["recording"] | recording,
     )
 
 

@@ -61,9 +61,18 @@ class Checkpointer:
         self.config = config
         self.folder.start(config)
         self.before = time.monotonic()
+        self.folder.write_metrics([] if checkpoint is None else checkpoint.history.records)
         if checkpoint is not None:
-            self.folder.write_metrics(checkpoint.history.records)
             self.saved = int(checkpoint.state.step), checkpoint.position.epoch
+
+    def add_record(self, record: Mapping[str, Any]) -> None:
+        """Append the record of an epoch to the metrics, which others may read while the run goes on."""
+        if self.failing:  # all of them are written when it can be saved again
+            return
+        try:
+            self.folder.append_metrics(record)
+        except FileError as error:
+            self._fail(error)
 
     def is_due(self, step: int, end_of_epoch: bool) -> bool:
         """Return whether to write a checkpoint after a step."""
@@ -90,9 +99,7 @@ class Checkpointer:
                 self.saved_best = checkpoint.best_epoch
             self.folder.write_metrics(checkpoint.history.records)
         except FileError as error:
-            if not self.failing:
-                print_line(f"warning: {error} Training goes on, and what was saved before stays; it is tried again.")
-            self.failing = True
+            self._fail(error)
         else:
             if self.failing:
                 print_line("The run is saved again.")
@@ -101,6 +108,11 @@ class Checkpointer:
         self.before = time.monotonic()
         self.took = self.before - start
         return not self.failing
+
+    def _fail(self, error: FileError) -> None:
+        if not self.failing:
+            print_line(f"warning: {error} Training goes on, and what was saved before stays; it is tried again.")
+        self.failing = True
 
     def _remove_old(self) -> None:
         for _, path in checkpoints.files(self.folder.path)[self.keep :]:

@@ -15,7 +15,7 @@ from chainrule.errors import SettingError
 from chainrule.optimizers import Optax
 from chainrule.recipe.probe import figures
 from chainrule.recipe.state import Metrics, Recipe, State, filled
-from chainrule.recipe.step import Batch, advance, count, evaluate
+from chainrule.recipe.step import Batch, advance, count, judge
 from chainrule.settings import structure
 from chainrule.training.layout import Turns, narrow, reading, transpose
 
@@ -39,12 +39,28 @@ class Trained(NamedTuple):
     finite: Array
 
 
+class Measured(NamedTuple):
+    """What the program that measures returns: sums for each block of data, and the answers of each sample.
+
+    Attributes
+    ----------
+    cost, weight, score, count : as in `Metrics`, arrays (blocks,)
+    answers : (blocks, size), see `chainrule.recipe.step.Judged`; None where the program leaves them out
+    """
+
+    cost: Array
+    weight: Array
+    score: Array
+    count: Array
+    answers: Array | None
+
+
 class Programs(NamedTuple):
     """What an engine runs for one structure of recipe.
 
     ``train(state, settings, data, order, first, last)`` runs the steps from ``first`` to before ``last`` of a chunk
     (see `chainrule.training.loader`) and gives `Trained`; the state is given away. ``measure(params, model_state,
-    settings, blocks)`` gives the sums of cost, weight, score, and their number for each block of data.
+    settings, blocks)`` gives `Measured`.
 
     Both take everything that may change without a change of the program as values: the continuous settings, and which
     part of the epoch to run.
@@ -91,6 +107,9 @@ def programs(recipe: Recipe, engine: Engine, probes: int = 0, shared: Shared | N
 def _programs(
     form: Recipe, engine: Engine, probes: int, lowerings: tuple[str | None, ...], shared: Shared | None
 ) -> Programs:
+    # Of members they would be many, and of several devices they would have to be exchanged.
+    of_samples = shared is None and engine.shards == 1
+
     def train(state: State, settings: Any, data: Batch, order: Array | None, first: Array, last: Array) -> Trained:
         on_side, beside = Turns(), Turns()
         if engine.turns_matrices and not isinstance(form.optimizer, Optax):
@@ -112,6 +131,8 @@ def _programs(
             whole = state._replace(settings=settings)
             view = functools.partial(transpose, turns=on_side)
             new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, probe=probe)
+            if not of_samples:
+                metrics = metrics._replace(costs=None, answers=None)
             return new._replace(settings=None), metrics, seen
 
         step = advanced
@@ -139,16 +160,18 @@ def _programs(
         axis = 0 if shared is None else 1
         return Trained(end, metrics, seen, _is_finite((end.params, end.model_state), axis))
 
-    def measure(params: Any, model_state: Any, settings: Any, blocks: Batch) -> tuple[Array, ...]:
+    def measure(params: Any, model_state: Any, settings: Any, blocks: Batch) -> Measured:
         recipe = filled(form, settings)
 
-        def body(i: Array, carry: None) -> tuple[None, tuple[Array, ...]]:
+        def body(i: Array, carry: None) -> tuple[None, Measured]:
             block = Batch(*(a[i] for a in blocks))
-            costs, scores, _ = evaluate(recipe, params, model_state, block)
-            return None, ((unwrap(costs) * block.weight).sum(), block.weight.sum(), *count(scores, block.weight))
+            judged, _ = judge(recipe, params, model_state, block)
+            sums = ((unwrap(judged.costs) * block.weight).sum(), block.weight.sum())
+            answers = judged.answers if of_samples else None
+            return None, Measured(*sums, *count(judged.scores, block.weight), answers)
 
-        sums: tuple[Array, ...] = engine.loop(body, None, len(blocks.x), 0, len(blocks.x))[1]
-        return sums
+        measured: Measured = engine.loop(body, None, len(blocks.x), 0, len(blocks.x))[1]
+        return measured
 
     if shared is not None:
         measure = engine.together(measure, (0, 0, 0, None if shared.validation else 0), 0)

@@ -29,6 +29,7 @@ from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
+from chainrule.training.recorder import Recorder
 from chainrule.training.run import Run
 from chainrule.training.streaming import StreamingLoader
 from chainrule.training.watch import Watch
@@ -124,6 +125,10 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     watch = None
     if settings.doctor == "watch" and progress:
         watch = Watch(model, recipe, prepared, prepared_run.state, settings)
+    recorder = None
+    if distributed.is_first() and (settings.record or folder or resume) != "none":
+        path = None if folder is None else folder.path
+        recorder = Recorder(settings.record, prepared_run, path, of_samples=chosen.shards == 1)
     loop = Loop(
         model,
         recipe,
@@ -143,6 +148,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         data_identity=data_identity,
         settings=settings,
         watch=watch,
+        recorder=recorder,
     )
     if progress:
         print_notes(prepared.notes)

@@ -32,6 +32,8 @@ class Chunk(NamedTuple):
     order : for each step the rows of its inputs, (steps, batch), or None
     steps : how many steps to run; there may be room for more
     before : steps of the epoch that come before it
+    rows : the numbers of the samples among the training data, (steps, batch), in NumPy's memory; -1 for those that only
+        fill a batch up
 
     Samples that only fill a batch up have the weight 0.
     """
@@ -40,6 +42,7 @@ class Chunk(NamedTuple):
     order: Array | None
     steps: int
     before: int = 0
+    rows: np.ndarray | None = None
 
 
 class Loader(Protocol):
@@ -78,8 +81,10 @@ class InMemoryLoader:
         order = batches(batch_order(random.fold_in(self.key, number), self.samples), self.batch_size)
         y, weight = self.y[order], self.weight[order]
         weight.reshape(-1)[self.samples :] = 0.0
+        rows = order.copy()
+        rows.reshape(-1)[self.samples :] = -1
         order, y, weight = self.engine.put((order, y, weight), sharded=True)
-        yield Chunk(Batch(self.x, y, weight), order, len(order))
+        yield Chunk(Batch(self.x, y, weight), order, len(order), rows=rows)
 
 
 class HostLoader:
@@ -113,7 +118,8 @@ class HostLoader:
             at = np.resize(order[first : first + steps], (room, order.shape[1]))  # all blocks have one shape
             x, y, weight = (a[at] for a in self.data)
             weight[:steps] *= counts[first : first + steps]
-            yield Chunk(Batch(*self.engine.put((x, y, weight), sharded=True)), None, steps, first)
+            rows = np.where(counts[first : first + steps], at[:steps], -1)
+            yield Chunk(Batch(*self.engine.put((x, y, weight), sharded=True)), None, steps, first, rows)
 
 
 def prefetch(chunks: Iterator[Any]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import tree
 from chainrule.display.lines import print_line
 from chainrule.engine import Engine
 from chainrule.engine.distributed import check_same, file_of_first, from_first, gathered, is_first
@@ -26,7 +27,7 @@ from chainrule.recipe.prepare import Prepared, trained
 from chainrule.recipe.probe import Probes
 from chainrule.recipe.probe import names as probe_names
 from chainrule.recipe.recordings import Recordings
-from chainrule.recipe.state import Metrics, Recipe, State
+from chainrule.recipe.state import Recipe, State
 from chainrule.run_settings import TrainingSettings
 from chainrule.runs.files import BEST, CHECKPOINTS
 from chainrule.runs.folder import RunFolder
@@ -41,6 +42,7 @@ from chainrule.training.epoch import programs
 from chainrule.training.fingerprint import identity
 from chainrule.training.loader import Chunk, Loader, batch_of
 from chainrule.training.progress import Show, epoch_progress
+from chainrule.training.recorder import Recorder
 from chainrule.training.run import Run
 from chainrule.training.streaming import evaluated
 from chainrule.training.watch import Watch
@@ -63,6 +65,7 @@ class Loop:
     data_identity : what else must be the same for the run to be gone on with, such as the data's fingerprint
     settings : what all this was made of, for the run to say
     watch : looks at the run after some epochs, and tells its faults
+    recorder : records what can be seen of the training afterwards
     """
 
     def __init__(
@@ -86,10 +89,12 @@ class Loop:
         data_identity: Mapping[str, str] | None = None,
         settings: TrainingSettings | None = None,
         watch: Watch | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.model, self.recipe, self.prepared, self.settings = model, recipe, prepared, settings
         self.engine, self.loader, self.epochs = engine, loader, epochs
         self.stopping, self.callbacks, self.folder, self.watch = stopping, callbacks, folder, watch
+        self.recorder = recorder
         self.call_every, self.record_steps = call_every if callbacks else None, record_steps
         self.probes: Probes | None = None
         if probe_every:
@@ -126,6 +131,8 @@ class Loop:
             self.stop_request = stack.enter_context(asked_to_end())
             saved = self._newest_checkpoint(start) if resume else None
             stopped = None if saved is None else self._go_on_from(saved)
+            if self.recorder is not None and saved is None:
+                self.recorder.start(start)
             if self.checkpointer is not None and not stopped and self.position.epoch <= self.epochs:
                 self.checkpointer.start(config, saved)
             start = start if saved is None else saved.state
@@ -162,6 +169,8 @@ class Loop:
                 f"The run is in epoch {self.position.epoch} already, and epochs={self.epochs} would end it before: "
                 f"ask for epochs={self.position.epoch} at least."
             )
+        if self.recorder is not None:
+            self.recorder.resume(saved.recording)
         if self.probes is not None:
             self.probes.steps, self.probes.rows = list(saved.probes["steps"]), list(saved.probes["rows"])
         note = decisions.rescheduled(self.recipe, saved.state, saved.epochs)
@@ -205,13 +214,18 @@ class Loop:
         self._take_snapshot()
         if self.position.epoch == 1 and has_room(self.first):
             self.early = self._fetched(self.snapshot)
+        validated, answers = self._validated()
         record = {
             "epoch": self.position.epoch,
             **self._means(self.position.sums),
-            **self._validated(),
+            **validated,
             "lr": self.position.lr,
         }
+        if self.recorder is not None:
+            self.recorder.end_epoch(self.position.epoch, answers)
         self.history.records.append(record | {"seconds": time.perf_counter() - before})
+        if self.checkpointer is not None:
+            self.checkpointer.add_record(self.history.records[-1])
         show(self.history.records[-1])
         if self.watch is not None:
             self.watch.after_epoch(self.position.epoch, lambda: self._fetched(self.snapshot), self.history)
@@ -254,6 +268,8 @@ class Loop:
     def _most_steps(self) -> int:
         """Return how many steps the next call may take: callbacks, checkpoints and signals wait until it returns."""
         room = self.chunk_size.steps
+        if self.recorder is not None:
+            room = self.recorder.most_steps(room, self.steps)
         if self.call_every:
             room = min(room, self.call_every - self.position.done % self.call_every)
         if self.checkpointer is not None and self.checkpointer.every is not None:
@@ -285,17 +301,24 @@ class Loop:
         before = time.perf_counter()
         with fitting_step(self.snapshot.params, self.loader.batch_size, self.recipe.micro_batches):
             result = self._train(self.state, chunk, first, last)
-            metrics = Metrics(*(v[first:last] for v in self.engine.fetch(result.metrics)))
+            wanted = result.metrics
+            if self.recorder is None:
+                wanted = wanted._replace(costs=None, answers=None)
+            metrics = tree.map(lambda values: values[first:last], self.engine.fetch(wanted))
         self.chunk_size.took(last - first, time.perf_counter() - before)
         if first_bad_step(metrics) is not None or not result.finite:
             raise self._diverged(snapshot_at, chunk.before + last)
         if self.probes is not None:
             self.probes.add(self.steps, self.engine.fetch(result.probed)[first:last])
         if self.record_steps:
-            self.history.add_steps([named_metrics(self.recipe, *step) | {"lr": lr} for *step, lr in _each(metrics)])
+            self.history.add_steps([named_metrics(self.recipe, *step) | {"lr": lr} for *step, lr in _each(metrics[:5])])
         self.state, position = result.state._replace(settings=self.state.settings), self.position
         self.steps += last - first
         position.done += last - first
+        if self.recorder is not None:
+            self.recorder.add(position.epoch, metrics, None if chunk.rows is None else chunk.rows[first:last])
+            if self.recorder.is_stop(self.steps):
+                self.recorder.snapshot(self._fetched(self.state))
         position.sums = add_steps(position.sums, metrics)
         if self.call_every:
             position.since = add_steps(position.since, metrics)
@@ -310,14 +333,19 @@ class Loop:
         """Return the means of steps under the names of the history."""
         return named_metrics(self.recipe, *sums)
 
-    def _validated(self) -> dict[str, float]:
-        """Measure the means on validation data, if there is any."""
+    def _validated(self) -> tuple[dict[str, float], Any]:
+        """Measure the means on validation data, if there is any; return them, and the answers (or None)."""
         if self.validation is None:
-            return {}
+            return {}, None
         params, model_state, settings = self.snapshot.params, self.snapshot.model_state, self.snapshot.settings
-        sums = (self.program.measure(params, model_state, settings, blocks) for blocks in self.validation)
-        means = named_metrics(self.recipe, *added(self.engine.fetch(s) for s in sums))
-        return {f"val_{name}": value for name, value in means.items()}
+        parts = [
+            self.engine.fetch(self.program.measure(params, model_state, settings, blocks)) for blocks in self.validation
+        ]
+        means = named_metrics(self.recipe, *added(part[:4] for part in parts))
+        answers = None
+        if parts[0].answers is not None and self.prepared.validation is not None:  # the last block is filled up
+            answers = np.concatenate([part.answers.reshape(-1) for part in parts])[: len(self.prepared.validation.x)]
+        return {f"val_{name}": value for name, value in means.items()}, answers
 
     def _decide(self) -> str | None:
         """Let early stopping, the schedule and the callbacks act after an epoch: the reason to stop, if any."""
@@ -369,6 +397,7 @@ class Loop:
                 best,
                 self.best_epoch,
                 self.engine.name,
+                recording={} if self.recorder is None else self.recorder.position(),
             ),
             best=(lambda: self._model(self.best)) if self.watched else None,
         )
@@ -382,6 +411,9 @@ class Loop:
         if not outcome.diverged:
             epoch = decisions.kept_epoch(self.stopping, len(self.history), self.best_epoch)
         restore = epoch is not None and epoch != len(self.history)
+        last = self._fetched(self.snapshot)
+        if self.recorder is not None:
+            self.recorder.finish(last, len(self.history))
         run = Run(
             self._model(self.best if restore else (self.snapshot.params, self.snapshot.model_state)),
             self.history,
@@ -394,10 +426,10 @@ class Loop:
             folder=self.folder.path if self.folder is not None else None,
             notes=self.prepared.notes,
             settings=self.settings,
-            recordings=Recordings(
-                self.first, self.early, self._fetched(self.snapshot), *self.prepared.samples, nonfinite=nonfinite
-            ),
+            recordings=Recordings(self.first, self.early, last, *self.prepared.samples, nonfinite=nonfinite),
         )
+        if self.recorder is not None:
+            run.recorded = self.recorder.recorded(run.model, self.probes)
         if self.folder is None:
             return run
         try:
@@ -447,7 +479,7 @@ def _steps(chunks: Iterator[Chunk], start: int) -> Iterator[tuple[Chunk, int]]:
             yield chunk, i
 
 
-def _each(metrics: Metrics) -> Iterator[tuple[float, ...]]:
+def _each(metrics: Sequence[Any]) -> Iterator[tuple[float, ...]]:
     """Yield the metrics of every step."""
     return zip(*(map(_plain, v) for v in metrics), strict=True)
 

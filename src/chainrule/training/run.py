@@ -19,6 +19,7 @@ from chainrule.run_settings import TrainingSettings
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.observed import Observed
 from chainrule.symptoms.run_diagnosis import diagnosis_of_run, nothing_kept
+from chainrule.training.recorded import Recorded
 
 
 class Run:
@@ -39,6 +40,8 @@ class Run:
     notes : what should be known about its data, as sentences, such as the columns of a table that are left out and why
     settings : `FitSettings` (of a population's member `TrainingSettings`) that it was trained with; None of an ensemble
     recordings : `Recordings`, a few moments of it, to look at; None of an ensemble
+    recorded : `Recorded`, its training as arrays, with the level of ``record`` it was trained with; None with "none",
+        and of members of populations
 
     >>> import chainrule as cr
     >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
@@ -78,6 +81,7 @@ class Run:
         self.notes = tuple(notes)
         self.settings = settings
         self.recordings = recordings
+        self.recorded: Recorded | None = None
 
     @functools.cached_property
     def diagnosis(self) -> Diagnosis:

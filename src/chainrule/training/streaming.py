@@ -77,6 +77,7 @@ class StreamingLoader:
         full, rest = divmod(stop - start, self.batch_size)
         shape = (self.steps, self.last - self.first)
         x, y, weight = (np.zeros((*shape, *a.shape[1:]), a.dtype) for a in self.data)
+        rows = np.full(shape, -1)
         if full:
             low, high = start + self.first * full, start + self.last * full
             within = np.argsort(random.bits(key, (self.batch_size, full)), axis=1)[self.first : self.last]
@@ -84,13 +85,16 @@ class StreamingLoader:
             # "clip" (no position is outside) lets it write to x itself, which "raise" would not.
             np.take(self.data.x.read(low, high), order, axis=0, out=x[:full], mode="clip")
             y[:full], weight[:full] = self.data.y[low:high][order], self.data.weight[low:high][order]
+            rows[:full] = low + order
         if rest:
             at = np.resize(np.arange(rest), self.batch_size)[self.first : self.last]  # filled up with the same rows
             low = stop - rest
             x[full] = self.data.x.read(low, stop)[at]
             y[full], weight[full] = self.data.y[low:stop][at], self.data.weight[low:stop][at]
-            weight[full, max(0, rest - self.first) :] = 0.0
-        return Chunk(self.engine.put(Batch(x, y, weight), sharded=True), None, full + (rest > 0))
+            present = max(0, rest - self.first)
+            weight[full, present:] = 0.0
+            rows[full, :present] = low + at[:present]
+        return Chunk(self.engine.put(Batch(x, y, weight), sharded=True), None, full + (rest > 0), rows=rows)
 
 
 class StreamedBlocks:
