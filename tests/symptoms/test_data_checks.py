@@ -268,6 +268,14 @@ def test_a_table_names_the_column_that_gives_the_target_away() -> None:
     assert "'boat'" in findings["one_column"][0].text
 
 
+@pytest.mark.parametrize(("noise", "level"), [(0.05, "alarm"), (0.15, "advice")])
+def test_a_column_that_goes_with_a_number_is_a_leak_where_it_tells_nearly_all(noise: float, level: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 4))
+    _, findings = examine(regressor(), (x, x[:, 0] + noise * rng.normal(size=600)), validation=0.2)
+    assert findings["one_column"][0].level == level
+
+
 def test_a_strong_column_and_easy_classes_are_no_leak() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(800, 6))

@@ -44,7 +44,9 @@ def test_steps_that_are_too_large_and_too_small() -> None:
     high = finding_of(fit(optimizer=cr.SGD(3.0), epochs=1), "step_size")
     assert high.causes[0] == "lr_high"
     assert "uphill" in high.text
-    assert finding_of(fit(optimizer=cr.SGD(1e-6)), "step_size").causes[0] == "lr_low"
+    low = finding_of(fit(optimizer=cr.SGD(1e-6)), "step_size")
+    assert (low.level, low.causes[0]) == ("advice", "lr_low")
+    assert "try ten times the rate" in low.text
     assert finding_of(fit(), "step_size").causes == ()
 
 

@@ -39,6 +39,9 @@ LEAST_BETWEEN, SCALES, MOST_FLAT = 1e-7, 1e-3, 0.9
 #: A layer has stayed where it was if its weights have moved by less than this share of their size.
 STAYED = 0.01
 
+#: Little was learnt where so much of the cost of the best constant answer is left.
+LITTLE_LEARNT = 0.8
+
 #: Steps have led uphill where the cost has become so many times as large.
 UPHILL = 3.0
 
@@ -263,7 +266,7 @@ def step_size(run: Observed, reference: Look | None) -> Iterator[Finding]:
     """Yield whether steps are of a useful size: κ and the alignment, on the step's own batch.
 
     κ = (C(w + Δ) − C(w) − g·Δ) / |g·Δ|: 0 where the cost is as good as linear, ½ at the minimum along the step, above 1
-    uphill.
+    uphill. Where it is as good as linear at every moment, and little was learnt, a larger rate is worth trying.
     """
     moments = [(name, seen) for name, seen in _moments(run) if seen.kappa is not None]
     if not moments:
@@ -280,9 +283,18 @@ def step_size(run: Observed, reference: Look | None) -> Iterator[Finding]:
             "optimizer.lr", tuple(evidence), ("lr_high", "optimizer", "batch_small"), ("lr_low",),
         )  # fmt: skip
     elif kappa < SCALES and not run.outcome.diverged:
+        text = f"The steps are so small that the cost is linear along them (κ {kappa:.1g})"
+        best = constant_cost(filled(run.recipe, run.recordings.last.settings), run.rows)
+        left = run.last.prediction_cost / best if best else 0.0
+        far = run.ended and left > LITTLE_LEARNT
+        if far:
+            evidence.append(
+                Evidence("cost at the end beside that of the best constant answer", left, 0.0, LITTLE_LEARNT)
+            )
+            text += f", and {percent(left, 0)} of the cost of the best constant answer is left: try ten times the rate"
         yield Finding(
-            "step_size", "note", f"The steps are so small that the cost is linear along them (κ {kappa:.1g}).",
-            "optimizer.lr", tuple(evidence), ("lr_low", "optimizer"), ("lr_high",),
+            "step_size", "advice" if far else "note", f"{text}.", "optimizer.lr", tuple(evidence),
+            ("lr_low", "optimizer"), ("lr_high",),
         )  # fmt: skip
     else:
         yield Finding(
