@@ -257,7 +257,6 @@ def test_import_loads_no_heavy_library() -> None:
         "optuna",
         "pandas",
         "PIL",
-        "plotly",
         "pyarrow",
         "rich",
         "scipy",

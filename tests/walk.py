@@ -92,7 +92,6 @@ def in_folder(folder: Path) -> Iterator[None]:
         patch.chdir(folder)
         patch.setattr("chainrule.training.checkpointer.GAP", 0.0)
         patch.setattr("chainrule.training.checkpointer.FRACTION", 1.0)
-        patch.setattr("chainrule.report.page.plotly_script", lambda: "")  # a large one
         np.savez("walk.npz", x_train=X[:30], y_train=Y[:30], x_test=X[30:], y_test=Y[30:])
         yield
 

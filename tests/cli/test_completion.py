@@ -14,7 +14,7 @@ import pytest
 import chainrule
 
 SOURCE = Path(chainrule.__file__).parent.parent
-HEAVY = {"jax", "optuna", "pandas", "PIL", "plotly", "pyarrow", "rich", "scipy", "sklearn"}
+HEAVY = {"jax", "optuna", "pandas", "PIL", "pyarrow", "rich", "scipy", "sklearn"}
 
 
 def environment(**more: str) -> dict[str, str]:

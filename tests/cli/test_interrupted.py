@@ -26,11 +26,6 @@ KINDS = {"train": (), "seeds": ("--seeds", 2), "folds": ("--folds", 2)}
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-@pytest.fixture(autouse=True)
-def small_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chainrule.report.page.plotly_script", lambda: "")
-
-
 @pytest.fixture
 def signal_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """The signal comes when a function is called; after that the function is as it was."""

@@ -92,17 +92,21 @@ class Browser:
         return json.loads(line)
 
     def open(self, path: Path, width: int = 1280, *, dark: bool = False) -> None:
-        """Load a page and wait until its figures are drawn."""
+        """Load a page and wait until it is there."""
         self.size(width)
         self.dark(dark)
         self.events.clear()
         self("Page.navigate", url=path.resolve().as_uri())
-        drawn = "document.readyState == 'complete' && !!document.documentElement.dataset.drawn"
+        address = path.resolve().as_uri()
         end = time.monotonic() + SECONDS
-        while not self.value(drawn):
+        while not self.value(f"document.readyState == 'complete' && location.href.startsWith({json.dumps(address)})"):
             if time.monotonic() > end:
-                raise RuntimeError("the figures were not drawn")
+                raise RuntimeError("the page was not loaded")
             time.sleep(0.05)
+
+    def scripts(self, allowed: bool) -> None:
+        """Allow or forbid scripts in the pages that are opened from now on."""
+        self("Emulation.setScriptExecutionDisabled", value=not allowed)
 
     def size(self, width: int, height: int = 900) -> None:
         self("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)

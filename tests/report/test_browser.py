@@ -14,6 +14,10 @@ from report.browser import Browser
 
 WIDTHS = (390, 1280)
 
+#: How many marks each figure has.
+MARKS = """Object.fromEntries([...document.querySelectorAll("[data-testid^=figure-]")].map(f =>
+  [f.dataset.testid.slice(7), f.querySelectorAll("svg path, svg rect, svg image").length]))"""
+
 
 @pytest.fixture
 def folder(finish: Any, made: Any) -> Path:
@@ -30,10 +34,9 @@ def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Pat
     assert browser.complaints() == []
     assert browser.requests() == []
     assert browser.value("document.documentElement.scrollWidth") <= width
-    drawn = browser.value(
-        "[...document.querySelectorAll('[data-figure]')].map(p => p.querySelectorAll('.trace').length)"
-    )
-    assert drawn == [2, 2, 1, 2]
+    drawn = browser.value(MARKS)
+    assert list(drawn) == ["loss", "score", "lr", "confusion", "calibration"]
+    assert min(drawn.values()) > 2
     keys = browser.value(
         "Object.fromEntries([...document.querySelectorAll('[data-key]')].map(e => [e.dataset.key, e.dataset.value]))"
     )
@@ -45,21 +48,71 @@ def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Pat
     assert browser.value("document.querySelectorAll('main a[href^=http]').length") == 0
 
 
-@pytest.mark.slow
-def test_what_is_drawn_is_what_was_measured(browser: Browser, folder: Path) -> None:
+def test_without_scripts_all_figures_are_there(browser: Browser, folder: Path) -> None:
+    browser.scripts(False)
+    try:
+        browser.open(folder / "report.html")
+        assert browser.value("document.querySelectorAll('output').length") == 0
+        assert min(browser.value(MARKS).values()) > 2
+        shown = "[...document.querySelectorAll('#figure-loss > svg')].map(s => s.getBoundingClientRect().height > 0)"
+        before = browser.value(shown)
+        assert sorted(before) == [False, True]
+        browser.value("document.querySelector('[data-log-of=loss]').click()")
+        assert browser.value(shown) == before[::-1]
+        assert browser.complaints() == []
+    finally:
+        browser.scripts(True)
+
+
+def test_a_figure_uses_its_card_and_its_text_can_be_read(browser: Browser, folder: Path) -> None:
+    for width in WIDTHS:
+        browser.open(folder / "report.html", width)
+        size = """(() => { const s = document.querySelector("#figure-score svg"), k = s.getScreenCTM().a;
+          const [w, h] = s.dataset.box.split(" ").slice(2).map(Number), c = s.parentNode.getBoundingClientRect();
+          const size = parseFloat(getComputedStyle(s.querySelector("text")).fontSize);
+          return [w * h * k * k / (c.width * c.height), k * size]
+        })()"""
+        share, text = browser.value(size)
+        assert share >= 0.6
+        assert 10 <= text <= 16
+
+
+def test_the_pointer_and_the_arrows_read_values(browser: Browser, folder: Path) -> None:
     browser.open(folder / "report.html")
+    read = "document.querySelector('#figure-score output').textContent"
+    key = "new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true})"
+    browser.value(f"document.querySelector('#figure-score svg').dispatchEvent({key})")
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    drawn = browser.value("document.querySelector('[data-figure=loss]').data.map(t => t.y)")
-    assert drawn == [[epoch[name] for epoch in epochs] for name in ("loss", "val_loss")]
+    assert f"validation {100 * epochs[-1]['val_accuracy']:.2f}" in browser.value(read)
+    browser.value("document.querySelector('#figure-score').scrollIntoView()")
+    drawing = "document.querySelector('#figure-score svg').getBoundingClientRect()"
+    x, y = browser.value(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({drawing})")
+    browser("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    assert browser.value(read).startswith("epoch 2")
+    assert browser.complaints() == []
+
+
+def test_every_cell_of_the_confusion_matrix_is_a_button(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "report.html")
+    cells = "document.querySelectorAll('#figure-confusion [role=button]')"
+    assert browser.value(f"{cells}.length") == 9
+    assert browser.value(f"[...{cells}].filter(c => c.getAttribute('tabindex') == 0).length") == 1
+    browser.value(f"{cells}[0].focus()")
+    for key in ("ArrowRight", "ArrowDown"):
+        browser("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert browser.value(f"[...{cells}].indexOf(document.activeElement)") == 4
+    counts = json.loads((folder / "evaluation.json").read_text())["confusion"]
+    sentence = browser.value("document.querySelector('#figure-confusion output').textContent")
+    assert sentence.startswith(f"{counts[1][1]} of {sum(counts[1])} rows")
+    assert browser.complaints() == []
 
 
 @pytest.mark.slow
 def test_colours_follow_the_scheme_when_it_changes(browser: Browser, folder: Path) -> None:
-    colour = "getComputedStyle(document.querySelector('[data-figure=loss] .lines .js-line:last-child')).stroke"
+    colour = "getComputedStyle(document.querySelector('#figure-score svg path:last-of-type')).stroke"
     browser.open(folder / "report.html", dark=False)
     light = browser.value(colour)
     browser.dark(True)
-    browser.value("new Promise(done => setTimeout(done, 300))")
     assert browser.value(colour) != light
     assert browser.complaints() == []
 
@@ -67,10 +120,10 @@ def test_colours_follow_the_scheme_when_it_changes(browser: Browser, folder: Pat
 @pytest.mark.slow
 def test_the_scale_of_the_loss_can_be_logarithmic(browser: Browser, folder: Path) -> None:
     browser.open(folder / "report.html")
-    axis = "document.querySelector('[data-figure=loss]').layout.yaxis.type"
-    assert browser.value(axis) == "linear"
+    scale = "document.querySelector('#figure-loss').dataset.scale"
+    first = browser.value(scale)
     browser.value("document.querySelector('[data-log-of=loss]').click()")
-    assert browser.value(axis) == "log"
+    assert {first, browser.value(scale)} == {"linear", "log"}
     assert browser.complaints() == []
 
 
@@ -85,10 +138,11 @@ def test_a_foreign_script_does_not_run(browser: Browser, folder: Path, tmp_path:
 @pytest.mark.slow
 def test_it_prints_in_light_colours(browser: Browser, folder: Path) -> None:
     browser.open(folder / "report.html", dark=True)
-    browser.value("dispatchEvent(new Event('beforeprint'))")
-    assert browser.value("getComputedStyle(document.body).color") == "rgb(28, 33, 40)"
-    browser.value("dispatchEvent(new Event('afterprint'))")
-    assert browser.value("getComputedStyle(document.body).color") != "rgb(28, 33, 40)"
+    colours = "['body', '.cr-figure'].map(s => getComputedStyle(document.querySelector(s)).color)"
+    assert browser.value(colours) != ["rgb(28, 33, 40)"] * 2
+    browser("Emulation.setEmulatedMedia", media="print")
+    assert browser.value(colours) == ["rgb(28, 33, 40)"] * 2
+    browser("Emulation.setEmulatedMedia", media="")
     pdf = browser("Page.printToPDF", printBackground=True)["data"]
     assert len(pdf) > 50_000
     assert browser.complaints() == []

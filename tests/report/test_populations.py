@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import chainrule as cr
 from chainrule.errors import FileError
 from chainrule.outcome import Outcome
 from chainrule.report import write_report
-from chainrule.report.search_figures import MOST_LINES, scale
+from chainrule.report.search_figures import MOST_LINES
 from chainrule.runs.members import band, mean_records, read_members, write_members
 from chainrule.runs.trials import Axis, Trials, at_the_edge, read_trials, write_trials
 from report.browser import Browser
+from report.test_browser import MARKS
 from report.test_page import EVIL, page, text_of
 
 LOOKS = ((390, True), (1280, False))
@@ -116,11 +118,13 @@ def test_the_average_member_has_the_means_of_all_columns() -> None:
 def test_the_page_of_several_seeds_has_bands_and_leaves_out_who_diverged(run: Path) -> None:
     several(run)
     parsed = page(run)
-    loss = {trace.get("name", "edge"): trace for trace in parsed.figures["loss"]["data"]}
-    assert loss["training"]["y"] == pytest.approx([4.0, 3.0, 1.0])
-    edges = [trace["y"] for trace in parsed.figures["loss"]["data"][:2]]
-    assert edges == [[5.0, 5.0, 1.0], [3.0, 2.0, 1.0]]
-    assert parsed.figures["scores"]["data"][0]["y"] == [0.4, 0.4, 0.25, None]
+    training, _ = parsed.figures["loss"]["series"]
+    assert training["x"] == [0.5, 1.5, 2.5]  # means over an epoch stand at its middle
+    assert training["y"] == pytest.approx([4.0, 3.0, 1.0])
+    assert (training["high"], training["low"]) == ([5.0, 5.0, 1.0], [3.0, 2.0, 1.0])
+    assert parsed.figures["scores"]["series"][0]["y"] == [0.4, 0.4, 0.25]
+    assert float(parsed.keys["seconds"][0]) == pytest.approx(1.1)  # of all networks together
+    assert parsed.keys["seconds"][1].startswith("1.1")
     text = text_of(parsed)
     assert "Over 4 seeds: validation accuracy 35.00 % ± 8.66 %" in text.replace("\u00a0", " ")
     assert "Diverged: 1 network of 4 became infinite or undefined." in text
@@ -133,12 +137,12 @@ def test_the_page_of_folds_has_the_curves_of_the_run_beside_those_of_the_folds(r
     several(run, "folds", summary=summary, judged_on="held-out fold")
     parsed = page(run)
     assert {"loss", "score", "scores", "members-loss", "members-score"} <= set(parsed.figures)
-    assert len(parsed.figures["loss"]["data"][0]["y"]) == 2
-    names = [trace.get("name") for trace in parsed.figures["members-loss"]["data"]]
-    assert names == [None, None, "training", None, None, "held-out fold"]
-    rectangle, line = parsed.figures["scores"]["layout"]["shapes"]
-    assert (rectangle["y0"], rectangle["y1"], line["y0"]) == (0.1, 1.0, 0.3)  # an accuracy ends at 1
-    assert parsed.figures["scores"]["layout"]["xaxis"]["ticktext"] == ["1", "2"]
+    assert len(parsed.figures["loss"]["series"][0]["y"]) == 2
+    names = [series["name"] for series in parsed.figures["members-loss"]["series"]]
+    assert names == ["training", "held-out fold"]
+    scores = parsed.figures["scores"]
+    assert scores["bands"] == [[0.1, 1.0]]  # an accuracy ends at 1
+    assert scores["levels"] == [[0.3, "mean"]]
     assert "2-fold cross-validation" in text_of(parsed)
 
 
@@ -177,14 +181,15 @@ def test_the_page_of_a_search_shows_every_setting(run: Path) -> None:
     assert trials is not None
     scored = [trial for trial in trials.all if trial["score"] is not None]
     assert len(scored) == 34
-    drawn = [trace for trace in parsed.figures["against-0"]["data"] if trace["name"] != "diverged"]
-    assert sum(len(trace["x"]) for trace in drawn) == 34
-    assert sorted(x for trace in drawn for x in trace["x"]) == sorted(trial["params"]["lr"] for trial in scored)
-    (crosses,) = [trace for trace in parsed.figures["against-0"]["data"] if trace["name"] == "diverged"]
+    groups = parsed.figures["against-0"]["series"]
+    drawn = [group for group in groups if group["name"] not in ("diverged", "best")]
+    assert sum(len(group["x"]) for group in drawn) == 34
+    assert sorted(x for group in drawn for x in group["x"]) == sorted(trial["params"]["lr"] for trial in scored)
+    (crosses,) = [group for group in groups if group["name"] == "diverged"]
     assert len(crosses["x"]) == 6
-    assert parsed.figures["against-0"]["layout"]["xaxis"]["type"] == "log"
-    assert "type" not in parsed.figures["against-1"]["layout"]["xaxis"]
-    assert sum(len(trace["x"]) for trace in parsed.figures["against-3"]["data"]) == 20  # half were not asked for it
+    assert re.search(r'figure-against-0".*?data-x="[^"]* log"', (run / "report.html").read_text(), re.DOTALL)
+    asked = [group for group in parsed.figures["against-3"]["series"] if group["name"] != "best"]
+    assert sum(len(group["x"]) for group in asked) == 20  # half were not asked for it
     text = text_of(parsed)
     best = max((trial for trial in scored if trial["state"] == "complete"), key=lambda trial: trial["score"])
     assert f"Best of 40 trials: trial {best['number']}, validation accuracy" in text
@@ -197,13 +202,42 @@ def test_parallel_lines_go_through_all_settings_of_a_trial(run: Path) -> None:
     trials = read_trials(run)
     assert trials is not None
     figure = page(run).figures["parallel"]
-    (best,) = [trace for trace in figure["data"] if trace["name"] == "best"]
+    (best,) = [group for group in figure["lines"] if group["name"] == "best"]
+    (places,) = best["places"]
     params = trials.ranked[0]["params"]
-    rows = [axis.name for axis in trials.axes if axis.name in params]
-    assert len(best["x"]) == len(rows) + 2  # the score, and the pen that is lifted
-    assert best["x"][0] == pytest.approx(math.log10(params["lr"] / 1e-4) / 3)
-    assert best["x"][-2:] == [1.0, None]
-    assert best["y"][-2] == -len(trials.axes)
+    there = [axis.name for axis, place in zip(trials.axes, places, strict=False) if place is not None]
+    assert there == [axis.name for axis in trials.axes if axis.name in params]
+    assert places[0] == pytest.approx(math.log10(params["lr"] / 1e-4) / 3)
+    assert places[-1] == 1.0
+
+
+def test_trials_compare_with_those_of_their_budget_only(run: Path) -> None:
+    epochs = {0: 1, 1: 1, 2: 1, 3: 3, 4: 3, 5: 9}
+    trials = [
+        {
+            "number": i,
+            "params": {"lr": 0.01},
+            "score": 0.9 - 0.1 * e - 0.01 * i,
+            "epochs": e,
+            "curve": [],
+            "rank": 6 - i,
+        }
+        | {"state": "complete" if e == 9 else "pruned", "seconds": 2.0}
+        for i, e in epochs.items()
+    ]
+    facts = {"metric": "val_loss", "space": space()[:1], "trials": trials, "how": "halving", "notes": []}
+    write_trials(run, facts)
+    write_report(run)
+    parsed = page(run)
+    assert {one["name"] for one in parsed.figures["progress"]["lines"]} == {
+        "best so far of 1 epoch",
+        "best so far of 3 epochs",
+        "best so far of 9 epochs",
+    }
+    assert float(parsed.keys["seconds"][0]) == 12.0
+    head, *rows = re.findall(r"<tr.*?</tr>", (run / "report.html").read_text().split('id="search"')[1], re.DOTALL)
+    assert "rank at its epochs" in head
+    assert [re.findall(r"<t[hd][^>]*>([^<]*)", line)[0] for line in rows[:6]] == ["1", "1", "2", "1", "2", "3"]
 
 
 def test_smaller_scores_are_better_where_they_are_costs(run: Path) -> None:
@@ -212,7 +246,7 @@ def test_smaller_scores_are_better_where_they_are_costs(run: Path) -> None:
     assert trials is not None
     complete = [trial["score"] for trial in trials.ranked if trial["state"] == "complete"]
     assert complete == sorted(complete)
-    (line,) = [trace for trace in page(run).figures["progress"]["data"] if trace["name"] == "best so far"]
+    line = page(run).figures["progress"]["lines"][-1]  # of those that were trained to the end
     assert line["y"] == sorted(line["y"], reverse=True)
     assert line["y"][-1] == complete[0]
 
@@ -220,7 +254,7 @@ def test_smaller_scores_are_better_where_they_are_costs(run: Path) -> None:
 def test_thousands_of_trials_fit_on_a_page(run: Path) -> None:
     searched(run, count=4000)
     figures = page(run).figures
-    assert max(sum(x is None for x in trace["x"]) for trace in figures["parallel"]["data"]) <= MOST_LINES
+    assert max(len(group["places"]) for group in figures["parallel"]["lines"]) <= MOST_LINES
     assert (run / "report.html").stat().st_size < 4_000_000
 
 
@@ -245,13 +279,6 @@ def test_the_best_at_the_end_of_a_range_are_told() -> None:
 
     assert advice(0.099) == ["most of the best trials are at the upper end of lr (0.1); widen its range."]
     assert advice(0.01) == []
-
-
-def test_ticks_of_a_logarithmic_axis_are_powers_of_ten() -> None:
-    assert scale(1e-4, 1e-1, log=True)["ticktext"] == ["0.0001", "0.001", "0.01", "0.1"]
-    assert scale(16, 128, log=True)["ticktext"] == ["20", "50", "100"]
-    assert len(scale(1e-30, 1e30, log=True)["ticktext"]) <= 7
-    assert scale(0, 1, log=False) == {"range": [-0.04, 1.04]}
 
 
 def test_a_search_without_a_success_has_a_page(run: Path) -> None:
@@ -280,26 +307,13 @@ def test_no_error_no_request_and_all_figures(browser: Browser, run: Path, width:
     assert browser.complaints() == []
     assert browser.requests() == []
     assert browser.value("document.documentElement.scrollWidth") <= width
-    drawn = browser.value(
-        "[...document.querySelectorAll('[data-figure]')].map(p => p.querySelectorAll('.trace').length)"
-    )
+    drawn = browser.value(MARKS)
     assert len(drawn) == 12
-    assert all(drawn)
-    bands = "[...document.querySelectorAll('[data-figure=members-loss] .fills path')]"
+    assert all(drawn.values())
+    bands = "[...document.querySelectorAll('#figure-members-loss .cr-log .cr-band')]"
     fills = browser.value(f"{bands}.map(p => getComputedStyle(p).fillOpacity)")
     assert len(fills) == 2
     assert all(0 < float(fill) < 1 for fill in fills)
-    heights = browser.value("[...document.querySelectorAll('figure .plot')].map(p => p.scrollHeight - p.clientHeight)")
-    assert max(heights) <= 0
-
-
-@pytest.mark.slow
-def test_a_band_may_have_a_logarithmic_scale(browser: Browser, run: Path) -> None:
-    several(run)
-    browser.open(run / "report.html")
-    browser.value("document.querySelector('[data-log-of=loss]').click()")
-    assert browser.value("document.querySelector('[data-figure=loss]').layout.yaxis.type") == "log"
-    assert browser.complaints() == []
 
 
 def test_a_search_reads_back_what_it_wrote(run: Path) -> None:

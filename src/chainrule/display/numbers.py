@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule import checks
@@ -34,6 +35,21 @@ def number(value: Any, digits: int = 4) -> str:
 def is_number(value: Any) -> bool:
     """Return whether it is a finite number."""
     return checks.is_number(value) and math.isfinite(value)
+
+
+def finite(value: Any) -> Any:
+    """Return plain values, also of arrays, with None for numbers that are not finite: JSON has none of these.
+
+    >>> finite({"loss": [0.5, float("inf")]})
+    {'loss': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    if hasattr(value, "tolist"):  # of NumPy
+        return finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def seconds(value: Any) -> str:

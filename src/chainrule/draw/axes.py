@@ -10,10 +10,10 @@ from typing import Any
 
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number, percent
-from chainrule.draw.figure import LINE, MUTED, cut, joined, path, short, width_of, words
+from chainrule.draw.figure import FOOT, LINE, MUTED, cut, joined, path, short, width_of, words
 
 #: Width of every drawing, and height of what is inside the axes, in units of the drawing: about 1.2 pixels in a page.
-WIDTH, HEIGHT = 360.0, 236.0
+WIDTH, HEIGHT = 360.0, 262.0
 
 #: A logarithmic scale is shown first where the largest value is more than so many times the smallest.
 SPAN = 10.0
@@ -178,7 +178,7 @@ class Plot:
         height: float = HEIGHT,
         room: tuple[float, float] = (0.02, 0.06),
     ) -> None:
-        self.legend, rows = _legend(y.label, legend)
+        self.legend, rows = legend_of(y.label, legend)
         self.names = 15.0 * rows + 5
         self.top = self.names + 13 * names
         self.bottom = self.top + height
@@ -189,7 +189,7 @@ class Plot:
         self.x = Scale(x, xs, self.left, self.right, room[0])
         widest = max((width_of(text) for _, text in self.x.ticks(6)), default=20.0) + 14
         self.x_ticks = self.x.ticks(max(2, int((self.right - self.left) / widest)))
-        self.height = self.bottom + (32 if x.label else 18)
+        self.height = self.bottom + 16 + FOOT
 
     @property
     def data(self) -> dict[str, str]:
@@ -232,7 +232,7 @@ HALO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _legend(title: str, keys: Sequence[Key]) -> tuple[list[Html], int]:
+def legend_of(title: str, keys: Sequence[Key]) -> tuple[list[Html], int]:
     """Return the title of the y axis and the keys in rows above the drawing, and how many rows these are."""
     parts, rows, at = [], 1, 0.0
     if title:

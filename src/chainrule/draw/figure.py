@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.display.markup import Html, escape, join, tag
-from chainrule.display.numbers import number
+from chainrule.display.numbers import finite, number
 
 INK, MUTED, LINE, SURFACE = (
     *("var(--cr-ink, #1c2128)", "var(--cr-muted, #57606a)"),
@@ -28,6 +28,9 @@ COLOURS = (
 )
 DASHES = (None, "6 3", "2 2", "8 3 2 3", "4 2", "1 2")
 
+#: So much room is left at the foot of a drawing: there the title of its axis stands, and the way to its table.
+FOOT = 16
+
 #: A table below a figure has so many rows at most; of more, every second or third and so on is shown.
 MOST_ROWS = 60
 
@@ -35,7 +38,7 @@ STYLE = """
 .cr-figure, .cr-figure * { box-sizing: border-box; }
 .cr-figure { --cr-ink: #1c2128; --cr-muted: #57606a; --cr-line: #e1e4e8; --cr-surface: #ffffff;
   --cr-1: #0072b2; --cr-2: #c85200; --cr-3: #00805d; --cr-4: #a3548a; --cr-5: #8a6d00; --cr-6: #57606a;
-  container-type: inline-size; margin: 0; padding: 8px 10px 4px; min-width: 0; max-width: 640px; position: relative;
+  container-type: inline-size; margin: 0; padding: 6px 7px 3px; min-width: 0; max-width: 640px; position: relative;
   background: var(--cr-surface); color: var(--cr-ink); border: 1px solid var(--cr-line); border-radius: 8px;
   font: 14px/1.4 system-ui, sans-serif; }
 .cr-figure.cr-wide { max-width: 960px; }
@@ -48,13 +51,18 @@ STYLE = """
 .cr-figure label { font-size: 13px; color: var(--cr-muted); display: flex; gap: 6px; align-items: center; }
 .cr-figure svg { display: block; width: 100%; height: auto; overflow: visible; }
 .cr-figure svg text { font-variant-numeric: tabular-nums; }
+@container (max-width: 300px) { .cr-figure svg text { font-size: 13px; } }
 @container (min-width: 480px) { .cr-figure svg text { font-size: 9.5px; } }
-@container (min-width: 620px) { .cr-figure svg text { font-size: 8px; } }
+@container (min-width: 560px) { .cr-figure svg text { font-size: 8px; } }
 @container (min-width: 800px) { .cr-figure svg text { font-size: 6px; } }
 .cr-figure:has(input:checked) > .cr-linear, .cr-figure:has(input:not(:checked)) > .cr-log { display: none; }
 .cr-figure figcaption { font-size: 13px; color: var(--cr-muted); padding: 2px 0 0; }
-.cr-figure output { display: block; min-height: 18px; font-size: 13px; color: var(--cr-ink); }
 .cr-figure details { border: 0; margin: -24px 0 0; background: none; position: relative; }
+.cr-figure output { position: absolute; top: 30px; left: 8px; right: 8px; padding: 1px 2px; font-size: 13px;
+  color: var(--cr-ink); background: var(--cr-surface); }
+.cr-figure output:empty { display: none; }
+.cr-figure svg[role=group] ~ output { display: block; position: static; min-height: 20px; }
+.cr-figure svg[role=group] ~ details { margin-top: 0; }
 .cr-figure summary { cursor: pointer; font-size: 12px; color: var(--cr-muted); padding: 2px 0; width: fit-content; }
 .cr-figure .cr-rows { overflow: auto; max-height: 420px; }
 .cr-figure table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; min-width: 0; }
@@ -171,19 +179,9 @@ def as_json(numbers: Any) -> str:
     >>> as_json({"y": [1.0, float("nan")], "name": "<b>"})
     '{"y":[1.0,null],"name":"\\\\u003cb>"}'
     """
-    return json.dumps(_finite(numbers), allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace(
+    return json.dumps(finite(numbers), allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace(
         "<", "\\u003c"
     )
-
-
-def _finite(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # of NumPy
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def svg(width: float, height: float, text: str, *parts: str, role: str = "img", **data: object) -> Html:

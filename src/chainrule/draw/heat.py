@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis, Scale
-from chainrule.draw.figure import COLOURS, LINE, MUTED, Figure, cut, joined, short, svg, width_of, words
+from chainrule.draw.figure import COLOURS, FOOT, LINE, MUTED, Figure, cut, joined, short, svg, width_of, words
 
 #: So many shades are told apart, and rows have this height (less where there are many).
 SHADES, ROW, LEAST = 24, 22.0, 6.0
@@ -96,7 +96,7 @@ def heat(
     numbers = {"x": x.label, "kind": "heat", "at": list(at), "rows": list(rows), "values": grid.tolist()}
     table = [(row, *map(number, line)) for row, line in zip(rows, grid.tolist(), strict=True)]
     box = " ".join(map(short, (left, top, right - left, bottom - top)))
-    drawing = svg(360, bottom + 32, text, *parts, data_box=box, data_x=scale.ends)
+    drawing = svg(360, bottom + 16 + FOOT, text, *parts, data_box=box, data_x=scale.ends)
     return Figure(name, title, drawing, text, numbers, ["", *map(x.format, at)], table, note)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
-from chainrule.draw.figure import Figure, cut, short, svg, words
+from chainrule.draw.figure import FOOT, Figure, cut, short, svg, words
 
 #: The colours of the lowest, the middle and the highest value: orange, a neutral grey, blue.
 LOW, MIDDLE, HIGH = (200, 82, 0), (245, 245, 245), (0, 114, 178)
@@ -79,7 +79,7 @@ def images(
         (labels[i] if labels else str(i), float(v.min()), float(v.mean()), float(v.max())) for i, v in enumerate(values)
     ]
     numbers = {"kind": "images", "limit": limit, "labels": list(labels), "values": values.tolist()}
-    drawing = svg(360, row * math.ceil(count / columns), text, *parts)
+    drawing = svg(360, row * math.ceil(count / columns) + FOOT, text, *parts)
     note = note or f"One scale for all: {ends}; 0 is grey."
     return Figure(name, title, drawing, text, numbers, ["picture", "lowest", "mean", "highest"], rows, note)
 

@@ -32,13 +32,19 @@ WINDOW = 1 / 50
 
 @dataclass(frozen=True)
 class Series:
-    """A curve: its name, and one value of ``y`` for each of ``x``; ``low`` and ``high`` are a band around it."""
+    """A curve: its name, and one value of ``y`` for each of ``x``; ``low`` and ``high`` are a band around it.
+
+    ``several``: these are many thin curves with None between them, which are not in the table. ``colour``: instead of
+    the one that its place among the series gives it.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float | None]
     low: Sequence[float | None] | None = None
     high: Sequence[float | None] | None = None
+    several: bool = False
+    colour: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,12 +140,15 @@ def _drawing(
     bands: Sequence[Stretch],
     text: str,
 ) -> Html:
-    keys = [Key(one.name, COLOURS[i % 6], "line", DASHES[i % 6]) for i, one in enumerate(series)]
+    keys = [
+        Key(one.name, one.colour or COLOURS[i % 6], "line", None if one.several else DASHES[i % 6])
+        for i, one in enumerate(series)
+    ]
     xs = [float(v) for one in series for v in one.x]
     legend = keys if len(keys) > 1 else ()
     edges = [v for band in bands for v in (band.low, band.high) if not y.log or v > 0]
     plot = Plot(x, y, [*xs, *(mark.at for mark in marks)], [*seen, *edges], legend=legend, names=len(marks))
-    parts: list[str] = [_stretch(plot, band) for band in bands]
+    parts: list[str] = [stretch(plot, band) for band in bands]
     parts.append(plot.frame())
     parts += [plot.upright(mark.at, mark.text, i) for i, mark in enumerate(marks)]
     parts += [plot.level(level.at, level.text) for level in levels]
@@ -153,6 +162,8 @@ def _drawing(
 
 def _curve(plot: Plot, one: Series, key: Key) -> Html:
     """Return a curve; of many points the raw values thin and their median thick."""
+    if one.several:
+        return path(drawn(plot, one.x, one.y), key.colour, 0.8, stroke_opacity="0.6", stroke_linejoin="round")
     if not _many(one):
         line = path(drawn(plot, one.x, one.y), key.colour, 2, stroke_linejoin="round", stroke_dasharray=key.dash)
         if len(one.x) > DOTS:
@@ -185,7 +196,7 @@ def _is_there(value: float | None, plot: Plot) -> TypeGuard[float]:
 
 
 def _many(one: Series) -> bool:
-    return len(one.x) > 2 * COLUMNS
+    return len(one.x) > 2 * COLUMNS and not one.several
 
 
 def extremes(x: Sequence[float], y: Sequence[float | None], column: np.ndarray) -> tuple[list[float], list[float]]:
@@ -238,7 +249,8 @@ def _band(plot: Plot, one: Series, key: Key) -> Html:
     return tag("path", d=Html(d), fill=key.colour, fill_opacity="0.2", class_="cr-band")
 
 
-def _stretch(plot: Plot, band: Stretch) -> Html:
+def stretch(plot: Plot, band: Stretch) -> Html:
+    """Return a band of values of y across the drawing."""
     top, bottom = plot.y(band.high), plot.y(band.low)
     where = {"x": short(plot.left), "y": short(top), "width": short(plot.right - plot.left)}
     return tag("rect", **where, height=short(bottom - top), fill=COLOURS[0], fill_opacity="0.12", class_="cr-band")
@@ -250,7 +262,7 @@ def _all_of(one: Series) -> list[float | None]:
 
 def _numbers(one: Series) -> dict[str, object]:
     """Return a curve for JSON; one that is too long by the extremes of each stretch, and how long it was."""
-    if len(one.x) > MOST_NUMBERS and one.low is None:
+    if len(one.x) > MOST_NUMBERS and one.low is None and not one.several:
         x, y = extremes(one.x, one.y, np.arange(len(one.x)) * (MOST_NUMBERS // 2) // len(one.x))
         return {"name": one.name, "x": x, "y": y, "of": len(one.x)}
     bands: dict[str, object] = {side: list(v) for side, v in (("low", one.low), ("high", one.high)) if v is not None}
@@ -260,7 +272,7 @@ def _numbers(one: Series) -> dict[str, object]:
 def _table(series: Sequence[Series], x: Axis, y: Axis) -> tuple[list[str], list[tuple[str, ...]]]:
     """Return one row for each place that any curve has a value at."""
     columns: list[tuple[str, dict[float, float | None]]] = []
-    for one in series:
+    for one in (one for one in series if not one.several):
         columns.append((one.name, dict(zip(one.x, one.y, strict=True))))
         for side, values in (("lowest", one.low), ("highest", one.high)):
             if values is not None:

@@ -103,6 +103,8 @@ def gather(
         "score": predictions.score_name,
         "training": {} if part == "training" else _on_training(run, x, y, rows_of_training),
         "metrics": predictions.scores,
+        "loss_error": _standard_error(predictions.loss),
+        "loss": loss_in_words(recipe.loss, model),
         "interval": _interval(predictions),
         "baselines": [_compared(rule, predictions, other) for rule, other in zip(baselines, others, strict=True)],
         "worst": worst_rows(predictions, evaluated[0], classes, frame=rows, columns=names, numbers=numbers),
@@ -122,14 +124,33 @@ def gather(
     return evaluation
 
 
-def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+def _on_training(run: Run, x: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, float | None]:
     """Return the saved model's own figures on its training rows (some of many): those of an epoch are means while it
     moved.
     """
     if len(rows) > MOST_MEASURED:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
     ready = run.model.prepare(take(x, rows))
-    return {"rows": len(rows)} | Predictions.of_prepared(run.model, ready, y[rows], run.recipe.loss).scores
+    predictions = Predictions.of_prepared(run.model, ready, y[rows], run.recipe.loss)
+    return {"rows": len(rows), "loss_error": _standard_error(predictions.loss)} | predictions.scores
+
+
+def _standard_error(costs: np.ndarray) -> float | None:
+    """Return the standard error of the mean of the costs of some rows, std / √n; None for a single one."""
+    return float(np.std(costs, ddof=1, dtype=np.float64) / np.sqrt(len(costs))) if len(costs) > 1 else None
+
+
+def loss_in_words(loss: Any, model: Model) -> dict[str, str]:
+    """Return the name of a loss and the unit of its values.
+
+    >>> import chainrule as cr
+    >>> model = cr.Model(cr.Dense(3, "softmax"), 4)
+    >>> loss_in_words(cr.losses.get("cross_entropy"), model), loss_in_words(cr.losses.get("huber"), model)
+    ({'name': 'cross-entropy', 'unit': 'nats'}, {'name': 'huber', 'unit': ''})
+    """
+    name = loss.name.replace("_", " ").replace("cross entropy", "cross-entropy")
+    unit = "nats" if "entropy" in name else "of the standardized target" if set(model.target.std) - {1.0} else ""
+    return {"name": name, "unit": unit}
 
 
 def class_names(model: Model, task: str) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display.numbers import finite
 from chainrule.models.predictions import Predictions
-from chainrule.runs.folder import finite
 
 #: Points of predicted against true numbers, bins of the errors, and outputs that are drawn.
 POINTS, ERROR_BINS, MOST_OUTPUTS = 2000, 40, 6

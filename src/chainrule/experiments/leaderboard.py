@@ -52,6 +52,7 @@ def search_facts(mapping: SpaceMapping, result: SearchResult, how: str, notes: S
                 "params": mapping.typed(trial.settings),
                 "score": trial.value,
                 "epochs": trial.epochs,
+                "seconds": trial.seconds,
                 "state": trial.state,
                 "curve": [float(f"{v:.6g}") for v in trial.history[result.metric]] if has_curve else [],
             }

@@ -1,15 +1,16 @@
-"""What the sections are made of: all that there is to show, tables, and places for figures."""
+"""What the sections are made of: all that there is to show, tables, figures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.display.markup import Html, clean, escape, tag
-from chainrule.display.numbers import number
+from chainrule.display.markup import Html, tag
+from chainrule.display.numbers import is_number, number
+from chainrule.draw.figure import Figure
 from chainrule.metrics import metric_of
-from chainrule.report.figures import Figure
 from chainrule.report.findings import Curves
 from chainrule.runs.members import Members
 from chainrule.runs.trials import Trials
@@ -26,7 +27,7 @@ class Page:
     record : the run's folder
     evaluation : what `gather` found; {} if there is nothing
     curves : what was measured after each epoch
-    figures : by the id of their place
+    figures : by their names
     config : the text of config.toml
     members : what is known about the networks of several seeds or folds, if there are any
     trials : what is known about a search, if there was one
@@ -43,15 +44,25 @@ class Page:
     diagnosis: Diagnosis | None = None
 
 
-def place(
-    name: str, title: str, text: str, *, log: bool = False, caption: bool = False, height: int | None = None
-) -> Html:
-    """Return a place for a figure, with its title, and with what it shows in words for those who cannot see it."""
-    box = tag("label", Html(f'<input type="checkbox" data-log-of="{escape(name)}">'), "logarithmic") if log else None
-    top = tag("div", tag("h3", title), box, class_="top")
-    style = None if height is None else f"height:{height}px"
-    plot = tag("div", class_="plot", style=style, data_figure=name, role="img", aria_label=clean(text))
-    return tag("figure", top, plot, tag("figcaption", text) if caption else None)
+def place(page: Page, *names: str) -> Html | None:
+    """Return those of some figures that there are, side by side where there is room; None if there are none."""
+    drawn = [page.figures[name].html() for name in names if name in page.figures]
+    return tag("div", *drawn, class_="two") if drawn else None
+
+
+def training_times(page: Page) -> tuple[float, float]:
+    """Return the seconds of training of all networks (members or trials) together, and those of the run's own curve.
+
+    Networks that trained at once have equal shares of that time.
+    """
+    of_run = math.fsum(s for s in page.curves.column("seconds") if s == s)
+    if page.members is not None:
+        times = [record.get("seconds") for epochs in page.members.epochs for record in epochs]
+    elif page.trials is not None:
+        times = [trial.get("seconds") for trial in page.trials.all]
+    else:
+        return of_run, of_run
+    return math.fsum(float(s) for s in times if s is not None and is_number(s)), of_run
 
 
 def table(head: Sequence[object], rows: Iterable[Html], caption: str | None = None) -> Html:

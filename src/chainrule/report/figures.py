@@ -1,263 +1,213 @@
-"""The figures, as Plotly's plain dicts. A colour "--accent" is a variable of the page's style sheet: the page puts in
-what it is in light and in dark."""
+"""The figures of one network: what they show, and what is to be seen in each in words."""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.display.markup import clean, escape
-from chainrule.display.numbers import percent
+from chainrule.display.numbers import is_number, number, percent, seconds
+from chainrule.draw.axes import Axis
+from chainrule.draw.bars import bars
+from chainrule.draw.figure import Figure
+from chainrule.draw.line import Level, Mark, Series, line
+from chainrule.draw.matrix import matrix
+from chainrule.draw.scatter import Points, scatter
 from chainrule.metrics import format_value, is_fraction, label_of
 from chainrule.report.findings import Curves
+from chainrule.training.record import Record
 
-Figure = dict[str, Any]
+#: Where the value of a curve stands that was measured while its epoch ran.
+MIDDLE = (
+    "Training: the mean over the batches of an epoch, while the weights moved and with dropout, if any; so it stands "
+    "at the middle of its epoch."
+)
 
-#: A curve is drawn with so many points at most.
-POINTS = 800
 
-
-def figures(evaluation: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
-    """Return all figures that there is something to show for, by the id of their place in the page."""
-    drawn: dict[str, Figure] = {}
-    epochs = thinned(curves)
-    if len(curves.epochs) > 0:
-        drawn["loss"] = curve(curves, epochs, "loss", "loss")
+def figures(record: Record, evaluation: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
+    """Return all figures that there is something to show for, by their names."""
+    drawn: list[Figure] = []
+    if curves.epochs:
+        measured = bool(record.config.get("measure_training"))
+        drawn.append(curve(curves, "loss", loss_axis(evaluation), naive_loss(evaluation), at_end=measured))
         if curves.score is not None:
-            drawn["score"] = curve(curves, epochs, curves.score, label_of(curves.score))
+            axis = score_axis(curves.score)
+            drawn.append(curve(curves, curves.score, axis, naive_score(evaluation, curves), at_end=measured))
         if len({e.get("lr") for e in curves.epochs}) > 1:
-            drawn["lr"] = learning_rate(curves, epochs)
+            drawn.append(learning_rate(curves))
+    if evaluation.get("confusion"):
+        drawn.append(confusion(evaluation))
     if evaluation.get("calibration"):
-        drawn["calibration"] = calibration(evaluation["calibration"])
+        drawn.append(calibration(evaluation["calibration"]))
+    target, several = str(record.config.get("target", "")), evaluation.get("outputs_in_all", 1) > 1
     for i, output in enumerate(evaluation.get("outputs", [])):
-        drawn[f"predicted-{i}"] = predicted(output)
+        name = f"output {i + 1}" if several else target
+        drawn.append(predicted(f"predicted-{i}", output, name, evaluation))
         if output["errors"]["counts"]:
-            drawn[f"errors-{i}"] = errors(output)
-    return drawn
+            drawn.append(errors(f"errors-{i}", output, name))
+    return {figure.name: figure for figure in drawn}
 
 
-def thinned(curves: Curves) -> list[int]:
-    """Return the places of the epochs to draw: all, or the extremes of each stretch; first, last, marked always."""
-    n = len(curves.epochs)
-    if n <= POINTS:
-        return list(range(n))
-    values, size = curves.column(curves.watched), math.ceil(2 * n / (POINTS - 3))
-    places = {0, n - 1, *(epoch - 1 for epoch in curves.marked)}
-    for start in range(0, n, size):
-        stretch = [i for i in range(start, min(start + size, n)) if math.isfinite(values[i])]
-        if stretch:
-            places |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
-    return sorted(places)
+def loss_axis(evaluation: Mapping[str, Any]) -> Axis:
+    """Return the axis of the loss: what it is and in what unit."""
+    loss = evaluation.get("loss", {})
+    return Axis(loss.get("name", "loss"), loss.get("unit", ""), log=None)
 
 
-def curve(curves: Curves, epochs: list[int], name: str, title: str) -> Figure:
-    """Return a metric over the epochs, in training and in validation, with the epoch of the model's weights marked."""
-    traces = []
-    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", "validation", "--accent")):
-        if column.startswith("val_") and not curves.validated:
-            continue
-        values = curves.column(column)
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if len(epochs) <= 30 else "lines",
-                "name": label,
-                "x": [i + 1 for i in epochs],
-                "y": [plain(values[i]) for i in epochs],
-                "line": {"color": colour, "width": 2},
-                "marker": {"color": colour, "size": 5},
-                "hovertemplate": f"epoch %{{x}}: %{{y:{d3_format(name)}}}<extra>{label}</extra>",
-            }
-        )
-    figure: Figure = {
-        "data": traces,
-        "layout": layout("epoch", title, legend=True) | {"hovermode": "closest"},
-    }
-    axis = figure["layout"]["yaxis"]
-    axis |= tick_format(name, [v for trace in traces for v in trace["y"]])
-    if len(curves.epochs) <= 10:
-        figure["layout"]["xaxis"] |= {"tickvals": [i + 1 for i in epochs]}
-    if len(curves.epochs) > 1:
-        places = sorted(curves.marked)
-        figure["layout"]["shapes"] = [_line_at(epoch) for epoch in places]
-        figure["layout"]["annotations"] = [
-            _text_at(epoch, curves.marked[epoch], right=epoch > len(curves.epochs) / 2, row=i)
-            for i, epoch in enumerate(places)
-        ]
-    return figure
+def score_axis(column: str) -> Axis:
+    """Return the axis of a score."""
+    return Axis(label_of(column), percent=is_fraction(column))
 
 
-def _line_at(epoch: int) -> dict[str, Any]:
-    ends = {"x0": epoch, "x1": epoch, "y0": 0, "y1": 1}
-    return {"type": "line", "xref": "x", "yref": "paper", "line": {"color": "--ink", "width": 1, "dash": "dot"}} | ends
+def naive_loss(evaluation: Mapping[str, Any]) -> list[Level]:
+    """Return what the loss is of one who only knows how frequent the classes are: −Σ p log q, on the rows judged.
+
+    p are the shares of the classes among these rows, q among the training rows.
+    """
+    rows = evaluation.get("per_class") or []
+    if evaluation.get("task") not in ("classification", "binary") or evaluation.get("classes") != len(rows):
+        return []
+    training, judged = (sum(row[name] for row in rows) for name in ("training", "support"))
+    if not judged or any(row["support"] and not row["training"] for row in rows):
+        return []
+    terms = [row["support"] / judged * math.log(row["training"] / training) for row in rows if row["support"]]
+    return [Level(-math.fsum(terms), "shares of the classes only")] if "entropy" in evaluation["loss"]["name"] else []
 
 
-def _text_at(epoch: int, text: str, *, right: bool, row: int) -> dict[str, Any]:
-    """Return a text at the top of an epoch's line; each further one a row lower, as their lines may be close."""
-    return {
-        "x": epoch,
-        "xref": "x",
-        "yref": "paper",
-        "y": 1 - 0.07 * row,
-        "yanchor": "bottom",
-        "xanchor": "right" if right else "left",
-        "text": text,
-        "showarrow": False,
-        "font": {"color": "--ink", "size": 12},
-    }
+def naive_score(evaluation: Mapping[str, Any], curves: Curves) -> list[Level]:
+    """Return what always giving the same answer reaches, where that is not so far away that it would flatten the
+    curves.
+    """
+    rule = next((rule for rule in evaluation.get("baselines", ()) if rule["name"].startswith("always")), None)
+    if rule is None or evaluation["score"] != curves.score or not is_number(rule["value"]):
+        return []
+    names = (f"val_{curves.score}", curves.score)
+    values = [v for name in names for v in curves.column(str(name)) if math.isfinite(v)]
+    span = max(values, default=0.0) - min(values, default=0.0)
+    near = min(values, default=0.0) - span <= rule["value"] <= max(values, default=0.0) + span
+    return [Level(rule["value"], rule["name"])] if near else []
 
 
-def d3_format(column: str) -> str:
-    """Return how Plotly writes a value of a column of the history."""
-    return ".2%" if is_fraction(column) else ".4g"
+def curve(curves: Curves, name: str, y: Axis, levels: Sequence[Level] = (), *, at_end: bool = False) -> Figure:
+    """Return a metric over the epochs, in training and in validation, with the epoch of the model's weights marked.
+
+    ``at_end``: whether training was measured with the weights at the end of each epoch.
+    """
+    series = []
+    for column, label in ((name, "training"), (f"val_{name}", "validation")):
+        if column == name or curves.validated:
+            before = 0.0 if at_end or column != name else 0.5
+            values = [v if math.isfinite(v) else None for v in curves.column(column)]
+            series.append(Series(label, [i + 1 - before for i in range(len(values))], values))
+    figure = line(
+        "score" if name != "loss" else "loss",
+        label_of(name).capitalize(),
+        series,
+        epochs_axis(len(curves.epochs)),
+        y,
+        marks=[Mark(float(epoch), text) for epoch, text in sorted(curves.marked.items())],
+        levels=levels,
+        text=in_words(curves, name),
+    )
+    rows = [
+        (f"{i + 1:,}", *(format_value(column, e.get(column)) for column in columns_of(curves, name)))
+        for i, e in enumerate(curves.epochs)
+    ]
+    return dataclasses.replace(figure, head=["epoch", *(one.name for one in series)], rows=rows)
 
 
-def tick_format(column: str, values: Iterable[Any]) -> dict[str, str]:
-    """Return how Plotly writes an axis of a column with such values: what it says besides the usual."""
-    finite = [v for v in values if v is not None and math.isfinite(v)]
-    narrow = bool(finite) and max(finite) - min(finite) < 0.05
-    return {"tickformat": ".1%" if narrow else ".0%"} if is_fraction(column) else {}
+def columns_of(curves: Curves, name: str) -> list[str]:
+    """Return the columns of a metric that were measured."""
+    return [name, f"val_{name}"] if curves.validated else [name]
 
 
-def learning_rate(curves: Curves, epochs: list[int]) -> Figure:
+def epochs_axis(count: int) -> Axis:
+    """Return an axis from the start to the last epoch."""
+    return Axis("epoch", whole=True, low=0.0, high=float(max(1, count)))
+
+
+def learning_rate(curves: Curves) -> Figure:
     """Return the learning rate of the last step of each epoch."""
     values = curves.column("lr")
-    trace = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [i + 1 for i in epochs],
-        "y": [plain(values[i]) for i in epochs],
-        "line": {"color": "--accent", "width": 2},
-        "hovertemplate": "epoch %{x}: %{y:.4g}<extra></extra>",
-    }
-    frame = layout("epoch", "learning rate")
-    frame["yaxis"] |= {"exponentformat": "power"}
-    return {"data": [trace], "layout": frame}
+    series = Series("learning rate", [i + 1 for i in range(len(values))], values)
+    text = f"The learning rate of the last step of each epoch, from {number(values[0])} to {number(values[-1])}."
+    return line(
+        *("lr", "Learning rate", [series], epochs_axis(len(values)), Axis("learning rate", log=None)), text=text
+    )
+
+
+def confusion(evaluation: Mapping[str, Any]) -> Figure:
+    """Return what was taken for what."""
+    note = (
+        "Right answers are blue, by their share of the class; mistakes orange, by the square root of their number. "
+        "A cell that is chosen says itself in words."
+    )
+    return matrix("confusion", "Confusion matrix", evaluation["class_names"], evaluation["confusion"], note=note)
 
 
 def calibration(calibration: Mapping[str, Any]) -> Figure:
-    """Return what came true, against the probability that was said."""
+    """Return what came true, against the probability that was predicted."""
     bins = calibration["bins"]
     most = max(b["rows"] for b in bins)
-    points = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [b["probability"] for b in bins],
-        "y": [b["share"] for b in bins],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0.0, b["interval"][1] - b["share"]) for b in bins],
-            "arrayminus": [max(0.0, b["share"] - b["interval"][0]) for b in bins],
-            "color": "--accent",
-            "thickness": 1,
-            "width": 3,
-        },
-        "marker": {"color": "--accent", "size": [6 + 12 * math.sqrt(b["rows"] / most) for b in bins]},
-        "line": {"color": "--accent", "width": 1},
-        "text": [f"{b['rows']:,} answers" for b in bins],
-        "hovertemplate": "said %{x:.1%}, came true %{y:.1%}<br>%{text}<extra></extra>",
-    }
-    frame = layout("probability that was said", "share that came true")
-    for axis in ("xaxis", "yaxis"):
-        frame[axis] |= {"range": [-0.03, 1.03], "tickformat": ".0%", "dtick": 0.25}
-    return {"data": [diagonal(0, 1), points], "layout": frame}
+    points = [
+        Points(
+            *("", [b["probability"]], [b["share"]]),
+            radius=2 + 4 * math.sqrt(b["rows"] / most),
+            texts=[f"{percent(b['low'], 0)} to {percent(b['high'], 0)}: {b['rows']:,} answers"],
+            low=[b["interval"][0]],
+            high=[b["interval"][1]],
+        )
+        for b in bins
+    ]
+    ends = Axis("predicted probability", percent=True, low=0, high=1), Axis("came true", percent=True, low=0, high=1)
+    text = "Predicted and came true: " + "; ".join(
+        f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in bins
+    )
+    note = "Large points stand for many answers; bars are 95 % intervals. On the dashed line probabilities are right."
+    return scatter(
+        *("calibration", "Calibration", points, *ends), lines=[Series("", [0, 1], [0, 1])], text=text, note=note
+    )
 
 
-def predicted(output: Mapping[str, Any]) -> Figure:
+def predicted(name: str, output: Mapping[str, Any], target: str, evaluation: Mapping[str, Any]) -> Figure:
     """Draw predicted against true numbers."""
     points = [p for p in output["points"] if None not in p]
     true, predicted = ([p[i] for p in points] for i in (0, 1))
     low, high = (min([*true, *predicted], default=0.0), max([*true, *predicted], default=1.0))
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": true,
-        "y": predicted,
-        "marker": {"color": "--accent", "size": 5, "opacity": 0.55 if len(true) > 200 else 0.8},
-        "hovertemplate": "true %{x:.5~g}, predicted %{y:.5~g}<extra></extra>",
-    }
-    return {"data": [diagonal(low, high), trace], "layout": layout("true", "predicted")}
+    cloud = Points("", true, predicted, radius=2, opacity=0.5 if len(true) > 200 else 0.8)
+    of = f" {target}" if target else " value"
+    text = f"Predicted against true{of}: R² is {number(output['r2'])}, the mean absolute error {number(output['mae'])}."
+    note = "On the dashed line predictions are right."
+    if evaluation["judged_rows"] > len(output["points"]):
+        note += f" Drawn: {len(output['points']):,} of {evaluation['judged_rows']:,} rows, chosen at random."
+    return scatter(
+        *(name, f"Predicted and true{of}", [cloud], Axis(f"true{of}"), Axis(f"predicted{of}")),
+        lines=[Series("", [low, high], [low, high])],
+        text=text,
+        note=note,
+    )
 
 
-def errors(output: Mapping[str, Any]) -> Figure:
+def errors(name: str, output: Mapping[str, Any], target: str) -> Figure:
     """Return how often errors of each size occur."""
+    quantiles = output["quantiles"]
+    text = f"Half of the errors lie between {number(quantiles['25'])} and {number(quantiles['75'])}."
+    of = f" of {target}" if target else ""
     edges, counts = output["errors"]["edges"], output["errors"]["counts"]
-    trace = {
-        "type": "bar",
-        "x": [(a + b) / 2 for a, b in itertools.pairwise(edges)],
-        "y": counts,
-        "width": [b - a for a, b in itertools.pairwise(edges)],
-        "marker": {"color": "--accent", "line": {"color": "--surface", "width": 1}},
-        "customdata": [[a, b] for a, b in itertools.pairwise(edges)],
-        "hovertemplate": "%{customdata[0]:.4~g} to %{customdata[1]:.4~g}: %{y} rows<extra></extra>",
-    }
-    frame = layout("error (predicted − true)", "rows")
-    return {"data": [trace], "layout": frame | {"bargap": 0}}
-
-
-def diagonal(low: float, high: float) -> dict[str, Any]:
-    """Return where predictions would be right."""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [low, high],
-        "y": [low, high],
-        "line": {"color": "--quiet", "width": 1, "dash": "dash"},
-        "hoverinfo": "skip",
-    }
-
-
-def layout(x: str, y: str, legend: bool = False) -> dict[str, Any]:
-    """Return what all figures have in common."""
-
-    def axis(title: str) -> dict[str, Any]:
-        return {
-            "title": {"text": escape(clean(title)), "font": {"size": 13}, "standoff": 10},
-            "gridcolor": "--line",
-            "linecolor": "--line",
-            "zeroline": False,
-            "automargin": True,
-            "ticks": "",
-            "separatethousands": True,
-        }
-
-    return {
-        "xaxis": axis(x),
-        "yaxis": axis(y),
-        "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "font": {"size": 13}},
-        "margin": {"l": 12, "r": 12, "t": 26, "b": 12},
-        "height": 320,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "--muted", "family": "system-ui, sans-serif", "size": 12},
-        "hoverlabel": {"bgcolor": "--surface", "bordercolor": "--line", "font": {"color": "--ink"}},
-        "dragmode": False,
-    }
-
-
-def plain(value: float) -> float | None:
-    """Return a number for JSON."""
-    return value if math.isfinite(value) else None
+    return bars(name, f"Errors{of}", edges, counts, Axis("predicted − true"), Axis("rows", whole=True), text=text)
 
 
 def in_words(curves: Curves, name: str) -> str:
-    """Return a curve for those who cannot see it."""
+    """Return a curve for those who cannot see it: how it ended, and whether that was its best."""
     parts = []
-    for column, label in ((name, "training"), (f"val_{name}", "validation")):
+    for column, label in zip(columns_of(curves, name), ("training", "validation"), strict=False):
         values = curves.column(column)
-        if column.startswith("val_") and not curves.validated:
-            continue
         parts.append(f"{label} from {format_value(column, values[0])} to {format_value(column, values[-1])}")
     best = f"; lowest {label_of(curves.watched)} after epoch {curves.best}" if curves.best else ""
-    return f"{label_of(name)} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
+    return f"{label_of(name).capitalize()} over {len(curves.epochs):,} epochs: {', '.join(parts)}{best}."
 
 
-def calibration_in_words(calibration: Mapping[str, Any]) -> str:
-    """Return the calibration for those who cannot see it."""
-    return "Said and came true: " + "; ".join(
-        f"{percent(b['probability'], 0)} and {percent(b['share'], 0)}" for b in calibration["bins"]
-    )
+def in_time(column: str, value: Any) -> str:
+    """Return a value of an epoch as people read it."""
+    return seconds(value) if column == "seconds" else format_value(column, value)

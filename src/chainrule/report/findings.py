@@ -2,8 +2,10 @@
 
 - A difference to a baseline counts where McNemar's test (for numbers: the interval of the paired difference) makes it
   less likely than 5 % by chance; else it is called undecided.
-- Overfitting is said where the validation loss has risen by `ROSE` above its lowest while the training loss fell on, or
-  where training is better than validation by more than chance makes it at these numbers of rows.
+- Overfitting is said where the validation loss has risen by `ROSE` above its lowest while the training loss fell on,
+  and by more than these rows make by chance; or where the loss on new rows is `RATIO` times that on training rows, and
+  the difference is beyond its 95 % interval. Its standard error is that of the costs of the single rows,
+  √(s₁²/n₁ + s₂²/n₂). Where it is within, and that says little, it is said that so many rows cannot tell.
 - More epochs are advised where the loss still fell by `FALLS` over the last fifth of the epochs.
 - After a cross-validation, the mean of its networks on the rows that each has not seen says both.
 - Probabilities are called too high or too low where they lie outside the 95 % interval of what came true, by `OFF` or
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule import statistics
-from chainrule.display.numbers import number, percent
+from chainrule.display.numbers import is_number, number, percent
 from chainrule.metrics import find, format_value, is_fraction, label_of, preferred, score_in
 from chainrule.training.record import Record
 
@@ -29,20 +31,25 @@ ROSE, FALLS, FEWEST_EPOCHS = 0.05, 0.02, 5
 #: Fewer judged rows, or rows of a class, than these are too few to say much.
 FEW_ROWS, FEW_OF_A_CLASS = 100, 10
 
+NO_SIGN, CANNOT_TELL = "No sign of overfitting:", "Whether it overfits cannot be told:"
+
 #: Probabilities that are off by less on average are as good as right.
 OFF = 0.02
 
-#: For numbers, whose spread over the rows is not kept, validation is called worse than training from this ratio on.
+#: From this ratio of the losses on new and on training rows on, a network has learnt its training rows too well.
 RATIO = 1.25
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A few words in bold, what they rest on, and whether that is "good" or "bad" (None: neither)."""
+    """A few words in bold, what they rest on, whether that is "good" or "bad" (None: neither), and where the page shows
+    it.
+    """
 
     lead: str
     text: str
     sign: str | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ def findings(
     """
     findings = _ended(record)
     if evaluation.get("too_good"):
-        findings.append(Finding("Too good to be true?", str(evaluation["too_good"]), "bad"))
+        place = "columns" if evaluation.get("columns") else "baselines"
+        findings.append(Finding("Too good to be true?", str(evaluation["too_good"]), "bad", place))
     if evaluation:
         findings += _baselines(evaluation)
     curves = Curves(record.epochs)
@@ -112,10 +120,10 @@ def findings(
 def _no_learning(finding: Finding, evaluation: Mapping[str, Any]) -> Finding:
     """Return a finding, that of no overfitting as what it is where the same answer always does as well."""
     constant = next((rule for rule in evaluation.get("baselines", ()) if rule["name"].startswith("always")), None)
-    if constant is None or constant["better"] or finding.lead != "No sign of overfitting:":
+    if constant is None or constant["better"] or finding.lead not in (NO_SIGN, CANNOT_TELL):
         return finding
     text = f"{finding.text.rstrip('.')}, and {constant['name']} does as well. See why: chainrule doctor with this run."
-    return Finding("No sign of learning:", text, "bad")
+    return Finding("No sign of learning:", text, "bad", "baselines")
 
 
 def rows_of(evaluation: Mapping[str, Any]) -> str:
@@ -228,25 +236,56 @@ def _baselines(evaluation: Mapping[str, Any]) -> list[Finding]:
             False: (f"Worse than {name},", "bad"),
             None: (f"Undecided against {name},", None),
         }[rule["better"]]
-        findings.append(Finding(lead, f"which {value}.{how}", sign))
+        findings.append(Finding(lead, f"which {value}.{how}", sign, "baselines"))
     return findings
 
 
 def _fit(curves: Curves, evaluation: Mapping[str, Any], weights: Kept | None) -> list[Finding]:
     """Return whether the network has learnt its training rows rather than the rule behind them."""
     best = curves.best
-    if best is None or not curves.validated:
-        if not curves.epochs or curves.validated:
-            return []
-        tested = evaluation.get("part") == "test" and evaluation["task"] != "multilabel"
-        one_epoch = weights is not None and len(weights.epochs) == 1
-        if tested and weights is not None and one_epoch and (agreement := _gap(curves, evaluation, weights, "test")):
-            return agreement
+    if not curves.epochs:
+        return []
+    if best is not None and curves.validated and (rise := curves.overfit):
+        rows, reach = evaluation.get("parts", {}).get("validation"), _reach_of_validation(evaluation)
+        rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on"
+        if reach is None or rise * curves.column("val_loss")[best - 1] > reach:
+            return [Finding("Overfitting:", *_weights(f"{rose}.", best, weights), "figure-loss")]
+        chance = f"chance makes up to {number(reach, 2)} of it at {rows:,} validation rows"
+        return [Finding(CANNOT_TELL, f"{rose}, but {chance}.", None, "figure-loss")]
+    if (gap := _loss_gap(evaluation)) is not None:
+        return [gap]
+    if not curves.validated:
         return [Finding("No validation part:", "whether the network overfits cannot be seen.")]
-    if rise := curves.overfit:
-        rose = f"after epoch {best} the validation loss rose by {percent(rise, 0)} while the training loss fell on."
-        return [Finding("Overfitting:", *_weights(rose, best, weights))]
-    return [] if weights is None else _gap(curves, evaluation, weights)
+    return [] if weights is None else _score_gap(curves, evaluation, weights)
+
+
+def _reach_of_validation(evaluation: Mapping[str, Any]) -> float | None:
+    """Return how far chance moves the loss on the validation rows: z times its standard error, as the costs of the rows
+    judged spread; None where that is not known.
+    """
+    error, rows = evaluation.get("loss_error"), evaluation.get("parts", {}).get("validation")
+    if not error or not rows:
+        return None
+    return float(statistics.DEVIATIONS * error * math.sqrt(evaluation["judged_rows"] / rows))
+
+
+def _loss_gap(evaluation: Mapping[str, Any]) -> Finding | None:
+    """Return whether the model's loss is higher on the rows judged than on its training rows; None: not measured."""
+    training = evaluation.get("training") or {}
+    measured = [training.get("loss"), evaluation.get("metrics", {}).get("loss")]
+    measured += [training.get("loss_error"), evaluation.get("loss_error")]
+    if not all(map(is_number, measured)):
+        return None
+    old, new, *errors = (float(value) for value in measured if value is not None)
+    reach = statistics.DEVIATIONS * math.hypot(*errors)
+    rows = rows_of(evaluation)
+    text = f"the loss is {number(old)} on training rows and {number(new)} on {rows} (difference ± {number(reach, 2)})"
+    place = "figure-loss"
+    if new - old > reach and new > RATIO * old:
+        return Finding("Overfitting is likely:", f"{text}.", "bad", place)
+    if new - old + reach <= (RATIO - 1) * max(old, new):
+        return Finding(NO_SIGN, f"{text}.", None, place)
+    return Finding(CANNOT_TELL, f"{text}; {rows} are too few.", None, place)
 
 
 def _weights(text: str, best: int, weights: Kept | None) -> tuple[str, str | None]:
@@ -272,35 +311,36 @@ def _folds(curves: Curves) -> list[Finding]:
                 f"while the training loss went on falling. The model has the weights of the last epoch: train for "
                 f"{best} {'epoch' if best == 1 else 'epochs'}, or with early stopping.",
                 "bad",
+                "figure-members-loss",
             )
         ]
     if fell := curves.falling:
-        return [_worth_a_try("in the mean of the folds, the loss on held-out rows", *fell)]
+        return [_worth_a_try("in the mean of the folds, the loss on held-out rows", *fell, "figure-members-loss")]
     if (rise := curves.rise) is None or not rise <= ROSE:
         return []
     text = f"in the mean of the folds, the loss on held-out rows ended within {percent(ROSE, 0)} of its lowest."
-    return [Finding("No sign of overfitting:", text)]
+    return [Finding(NO_SIGN, text, None, "figure-members-loss")]
 
 
-def _gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept, part: str = "validation") -> list[Finding]:
-    """Return whether the model is better on its training rows than on those of another part."""
+def _score_gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept) -> list[Finding]:
+    """Return whether the score is better in training than in validation, where the costs of the rows are not known."""
     if curves.score is None:
         return []
-    new = evaluation["metrics"].get(curves.score) if part == "test" else weights.metrics.get(f"val_{curves.score}")
-    measured = {} if len(weights.epochs) > 1 else evaluation.get("training") or {}
-    on_training = measured.get(curves.score, weights.metrics.get(curves.score))
-    training, other = (math.nan if v is None else float(v) for v in (on_training, new))
+    pair = weights.metrics.get(curves.score), weights.metrics.get(f"val_{curves.score}")
+    training, other = (math.nan if v is None else float(v) for v in pair)
     of_each = " of one network, on average" if len(weights.epochs) > 1 else ""
-    scores = f"(training {format_value(curves.score, training)}, {part} {format_value(curves.score, other)}{of_each})"
+    values = format_value(curves.score, training), format_value(curves.score, other)
+    scores = f"(training {values[0]}, validation {values[1]}{of_each})"
     if not (math.isfinite(training) and math.isfinite(other)):
         return []
-    n, m = (evaluation.get("parts", {}).get(name) for name in ("training", part))
-    n = measured.get("rows", n)
+    place = "figure-score"
     if not is_fraction(curves.score):
         if training > 0 and other / training > RATIO:
-            chance = f"; how much of that {m:,} rows make by chance is not known" if m else ""
-            return [Finding("Overfitting is possible:", f"{part} is worse than training {scores}{chance}.")]
-        return [Finding("No sign of overfitting:", f"{part} is about as good as training {scores}.")]
+            chance = "; how much of that chance makes is not known"
+            text = f"validation is worse than training {scores}{chance}."
+            return [Finding("Overfitting is possible:", text, None, place)]
+        return [Finding(NO_SIGN, f"validation is about as good as training {scores}.", None, place)]
+    n, m = (evaluation.get("parts", {}).get(name) for name in ("training", "validation"))
     if not n or not m:
         return []
     reach = statistics.DEVIATIONS * math.sqrt(
@@ -308,8 +348,9 @@ def _gap(curves: Curves, evaluation: Mapping[str, Any], weights: Kept, part: str
     )
     chance = f"chance alone makes up to {100 * reach:.1f} points at {n:,} and {m:,} rows"
     if training - other > reach:
-        return [Finding("Overfitting is likely:", f"training is better than {part} {scores}; {chance}.", "bad")]
-    return [Finding("No sign of overfitting:", f"training and {part} agree {scores}; {chance}.")]
+        text = f"training is better than validation {scores}; {chance}."
+        return [Finding("Overfitting is likely:", text, "bad", place)]
+    return [Finding(NO_SIGN, f"training and validation agree {scores}; {chance}.", None, place)]
 
 
 def _inside(fraction: float, n: int) -> float:
@@ -325,10 +366,10 @@ def _more(curves: Curves, record: Record) -> list[Finding]:
     return [_worth_a_try(f"the {'validation' if curves.validated else 'training'} loss", *fell)]
 
 
-def _worth_a_try(what: str, fraction: float, epochs: int) -> Finding:
+def _worth_a_try(what: str, fraction: float, epochs: int, place: str = "figure-loss") -> Finding:
     span = "in the last epoch" if epochs == 1 else f"over the last {epochs} epochs"
     text = f"{what} was still falling at the end, by {percent(fraction, 0)} {span}."
-    return Finding("More epochs are worth a try:", text)
+    return Finding("More epochs are worth a try:", text, None, place)
 
 
 def _confidence(evaluation: Mapping[str, Any]) -> list[Finding]:
@@ -345,7 +386,7 @@ def _confidence(evaluation: Mapping[str, Any]) -> list[Finding]:
         f"the probability of its answers is {percent(probability, 1)} on average, and "
         f"{percent(calibration['share'], 1)} of them are right."
     )
-    return [Finding(lead, text)]
+    return [Finding(lead, text, None, "figure-calibration")]
 
 
 def _weak(evaluation: Mapping[str, Any]) -> list[Finding]:
@@ -360,7 +401,7 @@ def _weak(evaluation: Mapping[str, Any]) -> list[Finding]:
     weak.sort(key=lambda row: row["recall"])
     classes = ", ".join(f"“{row['class']}” ({percent(row['recall'], 1)} of {row['support']:,})" for row in weak[:3])
     more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
-    return [Finding("Found less often than the others:", f"{classes}{more}.")] if weak else []
+    return [Finding("Found less often than the others:", f"{classes}{more}.", None, "classes")] if weak else []
 
 
 def _caveats(evaluation: Mapping[str, Any]) -> list[Finding]:

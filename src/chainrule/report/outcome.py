@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.display.markup import Html, join, tag
+from chainrule.display.markup import Html, escape, join, tag
 from chainrule.display.numbers import is_number, number, seconds
 from chainrule.metrics import format_value, label_of
-from chainrule.report import population_figures, population_sections
-from chainrule.report.components import Page, n, place, row, score, table
-from chainrule.report.figures import in_words, thinned
-from chainrule.report.findings import Curves, Kept, findings, headline, rows_of
+from chainrule.report import population_sections
+from chainrule.report.components import Page, n, place, row, score, table, training_times
+from chainrule.report.figures import MIDDLE
+from chainrule.report.findings import Curves, Finding, Kept, findings, headline, rows_of
 
 #: Rows of the table of epochs.
 EPOCHS = 60
@@ -26,13 +26,18 @@ def verdict(page: Page) -> Html:
     if page.members is not None and page.members.kind == "folds":
         folds = Curves(page.members.mean_records())
     items = [
-        tag("li", tag("strong", f"{finding.lead} "), finding.text, class_=finding.sign)
+        tag("li", tag("strong", _linked(finding)), " ", finding.text, class_=finding.sign)
         for finding in [
             *population_sections.findings(page),
             *findings(page.evaluation, page.record, folds, _weights_of_members(page)),
         ]
     ]
     return join([tag("h2", headline(page.evaluation, page.record)), bounds, tag("ul", *items) if items else ""])
+
+
+def _linked(finding: Finding) -> Html:
+    """Return what a finding says first, as a link to what shows it."""
+    return tag("a", finding.lead, href=f"#{finding.place}") if finding.place else escape(finding.lead)
 
 
 def _weights_of_members(page: Page) -> Kept | None:
@@ -82,16 +87,27 @@ def key_figures(page: Page) -> Html:
         epoch = done if kept_epoch is None else kept_epoch
         loss = curves.epochs[epoch - 1].get("loss")
         cell("kept.loss", "Training loss", loss, number(loss), f"after epoch {epoch:,}")
-        spent = sum(s for s in curves.column("seconds") if s == s)
-        cell("seconds", "Training time", spent, seconds(spent), f"{seconds(spent / done)} an epoch")
+        spent, of_one = training_times(page)
+        of_others = "one network" if page.members is not None else "the winner" if page.trials is not None else ""
+        note = f"{of_others} {seconds(of_one)}" if of_others else f"{seconds(spent / done)} an epoch"
+        cell("seconds", f"Training time{_of_all(page)}", spent, seconds(spent), note)
     if is_number(requested) and done != requested:
         cell("epochs", "Epochs done", done, f"{done:,} of {requested:,}")
     parameters = evaluation.get("network", {}).get("parameters", record.result.get("parameters"))
     if parameters is not None:
-        cell("parameters", "Parameters", parameters, f"{parameters:,}")
+        several = len(page.members.all) if page.members is not None and page.members.kind == "seeds" else 1
+        note = None if several == 1 else f"{parameters // several:,} in each of {several} networks"
+        cell("parameters", "Parameters", parameters, f"{parameters:,}", note)
     for name, rows in evaluation.get("parts", {}).items():
         cell(f"rows.{name}", f"{name.capitalize()} rows", rows, f"{rows:,}")
     return tag("dl", *cells, class_="keys")
+
+
+def _of_all(page: Page) -> str:
+    """Return what a training time is of, where it is of several networks."""
+    if page.members is not None:
+        return f", {len(page.members.all)} networks"
+    return "" if page.trials is None else f", {len(page.trials.all):,} trials"
 
 
 def baselines(page: Page) -> Html | None:
@@ -124,24 +140,14 @@ def curves(page: Page) -> Html | None:
     curves = page.curves
     if not curves.epochs:
         return None
-    figures = []
-    several = page.members if page.members is not None and page.members.kind == "seeds" else None
-    for name, column in (("loss", "loss"), ("score", curves.score)):
-        if name in page.figures and column:
-            text = in_words(curves, column) if several is None else population_figures.curve_in_words(several, column)
-            figures.append(place(name, label_of(column).capitalize(), text, log=name == "loss"))
-    if "lr" in page.figures:
-        figures.append(place("lr", "Learning rate", "The learning rate of the last step of each epoch.", log=True))
-    notes = ["Training values are averages over an epoch's batches as they were trained on (with dropout, if any)."]
+    notes = [] if page.record.config.get("measure_training") else [MIDDLE]
     rates = {epoch.get("lr") for epoch in curves.epochs}
     if len(rates) == 1 and is_number(rate := next(iter(rates))):
         notes.append(f"The learning rate was {number(rate)} throughout.")
-    if several is not None:
+    if page.members is not None and page.members.kind == "seeds":
         notes.insert(0, population_sections.BAND)
-    drawn = len(thinned(curves))
-    if drawn < len(curves.epochs):
-        notes.append(f"Drawn: {drawn:,} of {len(curves.epochs):,} epochs, with the lowest and highest of each stretch.")
-    return join([tag("div", *figures, class_="two"), tag("p", " ".join(notes), class_="about"), _epochs(curves)])
+    drawn = place(page, "loss", "score", "lr")
+    return join([drawn or "", tag("p", " ".join(notes), class_="about") if notes else "", _epochs(curves)])
 
 
 def _epochs(curves: Curves) -> Html:

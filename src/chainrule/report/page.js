@@ -1,68 +1,88 @@
 "use strict";
-// Unpacks Plotly, which travels in this file, and draws the figures in the colours of the style sheet.
-(async () => {
-  const read = (id) => document.getElementById(id).textContent.trim();
-  const figures = JSON.parse(read("figures"));
-  const places = [...document.querySelectorAll("[data-figure]")];
-  const done = () => (document.documentElement.dataset.drawn = places.length);
-  if (!places.length) return done();
-  try {
-    const bytes = Uint8Array.from(atob(read("plotly")), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
-    document.head.append(script);
-  } catch {
-    for (const place of places) place.textContent = "This browser is too old to draw the figures (2023 or newer draws them).";
-    return;
-  }
+// The page is complete without this. It reads out what is below the pointer or the arrow keys, lets the arrows move
+// among the cells of a matrix, and notes which scale is shown.
+for (const figure of document.querySelectorAll(".cr-figure")) {
+  const box = figure.querySelector("input[data-log-of]");
+  box?.addEventListener("change", () => (figure.dataset.scale = box.checked ? "log" : "linear"));
+  const drawings = figure.querySelectorAll("svg[data-box]");
+  const cells = [...figure.querySelectorAll("svg [role=button]")];
+  if (!drawings.length && !cells.length) continue;
+  const out = document.createElement("output");
+  figure.querySelector("svg:last-of-type").after(out);
+  cells.length ? matrix(figure, cells, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
+}
 
-  const style = () => getComputedStyle(document.documentElement);
-  const coloured = (value, css) => {
-    if (typeof value === "string") return value.startsWith("--") ? css.getPropertyValue(value).trim() : value;
-    if (Array.isArray(value)) return value.map((v) => coloured(v, css));
-    if (value && typeof value === "object")
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v, css)]));
-    return value;
+function matrix(figure, cells, out) {
+  const width = +figure.querySelector("[data-cells]").dataset.cells;
+  const choose = (i) => {
+    for (const cell of cells) cell.setAttribute("tabindex", cell === cells[i] ? 0 : -1);
+    out.textContent = cells[i].getAttribute("aria-label");
   };
-  const config = {
-    responsive: true,
-    displaylogo: false,
-    displayModeBar: false,
-    scrollZoom: false,
-    doubleClick: "reset",
-    showTips: false,
-  };
-  const touch = matchMedia("(pointer: coarse)").matches; // there, a finger on a figure scrolls the page
-
-  const draw = (place) => {
-    const figure = coloured(figures[place.dataset.figure], style());
-    if (!touch) figure.layout.dragmode = "zoom";
-    const axis = figure.layout.yaxis;
-    if (place.dataset.log === "true") {
-      Object.assign(axis, { type: "log", dtick: "D1", exponentformat: "power" });
-      const span = figure.data.flatMap((t) => t.y).filter((v) => v > 0);
-      if (Math.max(...span) / Math.min(...span) > 30) axis.dtick = 1;
-    }
-    return Plotly.react(place, figure.data, figure.layout, config);
-  };
-  const drawAll = () => Promise.all(places.map(draw));
-  await drawAll();
-  done();
-
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  for (const box of document.querySelectorAll("input[data-log-of]"))
-    box.addEventListener("change", () => {
-      const place = places.find((p) => p.dataset.figure === box.dataset.logOf);
-      place.dataset.log = box.checked;
-      draw(place);
+  cells.forEach((cell, i) => {
+    cell.addEventListener("click", () => choose(i));
+    cell.addEventListener("focus", () => choose(i));
+    cell.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
+      const sideways = Math.abs(step) === 1 && Math.floor(i / width) !== Math.floor((i + step) / width);
+      if (step && !sideways && cells[i + step]) (cells[i + step].focus(), event.preventDefault());
+      if (event.key === "Enter" || event.key === " ") (choose(i), event.preventDefault());
     });
+  });
+}
 
-  const paper = (on) => {
-    document.documentElement.toggleAttribute("data-paper", on);
-    for (const place of places) Plotly.Plots.resize(place);
-    drawAll();
+function plot(figure, drawing, out) {
+  const data = JSON.parse(figure.querySelector("script[data-for]").textContent);
+  if (!data.series) return;
+  const [left, top, width, height] = drawing.dataset.box.split(" ").map(Number);
+  const axis = (ends, start, length) => {
+    const [low, high, kind] = ends.split(" ");
+    return (v) => start + (((kind === "log" ? Math.log10(v) : v) - low) / (high - low)) * length;
   };
-  addEventListener("beforeprint", () => paper(true));
-  addEventListener("afterprint", () => paper(false));
-})();
+  const [x, y] = [axis(drawing.dataset.x, left, width), axis(drawing.dataset.y, top + height, -height)];
+  const write = (v) => (data.percent ? `${(100 * v).toFixed(2)} %` : Number(v.toPrecision(4)).toLocaleString("en"));
+  const points = data.series.flatMap((s) =>
+    s.x.map((v, i) => ({ v, w: s.y[i], name: s.name, text: s.text?.[i] })).filter((p) => p.w !== null),
+  );
+  const line = data.kind === "line";
+  const places = [...new Set(points.map((p) => p.v))].sort((a, b) => a - b);
+  const cross = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  cross.setAttribute("stroke", "currentColor");
+  cross.setAttribute("fill", "none");
+  drawing.append(cross);
+  let at = places.length - 1;
+
+  const show = (v, near) => {
+    const here = line ? data.series.map((s) => nearest(points.filter((p) => p.name === s.name), (p) => Math.abs(p.v - v))) : [near];
+    out.textContent = line
+      ? `${data.x} ${write2(v)}: ${here.filter(Boolean).map((p) => `${p.name} ${write(p.w)}`).join(", ")}`
+      : (near.text ?? `${data.x} ${write2(near.v)}, ${data.y} ${write(near.w)}`);
+    const dots = here.filter(Boolean).map((p) => `M${x(p.v) - 3} ${y(p.w)}a3 3 0 1 0 6 0a3 3 0 1 0-6 0`);
+    cross.setAttribute("d", dots.join("") + (line ? `M${x(v)} ${top}v${height}` : ""));
+  };
+  const write2 = (v) => Number(v.toPrecision(6)).toLocaleString("en");
+  drawing.addEventListener("pointermove", (event) => {
+    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
+    const near = nearest(points, (p) => (line ? 0 : (y(p.w) - place.y) ** 2) + (x(p.v) - place.x) ** 2);
+    if (near) show(near.v, near);
+  });
+  drawing.addEventListener("pointerleave", () => (cross.removeAttribute("d"), (out.textContent = "")));
+  if (!line || !places.length) return;
+  drawing.setAttribute("tabindex", "0");
+  drawing.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    at = Math.min(places.length - 1, Math.max(0, at + step));
+    event.preventDefault();
+    show(places[at]);
+  });
+}
+
+function nearest(points, distance) {
+  let best = null;
+  let least = Infinity;
+  for (const point of points) {
+    const d = distance(point);
+    if (d < least) [best, least] = [point, d];
+  }
+  return best;
+}

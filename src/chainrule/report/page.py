@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import functools
-import gzip
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.display.markup import escape, join
+from chainrule.draw.figure import STYLE
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, write_atomic
 from chainrule.models import Model
@@ -27,7 +25,6 @@ from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT
-from chainrule.runs.folder import finite
 from chainrule.runs.members import Members, read_facts, read_members
 from chainrule.runs.trials import Trials, read_trials
 from chainrule.symptoms.diagnosis import Diagnosis
@@ -122,11 +119,14 @@ def page_of(
 ) -> Page:
     """Draw the figures of a page."""
     curves = Curves(record.epochs, record.kept_epoch)
-    drawn = figures(evaluation, curves) | (population_figures.figures(members) if members else {})
-    drawn |= search_figures.figures(trials) if trials else {}
+    drawn = figures(record, evaluation, curves)
+    if members is not None:
+        at_end = bool(record.config.get("measure_training"))
+        drawn |= population_figures.figures(members, evaluation, at_end=at_end)
+    drawn |= search_figures.figures(trials) if trials is not None else {}
     if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
         renamed = (("loss", "members-loss"), ("score", "members-score"))
-        drawn |= {name: drawn.pop(of) for name, of in renamed if of in drawn}
+        drawn |= {name: dataclasses.replace(drawn.pop(of), name=name) for name, of in renamed if of in drawn}
     return Page(record, evaluation, curves, drawn, config, members, trials)
 
 
@@ -140,14 +140,9 @@ def render(page: Page) -> str:
             "main": join(html for _, _, html in sections),
             "footer": footer(page),
         }
-    script, plotly = _file("page.js"), plotly_script()
-    parts |= {
-        "hashes": f"{_hash(script)} {_hash(plotly)}",
-        "style": f"{_file('page.css')}\n{section_style()}" if page.diagnosis else _file("page.css"),
-        "figures": json.dumps(finite(page.figures), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "plotly": _compressed(plotly),
-        "script": script,
-    }
+    script = _file("page.js")
+    styles = [STYLE, _file("page.css"), *([section_style()] if page.diagnosis else [])]
+    parts |= {"hashes": _hash(script), "style": "\n".join(styles), "script": script}
     # In one pass: what was put in is not looked at again.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _file("page.html"))
 
@@ -156,19 +151,6 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     """Return what `gather` found; {} if there is no such file."""
     path = folder / EVALUATION
     return read_facts(path, EVALUATION_FORMAT) if path.exists() else {}
-
-
-def plotly_script() -> str:
-    """Return Plotly's script, from its Python package."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
-
-
-@functools.lru_cache(maxsize=1)  # a fifth of a second; who writes one report often writes others
-def _compressed(script: str) -> str:
-    """Return a script as the page unpacks it."""
-    return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode()
 
 
 def _file(name: str) -> str:

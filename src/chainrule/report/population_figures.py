@@ -2,90 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.metrics import find, format_value, label_of
-from chainrule.report.figures import Figure, d3_format, layout, plain, tick_format
-from chainrule.runs.members import Band, Members
+from chainrule.draw.axes import Axis
+from chainrule.draw.figure import Figure
+from chainrule.draw.line import Level, Series, Stretch, line
+from chainrule.draw.scatter import Points, scatter
+from chainrule.metrics import find, format_value, is_fraction, label_of
+from chainrule.report.figures import epochs_axis, loss_axis, score_axis
+from chainrule.runs.members import Members
 
-#: A band is drawn with so many points at most.
-POINTS = 400
 
+def figures(members: Members, evaluation: Mapping[str, Any], *, at_end: bool) -> dict[str, Figure]:
+    """Return all figures of the members, by their names.
 
-def figures(members: Members) -> dict[str, Figure]:
-    """Return all figures of the members, by the id of their place."""
-    figures_of_members = {"scores": scores(members, members.metric)}
+    ``at_end``: whether training was measured with the weights at the end of each epoch.
+    """
+    drawn = [scores(members, members.metric)]
     for name, column in (("members-loss", "loss"), ("members-score", members.score)):
-        figure = curve(members, column) if column is not None else None
-        if figure is not None:
-            figures_of_members[name] = figure
-    return figures_of_members
+        axis = loss_axis(evaluation) if column == "loss" else score_axis(column or "")
+        figure = curve(members, name, column, axis, at_end=at_end) if column is not None else None
+        drawn += [] if figure is None else [figure]
+    return {figure.name: figure for figure in drawn}
 
 
-def curve(members: Members, name: str) -> Figure | None:
+def curve(members: Members, name: str, column: str, y: Axis, *, at_end: bool) -> Figure | None:
     """Return a metric over the epochs, in training and in validation: the mean as a line, lowest to highest as
     a band.
     """
-    form = d3_format(name)
-    traces: list[dict[str, Any]] = []
-    for column, label, colour in ((name, "training", "--quiet"), (f"val_{name}", judged_on(members), "--accent")):
-        band = thinned(members.band(column))
+    series, rows = [], []
+    for of, label in ((column, "training"), (f"val_{column}", judged_on(members))):
+        band = members.band(of)
         if not band.epochs:
             continue
-        traces += _band(band, colour)
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines" if len(band.epochs) > 1 else "markers",
-                "name": label,
-                "x": band.epochs,
-                "y": [plain(v) for v in band.mean],
-                "line": {"color": colour, "width": 2},
-                "marker": {"color": colour, "size": 6},
-                "customdata": [list(row) for row in zip(band.low, band.high, band.members, strict=True)],
-                "hovertemplate": f"epoch %{{x}}: %{{y:{form}}}<br>%{{customdata[0]:{form}}} to "
-                f"%{{customdata[1]:{form}}}, %{{customdata[2]}} networks<extra>{label}</extra>",
-            }
-        )
-    if not traces:
+        before = 0.5 if of == column and not at_end else 0.0
+        series.append(Series(label, [e - before for e in band.epochs], band.mean, band.low, band.high))
+        values = zip(band.epochs, band.mean, band.low, band.high, band.members, strict=True)
+        for epoch, *measured, count in values:
+            rows.append((f"{epoch:,}", label, *(format_value(of, v) for v in measured), f"{count:,}"))
+    if not series:
         return None
-    figure: Figure = {"data": traces, "layout": layout("epoch", label_of(name), legend=True) | {"hovermode": "closest"}}
-    figure["layout"]["yaxis"] |= tick_format(name, [v for trace in traces for v in trace["y"]])
-    if max(max(trace["x"]) for trace in traces) <= 10:
-        figure["layout"]["xaxis"]["tickvals"] = sorted({x for trace in traces for x in trace["x"]})
-    return figure
-
-
-def _band(band: Band, colour: str) -> list[dict[str, Any]]:
-    """Draw from the lowest to the highest: two lines that are not seen, and what is between them."""
-    edge: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": band.epochs,
-        "line": {"color": colour, "width": 0},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    low, high = ([plain(v) for v in values] for values in (band.low, band.high))
-    return [edge | {"y": high}, edge | {"y": low, "fill": "tonexty", "fillcolor": f"{colour}-band"}]
-
-
-def thinned(band: Band) -> Band:
-    """Return a band with few enough points: of each stretch the mean of the means, the lowest and the highest."""
-    step = math.ceil(len(band.epochs) / POINTS)
-    if step <= 1:
-        return band
-    pieces = [slice(start, start + step) for start in range(0, len(band.epochs), step)]
-    return Band(
-        [band.epochs[piece][-1] for piece in pieces],
-        [math.fsum(part) / len(part) for part in (band.mean[piece] for piece in pieces)],
-        [min(band.low[piece]) for piece in pieces],
-        [max(band.high[piece]) for piece in pieces],
-        [min(band.members[piece]) for piece in pieces],
+    kind = "folds" if members.kind == "folds" else "networks"
+    figure = line(
+        name,
+        f"{label_of(column).capitalize()} of the {kind}",
+        series,
+        epochs_axis(int(max(one.x[-1] for one in series) + 0.5)),
+        y,
+        text=curve_in_words(members, column),
     )
+    return dataclasses.replace(figure, head=["epoch", "", "mean", "lowest", "highest", "networks"], rows=rows)
 
 
 def scores(members: Members, metric: str) -> Figure:
@@ -93,36 +63,25 @@ def scores(members: Members, metric: str) -> Figure:
     places, labels = _places(members)
     values = members.values(metric)
     summary = members.summary(metric)
-    texts = [name_of(member) for member in members.all]
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "a network",
-        "x": places,
-        "y": [plain(v) for v in values],
-        "text": texts,
-        "marker": {"color": "--accent", "size": 9, "opacity": 0.85},
-        "hovertemplate": f"%{{text}}: %{{y:{d3_format(metric)}}}<extra></extra>",
-    }
-    frame = layout("fold" if members.kind == "folds" else "seed", label_of(metric))
-    every = math.ceil(len(labels) / 16)
-    frame["xaxis"] |= {
-        "range": [-0.6, len(labels) - 0.4],
-        "tickvals": list(range(0, len(labels), every)),
-        "ticktext": labels[::every],
-        "showgrid": False,
-    }
-    frame["yaxis"] |= tick_format(metric, values)
-    frame["shapes"] = []
-    whole: dict[str, Any] = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
+    there = [i for i, value in enumerate(values) if math.isfinite(value)]
+    points = Points(
+        *("", [places[i] for i in there], [values[i] for i in there]),
+        radius=4,
+        texts=[name_of(members.all[i]) for i in there],
+    )
+    bands, levels = [], []
     if math.isfinite(summary.low):
         low, high = map(find(metric).clip, (summary.low, summary.high))
-        band = {"type": "rect", "y0": low, "y1": high, "fillcolor": "--accent-band", "line": {"width": 0}}
-        frame["shapes"].append(whole | band)
+        bands = [Stretch(low, high)]
     if math.isfinite(summary.mean):
-        line = {"color": "--accent", "width": 1, "dash": "dash"}
-        frame["shapes"].append(whole | {"type": "line", "y0": summary.mean, "y1": summary.mean, "line": line})
-    return {"data": [trace], "layout": frame}
+        levels = [Level(summary.mean, "mean")]
+    one = "fold" if members.kind == "folds" else "seed"
+    ticks = [(float(i), label) for i, label in enumerate(labels)]
+    x = Axis(one, ticks=ticks, low=-0.6, high=len(labels) - 0.4)
+    text = scores_in_words(members, metric)
+    note = f"{summary.format(find(metric))}. The line is the mean, the band its interval."
+    y = Axis(label_of(metric), percent=is_fraction(metric))
+    return scatter("scores", f"Score of each {one}", [points], x, y, bands=bands, levels=levels, text=text, note=note)
 
 
 def _places(members: Members) -> tuple[list[float], list[str]]:

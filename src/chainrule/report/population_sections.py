@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number
 from chainrule.metrics import find, format_value, label_of
-from chainrule.report import population_figures, search_figures
+from chainrule.report import population_figures
 from chainrule.report.components import Page, n, place, row, table, wide
 from chainrule.report.findings import Finding
 from chainrule.runs.members import Members, diverged
@@ -90,7 +90,7 @@ def members(page: Page) -> Html | None:
     members = page.members
     if members is None or members.kind != "seeds":
         return None
-    return join([_scores(members, "Score of each seed"), _members_table(members)])
+    return join([place(page, "scores") or "", _members_table(members)])
 
 
 def folds(page: Page) -> Html | None:
@@ -103,20 +103,11 @@ def folds(page: Page) -> Html | None:
         "the columns of a table) was learnt anew in each. Mean, deviation and interval are those of the folds; the "
         "interval allows for the training rows that folds share (Nadeau and Bengio, 2003)."
     )
-    curves = [
-        place(
-            name,
-            f"{label_of(column).capitalize()} of the folds",
-            population_figures.curve_in_words(members, column),
-            log=column == "loss",
-        )
-        for name, column in (("members-loss", "loss"), ("members-score", members.score))
-        if name in page.figures and column is not None
-    ]
+    curves = place(page, "members-loss", "members-score")
     drawn = tag("p", BAND, class_="about")
     return join(
-        [_scores(members, "Score of each fold"), tag("p", about, class_="about"), _members_table(members)]
-        + ([tag("div", *curves, class_="two"), drawn] if curves else [])
+        [place(page, "scores") or "", tag("p", about, class_="about"), _members_table(members)]
+        + ([curves, drawn] if curves else [])
     )
 
 
@@ -125,13 +116,6 @@ BAND = (
     "The line is the mean of the networks, the band goes from the lowest to the highest. Epochs that fewer than half "
     "of them have reached are left out, and so are networks that diverged."
 )
-
-
-def _scores(members: Members, title: str) -> Html:
-    summary = members.summary(members.metric).format(find(members.metric))
-    figure = place("scores", title, population_figures.scores_in_words(members, members.metric))
-    text = f"{label_of(members.metric).capitalize()}: {summary}. The dashed line is the mean, the band its interval."
-    return join([tag("div", figure, class_="half"), tag("p", text, class_="about")])
 
 
 def _members_table(members: Members) -> Html:
@@ -169,14 +153,6 @@ def search(page: Page) -> Html | None:
     how = tag("p", str(trials.facts.get("how", "")), class_="about")
     if not trials.ranked:
         return how
-    low, high = trials.window(trials.ranked)
-    outside = sum(not low <= trial["score"] <= high for trial in trials.ranked)
-    notes = [f"{outside:,} trials far from the others stand at the edge, as triangles."] if outside else []
-    if trials.failed:
-        notes.append(f"{len(trials.failed):,} trials that diverged are crosses at the foot.")
-    figures = [place("progress", "Score of each trial", search_figures.in_words(trials))]
-    if "trials" in page.figures:
-        figures.append(place("trials", "Learning curves of the trials", "The score of each trial over its epochs."))
     return join(
         [
             _leaders(trials, trials.ranked[:LEADERS]),
@@ -188,15 +164,15 @@ def search(page: Page) -> Html | None:
             if len(trials.all) > LEADERS
             else "",
             how,
-            tag("div", *figures, class_="two"),
-            tag("p", " ".join(notes), class_="about") if notes else "",
+            place(page, "progress", "trials") or "",
         ]
     )
 
 
 def _leaders(search: Trials, trials: list[Mapping[str, Any]]) -> Html:
     rows = []
-    for rank, trial in enumerate(trials, 1):
+    ranks = {trial["number"]: rank for group in search.budgets.values() for rank, trial in enumerate(group, 1)}
+    for i, trial in enumerate(trials):
         params = [
             wide(format_setting(v)) if axis.choices else n(format_setting(v))
             for axis in search.axes
@@ -205,9 +181,9 @@ def _leaders(search: Trials, trials: list[Mapping[str, Any]]) -> Html:
         score = trial.get("score")
         result = format_value(search.metric, score) if is_number(score) else str(trial.get("state"))
         cells = (n(str(trial["number"])), n(result), *params, n(str(trial["epochs"])))
-        rows.append(row(f"{rank}", *cells, highlight=rank == 1))
+        rows.append(row(str(ranks.get(trial["number"], "")), *cells, highlight=i == 0))
     head = [
-        "",
+        "rank" if len(search.budgets) == 1 else "rank at its epochs",
         ("trial", "n"),
         (label_of(search.metric), "n"),
         *((a.name, None if a.choices else "n") for a in search.axes),
@@ -221,18 +197,9 @@ def settings(page: Page) -> Html | None:
     trials = page.trials
     if trials is None or not trials.ranked:
         return None
-    parts = []
-    if "parallel" in page.figures:
-        text = f"One line for each trial, from its settings down to its score: {search_figures.in_words(trials)}"
-        height = search_figures.ROW * (len(trials.axes) + 1) + 56
-        parts.append(place("parallel", "All settings at once", text, height=height))
-    figures = [
-        place(name, f"Against {axis.name}", f"The score of each trial against its {axis.name}.")
-        for i, axis in enumerate(trials.axes)
-        if (name := f"against-{i}") in page.figures
-    ]
+    names = [f"against-{i}" for i in range(len(trials.axes))]
     about = (
         "The large point is the best trial. Blue are the best tenth, and paler the best third. Values of choices are "
         "drawn a little aside, so that trials do not hide each other."
     )
-    return join([*parts, tag("div", *figures, class_="two"), tag("p", about, class_="about")])
+    return join([place(page, "parallel", *names) or "", tag("p", about, class_="about")])

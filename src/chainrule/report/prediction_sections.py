@@ -8,7 +8,9 @@ from typing import Any
 from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number, number, percent
 from chainrule.report.components import Page, n, numbers, place, row, scroll, table, wide
-from chainrule.report.figures import calibration_in_words
+
+#: Of the rows with the highest cost, so many are shown and the others folded away.
+WORST = 8
 
 #: Of more classes, the weakest are shown and the others folded away.
 CLASSES, WEAKEST = 30, 15
@@ -18,12 +20,7 @@ def confusion(page: Page) -> Html | None:
     """Return what was taken for what: a matrix, or of many classes the pairs that are confused most often."""
     evaluation = page.evaluation
     if evaluation.get("confusion"):
-        note = (
-            "A line for each true class, a column for each answer. Right answers are blue, mistakes orange, by their "
-            "share of the class."
-        )
-        matrix = _matrix(evaluation["class_names"], evaluation["confusion"])
-        return join([tag("p", note, class_="muted small"), scroll(matrix, "scroll matrix")])
+        return scroll(page.figures["confusion"].html(), "matrix")
     if evaluation.get("confused"):
         rows = [
             row(
@@ -35,26 +32,9 @@ def confusion(page: Page) -> Html | None:
             )
             for pair in evaluation["confused"]
         ]
-        head = ["true", "said", ("rows", "n"), ("of the class", "n")]
+        head = ["true", "predicted", ("rows", "n"), ("of the class", "n")]
         return table(head, rows, f"The pairs that were confused most often, of {evaluation['classes']:,} classes")
     return None
-
-
-def _matrix(names: list[str], counts: list[list[int]]) -> Html:
-    head = [tag("th", "true", scope="col"), *(tag("th", name, scope="col", title=name) for name in names)]
-    lines = []
-    for i, line in enumerate(counts):
-        total = sum(line)
-        cells = []
-        for j, count in enumerate(line):
-            fraction = count / total if total else 0.0
-            kind = "none" if not count else "right" if i == j else "wrong"
-            shade = fraction if i == j else min(1.0, 0.1 + 6 * fraction)  # a single mistake is to be seen, too
-            sentence = f"{count:,} of {total:,} rows of “{names[i]}” were called “{names[j]}” ({percent(fraction, 1)})"
-            style = f"--share:{shade:.3f}" if count else None
-            cells.append(tag("td", f"{count:,}", class_=kind, style=style, title=sentence))
-        lines.append(tag("tr", tag("th", names[i], scope="row", title=names[i]), *cells))
-    return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *lines))
 
 
 def classes(page: Page) -> Html | None:
@@ -101,28 +81,13 @@ def calibration(page: Page) -> Html | None:
     calibration = page.evaluation.get("calibration")
     if not calibration:
         return None
-    rows = [
-        row(
-            f"{percent(b['low'], 0)} to {percent(b['high'], 0)}",
-            n(percent(b["probability"], 1)),
-            n(percent(b["share"], 1)),
-            n(f"{percent(b['interval'][0], 1)} to {percent(b['interval'][1], 1)}"),
-            n(f"{b['rows']:,}"),
-        )
-        for b in calibration["bins"]
-    ]
-    head = ["said, from … to", ("on average", "n"), ("came true", "n"), ("95 % interval", "n"), ("answers", "n")]
     share = percent(0.8, 0)
     text = (
-        f"Of what is said with a probability of {share}, {share} should come true: the points should lie on the dashed "
-        "line. "
-        f"What is looked at here is {calibration['about']}. The expected calibration error, the mean distance from the "
-        f"line, is {percent(calibration['ece'], 1)}."
+        f"Of what is predicted with a probability of {share}, {share} should come true. What is looked at here is "
+        f"{calibration['about']}. The expected calibration error, the mean distance from the dashed line, is "
+        f"{percent(calibration['ece'], 1)}."
     )
-    figure = place("calibration", "Probability and outcome", calibration_in_words(calibration))
-    drawn = tag("p", "Large points stand for many answers; the bars are 95\u00a0% intervals.", class_="about")
-    numbers_too = tag("details", tag("summary", "The bins as a table"), table(head, rows))
-    return join([tag("p", text), tag("div", figure, class_="half"), drawn, numbers_too])
+    return join([tag("p", text), place(page, "calibration")])
 
 
 def residuals(page: Page) -> Html | None:
@@ -141,36 +106,48 @@ def residuals(page: Page) -> Html | None:
         )
         for i, output in enumerate(outputs)
     ]
-    blocks = []
-    for i in range(len(outputs)):
-        of = f" of output {i + 1}" if in_all > 1 else ""
-        text = "On the dashed line, predictions are right."
-        drawn = [place(f"predicted-{i}", f"Predicted and true{of}", text, caption=True)]
-        if f"errors-{i}" in page.figures:
-            drawn.append(place(f"errors-{i}", f"Errors{of}", "How many rows have an error of each size.", caption=True))
-        blocks.append(tag("div", *drawn, class_="two"))
-    notes = []
-    if page.evaluation["judged_rows"] > len(outputs[0]["points"]):
-        notes.append(f"Drawn: {len(outputs[0]['points']):,} rows, chosen at random.")
-    if in_all > len(outputs):
-        notes.append(f"Shown: the first {len(outputs)} of {in_all:,} outputs.")
+    blocks = [place(page, f"predicted-{i}", f"errors-{i}") or "" for i in range(len(outputs))]
+    note = f"Shown: the first {len(outputs)} of {in_all:,} outputs." if in_all > len(outputs) else ""
     caption = "The error is predicted − true; the percentages are its quantiles."
-    return join([*blocks, tag("p", " ".join(notes), class_="about") if notes else "", table(head, rows, caption)])
+    return join([*blocks, tag("p", note, class_="about") if note else "", table(head, rows, caption)])
 
 
 def worst(page: Page) -> Html | None:
-    """Return the rows with the highest cost, as pictures or as rows of the table."""
+    """Return the rows with the highest cost, as pictures or as rows of the table: mistakes apart from right answers."""
     evaluation = page.evaluation
     worst_rows = evaluation.get("worst")
     if not worst_rows:
         return None
-    regression = evaluation["task"] == "regression"
-    note = tag("p", f"The {evaluation['part']} rows with the highest cost, the worst first.", class_="muted small")
-    if "picture" in worst_rows[0]:
-        return join([note, tag("ul", *(_card(one, regression) for one in worst_rows), class_="cards")])
-    names = list(worst_rows[0].get("values", {}))
-    head = ["row", "true", "predicted" if regression else "said", ("cost", "n"), *names]
-    rows = [
+    part, regression = evaluation["part"], evaluation["task"] == "regression"
+    if regression:
+        return join([_group(page, f"The {part} rows with the highest cost, the worst first.", worst_rows)])
+    wrong = [one for one in worst_rows if _wrong(one, regression)]
+    right = [one for one in worst_rows if not _wrong(one, regression)]
+    groups = [
+        _group(page, f"Mistakes with the highest cost among the {part} rows, the worst first.", wrong),
+        _group(page, "Right answers with the highest cost: those that were given least confidently.", right),
+    ]
+    return join([group for group in groups if group])
+
+
+def _group(page: Page, title: str, rows: list[Mapping[str, Any]]) -> Html:
+    """Return some rows, the first few of them before the others are folded away."""
+    if not rows:
+        return Html("")
+    shown, folded = _rows(page, rows[:WORST]), rows[WORST:]
+    note = tag("p", title, class_="about")
+    if not folded:
+        return join([note, shown])
+    return join([note, shown, tag("details", tag("summary", f"{len(folded)} more"), _rows(page, folded))])
+
+
+def _rows(page: Page, rows: list[Mapping[str, Any]]) -> Html:
+    regression = page.evaluation["task"] == "regression"
+    if "picture" in rows[0]:
+        return tag("ul", *(_card(one, regression) for one in rows), class_="cards")
+    names = list(rows[0].get("values", {}))
+    head = ["row", "true", "predicted", ("cost", "n"), *names]
+    lines = [
         row(
             str(one["row"]),
             tag("td", _true(one, regression)),
@@ -178,9 +155,9 @@ def worst(page: Page) -> Html | None:
             n(number(one["cost"])),
             *(tag("td", one["values"].get(name, "")) for name in names),
         )
-        for one in worst_rows
+        for one in rows
     ]
-    return join([note, table(head, rows)])
+    return table(head, lines)
 
 
 def _card(one: Mapping[str, Any], regression: bool) -> Html:
@@ -189,10 +166,10 @@ def _card(one: Mapping[str, Any], regression: bool) -> Html:
     source = one["picture"] if str(one["picture"]).startswith("data:image/png;base64,") else "data:,"
     return tag(
         "li",
-        tag("img", src=source, alt=f"Row {one['row']}: it is {true}, the network says {predicted}"),
-        tag("div", "says ", tag("b", predicted, class_="bad" if _wrong(one, regression) else None)),
-        tag("div", f"it is {true}"),
-        tag("div", f"row {one['row']}", class_="muted"),
+        tag("img", src=source, alt=f"Row {one['row']}: true {true}, predicted {predicted}"),
+        tag("div", "predicted ", tag("b", predicted, class_="bad" if _wrong(one, regression) else None)),
+        tag("div", f"true {true}"),
+        tag("div", f"row {one['row']}, cost {number(one['cost'], 3)}", class_="muted"),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import seconds
-from chainrule.report.components import Page, n, row, scroll, size, table, wide
+from chainrule.report.components import Page, n, row, scroll, size, table, training_times, wide
 from chainrule.runs.files import CONFIG, ENVIRONMENT, EVALUATION, METRICS, RESULT
 from chainrule.symptoms.html import section
 
@@ -74,13 +74,18 @@ def timings(page: Page) -> Html | None:
     spent = [s for s in page.curves.column("seconds") if s == s]
     if not spent:
         return None
-    times = [("training, all epochs", sum(spent)), ("first epoch, compiling included", spent[0])]
+    engine = page.evaluation.get("engine") or page.record.result.get("engine")
+    in_all, of_one = training_times(page)
+    times = [("training, all epochs", of_one)]
+    if page.members is not None or page.trials is not None:
+        each = "of the winner" if page.trials is not None else "of one network, on average"
+        times = [("training of all networks", in_all), (f"training {each}", of_one)]
+    times.append(("first epoch, compiling included" if engine == "jax" else "first epoch", spent[0]))
     if len(spent) > 1:
         times.append(("each further epoch, median", sorted(spent[1:])[len(spent[1:]) // 2]))
     extra = page.evaluation.get("timings", {})
     named = (("baselines", "fitting the simpler rules"), ("judging", "judging"))
     times += [(name, extra[key]) for key, name in named if key in extra]
-    engine = page.evaluation.get("engine") or page.record.result.get("engine")
     rows = [row(name, n(seconds(value))) for name, value in times]
     return table([f"engine: {engine}" if engine else "", ("time", "n")], rows)
 

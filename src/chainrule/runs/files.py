@@ -36,7 +36,8 @@ VIEWS_STEPS, VIEWS_ROWS, VIEWS_SNAPSHOT = "steps.f32", "rows.u8", "at-{:08d}.saf
 
 #: The number that a file's own ``format`` has. It rises when an older reader would misunderstand the file; that of
 #: models is in `chainrule.models.saving`, for they also lie elsewhere.
-EVALUATION_FORMAT = SEARCH_FORMAT = VIEWS_FORMAT = 1
+EVALUATION_FORMAT = SEARCH_FORMAT = 2
+VIEWS_FORMAT = 1
 MEMBERS_FORMAT = 2
 CHECKPOINT_FORMAT = 4
 STUDY_FORMAT = "3"  # among the study's own attributes, which are text

@@ -20,8 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from chainrule.display.numbers import finite
 from chainrule.errors import FileError
 from chainrule.files import TEMP_SUFFIX, as_path, locked, remove_parts, write_atomic
 from chainrule.models import Model
@@ -41,7 +40,7 @@ from chainrule.runs.files import (
     VIEWS,
 )
 
-PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "plotly", "safetensors")
+PACKAGES = ("chainrule", "numpy", "jax", "jaxlib", "scipy", "scikit-learn", "pandas", "pillow", "safetensors")
 
 
 #: How JSON, which has no numbers for them, says what is not finite.
@@ -298,17 +297,6 @@ def without_none(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_none(v) for v in value if v is not None]
     return value
-
-
-def finite(value: Any) -> Any:
-    """Return plain values, with None for numbers that are not finite: JSON has none of these."""
-    if isinstance(value, Mapping):
-        return {str(k): finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def strict_json(value: Any, indent: int | None = None) -> str:

@@ -123,6 +123,20 @@ class Trials:
             start = stop
         return [(name, trials) for name, trials in groups if trials]
 
+    @cached_property
+    def budgets(self) -> dict[int | None, list[Mapping[str, Any]]]:
+        """The trials with a score by the epochs that they were trained, the fewest first: only those of one budget
+        compare. None: all together, where none was stopped at a rung (early stopping ends a trial where it likes).
+        """
+        rungs = sorted({trial["epochs"] for trial in self.ranked if trial["state"] == "pruned"})
+        if not rungs:
+            return {None: self.ranked}
+        last = max(trial["epochs"] for trial in self.ranked)
+        budgets: dict[int | None, list[Mapping[str, Any]]] = {epochs: [] for epochs in sorted({*rungs, last})}
+        for trial in self.ranked:
+            budgets[trial["epochs"] if trial["state"] == "pruned" else last].append(trial)
+        return {epochs: trials for epochs, trials in budgets.items() if trials}
+
     @property
     def failed(self) -> list[Mapping[str, Any]]:
         """The trials without a score: they diverged, or could not be trained."""

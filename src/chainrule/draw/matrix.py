@@ -1,0 +1,94 @@
+"""Confusion matrices: what was taken for what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from chainrule.display.markup import Html, tag
+from chainrule.display.numbers import percent
+from chainrule.draw.figure import COLOURS, FOOT, INK, MUTED, Figure, cut, short, svg, width_of, words
+
+#: The least size of a cell; a drawing of more classes than fit is wider.
+LEAST = 22.0
+
+
+def matrix(name: str, title: str, classes: Sequence[str], counts: Sequence[Sequence[int]], *, note: str = "") -> Figure:
+    """Return the rows of each true class by the answer that they got: right ones blue, mistakes orange.
+
+    The colour of a mistake is the square root of its count as a share of the largest, so that few are seen beside many;
+    that of right answers goes by their share of the class. Each cell is a button in the page: it says itself in words.
+
+    Parameters
+    ----------
+    name, title : of the figure
+    classes : the names of the classes
+    counts : counts[i][j] rows of class i were answered with class j
+    note : how it is drawn
+
+    Example
+    -------
+    >>> figure = matrix("confusion", "Confusion matrix", ["cat", "dog"], [[8, 2], [0, 5]])
+    >>> figure.text
+    '13 of 15 rows are on the diagonal. Most often taken for another: “cat” for “dog” (2 of 10).'
+    """
+    k = len(classes)
+    left = 18 + min(90.0, max(width_of(one) for one in classes))
+    size = max(LEAST, min((352 - left) / k, 62.0))
+    width, top = max(360.0, left + k * size + 8), 32.0
+    height = min(size, 34.0)
+    largest = max((count for i, line in enumerate(counts) for j, count in enumerate(line) if i != j), default=0) or 1
+    parts: list[Html] = [words(left, 11, "answered"), words(0, 27, "true")]
+    for j, one in enumerate(classes):
+        parts.append(words(left + (j + 0.5) * size, 27, cut(one, size), "middle", INK))
+    cells: list[Html] = []
+    for i, line in enumerate(counts):
+        y = top + i * height
+        parts.append(words(left - 5, y + height / 2 + 4, cut(classes[i], left - 8), "end", INK))
+        for j, count in enumerate(line):
+            sentence = in_words(classes, counts, i, j)
+            share = count / (sum(line) or 1) if i == j else math.sqrt(count / largest)
+            strength = 0.0 if not count else 0.06 + (0.5 if i == j else 0.6) * share
+            box = tag(
+                "rect",
+                x=short(left + j * size),
+                y=short(y),
+                width=short(size - 1),
+                height=short(height - 1),
+                fill=COLOURS[0 if i == j else 1],
+                fill_opacity=f"{strength:.2f}",
+            )
+            colour = INK if count else MUTED
+            middle = words(left + (j + 0.5) * size - 0.5, y + height / 2 + 4, f"{count:,}", "middle", colour)
+            first = "0" if not cells else "-1"
+            cells.append(
+                tag("g", tag("title", sentence), box, middle, role="button", tabindex=first, aria_label=sentence)
+            )
+    text = _finding(classes, counts)
+    drawing = svg(width, top + k * height + FOOT, text, *parts, *cells, role="group", data_cells=k)
+    head = ["true \\ answered", *classes]
+    rows = [(one, *(f"{count:,}" for count in line)) for one, line in zip(classes, counts, strict=True)]
+    numbers = {"kind": "matrix", "classes": list(classes), "counts": [list(line) for line in counts]}
+    return Figure(name, title, drawing, text, numbers, head, rows, note)
+
+
+def in_words(classes: Sequence[str], counts: Sequence[Sequence[int]], i: int, j: int) -> str:
+    """Return what a cell says.
+
+    >>> in_words(["cat", "dog"], [[8, 2], [0, 5]], 0, 1)
+    '2 of 10 rows of “cat” were answered with “dog” (20.0 %)'
+    """
+    of = sum(counts[i])
+    share = f" ({percent(counts[i][j] / of, 1)})" if of else ""
+    return f"{counts[i][j]:,} of {of:,} rows of “{classes[i]}” were answered with “{classes[j]}”{share}"
+
+
+def _finding(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Return how many are right, and which mistake is most frequent."""
+    right, of = sum(line[i] for i, line in enumerate(counts)), sum(map(sum, counts))
+    text = f"{right:,} of {of:,} rows are on the diagonal."
+    wrong = [(count, i, j) for i, line in enumerate(counts) for j, count in enumerate(line) if i != j and count]
+    if not wrong:
+        return text
+    count, i, j = max(wrong, key=lambda one: one[0])
+    return f"{text} Most often taken for another: “{classes[i]}” for “{classes[j]}” ({count:,} of {sum(counts[i]):,})."
