@@ -34,7 +34,7 @@ def test_flow_is_that_of_backprop(plain: Recorded) -> None:
     assert seen.layers == ("dense_1", "dense_2", "dense_3")
     assert seen.stops == plain.stops
     at = seen.stops.index(4)
-    result = plain.model_at(4).backprop(X[:64], Y[:64])
+    result = plain.model_at(4).backprop(plain.fixed.x, plain.fixed.y)
     for row, delta in zip(seen.rms, result.delta.values(), strict=True):
         assert row[at] == pytest.approx(np.sqrt(np.mean(delta.astype(float) ** 2)), rel=1e-6)
     assert seen.factor(at) == pytest.approx(np.sqrt(seen.rms[0, at] / seen.rms[2, at]))
@@ -78,12 +78,12 @@ def test_activations_are_those_of_backprop(plain: Recorded) -> None:
     seen = activations(plain)
     assert seen.layers == ("dense_1", "dense_2", "dense_3")
     at = seen.stops.index(8)
-    a = plain.model_at(8).backprop(X[:64], Y[:64]).a["dense_2"]
+    a = plain.model_at(8).backprop(plain.fixed.x, plain.fixed.y).a["dense_2"]
     np.testing.assert_allclose(
         seen.quantiles[1, at], np.quantile(a.astype(float), [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]), rtol=1e-6
     )
     np.testing.assert_array_equal(seen.counts[1, at], np.histogram(a, seen.edges(1, at))[0])
-    assert (seen.counts.sum(axis=2)[:2] == [[64 * 16], [64 * 12]]).all()
+    assert (seen.counts.sum(axis=2)[:2] == [[256 * 16], [256 * 12]]).all()
     assert np.isnan(seen.idle[-1]).all()
     assert (seen.idle[:-1] == 0).all()
 
@@ -114,7 +114,7 @@ def test_first_weights_are_pictures_of_pictures() -> None:
     norms = np.linalg.norm(weight, axis=0)
     assert seen.units[0] == norms.argmax()
     np.testing.assert_allclose(seen.change, seen.now - seen.start)
-    result = recorded.model_at(recorded.stops[-1]).backprop(DIGITS.x[:64], Y[:64])
+    result = recorded.model_at(recorded.stops[-1]).backprop(recorded.fixed.x, recorded.fixed.y)
     np.testing.assert_allclose(seen.gradient[3].ravel(), result.grads["dense_1"]["weight"][:, seen.units[3]], atol=1e-7)
 
 
@@ -172,7 +172,7 @@ def test_rows_are_fewer_where_they_would_take_long() -> None:
     small, large = (cr.Model(cr.mlp([64, units, 10]), input_shape=(64,)) for units in (8, 4096))
     rows = np.arange(256)
     assert len(affordable_rows(small, rows, 100)) == 256
-    assert affordable_rows(large, rows, 1000).tolist() == list(range(0, 256, 4))
+    assert affordable_rows(large, rows, 1000).tolist() == list(range(0, 256, 8))
 
 
 def test_a_run_that_diverged_is_looked_at(plain: Recorded) -> None:

@@ -10,10 +10,11 @@ import pytest
 import chainrule as cr
 from chainrule.errors import SettingError, UnknownNameError
 from chainrule.views.derive.boundary import boundary
+from chainrule.views.derive.contours import contour
 from chainrule.views.derive.landscape import Landscape, landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.passes import passes
-from chainrule.views.record import Recorded
+from chainrule.views.record import Recorded, Snapshot
 from recording import record
 
 IRIS = cr.data.load("iris")
@@ -24,7 +25,7 @@ DIGITS = cr.data.load("digits")
 @pytest.fixture(scope="module")
 def recorded() -> Recorded:
     order = np.random.default_rng(0).permutation(150)
-    return record(cr.mlp([4, 6, 5, 3], hidden="tanh"), X[order], Y[order], optimizer=cr.SGD(lr=0.2), fixed=150)
+    return record(cr.mlp([4, 6, 5, 3], hidden="tanh"), X[order], Y[order], optimizer=cr.SGD(lr=0.2))
 
 
 @pytest.fixture(scope="module", params=["path", "random"])
@@ -69,6 +70,26 @@ def test_the_grid_holds_the_cost_at_its_points(recorded: Recorded, plane: Landsc
     assert plane.grid[nearest] == pytest.approx(plane.loss[-1], rel=0.5)
     assert plane.grid.max() > plane.loss[-1]
     assert np.isfinite(plane.grid).all()
+
+
+def test_the_order_in_which_parameters_are_written_does_not_matter(recorded: Recorded, plane: Landscape) -> None:
+    def read(step: int) -> Snapshot:
+        snapshot = recorded.read_snapshot(step)
+        return dataclasses.replace(snapshot, params=dict(reversed(snapshot.params.items())))
+
+    other = landscape(dataclasses.replace(recorded, read_snapshot=read), plane.plane)
+    np.testing.assert_array_equal(other.loss, plane.loss)
+    np.testing.assert_array_equal(other.path, plane.path)
+
+
+def test_lines_of_equal_value_lie_where_the_value_is() -> None:
+    x = y = np.linspace(-1, 1, 21)
+    grid = x[None] ** 2 + y[:, None] ** 2
+    grid[0, 0] = np.nan
+    pieces = contour(x, y, grid, 0.49)
+    assert len(pieces) > 20
+    np.testing.assert_allclose(np.hypot(*np.array(pieces).reshape(-1, 2).T), 0.7, atol=0.01)
+    assert contour(x, y, grid, 3.0) == []
 
 
 def test_a_landscape_of_a_run_that_did_not_move_is_missing(recorded: Recorded) -> None:
@@ -118,7 +139,7 @@ def test_two_inputs_are_the_plane() -> None:
     assert seen.plane == "inputs"
     assert seen.explained is None
     assert len(seen.units) == 48
-    np.testing.assert_allclose(seen.points, X[:64, 2:], atol=1e-5)  # in the inputs' own unit
+    np.testing.assert_allclose(seen.points, X[some.fixed.numbers, 2:], atol=1e-5)  # in the inputs' own unit
     p = some.model.predict_proba(np.array([[seen.x[3], seen.y[7]]]))
     np.testing.assert_allclose(seen.answers[-1, :, 7, 3], p[0], atol=1e-5)
 
@@ -133,6 +154,8 @@ def test_maps_of_pictures_lie_in_their_principal_components() -> None:
 
 
 def test_maps_that_cannot_be_are_missing(recorded: Recorded) -> None:
+    without = boundary(dataclasses.replace(recorded, stops=(), missing={"stops": "They are too large."}))
+    assert without == Missing("The run recorded no weights. They are too large.")
     one = record(cr.mlp([1, 3, 3]), X[:, :1], Y, epochs=1)
     assert isinstance(boundary(one), Missing)
     with pytest.raises(SettingError, match="from 0 to 3"):

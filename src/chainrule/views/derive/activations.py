@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.models.places import activation_of, places
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import look_back
 from chainrule.views.record import Recorded
 
@@ -67,6 +67,8 @@ def activations(recorded: Recorded) -> Activations | Missing:
     A unit of a convolution counts as silent or saturated where it is on all rows at all places. One pass over the fixed
     rows at each stop, in training mode without dropout, and one sort per layer; fewer stops where that would take long.
     """
+    if not recorded.stops:
+        return without_stops(recorded)
     functions = {place.name: activation_of(place.layer) for place in places(recorded.model.net)}
     layers: tuple[str, ...] = ()
     steps, columns = [], []

@@ -13,7 +13,7 @@ from chainrule.backprop.tensor import collect_marks, unwrap
 from chainrule.errors import SettingError
 from chainrule.models import Model
 from chainrule.models.forward import forward
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import affordable, forward_seconds
 from chainrule.views.record import Recorded
 
@@ -94,6 +94,8 @@ def boundary(recorded: Recorded, columns: tuple[int, int] | None = None) -> Boun
     SettingError
         For columns that are no inputs.
     """
+    if not recorded.stops:
+        return without_stops(recorded)
     inputs = math.prod(recorded.model.input_shape)
     if inputs < 2:
         return Missing("There is one input: two are needed for a map.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_rows
 from chainrule.views.record import Recorded
 
 __all__ = ["Confusions", "confusions"]
@@ -56,7 +56,7 @@ def confusions(recorded: Recorded) -> Confusions | Missing:
     """
     rows, part = (recorded.validation, "validation") if recorded.validation else (recorded.rows, "training")
     if rows is None:
-        return Missing("The run recorded no answers: train it with --record light.")
+        return without_rows(recorded)
     if rows.answers is None or rows.truths is None or not len(rows.epochs):
         return Missing("There is no class that was answered: the network gives numbers, or several labels at once.")
     answers, truths = np.asarray(rows.answers, int), np.asarray(rows.truths, int)

@@ -10,7 +10,8 @@ import numpy as np
 from chainrule.layers import Conv2D
 from chainrule.models.backprop_result import backprop
 from chainrule.models.places import places
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
+from chainrule.views.derive.stops import BOTH_WAYS, affordable_rows
 from chainrule.views.record import Recorded
 
 __all__ = ["MOST_UNITS", "FirstWeights", "first_weights"]
@@ -48,12 +49,16 @@ class FirstWeights:
 
 def first_weights(recorded: Recorded) -> FirstWeights | Missing:
     """Return start, end, change and gradient of the weights of the first layer, for the 32 units of largest norm."""
+    if not recorded.stops:
+        return without_stops(recorded)
     names = [place for place in places(recorded.model.net) if "weight" in _at(recorded.model.params, place.name)]
     if not names:
         return Missing("The network has no weights.")
     layer, name = names[0].layer, names[0].name
     network = recorded.network_at(recorded.stops[-1])
-    result = backprop(network.cost_of(recorded.recipe.loss), network.params, recorded.fixed.x, recorded.fixed.y)
+    rows = affordable_rows(network, np.arange(len(recorded.fixed.x)), BOTH_WAYS)
+    x, y = recorded.fixed.x[rows], recorded.fixed.y[rows]
+    result = backprop(network.cost_of(recorded.recipe.loss), network.params, x, y)
     start = _at(recorded.read_snapshot(recorded.stops[0]).params, name)["weight"]
     now, gradient = _at(network.params, name)["weight"], _at(result.grads, name)["weight"]
     shape = recorded.model.input_shape

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import look_back
 from chainrule.views.record import Recorded
 
@@ -52,6 +52,8 @@ def flow(recorded: Recorded) -> Flow | Missing:
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010).
     """
+    if not recorded.stops:
+        return without_stops(recorded)
     layers: tuple[str, ...] = ()
     steps, columns = [], []
     for step, result in look_back(recorded):

@@ -13,7 +13,7 @@ from chainrule.backprop import Tensor
 from chainrule.backprop.tensor import unwrap
 from chainrule.checks import check_name
 from chainrule.optimizers import is_weight
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import BUDGET, affordable, affordable_rows, forward_seconds
 from chainrule.views.record import Recorded
 
@@ -80,6 +80,8 @@ def landscape(recorded: Recorded, plane: str = "path") -> Landscape | Missing:
     it: compare ``loss`` with ``plane_loss``, and see ``off``.
     """
     check_name("plane", plane, PLANES)
+    if not recorded.stops:
+        return without_stops(recorded)
     training = ~np.asarray(recorded.fixed.is_validation, bool)
     rows = np.flatnonzero(training if training.any() else np.ones_like(training))
     rows = affordable_rows(recorded.model, rows, FEWEST**2 + 2 * len(recorded.stops))
@@ -87,7 +89,7 @@ def landscape(recorded: Recorded, plane: str = "path") -> Landscape | Missing:
     stops = affordable(recorded.stops, 2 * seconds, BUDGET / 2)
     cost, end = _cost_of_weights(recorded, rows)
     last = _flat(end)
-    offsets = np.stack([_flat(recorded.read_snapshot(step).params) - last for step in stops])
+    offsets = np.stack([_flat(recorded.network_at(step).params) - last for step in stops])
     if not np.isfinite(offsets).all():
         return Missing("Some of the weights that were recorded are not finite.")
     if len(stops) < 2 or not offsets.any():

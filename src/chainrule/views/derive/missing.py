@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Missing"]
+from chainrule.views.record import Recorded
+
+__all__ = ["Missing", "without_rows", "without_stops"]
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,17 @@ class Missing:
 
     def __bool__(self) -> bool:
         return False
+
+
+def without_stops(recorded: Recorded) -> Missing:
+    """Return why there are no weights to look at."""
+    return Missing(_sentence("The run recorded no weights", recorded.missing.get("stops")))
+
+
+def without_rows(recorded: Recorded) -> Missing:
+    """Return why there is nothing that was answered for the rows."""
+    return Missing(_sentence("The run recorded neither costs nor answers of its rows", recorded.missing.get("rows")))
+
+
+def _sentence(what: str, why: str | None) -> str:
+    return f"{what}. {why}" if why else f"{what}."

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.optimizers import is_weight
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.record import Recorded
 
 __all__ = ["Ratios", "ratios"]
@@ -42,6 +42,8 @@ def ratios(recorded: Recorded) -> Ratios | Missing:
 
     Source: Karpathy, "CS231n: Ratio of weights:updates" (2015).
     """
+    if not recorded.stops and not recorded.probes:
+        return without_stops(recorded)
     steps, weights, sizes, changes = _of_probes(recorded) if recorded.probes else _of_snapshots(recorded)
     inner = np.array([step % recorded.steps_per_epoch != 0 for step in steps], bool)
     chosen = inner if inner.any() else np.ones(len(steps), bool)

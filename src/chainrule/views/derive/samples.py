@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy
-from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.missing import Missing, without_rows
 from chainrule.views.record import Recorded
 
 __all__ = ["Samples", "samples"]
@@ -75,10 +75,8 @@ def samples(recorded: Recorded) -> Samples | Missing:
     Swayamdipta et al., "Dataset cartography" (2020).
     """
     rows = recorded.rows
-    if rows is None:
-        return Missing("The run recorded no costs of its training rows: train it with --record light.")
-    if rows.costs is None or not len(rows.epochs):
-        return Missing("The run recorded no costs of its training rows.")
+    if rows is None or rows.costs is None or not len(rows.epochs):
+        return without_rows(recorded)
     costs = np.asarray(rows.costs, np.float64)
     forgotten = ever_right = truths = answers = None
     if rows.answers is not None and rows.truths is not None:
@@ -88,12 +86,13 @@ def samples(recorded: Recorded) -> Samples | Missing:
     certainty = spread = None
     if _is_log_probability(recorded):
         probability = np.exp(-costs)
-        certainty, spread = probability.mean(axis=0), probability.std(axis=0)
+        certainty = _mean(probability)
+        spread = np.sqrt(_mean(np.square(probability - certainty)))
     return Samples(
         tuple(map(int, rows.epochs)),
         np.asarray(rows.numbers),
         costs,
-        costs.mean(axis=0),
+        _mean(costs),
         forgotten,
         ever_right,
         certainty,
@@ -111,6 +110,13 @@ def _is_log_probability(recorded: Recorded) -> bool:
     return isinstance(loss, BinaryCrossEntropy) and task == "binary"
 
 
+def _mean(values: Array) -> Array:
+    """Return the mean over the epochs of what is finite; NaN where nothing is."""
+    finite = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(finite, values, 0).sum(axis=0) / finite.sum(axis=0)
+
+
 def _largest(values: Array, most: int) -> Array:
-    """Return the places of the largest values, the largest first."""
-    return np.argsort(-values, kind="stable")[:most]
+    """Return the places of the largest values, the largest first; those that are not finite come last."""
+    return np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")[:most]

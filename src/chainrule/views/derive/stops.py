@@ -10,20 +10,20 @@ from chainrule.models import BackpropResult, Model
 from chainrule.models.backprop_result import backprop
 from chainrule.views.record import Recorded
 
-__all__ = ["BUDGET", "affordable", "affordable_rows", "forward_seconds", "look_back"]
+__all__ = ["BOTH_WAYS", "BUDGET", "affordable", "affordable_rows", "forward_seconds", "look_back"]
 
 #: Seconds that one view may take, by the estimate below: from sizes alone, so that it shows the same on every machine.
-BUDGET = 1.0
+BUDGET = 0.8
 
 #: What one core of NumPy does in a second: multiplications and additions, values that everything else writes; and the
 #: seconds that a pass takes whatever its size (bench: MLPs and a CNN on MNIST, within a third of the measured times).
-FLOPS, VALUES, CALL = 4e10, 2e8, 4e-4
+FLOPS, VALUES, CALL = 4e10, 1.5e8, 4e-4
 
 #: A pass forward and backward takes so many times one forward.
 BOTH_WAYS = 4.0
 
 #: Rows that are looked at however long it takes.
-FEWEST_ROWS = 64
+FEWEST_ROWS = 32
 
 
 def forward_seconds(model: Model, rows: float) -> float:
@@ -33,7 +33,7 @@ def forward_seconds(model: Model, rows: float) -> float:
 
 
 def affordable_rows(model: Model, rows: np.ndarray, passes: float, budget: float = BUDGET) -> np.ndarray:
-    """Return as many of the rows, evenly among them, as so many passes forward can take; at least 64."""
+    """Return as many of the rows, evenly among them, as so many passes forward can take; at least 32."""
     each = forward_seconds(model, 1) - CALL
     most = max(FEWEST_ROWS, int((budget / passes - CALL) / max(each, 1e-12)))
     return rows[:: max(1, -(-len(rows) // most))]
