@@ -146,3 +146,12 @@ def test_it_prints_in_light_colours(browser: Browser, folder: Path) -> None:
     pdf = browser("Page.printToPDF", printBackground=True)["data"]
     assert len(pdf) > 50_000
     assert browser.complaints() == []
+
+
+def test_many_classes_and_long_names_fit_on_a_phone(browser: Browser, finish: Any, made: Any) -> None:
+    x, y = made(n=600, classes=20)
+    names = np.array([f"a class with a long name, number {i}" for i in range(20)])
+    browser.open(finish(cr.Dense(20, "softmax"), x, names[y])["folder"] / "report.html", 390)
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    height = "document.querySelector('#figure-confusion [role=button]').getBoundingClientRect().height"
+    assert browser.value(height) >= 20

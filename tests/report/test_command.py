@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from chainrule.cli.app import app
 from chainrule.training.record import read_folder
+from report.test_page import Parsed
 
 
 def call(*words: Any, code: int = 0) -> Any:
@@ -40,6 +41,18 @@ def test_train_writes_the_report_and_report_writes_it_again() -> None:
     Path("runs/one/report.html").unlink()
     assert call("report", "one").stdout == f"{Path('runs/one/report.html')}\n"
     assert Path("runs/one/report.html").read_text() == first
+
+
+def test_the_terminal_the_files_and_the_page_name_the_same_weights() -> None:
+    words = ("--epochs", 25, "--hidden", 4, "--validation", 0.2, "--lr", 0.1, "--early-stopping", 20)
+    result = call("train", "iris", *words, "--out", "run")
+    record, keys = read_folder("run"), Parsed(Path("run/report.html").read_text()).keys
+    kept_epoch = record.result["best_epoch"]
+    value = f"{100 * record.epochs[kept_epoch - 1]['val_accuracy']:.2f}"
+    assert f"Validation accuracy {value} % after epoch {kept_epoch}, whose weights are saved." in result.stderr
+    assert int(keys["kept_epoch"][0]) == kept_epoch
+    assert keys["kept.val_accuracy"][1] == f"{value}\u00a0%"
+    assert float(keys["kept.val_accuracy"][0]) == record.result["metrics"]["val_accuracy"]
 
 
 def test_without_a_test_part_the_validation_part_is_judged() -> None:

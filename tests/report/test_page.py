@@ -16,8 +16,11 @@ import chainrule as cr
 from chainrule.draw.line import MOST_NUMBERS
 from chainrule.errors import FileError
 from chainrule.report import write_report
+from chainrule.report.figures import learning_rate_of_steps
+from chainrule.report.prediction_sections import WORST
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.runs.folder import write_result
+from chainrule.training.recorded import StepValues
 
 EVIL = "<script>alert(1)</script>"
 
@@ -256,3 +259,48 @@ def test_an_evaluation_of_another_version_is_told(finish: Any, made: Any) -> Non
     write_evaluation(facts["folder"], {"format": 99})
     with pytest.raises(FileError, match="another version"):
         write_report(facts["folder"])
+
+
+def test_axes_have_names_and_units_and_the_loss_says_what_it_is(finish: Any, made: Any, tmp_path: Path) -> None:
+    x, y = made()
+    classes = page(finish(cr.Dense(3, "softmax"), x, y, out=tmp_path / "classes")["folder"]).figures
+    assert (classes["loss"]["x"], classes["loss"]["y"]) == ("epoch", "cross-entropy (nats)")
+    assert classes["loss"]["series"][0]["x"] == [0.5, 1.5, 2.5]  # a mean over an epoch stands at its middle
+    assert classes["loss"]["series"][1]["x"] == [1, 2, 3]
+    target = x[:, :1] * 300 + 20
+    more = {"normalize_target": True, "out": tmp_path / "numbers"}
+    numbers = page(finish(cr.Dense(1), x, target, **more)["folder"]).figures
+    assert numbers["loss"]["y"].endswith(" (of the standardized target)")
+    assert (numbers["predicted-0"]["x"], numbers["predicted-0"]["y"]) == ("true value", "predicted value")
+
+
+def test_the_loss_of_one_who_knows_the_shares_of_the_classes_only(finish: Any, made: Any) -> None:
+    x, y = made(n=300, classes=3)
+    facts = finish(cr.Dense(3, "softmax"), x, y, validation=0.0)
+    shares = np.bincount(facts["train"][1]) / len(facts["train"][1])
+    ((level, _),) = page(facts["folder"]).figures["loss"]["levels"]
+    assert level == pytest.approx(float(-np.log(shares[facts["judged"][1]]).mean()))
+
+
+def test_the_rows_of_highest_cost_are_mistakes_and_right_answers_apart(finish: Any, made: Any) -> None:
+    facts = finish(cr.Dense(3, "softmax"), *made(spread=2.0))
+    section = (facts["folder"] / "report.html").read_text().split('id="worst"')[1].split("</section>")[0]
+    wrong = [one for one in facts["worst"] if one["true"] != one["said"]]
+    mistakes = section.split("Right answers")[0]
+    assert mistakes.count("<tbody>") == 1 + (len(wrong) > WORST)
+    assert mistakes.split("</tbody>")[0].count("<tr") == 1 + min(WORST, len(wrong))  # the heading, and the first few
+    assert f"<summary>{len(wrong) - WORST} more</summary>" in mistakes
+
+
+def test_compiling_is_named_where_something_was_compiled(finish: Any, made: Any, tmp_path: Path) -> None:
+    for engine in ("numpy", "jax"):
+        folder = finish(cr.Dense(3, "softmax"), *made(), engine=engine, epochs=1, out=tmp_path / engine)["folder"]
+        assert ("compiling included" in text_of(page(folder))) == (engine == "jax")
+
+
+def test_the_learning_rate_of_every_step() -> None:
+    rates = np.linspace(0.1, 0.01, 50, dtype=np.float32)
+    figure = learning_rate_of_steps(StepValues(loss=rates, score=rates, lr=rates))
+    assert figure.numbers["x"] == "step"
+    np.testing.assert_allclose(figure.numbers["series"][0]["y"], rates, rtol=1e-6)
+    assert not figure.starts_logarithmic

@@ -152,7 +152,7 @@ def test_members_are_read_as_they_were_written_and_damage_is_told(run: Path) -> 
     result = read_members(run)
     assert result is not None
     assert [len(member) for member in result.epochs] == [4, 3, 2, 2]
-    (run / "members" / "01" / "metrics.jsonl").write_text("{")
+    (run / "members" / "01" / "metrics.jsonl").write_text("{\n{}\n")
     with pytest.raises(FileError, match=r"metrics\.jsonl is damaged"):
         write_report(run)
     (run / "members" / "01" / "metrics.jsonl").unlink()

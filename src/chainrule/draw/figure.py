@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.display.markup import Html, escape, join, tag
@@ -41,7 +41,6 @@ STYLE = """
   container-type: inline-size; margin: 0; padding: 6px 7px 3px; min-width: 0; max-width: 640px; position: relative;
   background: var(--cr-surface); color: var(--cr-ink); border: 1px solid var(--cr-line); border-radius: 8px;
   font: 14px/1.4 system-ui, sans-serif; }
-.cr-figure.cr-wide { max-width: 960px; }
 @media screen and (prefers-color-scheme: dark) { .cr-figure { --cr-ink: #e6e9ed; --cr-muted: #a0aab4;
   --cr-line: #30363e; --cr-surface: #1b1f24; --cr-1: #5eb6f0; --cr-2: #f09a4f; --cr-3: #3cc79b; --cr-4: #d99ac4;
   --cr-5: #d9bd4a; --cr-6: #a0aab4; } }
@@ -54,14 +53,14 @@ STYLE = """
 @container (max-width: 300px) { .cr-figure svg text { font-size: 13px; } }
 @container (min-width: 480px) { .cr-figure svg text { font-size: 9.5px; } }
 @container (min-width: 560px) { .cr-figure svg text { font-size: 8px; } }
-@container (min-width: 800px) { .cr-figure svg text { font-size: 6px; } }
 .cr-figure:has(input:checked) > .cr-linear, .cr-figure:has(input:not(:checked)) > .cr-log { display: none; }
 .cr-figure figcaption { font-size: 13px; color: var(--cr-muted); padding: 2px 0 0; }
-.cr-figure details { border: 0; margin: -24px 0 0; background: none; position: relative; }
+.cr-figure details { border: 0; margin: -21px 0 0; background: none; position: relative; }
 .cr-figure output { position: absolute; top: 30px; left: 8px; right: 8px; padding: 1px 2px; font-size: 13px;
   color: var(--cr-ink); background: var(--cr-surface); }
 .cr-figure output:empty { display: none; }
 .cr-figure svg[role=group] ~ output { display: block; position: static; min-height: 20px; }
+.cr-figure:has(svg[role=group]) { overflow-x: auto; }
 .cr-figure svg[role=group] ~ details { margin-top: 0; }
 .cr-figure summary { cursor: pointer; font-size: 12px; color: var(--cr-muted); padding: 2px 0; width: fit-content; }
 .cr-figure .cr-rows { overflow: auto; max-height: 420px; }
@@ -89,7 +88,6 @@ class Figure:
     note : how it is drawn, where that is not plain
     logarithmic : the same on a logarithmic scale, where the reader may choose
     starts_logarithmic : whether that one is shown first
-    wide : whether it takes the width of the page
 
     Example
     -------
@@ -110,7 +108,6 @@ class Figure:
     note: str = ""
     logarithmic: Html | None = None
     starts_logarithmic: bool = False
-    wide: bool = field(default=False, kw_only=True)
 
     def svg(self) -> str:
         """Return the drawing alone: a file that a browser or a text program shows."""
@@ -143,7 +140,7 @@ class Figure:
             self._table(),
             tag("figcaption", self.note) if self.note else None,
             tag("script", Html(as_json(self.numbers)), type="application/json", data_for=self.name),
-            class_="cr-figure cr-wide" if self.wide else "cr-figure",
+            class_="cr-figure",
             id=f"figure-{self.name}",
             data_testid=f"figure-{self.name}",
             data_scale=scale if self.logarithmic is not None else None,

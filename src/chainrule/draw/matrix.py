@@ -65,7 +65,8 @@ def matrix(name: str, title: str, classes: Sequence[str], counts: Sequence[Seque
                 tag("g", tag("title", sentence), box, middle, role="button", tabindex=first, aria_label=sentence)
             )
     text = _finding(classes, counts)
-    drawing = svg(width, top + k * height + FOOT, text, *parts, *cells, role="group", data_cells=k)
+    wide = f"min-width: {short(width)}px" if width > 360 else None  # it scrolls where there is less room
+    drawing = svg(width, top + k * height + FOOT, text, *parts, *cells, role="group", data_cells=k, style=wide)
     head = ["true \\ answered", *classes]
     rows = [(one, *(f"{count:,}" for count in line)) for one, line in zip(classes, counts, strict=True)]
     numbers = {"kind": "matrix", "classes": list(classes), "counts": [list(line) for line in counts]}

@@ -17,6 +17,7 @@ from chainrule.draw.scatter import Points, scatter
 from chainrule.metrics import format_value, is_fraction, label_of
 from chainrule.report.findings import Curves
 from chainrule.training.record import Record
+from chainrule.training.recorded import StepValues
 
 #: Where the value of a curve stands that was measured while its epoch ran.
 MIDDLE = (
@@ -25,8 +26,13 @@ MIDDLE = (
 )
 
 
-def figures(record: Record, evaluation: Mapping[str, Any], curves: Curves) -> dict[str, Figure]:
-    """Return all figures that there is something to show for, by their names."""
+def figures(
+    record: Record, evaluation: Mapping[str, Any], curves: Curves, steps: StepValues | None = None
+) -> dict[str, Figure]:
+    """Return all figures that there is something to show for, by their names.
+
+    ``steps``: what was recorded of each step, if anything.
+    """
     drawn: list[Figure] = []
     if curves.epochs:
         measured = bool(record.config.get("measure_training"))
@@ -35,7 +41,7 @@ def figures(record: Record, evaluation: Mapping[str, Any], curves: Curves) -> di
             axis = score_axis(curves.score)
             drawn.append(curve(curves, curves.score, axis, naive_score(evaluation, curves), at_end=measured))
         if len({e.get("lr") for e in curves.epochs}) > 1:
-            drawn.append(learning_rate(curves))
+            drawn.append(learning_rate(curves) if steps is None else learning_rate_of_steps(steps))
     if evaluation.get("confusion"):
         drawn.append(confusion(evaluation))
     if evaluation.get("calibration"):
@@ -129,12 +135,21 @@ def epochs_axis(count: int) -> Axis:
 
 def learning_rate(curves: Curves) -> Figure:
     """Return the learning rate of the last step of each epoch."""
-    values = curves.column("lr")
-    series = Series("learning rate", [i + 1 for i in range(len(values))], values)
-    text = f"The learning rate of the last step of each epoch, from {number(values[0])} to {number(values[-1])}."
-    return line(
-        *("lr", "Learning rate", [series], epochs_axis(len(values)), Axis("learning rate", log=None)), text=text
-    )
+    rates = curves.column("lr")
+    places = list(range(1, len(rates) + 1))
+    return _rates(places, rates, epochs_axis(len(rates)), "of the last step of each epoch")
+
+
+def learning_rate_of_steps(steps: StepValues) -> Figure:
+    """Return the learning rate of every step."""
+    rates = [float(f"{rate:.7g}") for rate in steps.lr]
+    return _rates(list(range(len(rates))), rates, Axis("step", whole=True, low=0.0), "of every step")
+
+
+def _rates(places: list[int], rates: list[float], x: Axis, of: str) -> Figure:
+    text = f"The learning rate {of}, from {number(rates[0])} to {number(rates[-1])}."
+    figure = line("lr", "Learning rate", [Series("learning rate", places, rates)], x, Axis("", log=None), text=text)
+    return dataclasses.replace(figure, starts_logarithmic=False)  # a schedule is known by its shape
 
 
 def confusion(evaluation: Mapping[str, Any]) -> Figure:

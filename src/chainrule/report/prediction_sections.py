@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import is_number, number, percent
-from chainrule.report.components import Page, n, numbers, place, row, scroll, table, wide
+from chainrule.report.components import Page, n, numbers, place, row, table, wide
 
 #: Of the rows with the highest cost, so many are shown and the others folded away.
 WORST = 8
@@ -20,7 +20,7 @@ def confusion(page: Page) -> Html | None:
     """Return what was taken for what: a matrix, or of many classes the pairs that are confused most often."""
     evaluation = page.evaluation
     if evaluation.get("confusion"):
-        return scroll(page.figures["confusion"].html(), "matrix")
+        return place(page, "confusion")
     if evaluation.get("confused"):
         rows = [
             row(
