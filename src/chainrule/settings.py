@@ -25,6 +25,7 @@ from chainrule.keywords import check_keywords, unknown_keywords
 __all__ = [
     "PlainSettings",
     "Settings",
+    "arguments_of",
     "find",
     "paths",
     "plain",
@@ -137,16 +138,7 @@ class Settings(metaclass=PlainSettings):
         cls.registry[cls.name] = cls
 
     def __repr__(self) -> str:
-        arguments: list[str] = []
-        in_place = True  # until a setting is left out or can only be given by its name
-        for field in sorted(_fields(self), key=lambda field: bool(field.kw_only)):
-            value = getattr(self, field.name)
-            default = field.default
-            left_out = default is not dataclasses.MISSING and type(value) is type(default) and value == default
-            in_place = in_place and not field.kw_only and not left_out
-            if not left_out:
-                arguments.append(repr(value) if in_place else f"{field.name}={value!r}")
-        return f"{type(self).__name__}({', '.join(arguments)})"
+        return f"{type(self).__name__}({', '.join(arguments_of(self, repr))})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain dicts, lists, numbers and strings, ready for JSON or TOML."""
@@ -331,6 +323,26 @@ def type_at(recipe: Any, path: str) -> str | None:
     if field is None:
         return None
     return type_at(getattr(recipe, step), rest) if rest else str(field.type)
+
+
+def arguments_of(value: Any, write: Callable[[Any], str], *, by_name: bool = False) -> list[str]:
+    """Return the arguments of the call that makes a dataclass: those in their place by value, others by name, defaults
+    left out; ``by_name``: all by name.
+
+    >>> from chainrule.layers import Dense
+    >>> from chainrule.settings import arguments_of
+    >>> arguments_of(Dense(8, bias=False), repr)
+    ['8', 'bias=False']
+    """
+    arguments: list[str] = []
+    in_place = not by_name  # until a setting is left out or can only be given by its name
+    for field in sorted(_fields(value), key=lambda field: bool(field.kw_only)):
+        setting, default = getattr(value, field.name), field.default
+        left_out = default is not dataclasses.MISSING and type(setting) is type(default) and setting == default
+        in_place = in_place and not field.kw_only and not left_out
+        if not left_out:
+            arguments.append(write(setting) if in_place else f"{field.name}={write(setting)}")
+    return arguments
 
 
 def _fields(recipe: Any) -> tuple[dataclasses.Field[Any], ...]:

@@ -448,6 +448,15 @@ def test_validation_rows_that_are_the_end_of_an_order() -> None:
     assert alarms(examine(classifier(2), timed[0], validation=timed[1])[1]) == {}
 
 
+def test_the_end_of_an_order_that_is_not_harder_is_advice() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(800, 6))
+    x = x[np.argsort(x[:, 0] + 0.3 * rng.normal(size=800))]
+    y = (x[:, 1] + x[:, 2] > 0).astype(int)  # the same everywhere
+    _, findings = examine(classifier(2), (x[:640], y[:640]), validation=(x[640:], y[640:]))
+    assert [f.level for f in findings["parts_alike"]] == ["advice"]
+
+
 @pytest.mark.parametrize("change", ["shift", "unit", "factor"])
 def test_validation_rows_on_another_scale(change: str) -> None:
     x, y = numbers(800)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from chainrule.activations import Activation
 from chainrule.layers import Residual
 from chainrule.optimizers.external import Optax
 from chainrule.recipe.callbacks import EarlyStopping
-from chainrule.settings import Settings, is_ours
+from chainrule.settings import Settings, arguments_of, is_ours
 from chainrule.symptoms.net_changes import CONTAINERS
 
 __all__ = ["Unwritable", "python_of"]
@@ -52,7 +51,8 @@ def python_of(value: Any) -> str:
     if isinstance(value, Activation) and value == type(value)() and is_ours(type(value)):
         return repr(value.name)
     if isinstance(value, Settings | EarlyStopping) and not isinstance(value, Optax):
-        return f"{_name(value)}({', '.join(_arguments(value))})"
+        arguments = arguments_of(value, python_of, by_name=not isinstance(value, Settings))
+        return f"{_name(value)}({', '.join(arguments)})"
     if type(value) in (tuple, list):
         inner = ", ".join(map(python_of, value))
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
@@ -74,17 +74,3 @@ def _name(value: Any) -> str:
     if not is_ours(kind):
         return kind.__name__
     return f"cr.{MODULES[value.family] if isinstance(value, Settings) else ''}{kind.__name__}"
-
-
-def _arguments(value: Any) -> list[str]:
-    """Return the arguments of a call: those in their place by value, others by name, defaults left out."""
-    arguments: list[str] = []
-    in_place = isinstance(value, Settings)
-    for field in sorted(dataclasses.fields(value), key=lambda field: bool(field.kw_only)):
-        setting = getattr(value, field.name)
-        default = field.default
-        left_out = default is not dataclasses.MISSING and type(setting) is type(default) and setting == default
-        in_place = in_place and not field.kw_only and not left_out
-        if not left_out:
-            arguments.append(python_of(setting) if in_place else f"{field.name}={python_of(setting)}")
-    return arguments
