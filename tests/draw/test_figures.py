@@ -13,7 +13,7 @@ import pytest
 
 from chainrule.draw.axes import Axis, Scale
 from chainrule.draw.fan import fan
-from chainrule.draw.figure import Figure
+from chainrule.draw.figure import STYLE, Figure
 from chainrule.draw.heat import Shade, heat
 from chainrule.draw.images import coloured, images, png
 from chainrule.draw.line import Level, Mark, Series, Stretch, line, smooth
@@ -115,6 +115,7 @@ def test_the_median_of_a_window_is_half_as_wide_at_the_ends() -> None:
         (Axis(), [0, 1], ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
         (Axis(whole=True), [1, 4], ["1", "2", "3", "4"]),
         (Axis(percent=True), [0.91, 0.95], ["91 %", "92 %", "93 %", "94 %", "95 %"]),
+        (Axis(percent=True), [1, 1], ["96 %", "98 %", "100 %"]),
         (Axis(log=True), [1e-4, 1e-1], ["10⁻⁴", "0.001", "0.01", "0.1"]),
         (Axis(log=True), [16, 128], ["20", "50", "100"]),
         (Axis(), [-2000, 1000], ["−2,000", "−1,500", "−1,000", "−500", "0", "500", "1,000"]),
@@ -151,3 +152,31 @@ def test_pictures_are_those_of_the_numbers() -> None:
     pixels = coloured(np.array([[-1.0, 0.0], [0.5, 1.0]]), 1.0)
     picture = pillow.open(io.BytesIO(base64.b64decode(png(pixels).partition(",")[2])))
     assert np.array_equal(np.asarray(picture), pixels)
+
+
+#: What people without one kind of cones see of linear RGB (Machado, Oliveira and Fernandes, 2009).
+VISION = {
+    "all cones": np.eye(3),
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+}
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("vision", VISION)
+def test_the_colours_of_series_are_told_apart(mode: int, vision: str) -> None:
+    def linear(name: str) -> np.ndarray:
+        values = np.array([int(name[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+    def lab(rgb: np.ndarray) -> np.ndarray:
+        xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ rgb
+        f = np.where((xyz := xyz / [0.9505, 1, 1.089]) > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+        return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+    colours = [linear(name) for name in re.findall(r"--cr-\d: (#\w+)", STYLE)][6 * mode : 6 * mode + 6]
+    seen = [lab(np.clip(np.array(VISION[vision]) @ colour, 0, 1)) for colour in colours]
+    assert min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) >= 15
+    ground = linear(re.findall(r"--cr-surface: (#\w+)", STYLE)[mode])
+    bright = [float([0.2126, 0.7152, 0.0722] @ colour) + 0.05 for colour in (ground, *colours)]
+    assert all(max(bright[0], one) / min(bright[0], one) >= 3 for one in bright[1:])

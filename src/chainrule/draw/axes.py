@@ -79,7 +79,8 @@ class Scale:
         if self.log and low <= 0:
             low = min(seen, default=high / SPAN)
         if not low < high:
-            low, high = (low / 2, low * 2) if self.log else (low - (abs(low) or 1) / 2, low + (abs(low) or 1) / 2)
+            around = 0.05 if axis.percent else (abs(low) or 1) / 2
+            low, high = (low / 2, low * 2) if self.log else (low - around, low + around)
         self.low, self.high = (math.log10(low), math.log10(high)) if self.log else (low, high)
         free = room * (self.high - self.low)
         self.low -= free if axis.low is None else 0
@@ -114,6 +115,8 @@ class Scale:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         if last - first + 1 > most and not self.axis.whole:
             step, first, last = 2 * step, math.ceil(low / (2 * step) - 1e-9), math.floor(high / (2 * step) + 1e-9)
+        if self.axis.percent:  # a share ends at 0 and 1, the room beyond has no ticks
+            first, last = max(first, 0), min(last, math.floor(1 / step + 1e-9))
         return [(i * step, _tick(i * step, step, self.axis.percent)) for i in range(first, last + 1)]
 
     def _log_ticks(self, most: int) -> list[tuple[float, str]]:

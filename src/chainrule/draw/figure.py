@@ -23,8 +23,8 @@ INK, MUTED, LINE, SURFACE = (
 #: Series in their order: dashes, and colours that people with any kind of colour vision tell apart (as those of Okabe
 #: and Ito, 2008, darker where they stand on white).
 COLOURS = (
-    *("var(--cr-1, #0072b2)", "var(--cr-2, #c85200)", "var(--cr-3, #00805d)"),
-    *("var(--cr-4, #a3548a)", "var(--cr-5, #8a6d00)", "var(--cr-6, #57606a)"),
+    *("var(--cr-1, #0072b2)", "var(--cr-2, #d55e00)", "var(--cr-3, #00805d)"),
+    *("var(--cr-4, #7b2d6e)", "var(--cr-5, #4d3c00)", "var(--cr-6, #858e99)"),
 )
 DASHES = (None, "6 3", "2 2", "8 3 2 3", "4 2", "1 2")
 
@@ -37,13 +37,13 @@ MOST_ROWS = 60
 STYLE = """
 .cr-figure, .cr-figure * { box-sizing: border-box; }
 .cr-figure { --cr-ink: #1c2128; --cr-muted: #57606a; --cr-line: #e1e4e8; --cr-surface: #ffffff;
-  --cr-1: #0072b2; --cr-2: #c85200; --cr-3: #00805d; --cr-4: #a3548a; --cr-5: #8a6d00; --cr-6: #57606a;
+  --cr-1: #0072b2; --cr-2: #d55e00; --cr-3: #00805d; --cr-4: #7b2d6e; --cr-5: #4d3c00; --cr-6: #858e99;
   container-type: inline-size; margin: 0; padding: 6px 7px 3px; min-width: 0; max-width: 640px; position: relative;
   background: var(--cr-surface); color: var(--cr-ink); border: 1px solid var(--cr-line); border-radius: 8px;
   font: 14px/1.4 system-ui, sans-serif; }
 @media screen and (prefers-color-scheme: dark) { .cr-figure { --cr-ink: #e6e9ed; --cr-muted: #a0aab4;
-  --cr-line: #30363e; --cr-surface: #1b1f24; --cr-1: #5eb6f0; --cr-2: #f09a4f; --cr-3: #3cc79b; --cr-4: #d99ac4;
-  --cr-5: #d9bd4a; --cr-6: #a0aab4; } }
+  --cr-line: #30363e; --cr-surface: #1b1f24; --cr-1: #5eb6f0; --cr-2: #e8833a; --cr-3: #2fb386; --cr-4: #f0bfe0;
+  --cr-5: #f7eb9c; --cr-6: #808a96; } }
 .cr-figure .cr-top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline;
   gap: 0 12px; }
 .cr-figure h3, .cr-figure h4 { font-size: 15px; font-weight: 600; margin: 0; }

@@ -8,6 +8,7 @@ for (const figure of document.querySelectorAll(".cr-figure")) {
   const cells = [...figure.querySelectorAll("svg [role=button]")];
   if (!drawings.length && !cells.length) continue;
   const out = document.createElement("output");
+  out.setAttribute("aria-live", "off");
   figure.querySelector("svg:last-of-type").after(out);
   cells.length ? matrix(figure, cells, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
 }
@@ -39,7 +40,12 @@ function plot(figure, drawing, out) {
     return (v) => start + (((kind === "log" ? Math.log10(v) : v) - low) / (high - low)) * length;
   };
   const [x, y] = [axis(drawing.dataset.x, left, width), axis(drawing.dataset.y, top + height, -height)];
-  const write = (v) => (data.percent ? `${(100 * v).toFixed(2)} %` : Number(v.toPrecision(4)).toLocaleString("en"));
+  const plain = (v, digits) =>
+    Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en")
+    : v && Math.abs(v) < 1e-4 ? v.toExponential(3)
+    : String(Number(v.toPrecision(digits)));
+  const write = (v) => (data.percent ? `${(100 * v).toFixed(2)} %` : plain(v, 4));
+  const place = (v) => plain(v, 6);
   const points = data.series.flatMap((s) =>
     s.x.map((v, i) => ({ v, w: s.y[i], name: s.name, text: s.text?.[i] })).filter((p) => p.w !== null),
   );
@@ -54,15 +60,15 @@ function plot(figure, drawing, out) {
   const show = (v, near) => {
     const here = line ? data.series.map((s) => nearest(points.filter((p) => p.name === s.name), (p) => Math.abs(p.v - v))) : [near];
     out.textContent = line
-      ? `${data.x} ${write2(v)}: ${here.filter(Boolean).map((p) => `${p.name} ${write(p.w)}`).join(", ")}`
-      : (near.text ?? `${data.x} ${write2(near.v)}, ${data.y} ${write(near.w)}`);
+      ? `${data.x} ${place(v)}: ${here.filter(Boolean).map((p) => `${p.name} ${write(p.w)}`).join(", ")}`
+      : (near.text ?? `${data.x} ${place(near.v)}, ${data.y} ${write(near.w)}`);
     const dots = here.filter(Boolean).map((p) => `M${x(p.v) - 3} ${y(p.w)}a3 3 0 1 0 6 0a3 3 0 1 0-6 0`);
     cross.setAttribute("d", dots.join("") + (line ? `M${x(v)} ${top}v${height}` : ""));
   };
-  const write2 = (v) => Number(v.toPrecision(6)).toLocaleString("en");
   drawing.addEventListener("pointermove", (event) => {
-    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
-    const near = nearest(points, (p) => (line ? 0 : (y(p.w) - place.y) ** 2) + (x(p.v) - place.x) ** 2);
+    out.setAttribute("aria-live", "off"); // read aloud is what the keys choose
+    const here = new DOMPoint(event.clientX, event.clientY).matrixTransform(drawing.getScreenCTM().inverse());
+    const near = nearest(points, (p) => (line ? 0 : (y(p.w) - here.y) ** 2) + (x(p.v) - here.x) ** 2);
     if (near) show(near.v, near);
   });
   drawing.addEventListener("pointerleave", () => (cross.removeAttribute("d"), (out.textContent = "")));
@@ -71,6 +77,7 @@ function plot(figure, drawing, out) {
   drawing.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
+    out.setAttribute("aria-live", "polite");
     at = Math.min(places.length - 1, Math.max(0, at + step));
     event.preventDefault();
     show(places[at]);
