@@ -298,7 +298,8 @@ def healthy(rng: np.random.Generator) -> Iterator[tuple[str, Case]]:
             case = fresh(name, rng)
             small = take(case, np.arange(min(rows, len(case.x))))
             small.settings["validation"] = 0.2 if rows > 60 else None
-            if small.task == "regression" or len(np.unique(small.y)) == len(np.unique(case.y)):
+            classes = len(np.unique(case.y))
+            if small.task == "regression" or (len(np.unique(small.y)) == classes and rows >= 10 * classes):
                 yield f"{name}, {rows} rows", small
         case = fresh(name, rng)
         if not case.table:

@@ -407,7 +407,7 @@ def test_rows_that_occur_twice() -> None:
 
 def test_copies_of_rows_that_have_many_likes() -> None:
     rng = np.random.default_rng(0)
-    x = np.c_[rng.integers(0, 3, (500, 3)), rng.normal(size=500).round(1)]
+    x = np.c_[rng.integers(0, 3, (500, 2)), rng.normal(size=(500, 2)).round(1)]
     y = (x[:, 0] + x[:, 3] > 1).astype(int)
     assert alarms(examine(classifier(2), (x, y))[1]) == {}
     again = rng.integers(0, 500, 500)
@@ -433,12 +433,16 @@ def test_rows_of_few_different_values_are_alike_by_nature(values: int) -> None:
     assert alarms(examine(classifier(2), (x[200:], y[200:]), validation=other)[1]) == {}
 
 
+def test_rows_of_a_grid_are_no_copies() -> None:
+    x = np.random.default_rng(0).integers(0, 4, (1500, 6)).astype(float)
+    y = (x[:, 0] + x[:, 1] * 2 > 5).astype(int) + (x[:, 2] > 2)  # hardly any row is like no other
+    assert alarms(examine(classifier(3), (x, y))[1]) == {}
+
+
 def test_validation_rows_that_are_the_end_of_an_order() -> None:
     x, _ = numbers(800)
     noise = np.random.default_rng(4).normal(size=800)
-    y = (
-        np.floor(x[:, 0] * 1.5).astype(int) + (x[:, 1] > 0)
-    ) % 2  # what is learnt in one place says nothing about another
+    y = ((x[:, 1] > 0) ^ (x[:, 0] > 0.8)).astype(int)  # at the end of the order all is the other way round
     order = np.argsort(x[:, 0] + 0.3 * noise)
     x, y = x[order], y[order]
     parts = (x[:640], y[:640]), (x[640:], y[640:])

@@ -32,6 +32,9 @@ TWINS, FOUND = 0.2, 0.05
 #: few different values hardly any (of the Titanic 3 %, of its columns rounded to a step of 4 13 %).
 COPIES, PARTS_OF_COLUMNS = 0.3, 10
 
+#: The share of rows that must be like no others: in a grid of few values (1 % are) these have twins by nature, too.
+APART = 0.1
+
 #: So many numbers are compared at most, else the rows that are examined.
 CELLS = 2 * 10**7
 
@@ -63,7 +66,7 @@ class Twins:
     @property
     def copied(self) -> bool:
         """Whether rows with a twin are copies, and not alike because their columns have few values."""
-        return self.apart > 0 and wilson(self.apart_twins, self.apart)[0] > COPIES
+        return self.apart >= APART * self.train and wilson(self.apart_twins, self.apart)[0] > COPIES
 
 
 def rows_twice(subject: Subject) -> Iterator[Finding]:
@@ -75,8 +78,9 @@ def rows_twice(subject: Subject) -> Iterator[Finding]:
 
     Null: rows of few different values have twins by nature, but then they have further likes but for one part of their
     columns (a tenth of them), too: of the rows that have no such likes hardly any has a twin. Copies are made of any
-    row. So twins are duplicates where of these rows, too, more than .3 have one (Wilson's lower end); more than .2 of
-    all rows are an alarm. Validation rows: .05 and twice the training rows' own share of twins.
+    row. So twins are duplicates where of these rows (a tenth of all at least), too, more than .3 have one (Wilson's
+    lower end); more than .2 of all rows are an alarm. Validation rows: .05 and twice the training rows' own share of
+    twins.
 
     Source: Barz and Denzler (2020), duplicates between CIFAR's parts.
     """
