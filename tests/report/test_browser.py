@@ -27,6 +27,10 @@ def folder(finish: Any, made: Any) -> Path:
     return finish(cr.Dense(3, "softmax"), x, np.array(names)[y], epochs=5, optimizer=optimizer)["folder"]
 
 
+#: How the names of figures of training from inside begin.
+INSIDE = ("steps-loss", "flow", "ratio", "activations-", "weights-", "classes-by-epoch", "rows", "landscape")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Path, width: int, dark: bool) -> None:
@@ -35,7 +39,9 @@ def test_no_error_no_request_and_the_right_figures(browser: Browser, folder: Pat
     assert browser.requests() == []
     assert browser.value("document.documentElement.scrollWidth") <= width
     drawn = browser.value(MARKS)
-    assert list(drawn) == ["loss", "score", "lr", "confusion", "calibration"]
+    outside = [name for name in drawn if not name.startswith(INSIDE)]
+    assert outside == ["loss", "score", "lr", "confusion", "calibration"]
+    assert all(any(name.startswith(view) for name in drawn) for view in INSIDE)
     assert min(drawn.values()) > 2
     keys = browser.value(
         "Object.fromEntries([...document.querySelectorAll('[data-key]')].map(e => [e.dataset.key, e.dataset.value]))"
@@ -53,7 +59,7 @@ def test_without_scripts_all_figures_are_there(browser: Browser, folder: Path) -
     try:
         browser.open(folder / "report.html")
         assert browser.value("document.querySelectorAll('output').length") == 0
-        assert min(browser.value(MARKS).values()) > 2
+        assert min(browser.value(MARKS).values()) > 1
         shown = "[...document.querySelectorAll('#figure-loss > svg')].map(s => s.getBoundingClientRect().height > 0)"
         before = browser.value(shown)
         assert sorted(before) == [False, True]

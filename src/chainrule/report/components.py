@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.display.markup import Html, tag
@@ -16,6 +16,8 @@ from chainrule.runs.members import Members
 from chainrule.runs.trials import Trials
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.training.record import Record
+from chainrule.views.derive.missing import Missing
+from chainrule.views.record import Recorded
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Page:
     members : what is known about the networks of several seeds or folds, if there are any
     trials : what is known about a search, if there was one
     diagnosis : what the doctor says of the run, if it was asked
+    recorded : what the run recorded of its training, if it did
+    unrecorded : why that cannot be read, "" if it can or if there is nothing
+    inside : the figures of each view of the recording, or why there are none
     """
 
     record: Record
@@ -42,6 +47,9 @@ class Page:
     members: Members | None = None
     trials: Trials | None = None
     diagnosis: Diagnosis | None = None
+    recorded: Recorded | None = None
+    unrecorded: str = ""
+    inside: Mapping[str, list[Figure] | Missing] = field(default_factory=dict)
 
 
 def place(page: Page, *names: str) -> Html | None:

@@ -22,15 +22,17 @@ from chainrule.report.components import Page
 from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
+from chainrule.report.inside_figures import inside
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
-from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT
+from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT, VIEWS
 from chainrule.runs.members import Members, read_facts, read_members
 from chainrule.runs.trials import Trials, read_trials
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.html import section_style
 from chainrule.training.record import Record, read_folder
 from chainrule.training.run import Run
+from chainrule.views.record import Recorded
 
 
 def write_report(
@@ -81,7 +83,7 @@ def write_report(
             raise DataError("Give the data that the run was trained on, too: simple rules are fitted on the same rows.")
         path = as_path(source.folder / REPORT if path is None else path)  # type: ignore[operator]
         evaluation = {} if data is None else evaluation_of(source, data, validation, test)
-        page = page_of(record_of(source, path), evaluation, recipe_in_words(source))
+        page = page_of(record_of(source, path), evaluation, recipe_in_words(source), recorded=source.recorded)
     else:
         if has_data:
             raise DataError("The folder of a run says what it was judged on: leave out the data.")
@@ -94,11 +96,26 @@ def write_report(
 def read_page(folder: Path) -> Page:
     """Read all that there is to show from a run's folder."""
     record, evaluation = read_folder(folder), read_evaluation(folder)
+    recorded, unrecorded = read_recording(folder)
     with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder))
+        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder), recorded)
+    page = dataclasses.replace(page, unrecorded=unrecorded)
     path = folder / DIAGNOSIS
     return dataclasses.replace(page, diagnosis=Diagnosis.load(path)) if path.is_file() else page
+
+
+def read_recording(folder: Path) -> tuple[Recorded | None, str]:
+    """Return what a run recorded of its training, if it did, and why it cannot be read, "" if it can.
+
+    A recording that is damaged does not take the page with it: the page says so.
+    """
+    if not (folder / VIEWS).exists():
+        return None, ""
+    try:
+        return Recorded.read(folder), ""
+    except FileError as error:
+        return None, str(error)
 
 
 @contextlib.contextmanager
@@ -116,10 +133,11 @@ def page_of(
     config: str,
     members: Members | None = None,
     trials: Trials | None = None,
+    recorded: Recorded | None = None,
 ) -> Page:
     """Draw the figures of a page."""
     curves = Curves(record.epochs, record.kept_epoch)
-    drawn = figures(record, evaluation, curves)
+    drawn = figures(record, evaluation, curves, None if recorded is None else recorded.steps)
     if members is not None:
         at_end = bool(record.config.get("measure_training"))
         drawn |= population_figures.figures(members, evaluation, at_end=at_end)
@@ -127,7 +145,8 @@ def page_of(
     if members is not None and members.kind == "seeds":  # the curves of the run are those of its members
         renamed = (("loss", "members-loss"), ("score", "members-score"))
         drawn |= {name: dataclasses.replace(drawn.pop(of), name=name) for name, of in renamed if of in drawn}
-    return Page(record, evaluation, curves, drawn, config, members, trials)
+    page = Page(record, evaluation, curves, drawn, config, members, trials, recorded=recorded)
+    return page if recorded is None else dataclasses.replace(page, inside=inside(recorded))
 
 
 def render(page: Page) -> str:

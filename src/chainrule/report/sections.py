@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.display.markup import Html, tag
-from chainrule.report import outcome, population_sections, prediction_sections, run_sections
+from chainrule.report import inside_sections, outcome, population_sections, prediction_sections, run_sections
 from chainrule.report.components import Page
 
 SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
@@ -19,13 +19,21 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (population_sections.search, "Search"),
     (population_sections.settings, "Score and settings"),
     (outcome.curves, "Learning curves"),
+    (inside_sections.steps, "Step by step"),
+    (inside_sections.flow, "Gradient flow"),
+    (inside_sections.ratio, "Step size"),
+    (inside_sections.activations, "Activations"),
+    (inside_sections.weights, "First-layer weights"),
     (prediction_sections.confusion, "Confusion matrix"),
+    (inside_sections.classes_by_epoch, "Classes by epoch"),
     (prediction_sections.classes, "Precision and recall"),
     (prediction_sections.calibration, "Calibration"),
     (prediction_sections.residuals, "Errors"),
     (prediction_sections.worst, "Worst rows"),
+    (inside_sections.samples, "Hard, forgotten and suspect rows"),
     (run_sections.columns, "Columns"),
     (run_sections.network, "Network"),
+    (inside_sections.landscape, "Loss landscape"),
     (run_sections.configuration, "Configuration"),
     (run_sections.timings, "Timings"),
     (run_sections.environment, "Environment"),
@@ -34,7 +42,7 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
 #: Sections that may break across pages of paper.
 LONG = (
     *("classes", "members", "folds", "search", "settings", "worst", "columns", "configuration", "environment"),
-    "diagnosis",
+    *("diagnosis", "activations", "weights", "samples"),
 )
 
 

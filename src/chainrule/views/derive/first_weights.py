@@ -58,7 +58,8 @@ def first_weights(recorded: Recorded) -> FirstWeights | Missing:
     network = recorded.network_at(recorded.stops[-1])
     rows = affordable_rows(network, np.arange(len(recorded.fixed.x)), BOTH_WAYS)
     x, y = recorded.fixed.x[rows], recorded.fixed.y[rows]
-    result = backprop(network.cost_of(recorded.recipe.loss), network.params, x, y)
+    with np.errstate(all="ignore"):  # a run that diverged is looked at as well
+        result = backprop(network.cost_of(recorded.recipe.loss), network.params, x, y)
     start = _at(recorded.read_snapshot(recorded.stops[0]).params, name)["weight"]
     now, gradient = _at(network.params, name)["weight"], _at(result.grads, name)["weight"]
     shape = recorded.model.input_shape

@@ -101,6 +101,8 @@ def landscape(recorded: Recorded, plane: str = "path") -> Landscape | Missing:
     side = int(np.clip(np.sqrt(BUDGET / seconds), FEWEST, MOST))
     x, y = (_axis(path[:, axis], _reach(end, plane), side) for axis in (0, 1))
     grid = np.array([[cost(last + a * directions[0] + b * directions[1]) for a in x] for b in y])
+    if not np.isfinite(grid).any():
+        return Missing("The cost is nowhere finite around the last weights.")
     return Landscape(
         plane=plane,
         stops=stops,

@@ -1,0 +1,381 @@
+"""Figures of training from inside: what a run recorded, drawn.
+
+Each title says what to look for, each text what is to be seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.checks import check_name
+from chainrule.display.numbers import number, percent
+from chainrule.draw.axes import Axis
+from chainrule.draw.fan import fan
+from chainrule.draw.figure import Figure
+from chainrule.draw.heat import Shade, heat
+from chainrule.draw.images import images
+from chainrule.draw.line import Level, Series, Stretch, line
+from chainrule.draw.scatter import Points, scatter
+from chainrule.errors import ChainruleError
+from chainrule.views.derive.activations import QUANTILES, Activations, activations
+from chainrule.views.derive.confusions import Confusions, confusions
+from chainrule.views.derive.contours import contour
+from chainrule.views.derive.first_weights import FirstWeights, first_weights
+from chainrule.views.derive.flow import Flow, flow
+from chainrule.views.derive.landscape import Landscape, landscape
+from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.ratios import Ratios, ratios
+from chainrule.views.derive.samples import Samples, samples
+from chainrule.views.record import Recorded, StepValues
+
+Array = np.ndarray
+
+#: Of more layers, those with the largest share of idle units have a fan of their activations.
+FANS = 3
+
+#: A figure travels with so many numbers at most; of pictures with more, only their ranges.
+MOST_NUMBERS = 400
+
+#: So many units are shown, and of so many how their weights came about.
+UNITS, CHANGED = 16, 8
+
+#: Points of a map of rows.
+MOST_POINTS = 300
+
+#: Lines of equal cost.
+CONTOURS = 5
+
+
+def loss_by_step(
+    steps: StepValues, y: Axis, validation: Sequence[tuple[int, float]] = (), levels: Sequence[Level] = ()
+) -> Figure:
+    """Return the cost of every batch, with what validation rows cost after each epoch."""
+    numbers = list(range(1, len(steps.loss) + 1))
+    loss = [
+        float(str(v)) if np.isfinite(v) else None for v in np.asarray(steps.loss, np.float32)
+    ]  # no digits beyond it
+    series = [Series("training, each batch", numbers, loss)]
+    if validation:
+        series.append(Series("validation, each epoch", [at for at, _ in validation], [v for _, v in validation]))
+    last = np.asarray(steps.loss, float)[-max(1, len(steps.loss) // 50) :]
+    text = (
+        f"The cost of a batch over {len(numbers):,} steps: {number(float(steps.loss[0]))} in the first, in the median "
+        f"{number(float(np.median(last)))} in the last {len(last):,}."
+    )
+    title = "Loss of every batch: does it still fall, does it jump?"
+    return line("steps-loss", title, series, Axis("step", whole=True, low=0.0), y, levels=levels, text=text)
+
+
+def flow_map(seen: Flow) -> Figure:
+    """Return the size of δ in each layer at each stop."""
+    with np.errstate(divide="ignore"):
+        sizes = np.log10(seen.rms)
+    sizes[~np.isfinite(sizes)] = np.nan
+    factor = seen.factor()
+    text = "There is one layer."
+    if factor is not None:
+        way = "shrinks" if factor < 1 else "grows"
+        text = (
+            f"At the last stop δ {way} on the way back by ×{number(factor, 2)} a layer, from "
+            f"{number(float(seen.rms[-1, -1]), 2)} in {seen.layers[-1]} to {number(float(seen.rms[0, -1]), 2)} in "
+            f"{seen.layers[0]}."
+        )
+    elif len(seen.layers) > 1:
+        text = (
+            "At the last stop δ of the first or of the last layer is 0 or not finite: layers before it learn nothing."
+        )
+    figure = heat(
+        *("flow", "Gradient flow: does δ reach the first layers?", sizes, range(len(seen.stops)), seen.layers),
+        stops_axis(seen.stops),
+        Shade("log₁₀ of the root mean square of δ = ∂C/∂z"),
+        text=text,
+        note=f"{text} One column for each moment that was recorded; layers from input (top) to output.",
+    )
+    return with_stops(figure, seen.stops)
+
+
+def ratio_lines(seen: Ratios) -> Figure:
+    """Return how far steps move each weight array, beside its size."""
+    series = [
+        Series(name.removesuffix("/weight"), list(seen.steps), [v if np.isfinite(v) else None for v in row.tolist()])
+        for name, row in zip(seen.weights, seen.log10, strict=True)
+    ]
+    middle = [float(np.median(row[np.isfinite(row)])) if np.isfinite(row).any() else None for row in seen.log10]
+    in_words = "; ".join(
+        f"{one.name} {number(10**value, 2)}" for one, value in zip(series, middle, strict=True) if value is not None
+    )
+    text = f"Median of rms(Δw) / rms(w) in a step: {in_words or 'nothing moved'}. About 0.001 is usual."
+    note = text
+    if seen.source == "snapshots":
+        note += " From copies of the weights one step apart, so of the first steps only."
+    return line(
+        *("ratio", "Step size: is the learning rate too large or too small?", series),
+        Axis("step", whole=True),
+        Axis("log₁₀ rms(Δw) / rms(w)"),
+        levels=[Level(-3.0, "usual")],
+        bands=[Stretch(-4.0, -2.0)],
+        text=text,
+        note=note,
+    )
+
+
+def activation_figures(seen: Activations) -> list[Figure]:
+    """Return the share of idle units over the stops, and fans of the activations of a few layers."""
+    last = seen.idle[:, -1]
+    hidden = [i for i in range(len(seen.layers)) if np.isfinite(last[i])]
+    drawn = []
+    if hidden:
+        series = [Series(seen.layers[i], list(range(len(seen.stops))), seen.idle[i].tolist()) for i in hidden]
+        worst = max(hidden, key=lambda i: last[i])
+        text = f"At the last stop no unit is idle in any of {len(hidden)} layers."
+        if last[worst] > 0:
+            silent, saturated = (share[worst, -1] for share in (seen.silent, seen.saturated))
+            text = (
+                f"At the last stop {percent(last[worst], 0)} of the units of {seen.layers[worst]} are idle "
+                f"({percent(silent, 0)} always 0, {percent(saturated, 0)} always at an end of their range): the most "
+                "of all layers."
+            )
+        axis = Axis("idle units", percent=True, low=0.0, high=1.0)
+        title = "Idle units: how many give the same for every row?"
+        figure = line("idle", title, series, stops_axis(seen.stops), axis, text=text, note=text)
+        drawn.append(with_stops_in_rows(figure, seen.stops))
+    order = sorted(range(len(seen.layers)), key=lambda i: (-np.nan_to_num(last[i]), i))[:FANS]
+    for i in sorted(order):
+        layer = seen.layers[i]
+        values = seen.quantiles[i]
+        name = f"activations-{i}"
+        figure = fan(
+            *(name, f"{layer}: do its values spread, or stick?", range(len(seen.stops)), QUANTILES, values),
+            stops_axis(seen.stops),
+            Axis(f"a of {layer}"),
+            text=(
+                f"Values a of {layer}: the median from {number(values[0, 3])} to {number(values[-1, 3])}, all from "
+                f"{number(values[-1, 0])} to {number(values[-1, -1])} at the last stop."
+            ),
+        )
+        drawn.append(with_stops_in_rows(figure, seen.stops))
+    return drawn
+
+
+def weight_figures(weights: FirstWeights) -> list[Figure]:
+    """Return the first layer's weights at the end, what changed, how they started, and their gradient."""
+    kinds = {
+        "now": "What the first layer looks for: are there shapes, or noise?",
+        "change": "What training changed",
+        "start": "The same units before training",
+        "gradient": "Their gradient at the last stop",
+    }
+    drawn = []
+    for kind, title in kinds.items():
+        units = [str(unit) for unit in weights.units][: UNITS if kind == "now" else CHANGED]
+        shown = f"{len(units)} of {weights.in_all} units" if weights.in_all > len(units) else f"all {len(units)} units"
+        values = getattr(weights, kind)[: len(units)]
+        size = float(np.sqrt(np.mean(np.square(values))))
+        text = f"{shown.capitalize()} of {weights.layer}, the largest first; root mean square {number(size)}."
+        name = f"weights-{kind}"
+        if weights.pictures:
+            pictures = values.mean(axis=-1)
+            more = " Colours are averaged." if values.shape[-1] > 1 else ""
+            drawn.append(without_values(images(name, title, pictures, units, text=text + more)))
+        else:
+            limit = float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
+            shade = Shade("weight" if kind != "gradient" else "∂C/∂w", -limit, limit, 0.0)
+            inputs = [(float(at), called) for at, called in enumerate(weights.inputs)]
+            figure = heat(
+                *(name, title, values, range(values.shape[1]), units, Axis("input", ticks=inputs), shade), text=text
+            )
+            drawn.append(dataclasses.replace(figure, head=["unit", *weights.inputs]))
+    return drawn
+
+
+def classes_by_epoch(seen: Confusions) -> Figure:
+    """Return the share of each class that was answered right, epoch by epoch."""
+    rows = seen.counts.sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        right = np.diagonal(seen.counts, axis1=1, axis2=2) / rows
+    last = right[-1]
+    known = np.flatnonzero(np.isfinite(last))
+    weakest = known[np.argmin(last[known])]
+    text = (
+        f"Of the {seen.part} rows, “{seen.classes[weakest]}” is right least often in the last epoch: "
+        f"{percent(float(last[weakest]), 1)}."
+    )
+    if last[weakest] == 1:
+        text = f"In the last epoch all {seen.part} rows are right."
+    if (pair := _most_confused(seen)) is not None:
+        i, j = pair
+        text += (
+            f" Most often confused: “{seen.classes[i]}” answered with “{seen.classes[j]}”, "
+            f"{seen.counts[0, i, j]:,} times in epoch {seen.epochs[0]:,}, {seen.counts[-1, i, j]:,} "
+            f"in epoch {seen.epochs[-1]:,}."
+        )
+    return heat(
+        *("classes-by-epoch", "When was each class learnt?", right.T, seen.epochs, seen.classes),
+        Axis("epoch", whole=True),
+        Shade("share answered right", 0.0, 1.0),
+        text=text,
+        note=text,
+    )
+
+
+def _most_confused(seen: Confusions) -> tuple[int, int] | None:
+    """Return the classes (true, answered) that are confused most often in the last epoch; None if none are."""
+    mistakes = seen.counts[-1] * ~np.eye(len(seen.classes), dtype=bool)
+    at = int(mistakes.argmax())
+    return divmod(at, len(seen.classes)) if mistakes.flat[at] else None
+
+
+def map_of_rows(seen: Samples) -> list[Figure]:
+    """Return mean and spread of the probability of the right class; [] where the costs do not tell it."""
+    if seen.certainty is None or seen.spread is None:
+        return []
+    chosen = np.arange(len(seen.certainty))
+    note = ""
+    if len(chosen) > MOST_POINTS:
+        chosen = np.sort(np.random.default_rng(0).choice(len(chosen), MOST_POINTS, replace=False))
+        note = f" Drawn: {MOST_POINTS:,} of {len(seen.certainty):,} rows, chosen at random."
+    points = Points(
+        *("", shortest(seen.spread[chosen]), shortest(seen.certainty[chosen])),
+        radius=1.8,
+        opacity=0.5,
+        texts=[f"row {n}" for n in seen.numbers[chosen].tolist()],
+    )
+    hard = float((seen.certainty < 0.5).mean())
+    text = f"On average over the epochs, {percent(hard, 1)} of the training rows got less than ½ for their right class."
+    figure = scatter(
+        *("rows", "Which rows are easy, which are hard?", [points]),
+        Axis("spread over the epochs", low=0.0),
+        Axis("mean probability of the right class", low=0.0, high=1.0),
+        text=text,
+        note=f"{text} Top left: easy. Right: learnt late or forgotten. Bottom left: never learnt.{note}",
+    )
+    return [dataclasses.replace(figure, head=(), rows=())]  # what is worth reading of it is in the lists below it
+
+
+def landscape_map(seen: Landscape, loss: str = "cost") -> Figure:
+    """Return lines of equal cost around the path, and the path with its true costs."""
+    finite = seen.grid[np.isfinite(seen.grid)]
+    low, high = float(finite.min()), float(np.quantile(finite, 0.9))
+    shares = np.linspace(0.08, 1.0, CONTOURS)
+    levels = low * (high / low) ** shares if low > 0 else low + (high - low) * shares**2
+    lines = []
+    for level in levels.tolist():
+        x: list[float] = []
+        y: list[float | None] = []
+        for places in contour(seen.x, seen.y, seen.grid, level):
+            x += [*places[:, 0].tolist(), places[-1, 0]]
+            y += [*places[:, 1].tolist(), None]
+        lines.append(Series(f"{loss} {number(level, 2)}", x, y))
+    largest = float(seen.off.max()) or 1.0
+    points = [
+        Points(
+            "path of the weights" if i == 0 else "",
+            [float(place[0])],
+            [float(place[1])],
+            radius=2.2 + 3.5 * float(off) / largest,
+            texts=[
+                f"step {step:,}: {loss} {number(true)}, {number(plane)} on the plane, {number(float(off))} beside it"
+            ],
+        )
+        for i, (step, place, off, true, plane) in enumerate(
+            zip(
+                seen.stops,
+                seen.path,
+                seen.off,
+                seen.loss.tolist(),
+                seen.plane_loss.tolist(),
+                strict=True,
+            )
+        )
+    ]
+    explained = "" if seen.explained is None else f" The plane holds {percent(seen.explained, 1)} of the path."
+    text = (
+        f"From {number(float(seen.loss[0]))} at the start to {number(float(seen.loss[-1]))} at (0, 0)."
+        f"{explained} "
+        f"At the start the {loss} on the plane is {number(float(seen.plane_loss[0]))}."
+    )
+    figure = scatter(
+        *("landscape", "Loss landscape: is the way smooth, and how true is this picture?", points),
+        Axis("distance along the first direction"),
+        Axis("along the second"),
+        lines=lines,
+        text=text,
+        note=(
+            f"{text} Lines of equal {loss} of {seen.rows:,} training rows; large points lie far beside the plane, "
+            "where the lines say little."
+        ),
+    )
+    head = ["step", f"true {loss}", "on the plane", "distance from the plane", "from the last stop"]
+    columns = (seen.loss, seen.plane_loss, seen.off, seen.distance)
+    rows = [
+        (f"{step:,}", *(number(float(value)) for value in values))
+        for step, *values in zip(seen.stops, *columns, strict=True)
+    ]
+    return dataclasses.replace(figure, head=head, rows=rows)
+
+
+def stops_axis(stops: Sequence[int]) -> Axis:
+    """Return an axis with one place for each stop: about a logarithmic scale, which would have no 0."""
+    return Axis("step", ticks=[(float(at), f"{stop:,}") for at, stop in enumerate(stops)])
+
+
+def with_stops(figure: Figure, stops: Sequence[int]) -> Figure:
+    """Return a figure over stops with their steps as headings of its table and in its numbers."""
+    head = [figure.head[0], *(f"step {stop:,}" for stop in stops)]
+    return dataclasses.replace(figure, head=head, numbers={**figure.numbers, "at": list(stops)})
+
+
+def with_stops_in_rows(figure: Figure, stops: Sequence[int]) -> Figure:
+    """Return a figure over stops with their steps in the first column of its table and in its numbers."""
+    rows = [(f"{stop:,}", *row[1:]) for stop, row in zip(stops, figure.rows, strict=True)]
+    numbers = {**figure.numbers, "stops": list(stops)}
+    return dataclasses.replace(figure, rows=rows, numbers=numbers)
+
+
+def shortest(values: Array) -> list[float]:
+    """Return numbers of float32 with the fewest digits that say which they are."""
+    return [float(str(value)) for value in np.asarray(values, np.float32)]
+
+
+def without_values(figure: Figure) -> Figure:
+    """Return pictures whose numbers do not travel with the page where they are many; their ranges are in the table."""
+    values = np.asarray(figure.numbers["values"])
+    if values.size <= MOST_NUMBERS:
+        return figure
+    ranges = {"lowest": values.min(axis=(1, 2)).tolist(), "highest": values.max(axis=(1, 2)).tolist()}
+    return dataclasses.replace(figure, numbers={k: v for k, v in figure.numbers.items() if k != "values"} | ranges)
+
+
+#: What is shown of a recording, by the name of its place: what is derived, and how that is drawn.
+VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[Figure]]]] = {
+    "flow": (flow, flow_map),
+    "ratio": (ratios, ratio_lines),
+    "activations": (activations, activation_figures),
+    "weights": (first_weights, weight_figures),
+    "classes-by-epoch": (confusions, classes_by_epoch),
+    "samples": (samples, map_of_rows),
+    "landscape": (landscape, landscape_map),
+}
+
+
+def inside(recorded: Recorded, *names: str) -> dict[str, list[Figure] | Missing]:
+    """Return the figures of some views of a recording (of all), by the name of the view, or why there are none.
+
+    The names: "flow", "ratio", "activations", "weights", "classes-by-epoch", "samples", "landscape".
+    """
+    drawn: dict[str, list[Figure] | Missing] = {}
+    for name in names or VIEWS:
+        check_name("view", name, VIEWS)
+        derive, draw = VIEWS[name]
+        try:
+            with np.errstate(all="ignore"):  # a run that diverged is shown as well
+                seen = derive(recorded)
+                figures = seen if isinstance(seen, Missing) else draw(seen)
+        except ChainruleError as error:  # one view that cannot be made does not take the page with it
+            figures = Missing(str(error))
+        drawn[name] = [figures] if isinstance(figures, Figure) else figures
+    return drawn

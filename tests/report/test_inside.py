@@ -1,0 +1,146 @@
+"""Training from inside, in the page: every number is that of the run's files, and what is missing is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.report import write_report
+from chainrule.report.inside_figures import VIEWS, inside
+from chainrule.views.derive.activations import activations
+from chainrule.views.derive.confusions import confusions
+from chainrule.views.derive.flow import flow
+from chainrule.views.derive.landscape import landscape
+from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.ratios import ratios
+from chainrule.views.derive.samples import samples
+from chainrule.views.record import Recorded
+
+DIGITS = cr.data.load("digits")
+NET = cr.Sequential(cr.Flatten(), cr.Dense(24, "relu"), cr.Dense(16, "tanh"), cr.Dense(10, "softmax"))
+
+
+def fit(out: Path, net: Any = NET, data: Any = None, **settings: Any) -> Path:
+    small = {"epochs": 3, "validation": 0.2, "engine": "numpy", "progress": False, "out": out}
+    cr.fit(net, (DIGITS.x[:600], DIGITS.y[:600]) if data is None else data, **(small | settings))
+    write_report(out)
+    return out
+
+
+def text(folder: Path) -> str:
+    return (folder / "report.html").read_text()
+
+
+def numbers(page: str) -> dict[str, Any]:
+    """What each figure was drawn from."""
+    figures = re.findall(r'<script type="application/json" data-for="([^"]+)">(.*?)</script>', page)
+    return {name: json.loads(values) for name, values in figures}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fit(tmp_path_factory.mktemp("runs") / "run", epochs=5)
+
+
+def test_the_sections_come_in_their_order(folder: Path) -> None:
+    ids = re.findall(r'<section id="([\w-]+)"', text(folder))
+    expected = [
+        "curves",
+        "steps",
+        "flow",
+        "ratio",
+        "activations",
+        "weights",
+        "classes-by-epoch",
+        "samples",
+        "landscape",
+    ]
+    assert [name for name in ids if name in expected] == expected
+
+
+def test_every_number_is_that_of_the_files(folder: Path) -> None:
+    drawn, recorded = numbers(text(folder)), Recorded.read(folder)
+    np.testing.assert_array_equal(np.float32(drawn["steps-loss"]["series"][0]["y"]), recorded.steps.loss)
+    epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert drawn["steps-loss"]["series"][1]["y"] == [epoch["val_loss"] for epoch in epochs]
+    assert drawn["steps-loss"]["series"][1]["x"] == [(at + 1) * recorded.steps_per_epoch for at in range(5)]
+    np.testing.assert_allclose(drawn["flow"]["values"], np.log10(flow(recorded).rms), rtol=1e-12)
+    assert drawn["flow"]["at"] == list(recorded.stops)
+    np.testing.assert_allclose([one["y"] for one in drawn["ratio"]["series"]], ratios(recorded).log10, rtol=1e-12)
+    seen = activations(recorded)
+    np.testing.assert_allclose(drawn["activations-0"]["values"], seen.quantiles[0], rtol=1e-12)
+    np.testing.assert_allclose([one["y"] for one in drawn["idle"]["series"]], seen.idle[:-1], rtol=1e-12)
+    counts = confusions(recorded).counts
+    right = np.diagonal(counts, axis1=1, axis2=2) / counts.sum(axis=2)
+    np.testing.assert_allclose(drawn["classes-by-epoch"]["values"], right.T, rtol=1e-12)
+    path = landscape(recorded).path
+    points = [one for one in drawn["landscape"]["series"] if len(one["x"]) == 1]
+    np.testing.assert_allclose([(one["x"][0], one["y"][0]) for one in points], path, rtol=1e-12, atol=1e-15)
+    rows, places = samples(recorded), drawn["rows"]["series"][0]
+    chosen = [int(name.removeprefix("row ")) for name in places["text"]]
+    at = [int(np.flatnonzero(rows.numbers == row)[0]) for row in chosen]
+    np.testing.assert_allclose(places["y"], rows.certainty[at], rtol=1e-6)
+
+
+def test_the_page_of_a_digits_run_is_small(folder: Path) -> None:
+    assert len(text(folder)) < 250_000
+
+
+def test_what_is_seen_is_said(folder: Path) -> None:
+    factor = flow(Recorded.read(folder)).factor()
+    way = "shrinks" if factor < 1 else "grows"
+    assert f"At the last stop δ {way} on the way back by ×" in text(folder)
+    assert "Most often forgotten" in text(folder)
+    assert "Suspects: highest mean cost over the run." in text(folder)
+
+
+@pytest.mark.parametrize(
+    ("net", "data"),
+    [
+        (cr.Dense(1), cr.data.load("diabetes")),
+        (cr.mlp([4, 6, 1], output="sigmoid"), (cr.data.load("iris").x, (cr.data.load("iris").y > 0).astype(int))),
+        (
+            cr.Sequential(cr.Conv2D(3, 3, "relu"), cr.BatchNorm(), cr.Flatten(), cr.Dense(10, "softmax")),
+            (DIGITS.x[:60], DIGITS.y[:60]),
+        ),
+    ],
+)
+def test_every_kind_of_network_has_its_views(tmp_path: Path, net: Any, data: Any) -> None:
+    fit(tmp_path / "run", net, data, epochs=2)
+    views = inside(Recorded.read(tmp_path / "run"))
+    assert set(views) == set(VIEWS)
+    missing = {name for name, view in views.items() if isinstance(view, Missing)}
+    assert missing == ({"classes-by-epoch"} if isinstance(net, cr.Dense) else set())
+    assert all(
+        figure.text and figure.title for view in views.values() if not isinstance(view, Missing) for figure in view
+    )
+
+
+def test_of_a_run_that_recorded_nothing_the_page_says_so(tmp_path: Path) -> None:
+    page = text(fit(tmp_path / "run", record="none"))
+    assert "The run recorded nothing of its training" in page
+    assert "--record none" in page
+    assert "figure-flow" not in page
+
+
+def test_a_damaged_recording_does_not_take_the_page_with_it(tmp_path: Path) -> None:
+    folder = fit(tmp_path / "run")
+    next((folder / "views").glob("*.json")).write_text("{")
+    write_report(folder)
+    assert "damaged" in text(folder)
+    assert "figure-loss" in text(folder)
+    assert "figure-flow" not in text(folder)
+
+
+def test_a_run_in_memory_shows_its_probes(tmp_path: Path) -> None:
+    run = cr.fit(NET, (DIGITS.x[:300], DIGITS.y[:300]), epochs=2, record="light", probe_every=3, progress=False)
+    write_report(run, tmp_path / "page.html")
+    drawn = numbers((tmp_path / "page.html").read_text())
+    assert len(drawn["ratio"]["series"][0]["x"]) > 4
+    assert set(inside(run.recorded, "flow", "ratio")) == {"flow", "ratio"}
