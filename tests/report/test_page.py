@@ -304,3 +304,26 @@ def test_the_learning_rate_of_every_step() -> None:
     assert figure.numbers["x"] == "step"
     np.testing.assert_allclose(figure.numbers["series"][0]["y"], rates, rtol=1e-6)
     assert not figure.starts_logarithmic
+
+
+def test_the_numbers_of_every_figure_are_those_of_the_files(finish: Any, made: Any, tmp_path: Path) -> None:
+    x, y = made()
+    optimizer = cr.Adam(lr=cr.schedules.Cosine(0.05))
+    folder = finish(cr.Dense(3, "softmax"), x, y, optimizer=optimizer, out=tmp_path / "classes")["folder"]
+    figures, facts = page(folder).figures, json.loads((folder / "evaluation.json").read_text())
+    epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for name, column in (("loss", "loss"), ("score", "accuracy")):
+        drawn = [series["y"] for series in figures[name]["series"]]
+        assert drawn == [[epoch[part + column] for epoch in epochs] for part in ("", "val_")]
+    assert figures["lr"]["series"][0]["y"] == [epoch["lr"] for epoch in epochs]
+    assert figures["confusion"]["counts"] == facts["confusion"]
+    bins = [(one["x"][0], one["y"][0], one["low"][0], one["high"][0]) for one in figures["calibration"]["series"]]
+    assert bins == [(b["probability"], b["share"], *b["interval"]) for b in facts["calibration"]["bins"]]
+    assert figures.keys() == {"loss", "score", "lr", "confusion", "calibration"}
+    folder = finish(cr.Dense(1), x, x[:, :1] * 3, out=tmp_path / "numbers")["folder"]
+    figures, facts = page(folder).figures, json.loads((folder / "evaluation.json").read_text())
+    (output,) = facts["outputs"]
+    points = figures["predicted-0"]["series"][0]
+    assert list(map(list, zip(points["x"], points["y"], strict=True))) == output["points"]
+    assert (figures["errors-0"]["edges"], figures["errors-0"]["counts"]) == tuple(output["errors"].values())[::-1]
+    assert figures.keys() == {"loss", "score", "predicted-0", "errors-0"}

@@ -31,6 +31,9 @@ DASHES = (None, "6 3", "2 2", "8 3 2 3", "4 2", "1 2")
 #: So much room is left at the foot of a drawing: there the title of its axis stands, and the way to its table.
 FOOT = 16
 
+#: How wide a letter is on average, as a share of its size.
+WIDE = 0.53
+
 #: A table below a figure has so many rows at most; of more, every second or third and so on is shown.
 MOST_ROWS = 60
 
@@ -219,13 +222,13 @@ def short(value: float) -> str:
 
 def width_of(text: object, size: float = 11) -> float:
     """Return about how wide a text is."""
-    return 0.56 * size * len(str(text))
+    return WIDE * size * len(str(text))
 
 
 def cut(text: object, room: float, size: float = 11) -> str:
     """Return a text that fits into some room, with … where it does not."""
     plain = str(text)
-    most = max(2, int(room / (0.56 * size)))
+    most = max(2, int(room / (WIDE * size)))
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 

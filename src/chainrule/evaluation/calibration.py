@@ -20,7 +20,7 @@ def calibration(predictions: Predictions, classes: list[str]) -> dict[str, Any] 
         return None
     rows, probability, outcome = predictions.bins
     about = {
-        "classification": "the probability of the class that was said",
+        "classification": "the probability of the predicted class",
         "binary": f"the probability of “{classes[1]}”",
         "multilabel": "the probabilities of all labels",
     }[predictions.task]
