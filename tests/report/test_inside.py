@@ -116,10 +116,28 @@ def test_every_kind_of_network_has_its_views(tmp_path: Path, net: Any, data: Any
     views = inside(Recorded.read(tmp_path / "run"))
     assert set(views) == set(VIEWS)
     missing = {name for name, view in views.items() if isinstance(view, Missing)}
-    assert missing == ({"classes-by-epoch"} if isinstance(net, cr.Dense) else set())
+    expected = {(10,): {"classes-by-epoch"}, (8, 8, 1): {"boundary"}}
+    assert missing == expected.get(np.shape(Recorded.read(tmp_path / "run").fixed.x)[1:], set())
     assert all(
         figure.text and figure.title for view in views.values() if not isinstance(view, Missing) for figure in view
     )
+
+
+def test_the_boundary_lies_where_the_answer_changes(tmp_path: Path) -> None:
+    iris = cr.data.load("iris")
+    run = cr.fit(cr.mlp([2, 8, 3]), (iris.x[:, 2:], iris.y), epochs=20, record="light", progress=False)
+    (figure,) = inside(run.recorded, "boundary")["boundary"]
+    last = figure.numbers["lines"][0]
+    write_report(run, tmp_path / "page.html")
+    assert 'id="figure-boundary"' in (tmp_path / "page.html").read_text()
+    wrong = int(
+        (run.model.predict(iris.x[run.recorded.fixed.numbers][:, 2:]) != iris.y[run.recorded.fixed.numbers]).sum()
+    )
+    assert f"{wrong} of 150 rows are answered wrong" in figure.text
+    places = np.array([place for place in zip(last["x"], last["y"], strict=True) if place[1] is not None])
+    p = np.sort(run.model.predict_proba(places), axis=1)
+    assert len(places) > 40
+    assert np.abs(p[:, 2] - p[:, 1]).max() < 0.05  # the two most probable classes tie
 
 
 def test_of_a_run_that_recorded_nothing_the_page_says_so(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from chainrule.draw.line import Level, Series, Stretch, line
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError
 from chainrule.views.derive.activations import QUANTILES, Activations, activations
+from chainrule.views.derive.boundary import Boundary, boundary
 from chainrule.views.derive.confusions import Confusions, confusions
 from chainrule.views.derive.contours import contour
 from chainrule.views.derive.first_weights import FirstWeights, first_weights
@@ -192,6 +193,83 @@ def weight_figures(weights: FirstWeights) -> list[Figure]:
     return drawn
 
 
+def boundary_map(seen: Boundary) -> Figure:
+    """Return where the answer changes on a plane of the inputs, at three stops, with the fixed rows."""
+    last = len(seen.stops) - 1
+    if seen.task == "regression":
+        low, high = float(seen.answers[-1, 0].min()), float(seen.answers[-1, 0].max())
+        levels = np.linspace(low, high, CONTOURS + 2)[1:-1].tolist()
+        lines = [_lines(seen, f"answer {number(level, 3)}", [(seen.answers[-1, 0], level)]) for level in levels]
+    else:
+        stops = dict.fromkeys(round(share * last) for share in (1.0, 0.75, 0.4))
+        lines = [_lines(seen, f"after step {seen.stops[at]:,}", _margins(seen, at)) for at in stops]
+    points, wrong = _rows_on_map(seen)
+    text = f"The lines are where the answer changes. {wrong}" if points[1:] else "Lines of equal answers."
+    if seen.explained is not None:
+        text += (
+            f" The plane of the first two principal components holds {percent(seen.explained, 1)} of the variance; all "
+            "other directions are held at their mean, so a row far from the plane can be right on the wrong side."
+        )
+    elif seen.plane == "columns":
+        text += " All other inputs are held at their median."
+    return scatter(
+        *("boundary", "Decision boundary: what does it answer where?", points),
+        Axis(seen.axes[0]),
+        Axis(seen.axes[1]),
+        lines=lines,
+        text=text,
+        note=f"{text} Rows: some of training and validation.",
+    )
+
+
+def _lines(seen: Boundary | Landscape, name: str, maps: Sequence[tuple[Array, float]]) -> Series:
+    """Return the lines along which maps have a value, as one series with gaps."""
+    x: list[float] = []
+    y: list[float | None] = []
+    for grid, level in maps:
+        for places in contour(seen.x, seen.y, grid, level):
+            x += [*places[:, 0].tolist(), places[-1, 0]]
+            y += [*places[:, 1].tolist(), None]
+    return Series(name, x, y)
+
+
+def _margins(seen: Boundary, at: int) -> list[tuple[Array, float]]:
+    """Return maps, and the values along whose lines the answer changes: where two classes tie and no third is above."""
+    answers = seen.answers[at].astype(float)
+    if seen.task != "classification":
+        return [(answer, seen.threshold) for answer in answers]
+    maps = []
+    for k in range(len(answers) - 1):
+        later = answers[k + 1 :].max(axis=0)
+        margin = answers[k] - later
+        margin[answers[:k].max(axis=0, initial=-np.inf) > np.maximum(answers[k], later)] = np.nan
+        maps.append((margin, 0.0))
+    return maps
+
+
+def _rows_on_map(seen: Boundary) -> tuple[list[Points], str]:
+    """Return the fixed rows by class, those that are answered wrong as crosses, and how many these are."""
+    places, answers = seen.points, seen.point_answers[-1]
+    truths = np.asarray(seen.truths)
+    if seen.task not in ("classification", "binary"):
+        return [Points("rows", places[:, 0].tolist(), places[:, 1].tolist())], ""
+    answered = answers.argmax(axis=1) if seen.task == "classification" else (answers[:, 0] > seen.threshold).astype(int)
+    codes = truths.reshape(len(truths), -1)
+    codes = codes.argmax(axis=1) if codes.shape[1] > 1 else codes[:, 0].astype(int)
+    right = answered == codes
+    kinds = ("circle", "square", "up", "down", "diamond")
+    points = []
+    for code in np.unique(codes).tolist():
+        of_class = (codes == code) & right
+        name = str(seen.classes[code]) if code < len(seen.classes) else str(code)
+        x, y = places[of_class].T.tolist()
+        points.append(Points(name, x, y, kind=kinds[code % 5], colour=code % 5))
+    x, y = places[~right].T.tolist()
+    names = [str(seen.classes[code]) if code < len(seen.classes) else str(code) for code in codes[~right].tolist()]
+    points.append(Points("answered wrong", x, y, kind="cross", colour=None, texts=names))
+    return points, f"{int((~right).sum()):,} of {len(right):,} rows are answered wrong at the last stop."
+
+
 def classes_by_epoch(seen: Confusions) -> Figure:
     """Return the share of each class that was answered right, epoch by epoch."""
     rows = seen.counts.sum(axis=2)
@@ -262,14 +340,7 @@ def landscape_map(seen: Landscape, loss: str = "cost") -> Figure:
     low, high = float(finite.min()), float(np.quantile(finite, 0.9))
     shares = np.linspace(0.08, 1.0, CONTOURS)
     levels = low * (high / low) ** shares if low > 0 else low + (high - low) * shares**2
-    lines = []
-    for level in levels.tolist():
-        x: list[float] = []
-        y: list[float | None] = []
-        for places in contour(seen.x, seen.y, seen.grid, level):
-            x += [*places[:, 0].tolist(), places[-1, 0]]
-            y += [*places[:, 1].tolist(), None]
-        lines.append(Series(f"{loss} {number(level, 2)}", x, y))
+    lines = [_lines(seen, f"{loss} {number(level, 2)}", [(seen.grid, level)]) for level in levels.tolist()]
     largest = float(seen.off.max()) or 1.0
     points = [
         Points(
@@ -350,12 +421,20 @@ def without_values(figure: Figure) -> Figure:
     return dataclasses.replace(figure, numbers={k: v for k, v in figure.numbers.items() if k != "values"} | ranges)
 
 
+def boundary_of_rows(recorded: Recorded) -> Boundary | Missing:
+    """Return the maps over a plane of the inputs, where a sample is a row of numbers: pictures have no such plane."""
+    if len(recorded.model.input_shape) != 1:
+        return Missing("A sample is not a row of numbers, so no plane of two inputs says where the boundary is.")
+    return boundary(recorded)
+
+
 #: What is shown of a recording, by the name of its place: what is derived, and how that is drawn.
 VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[Figure]]]] = {
     "flow": (flow, flow_map),
     "ratio": (ratios, ratio_lines),
     "activations": (activations, activation_figures),
     "weights": (first_weights, weight_figures),
+    "boundary": (boundary_of_rows, boundary_map),
     "classes-by-epoch": (confusions, classes_by_epoch),
     "samples": (samples, map_of_rows),
     "landscape": (landscape, landscape_map),
@@ -365,7 +444,8 @@ VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[
 def inside(recorded: Recorded, *names: str) -> dict[str, list[Figure] | Missing]:
     """Return the figures of some views of a recording (of all), by the name of the view, or why there are none.
 
-    The names: "flow", "ratio", "activations", "weights", "classes-by-epoch", "samples", "landscape".
+    The names: "flow", "ratio", "activations", "weights", "boundary", "classes-by-epoch", "samples",
+    "landscape".
     """
     drawn: dict[str, list[Figure] | Missing] = {}
     for name in names or VIEWS:

@@ -61,6 +61,12 @@ def weights(page: Page) -> Html | None:
     return join([now, folded])
 
 
+def boundary(page: Page) -> Html | None:
+    """Return what the network answers where; nothing for pictures."""
+    is_row = page.recorded is not None and len(page.recorded.model.input_shape) == 1
+    return _view(page, "boundary") if is_row else None
+
+
 def classes_by_epoch(page: Page) -> Html | None:
     """Return when each class was learnt."""
     return _view(page, "classes-by-epoch")

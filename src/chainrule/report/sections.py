@@ -24,6 +24,7 @@ SECTIONS: tuple[tuple[Callable[[Page], Html | None], str], ...] = (
     (inside_sections.ratio, "Step size"),
     (inside_sections.activations, "Activations"),
     (inside_sections.weights, "First-layer weights"),
+    (inside_sections.boundary, "Decision boundary"),
     (prediction_sections.confusion, "Confusion matrix"),
     (inside_sections.classes_by_epoch, "Classes by epoch"),
     (prediction_sections.classes, "Precision and recall"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,12 +43,14 @@ class Boundary:
     explained : of "components" the share of the variance that lies in the plane; else None
     x, y : coordinates along the two directions, in the inputs' own unit where they are inputs, else standardized: (n,)
     stops : steps done
-    answers : what the network gives at each point, (stops, outputs, n, n): ``[..., i, j]`` at (x[j], y[i])
+    answers : what is predicted at each point, in the unit of the target, (stops, outputs, n, n): ``[..., i, j]`` at
+        (x[j], y[i])
     units : the units that have maps, as "dense_1 · 3"
     maps : what each of them gives, (stops, units, n, n)
     points : where the fixed rows lie, (rows, 2)
     truths : their targets
     point_answers : what the network gives for these rows themselves, (stops, rows, outputs)
+    task, classes, threshold : what the outputs mean (`chainrule.data.Target`), and above which value a yes is answered
     """
 
     plane: str
@@ -62,6 +65,9 @@ class Boundary:
     points: Array
     truths: Array
     point_answers: Array
+    task: str
+    classes: tuple[Any, ...]
+    threshold: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +116,15 @@ def boundary(recorded: Recorded, columns: tuple[int, int] | None = None) -> Boun
     seconds = forward_seconds(recorded.model, len(grid) + len(rows))
     stops = affordable(recorded.stops, seconds, SECONDS)
     units = _units(recorded.network_at(stops[-1]), grid)
+    target = recorded.model.target
     answers, maps, point_answers = [], [], []
     for step in stops:
         network = recorded.network_at(step)
         answer, values = _predict(network, grid)
         chosen = [values[layer][:, unit] for layer, unit in units]
-        answers.append(answer.T.reshape(-1, SIDE, SIDE))
+        answers.append(target.undo(answer).T.reshape(-1, SIDE, SIDE))
         maps.append(np.array(chosen).reshape(-1, SIDE, SIDE))
-        point_answers.append(_predict(network, rows)[0])
+        point_answers.append(target.undo(_predict(network, rows)[0]))
     (x_mean, x_unit), (y_mean, y_unit) = plane.unit
     return Boundary(
         plane=plane.name,
@@ -130,8 +137,11 @@ def boundary(recorded: Recorded, columns: tuple[int, int] | None = None) -> Boun
         units=tuple(f"{layer} · {unit}" for layer, unit in units),
         maps=np.array(maps),
         points=plane.points * [x_unit, y_unit] + [x_mean, y_mean],
-        truths=np.asarray(recorded.fixed.y),
+        truths=np.asarray(target.undo(recorded.fixed.y)),
         point_answers=np.array(point_answers),
+        task=target.task,
+        classes=target.classes or (),
+        threshold=recorded.model.threshold,
     )
 
 

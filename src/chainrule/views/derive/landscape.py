@@ -24,7 +24,7 @@ Array = np.ndarray
 PLANES = ("path", "random")
 
 #: The grid has between so many points a side.
-FEWEST, MOST = 9, 25
+FEWEST, MOST = 9, 19
 
 #: So much is shown beyond the path, as a share of its width.
 MARGIN = 0.2
