@@ -138,3 +138,25 @@ def test_more_rows_than_one_are_an_error() -> None:
     model = cr.Model(cr.mlp([4, 3]), input_shape=(4,))
     with pytest.raises(ShapeError, match="One row is explained at a time, and there are 2"):
         model.explain(IRIS.x[:2], IRIS.y[:2])
+
+
+def test_a_pass_shows_itself_in_a_notebook() -> None:
+    model = cr.Model(cr.mlp([64, 40, 10], hidden="tanh"), input_shape=(64,), precision="float64")
+    pass_ = model.explain(DIGITS.x[:1].reshape(1, 64), DIGITS.y[:1])
+    html = pass_._repr_html_()
+    assert len(html) < 60_000
+    assert "<script" not in html
+    assert html.count("<details>") == len(pass_)
+    assert "178 gradients and their central differences agree" in html
+    assert html.count("✓") > 20
+    assert "✗" not in html
+    largest = np.abs(one(pass_, "dense_1", "BP2").value).argmax()
+    assert f"{one(pass_, 'dense_1', 'BP2').value[largest]:.10g}".replace("-", "−") in html
+
+
+def test_a_wrong_derivative_is_marked_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cr.ops.tanh, "rules", (lambda y, x: 1.0 - y,))
+    net, x, y, _ = NETWORKS["classes"]
+    html = cr.Model(net, input_shape=(4,)).explain(x, y)._repr_html_()
+    assert "do not agree" in html
+    assert "✗" in html

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from chainrule.display.text_table import text_table
 from chainrule.errors import ShapeError
 from chainrule.layers import Average, Concat, Conv2D, Dense, Residual, Sequential
 from chainrule.models.linear_terms import Terms, bias_terms, index_of, linear_terms, passed_back, weight_terms
+from chainrule.models.pass_html import pass_html
 from chainrule.models.places import SHAPING, Place, activation_of, places
+from chainrule.models.stage import Stage
 
 Array = Any
 
@@ -27,27 +29,6 @@ ALL_PARAMETERS, OF_EACH = 2000, 64
 
 #: What has no formula of its own in the lectures.
 FROM_THE_GRAPH = "from the graph"
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One quantity of a pass.
-
-    Attributes
-    ----------
-    layer : the layer's name, "" for the input and the cost
-    kind : "input", "z", "a", "output" (of a layer without z), "cost", "BP1" (δ of the last layer), "BP2" (δ of another
-        one), "BP3" (gradient of a bias), "BP4" (of a weight), or "gradient" (of anything else)
-    equation : how it comes about; "from the graph" where that is more than one formula
-    value : the numbers, without the axis of the rows
-    terms : gives the terms of the sum that makes one of the numbers, by its index; None where it is no such sum
-    """
-
-    layer: str
-    kind: str
-    equation: str
-    value: Array
-    terms: Callable[..., Terms] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +70,10 @@ class Pass:
             largest = number(float(value.flat[np.abs(value).argmax()])) if value.size else ""
             rows.append((stage.kind, stage.layer, stage.equation, str(value.shape), largest))
         return f"{text_table(rows, left=(0, 1, 2, 3))}\n{self.check!r}"
+
+    def _repr_html_(self) -> str:
+        """Return the pass for a notebook: its stages to open, each with numbers, the terms of a sum, and the check."""
+        return pass_html(self.stages, self.check, self.ties)
 
 
 def explain(net: Sequential, cost: Callable[..., Any], params: Any, x: Array, y: Array) -> Pass:
