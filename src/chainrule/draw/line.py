@@ -24,7 +24,7 @@ from chainrule.draw.figure import COLOURS, DASHES, Figure, joined, path, short, 
 COLUMNS, DOTS = 160, 30
 
 #: A longer curve travels in the page by its extremes.
-MOST_NUMBERS = 4000
+MOST_NUMBERS = 1000
 
 #: The median is taken over this share of the run.
 WINDOW = 1 / 50
@@ -112,16 +112,19 @@ def line(
     drawings = [
         _drawing(series, x, dataclasses.replace(y, log=scale), seen, marks, levels, bands, text) for scale in scales
     ]
+    numbers = [_numbers(one) for one in series]
     if any(_many(one) for one in series):
         thick = f"Thin: lowest and highest of each column. Thick: median over {WINDOW:.0%} of the run."
         note = f"{note} {thick}".strip().replace("2%", "2 %")
+    if any("of" in one for one in numbers):
+        note = f"{note} The page has the lowest and highest value of each of {MOST_NUMBERS // 2} stretches.".strip()
     return Figure(
         name,
         title,
         drawings[0],
         text,
         {"x": x.label, "y": y.label, "kind": "line", "percent": y.percent}
-        | {"series": [_numbers(one) for one in series], "marks": [[mark.at, mark.text] for mark in marks]}
+        | {"series": numbers, "marks": [[mark.at, mark.text] for mark in marks]}
         | {"levels": [[level.at, level.text] for level in levels]},
         *_table(series, x, y),
         note,

@@ -49,24 +49,19 @@ def matrix(name: str, title: str, classes: Sequence[str], counts: Sequence[Seque
             sentence = in_words(classes, counts, i, j)
             share = count / (sum(line) or 1) if i == j else math.sqrt(count / largest)
             strength = 0.0 if not count else 0.06 + (0.5 if i == j else 0.6) * share
-            box = tag(
-                "rect",
-                x=short(left + j * size),
-                y=short(y),
-                width=short(size - 1),
-                height=short(height - 1),
-                fill=COLOURS[0 if i == j else 1],
-                fill_opacity=f"{strength:.2f}",
+            x, middle = left + j * size, left + (j + 0.5) * size - 0.5
+            d = f"M{short(x)} {short(y)}h{short(size - 1)}v{short(height - 1)}h-{short(size - 1)}z"
+            colour = COLOURS[0 if i == j else 1] if count else None
+            box = tag("path", d=Html(d), fill=colour, fill_opacity=f"{strength:.2f}" if count else "0")
+            number = tag(
+                "text", f"{count:,}", x=short(middle), y=short(y + height / 2 + 4), fill=INK if count else None
             )
-            colour = INK if count else MUTED
-            middle = words(left + (j + 0.5) * size - 0.5, y + height / 2 + 4, f"{count:,}", "middle", colour)
-            first = "0" if not cells else "-1"
-            cells.append(
-                tag("g", tag("title", sentence), box, middle, role="button", tabindex=first, aria_label=sentence)
-            )
+            first = "-1" if cells else "0"
+            cells.append(tag("g", tag("title", sentence), box, number, role="button", tabindex=first))
     text = _finding(classes, counts)
+    inside = tag("g", *cells, text_anchor="middle", fill=MUTED)
     wide = f"min-width: {short(width)}px" if width > 360 else None  # it scrolls where there is less room
-    drawing = svg(width, top + k * height + FOOT, text, *parts, *cells, role="group", data_cells=k, style=wide)
+    drawing = svg(width, top + k * height + FOOT, text, *parts, inside, role="group", data_cells=k, style=wide)
     head = ["true \\ answered", *classes]
     rows = [(one, *(f"{count:,}" for count in line)) for one, line in zip(classes, counts, strict=True)]
     numbers = {"kind": "matrix", "classes": list(classes), "counts": [list(line) for line in counts]}

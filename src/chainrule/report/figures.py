@@ -7,17 +7,22 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.display.numbers import is_number, number, percent, seconds
 from chainrule.draw.axes import Axis
 from chainrule.draw.bars import bars
 from chainrule.draw.figure import Figure
-from chainrule.draw.line import Level, Mark, Series, line
+from chainrule.draw.line import Level, Mark, Series, extremes, line
 from chainrule.draw.matrix import matrix
 from chainrule.draw.scatter import Points, scatter
 from chainrule.metrics import format_value, is_fraction, label_of
 from chainrule.report.findings import Curves
 from chainrule.training.record import Record
 from chainrule.training.recorded import StepValues
+
+#: A learning rate of many steps is drawn by the lowest and highest of so many stretches.
+STRETCHES = 150
 
 #: Where the value of a curve stands that was measured while its epoch ran.
 MIDDLE = (
@@ -141,12 +146,14 @@ def learning_rate(curves: Curves) -> Figure:
 
 
 def learning_rate_of_steps(steps: StepValues) -> Figure:
-    """Return the learning rate of every step."""
+    """Return the learning rate of every step; of many, the lowest and highest of each stretch."""
     rates = [float(f"{rate:.7g}") for rate in steps.lr]
-    return _rates(list(range(len(rates))), rates, Axis("step", whole=True, low=0.0), "of every step")
+    stretch = np.arange(len(rates)) * STRETCHES // len(rates)
+    places, drawn = extremes(range(1, len(rates) + 1), rates, stretch)
+    return _rates(places, drawn, Axis("step", whole=True, low=0.0), "of every step")
 
 
-def _rates(places: list[int], rates: list[float], x: Axis, of: str) -> Figure:
+def _rates(places: Sequence[float], rates: list[float], x: Axis, of: str) -> Figure:
     text = f"The learning rate {of}, from {number(rates[0])} to {number(rates[-1])}."
     figure = line("lr", "Learning rate", [Series("learning rate", places, rates)], x, Axis("", log=None), text=text)
     return dataclasses.replace(figure, starts_logarithmic=False)  # a schedule is known by its shape

@@ -17,7 +17,7 @@ function matrix(figure, cells, out) {
   const width = +figure.querySelector("[data-cells]").dataset.cells;
   const choose = (i) => {
     for (const cell of cells) cell.setAttribute("tabindex", cell === cells[i] ? 0 : -1);
-    out.textContent = cells[i].getAttribute("aria-label");
+    out.textContent = cells[i].querySelector("title").textContent;
   };
   cells.forEach((cell, i) => {
     cell.addEventListener("click", () => choose(i));
