@@ -40,7 +40,7 @@ def test_runs_are_listed_newest_first(chainrule: Any) -> None:
     ("file", "content"),
     [
         ("config.toml", "epochs = ["),
-        ("metrics.jsonl", '{"epoch": 1, "lo'),
+        ("metrics.jsonl", '{"epoch": 1, "lo\n'),
         ("metrics.jsonl", "[1]"),
         ("result.json", '"finished"'),
         ("environment.json", "\x00"),

@@ -53,6 +53,7 @@ def test_a_run_gets_a_folder_with_all_that_was_used_and_measured(chainrule: Any)
         "result.json",
         "evaluation.json",
         "report.html",
+        "views",
     }
     assert [record["epoch"] for record in metrics(run)] == [1, 2]
     used = config(run)

@@ -101,7 +101,13 @@ def check(out: Path) -> dict[str, Any]:
         elif name in ("best.safetensors", "model.safetensors", "network.safetensors"):
             cr.load_model(path)
         elif path.parent.name == "views":
-            assert name in ("recorded.json", "fixed.safetensors", "steps.f32", "rows.u8") or name.startswith("at-")
+            assert name in (
+                "recorded.json",
+                "fixed.safetensors",
+                "steps.f32",
+                "rows.u8",
+                "updates.f32",
+            ) or name.startswith("at-")
         else:
             raise AssertionError(f"{path} should not be there")
     if (out / "views" / "recorded.json").exists():

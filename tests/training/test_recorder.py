@@ -90,6 +90,17 @@ def test_the_values_are_those_of_the_run(engine: str) -> None:
     assert np.array_equal(validation.answers[-1], last.predict_proba(X[validation.numbers]).argmax(axis=1))
 
 
+@engines
+def test_how_far_the_step_after_a_stop_moves_is_that_of_the_probes(engine: str, tmp_path: Path) -> None:
+    probes = fit(tmp_path, engine=engine, probe_every=1).probes
+    assert probes is not None
+    updates = Recorded.read(tmp_path).probes
+    assert updates is not None
+    assert updates.steps == [1, 2, 3, 4, 5, 7, 9, 12, 17, 24, 33]
+    for name in updates:
+        assert updates[name] == pytest.approx([probes[name][step - 1] for step in updates.steps], rel=1e-4, abs=1e-9)
+
+
 def test_the_fixed_rows_are_rows_of_both_parts() -> None:
     x, y = rng.normal(size=(2000, 3)).astype(np.float32), np.repeat([0, 1], [1900, 100])
     run = fit(data=(x, y), net=cr.Dense(1, "sigmoid"), record="light", epochs=1, batch_size=500)
@@ -181,6 +192,24 @@ def test_without_its_files_a_run_goes_on_and_is_not_recorded(
         assert not list((tmp_path / name).glob("views/*"))
 
 
+def test_going_on_with_a_complete_run_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recorder, "EPOCHS", 3)  # the last epoch is not one that would stay
+    run = fit(tmp_path / "run", epochs=5)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "views").iterdir()}
+    again = fit(tmp_path / "run", epochs=5, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "views").iterdir()} == before
+    assert recorded(again).stops == recorded(run).stops
+    whole = files(tmp_path / "run")
+    (tmp_path / "run" / "views" / "at-00000045.safetensors").unlink()  # it was killed before it wrote the last one
+    fit(tmp_path / "run", epochs=5, resume=True)
+    assert files(tmp_path / "run") == whole
+    shutil.rmtree(tmp_path / "run" / "views")
+    assert fit(tmp_path / "run", epochs=5, resume=True).recorded is None
+    assert capsys.readouterr().err == ""
+
+
 def test_the_level_is_that_of_the_beginning(tmp_path: Path) -> None:
     fit(tmp_path / "run", epochs=1, record="full")
     with pytest.raises(SettingError, match=r"started with record='full'.*record='light' out"):
@@ -202,10 +231,14 @@ def test_what_does_not_fit_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch)
 def test_a_disk_that_is_full_ends_the_recording_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
-        raise FileError("Could not write rows.u8: No space left on device.")
+    append = RecordingFolder.append
 
-    monkeypatch.setattr(RecordingFolder, "append_rows", full)
+    def full(recording: RecordingFolder, part: str, records: Any) -> None:
+        if part == "rows" and records.size:
+            raise FileError("Could not write rows.u8: No space left on device.")
+        append(recording, part, records)
+
+    monkeypatch.setattr(RecordingFolder, "append", full)
     run = fit(tmp_path / "run")
     assert run.history["loss"] == fit().history["loss"]
     assert run.recorded is None

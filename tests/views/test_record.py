@@ -27,6 +27,8 @@ def test_a_folder_has_what_the_run_has(tmp_path: Path) -> None:
     memory, read = run.recorded, Recorded.read(tmp_path)
     assert memory is not None
     assert memory.probes is run.probes
+    assert read.probes is not None
+    assert read.probes.steps == [1, 2, 3, 4, 5, 7, 9, 12]
     assert read.recipe == memory.recipe == run.recipe
     assert (read.stops, read.steps_per_epoch, read.missing) == (memory.stops, 4, {})
     for part in ("fixed", "steps", "rows", "validation"):

@@ -54,7 +54,8 @@ class Probes:
     3
     """
 
-    def __init__(self, every: int, names: list[str], steps: list[int] | None = None, rows: Any = ()) -> None:
+    def __init__(self, every: int | None, names: list[str], steps: list[int] | None = None, rows: Any = ()) -> None:
+        #: Steps from one probed step to the next; None where they differ.
         self.every = every
         self.names = names
         #: The steps that were probed (from 1).
@@ -73,12 +74,13 @@ class Probes:
         return iter(self.names)
 
     def __repr__(self) -> str:
-        return f"Probes({len(self.names)} figures on {len(self)} steps, every {self.every})"
+        every = "" if self.every is None else f", every {self.every}"
+        return f"Probes({len(self.names)} figures on {len(self)} steps{every})"
 
     def add(self, first: int, rows: np.ndarray) -> None:
         """Take the probed ones of the steps that begin with step ``first`` (from 0)."""
         for step, row in enumerate(rows, first):
-            if step % self.every == 0:
+            if self.every is not None and step % self.every == 0:
                 self.steps.append(step + 1)
                 self.rows.append([float(v) for v in row])
 

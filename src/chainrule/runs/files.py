@@ -30,9 +30,10 @@ JOURNAL = "study.journal"  # the study of the search, from which it goes on
 BEST, STEP = "best.safetensors", "step-{:08d}.safetensors"
 
 #: In the folder of the recording: plain values, what stays the same, the network before its first step, what grows with
-#: every step and with every epoch, and the weights after a step.
+#: every step, with every epoch and with every stop, and the weights after a step.
 VIEWS_HEADER, VIEWS_FIXED, VIEWS_NETWORK = "recorded.json", "fixed.safetensors", "network.safetensors"
-VIEWS_STEPS, VIEWS_ROWS, VIEWS_SNAPSHOT = "steps.f32", "rows.u8", "at-{:08d}.safetensors"
+VIEWS_STEPS, VIEWS_ROWS, VIEWS_UPDATES = "steps.f32", "rows.u8", "updates.f32"
+VIEWS_SNAPSHOT = "at-{:08d}.safetensors"
 
 #: The number that a file's own ``format`` has. It rises when an older reader would misunderstand the file; that of
 #: models is in `chainrule.models.saving`, for they also lie elsewhere.

@@ -259,12 +259,13 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def _lines(text: str) -> list[dict[str, Any]]:
-    """Parse one object to a line; a last line that is not whole is being written, or its writer was killed."""
+    """Parse one object to a line; a last line that breaks off is being written, or its writer was killed."""
     lines = text.splitlines()
     if lines and not text.endswith("\n"):
-        with contextlib.suppress(ValueError):
-            return [json_object(line) for line in lines if line.strip()]
-        lines.pop()
+        try:
+            json.loads(lines[-1])
+        except ValueError:
+            lines.pop()
     return [json_object(line) for line in lines if line.strip()]
 
 

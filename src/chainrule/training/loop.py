@@ -131,10 +131,10 @@ class Loop:
             self.stop_request = stack.enter_context(asked_to_end())
             saved = self._newest_checkpoint(start) if resume else None
             stopped = None if saved is None else self._go_on_from(saved)
-            if self.recorder is not None and saved is None:
-                self.recorder.start(start)
             if self.checkpointer is not None and not stopped and self.position.epoch <= self.epochs:
                 self.checkpointer.start(config, saved)
+            if self.recorder is not None and saved is None:
+                self.recorder.start(start)
             start = start if saved is None else saved.state
             self.state, self.steps = self._put(start), int(np.asarray(start.step))
             self.best = (start.params, start.model_state) if saved is None else saved.best
@@ -317,8 +317,7 @@ class Loop:
         position.done += last - first
         if self.recorder is not None:
             self.recorder.add(position.epoch, metrics, None if chunk.rows is None else chunk.rows[first:last])
-            if self.recorder.is_stop(self.steps):
-                self.recorder.snapshot(self._fetched(self.state))
+            self.recorder.look(self.steps, lambda: self._fetched(self.state))
         position.sums = add_steps(position.sums, metrics)
         if self.call_every:
             position.since = add_steps(position.since, metrics)

@@ -11,8 +11,9 @@ import numpy as np
 
 from chainrule.models import Model
 from chainrule.models.saving import unflatten
+from chainrule.recipe.probe import Probes
 from chainrule.recipe.state import Recipe
-from chainrule.training.recording import STEP, Recording, costs_of, rows_type
+from chainrule.training.recording import Recording, costs_of
 from chainrule.training.recording_folder import RecordingFolder
 
 Array = np.ndarray
@@ -107,7 +108,9 @@ class Recorded:
     fixed : the rows that everything is looked at on
     steps : what each step was measured at
     rows, validation : what was answered for training and validation rows in each epoch; None where it is missing
-    probes : figures of layers and parameters (`chainrule.recipe.probe.Probes`), where `fit` was told ``probe_every``
+    probes : figures of layers and parameters (`chainrule.recipe.probe.Probes`), on every so many steps where `fit` was
+        told ``probe_every`` and the run is in memory; else of each parameter ``size`` and ``change`` on the step after
+        each stop
     missing : why a part is missing, by its name: {"stops": …, "rows": …}
 
     Example
@@ -129,7 +132,7 @@ class Recorded:
     steps: StepValues | None = None
     rows: RowValues | None = None
     validation: RowValues | None = None
-    probes: Any | None = None
+    probes: Probes | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
@@ -169,11 +172,10 @@ class Recorded:
         )
 
 
-def assemble(recording: Recording, model: Model, recipe: Recipe, probes: Any = None) -> Recorded:
+def assemble(recording: Recording, model: Model, recipe: Recipe, probes: Probes | None = None) -> Recorded:
     """Return a recording as arrays."""
     header, fixed = recording.header, recording.fixed
-    steps = np.frombuffer(recording.steps(), STEP)
-    rows = np.frombuffer(recording.rows(), rows_type(header))
+    steps, rows, updates = map(recording.records, ("steps", "rows", "updates"))
 
     def read_snapshot(step: int) -> Snapshot:
         values = unflatten(recording.snapshot(step))
@@ -201,6 +203,6 @@ def assemble(recording: Recording, model: Model, recipe: Recipe, probes: Any = N
         steps=StepValues(steps["loss"], steps["score"], steps["lr"]),
         rows=values_of("rows", header["rows"], "answers"),
         validation=values_of("validation", header["validation_rows"], "validation"),
-        probes=probes,
+        probes=probes or Probes(None, header["figures"], updates["step"].tolist(), updates["figures"].tolist()),
         missing=header["missing"],
     )

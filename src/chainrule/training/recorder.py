@@ -23,8 +23,9 @@ from chainrule.recipe.prepared_run import PreparedRun
 from chainrule.recipe.recordings import some_rows
 from chainrule.recipe.state import Metrics, State
 from chainrule.recipe.step import Batch
+from chainrule.runs.files import VIEWS, VIEWS_HEADER
 from chainrule.training.recorded import Recorded, assemble
-from chainrule.training.recording import STEP, MemoryRecording, Recording, answer_type, codes_of, rows_type
+from chainrule.training.recording import PARTS, STEP, MemoryRecording, Recording, answer_type, codes_of, record_type
 from chainrule.training.recording_folder import RecordingFolder, described
 
 Array = np.ndarray
@@ -63,24 +64,28 @@ class Recorder:
         self.level = level or ("none" if folder is None else "light")
         self.with_rows = of_samples
         self.recording: Recording | None = None
+        self.header: dict[str, Any] = {}
         self.stops: tuple[int, ...] = ()
         self.every = 1
+        self.lengths = dict.fromkeys(PARTS, 0)
+        self.goes_on = False  # from a checkpoint, and what was recorded after it is there still
+        self.before: dict[str, Array] = {}  # the parameters at the stop a step ago
         # Of the epoch that goes on, or of the last one where only some epochs stay.
         self.costs = self.answers = self.validation = np.zeros(0)
-        self.epoch, self.steps, self.epochs = 0, 0, 0  # the epoch of these; steps and epochs that were appended
+        self.epoch = 0  # to which these belong
 
     def start(self, start: State) -> None:
         """Begin with the state before the first step."""
         if self.level == "none":
             return
-        header = self._plan()
+        header = self.header = self._plan()
         run, fixed = self.run, _fixed(self.run.prepared, start.key)
         if self.folder is None:
             self.recording = MemoryRecording(header, fixed)
         else:
             self.recording = recording = RecordingFolder(self.folder, header | described(self.run.recipe), fixed)
             self._write(lambda _: recording.start(trained(run.model, run.prepared, *start[:2])))
-        self.snapshot(start)
+        self.look(0, lambda: start)
 
     def resume(self, saved: Mapping[str, Any]) -> None:
         """Go on from what a checkpoint knows of the recording ({}: there was none)."""
@@ -93,21 +98,8 @@ class Recorder:
         self.level = level
         if level == "none" or self.folder is None:
             return
-        header = self._plan()
-        self.steps, self.epochs = saved["steps"], saved["epochs"]
-        try:
-            recording = RecordingFolder.read(self.folder)
-            same = all(
-                recording.header[name] == header[name] for name in ("level", "rows", "validation_rows", "classes")
-            )
-            same = same and recording.go_on(self.steps, self.epochs, self.every, lambda step: step in self.stops)
-        except FileError:
-            same = False
-        if not same:
-            self._give_up(f"What {self.folder} has recorded so far is not there as a whole any more.")
-            return
-        self.recording = recording
-        self.epochs = len(recording.rows()) // rows_type(header).itemsize
+        self.header = self._plan()
+        self.lengths, self.goes_on = dict(saved["lengths"]), True
         if "costs" in saved:
             self.epoch, self.costs, self.answers, self.validation = (
                 int(saved["epoch"]),
@@ -115,23 +107,30 @@ class Recorder:
             )
 
     def most_steps(self, room: int, step: int) -> int:
-        """Return how many of ``room`` steps may be done at once after ``step``: up to the next stop."""
-        return min(room, *(stop - step for stop in self.stops if stop > step), room)
+        """Return how many of ``room`` steps may be done at once after ``step``: up to the next look."""
+        return min(room, *(stop + i - step for stop in self.stops for i in (0, 1) if stop + i > step), room)
 
-    def is_stop(self, step: int) -> bool:
-        """Return whether the weights are recorded after a step."""
-        return step in self.stops
+    def look(self, step: int, state: Callable[[], State]) -> None:
+        """Record the weights after a step if it is a stop, and how far they moved if it is the step after one.
 
-    def snapshot(self, state: State) -> None:
-        """Record the weights of a state that is in NumPy arrays."""
-        parts = {"params": state.params, "state": state.model_state}
-        if self.level == "full":
-            parts["moments"] = state.opt_state
-        if self.stops:
-            self._write(lambda recording: recording.add_snapshot(int(np.asarray(state.step)), flatten(parts)))
+        ``state`` gives the state after it, in NumPy arrays.
+        """
+        if not {step, step - 1} & {*self.stops}:
+            return
+        now = state()
+        params = flatten({"params": now.params})
+        if step - 1 in self.stops and self.recording is not None:
+            before = self.before or self.recording.snapshot(step - 1)
+            figures = [size for name in sorted(params) for size in _sizes(before[name], params[name])]
+            self._append("updates", np.array((step, figures), record_type("updates", self.recording.header)))
+            self.before = {}
+        if step in self.stops:
+            self.before = {name: np.array(values) for name, values in params.items()}
+            self._snapshot(step, now)
 
     def add(self, epoch: int, metrics: Metrics, rows: Array | None) -> None:
         """Record some steps: what they measured, and of which rows (-1: a sample that fills a batch up)."""
+        self._go_on()
         if self.recording is None:
             return
         values = np.zeros(len(metrics.cost), STEP)
@@ -139,8 +138,7 @@ class Recorder:
             values["loss"] = np.asarray(metrics.cost, np.float64) / metrics.weight
             values["score"] = np.asarray(metrics.score, np.float64) / metrics.count
         values["lr"] = metrics.lr
-        self._write(lambda recording: recording.append_steps(values.tobytes()))
-        self.steps += len(values)
+        self._append("steps", values)
         if not self.with_rows or metrics.costs is None or rows is None:
             return
         at = rows.reshape(-1)
@@ -160,17 +158,20 @@ class Recorder:
             self._append_epoch()
 
     def finish(self, state: State, epoch: int) -> None:
-        """Record how the run ended after an epoch, whether or not it is one that stays; ``state`` as in `snapshot`."""
+        """Record how the run ended after an epoch, whether or not it is one that stays; ``state``: in NumPy arrays."""
+        if self.goes_on and self._is_whole(int(np.asarray(state.step)), epoch):
+            return
+        self._go_on()
         if self.epoch == epoch > 0:
             self._append_epoch()
-        if self.stops and int(np.asarray(state.step)) not in self.stops:
-            self.snapshot(state)
+        if (step := int(np.asarray(state.step))) not in self.stops:
+            self._snapshot(step, state)
 
     def position(self) -> dict[str, Any]:
         """Return what a checkpoint must know to go on: the lengths, and what is not appended yet."""
-        if self.recording is None:
+        if self.recording is None and not self.goes_on:
             return {}
-        position = {"level": self.level, "steps": self.steps, "epochs": self.epochs}
+        position = {"level": self.level, "lengths": dict(self.lengths)}
         if not self.epoch:
             return position
         return position | {
@@ -184,23 +185,65 @@ class Recorder:
             return None
         return assemble(self.recording, model, self.run.recipe, probes)
 
+    def _is_whole(self, step: int, epoch: int) -> bool:
+        """Take up the recording of a run that had ended; return whether nothing of it is missing, or it was removed."""
+        if self.folder is None or not (self.folder / VIEWS / VIEWS_HEADER).exists():
+            return True
+        try:
+            recording = RecordingFolder.read(self.folder)
+            lengths = self.lengths | {"rows": self.lengths["rows"] + (self.epoch == epoch > 0)}
+            whole = recording.has(lengths) and (not self.stops or step in recording.stops())
+        except FileError:
+            return False
+        if whole:
+            self.recording = recording
+        return whole
+
+    def _go_on(self) -> None:
+        """Take up the recording of a run that goes on, as it was at its checkpoint."""
+        if not self.goes_on or self.folder is None:
+            return
+        self.goes_on = False
+        try:
+            recording = RecordingFolder.read(self.folder)
+            same = all(recording.header[name] == value for name, value in self.header.items() if name != "missing")
+            same = same and recording.go_on(self.lengths, self.every, self.stops)
+        except FileError:
+            same = False
+        if not same:
+            self._give_up(f"What {self.folder} had recorded is not there as a whole any more.")
+            return
+        self.recording = recording
+        self.lengths = {part: len(recording.records(part)) for part in PARTS}
+
+    def _snapshot(self, step: int, state: State) -> None:
+        parts = {"params": state.params, "state": state.model_state}
+        if self.level == "full":
+            parts["moments"] = state.opt_state
+        if self.stops:
+            self._write(lambda recording: recording.add_snapshot(step, flatten(parts)))
+
+    def _append(self, part: str, records: Array) -> None:
+        self._write(lambda recording: recording.append(part, records))
+        self.lengths[part] += records.size
+
     def _append_epoch(self) -> None:
         if self.recording is None:
             return
         header = self.recording.header
-        record = np.zeros((), rows_type(header))
+        record = np.zeros((), record_type("rows", header))
         record["epoch"] = self.epoch
         record["exponent"], record["costs"] = codes_of(self.costs)
         if header["classes"]:
             record["answers"], record["validation"] = self.answers, self.validation
-        self._write(lambda recording: recording.append_rows(record.tobytes()))
-        self.epoch, self.epochs = 0, self.epochs + 1
+        self._append("rows", record)
+        self.epoch = 0
 
     def _plan(self) -> dict[str, Any]:
         """Decide which steps and epochs are recorded; return the header."""
         run, room = self.run, ROOM[self.level]
         missing: dict[str, str] = {}
-        state = run.state
+        state, params = run.state, flatten({"params": run.state.params})
         values = (state.params, state.model_state, state.opt_state if self.level == "full" else None)
         size = sum(np.asarray(leaf).nbytes for leaf in tree.leaves(values))
         self.stops = stops(run.epochs * run.steps_per_epoch, room // max(1, size))
@@ -212,7 +255,7 @@ class Recorder:
         sizes = {"rows": len(run.prepared.train.x), "validation_rows": 0 if held_out is None else len(held_out.x)}
         of_task = {"classification": run.model.output_shape[-1], "binary": 2}
         sizes["classes"] = classes = of_task.get(run.recipe.task, 0)
-        each = rows_type(sizes).itemsize
+        each = record_type("rows", sizes).itemsize
         if not self.with_rows:
             missing["rows"] = "The run is shared by several devices, and the costs of rows stay on each."
         elif each > room:
@@ -225,7 +268,9 @@ class Recorder:
         kind = answer_type(classes or 1)
         self.costs = np.full(sizes["rows"], np.nan, np.float32)
         self.answers, self.validation = (np.zeros(sizes[name], kind) for name in ("rows", "validation_rows"))
-        return {"level": self.level, "steps_per_epoch": run.steps_per_epoch, **sizes, "missing": missing}
+        figures = [f"{path.removeprefix('params/')}/{what}" for path in sorted(params) for what in ("size", "change")]
+        lengths = {"steps_per_epoch": run.steps_per_epoch, **sizes}
+        return {"level": self.level, **lengths, "figures": figures, "missing": missing}
 
     def _write(self, write: Callable[[Recording], None]) -> None:
         """Write something; where that fails nothing is recorded any more, and the training goes on."""
@@ -263,6 +308,12 @@ def stops(steps: int, most: int) -> tuple[int, ...]:
             return (0,)
         exponent *= 2
     return ()
+
+
+def _sizes(before: Array, after: Array) -> tuple[float, float]:
+    """Return the roots of the mean squares of a parameter before a step, and of its change."""
+    size, change = (np.square(values, dtype=np.float64).mean() for values in (before, after - before))
+    return math.sqrt(size), math.sqrt(change)
 
 
 def _fixed(prepared: Prepared, key: Any) -> dict[str, Array]:

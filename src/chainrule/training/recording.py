@@ -1,7 +1,7 @@
 """The recording of a run: its parts as bytes and arrays, and where they are kept while it goes on.
 
-Parts: a header of plain values; some rows that stay the same (``fixed``); the values of every step, appended; costs and
-answers of rows, appended epoch by epoch; and snapshots of the weights.
+It has a header of plain values, some rows that stay the same (``fixed``), parts to which records are appended, and
+snapshots of the weights.
 """
 
 from __future__ import annotations
@@ -21,26 +21,24 @@ STEP = np.dtype([("loss", "<f4"), ("score", "<f4"), ("lr", "<f4")])
 HIGHEST, NOT_A_COST = 254, 255
 
 
+#: What grows: the values of every step; what was answered for rows in an epoch; how far single steps moved the weights.
+PARTS = ("steps", "rows", "updates")
+
+
 class Recording(Protocol):
     """What a recorder appends to: memory, or a folder."""
 
     header: Mapping[str, Any]
     fixed: Mapping[str, Array]
 
-    def append_steps(self, values: bytes) -> None:
-        """Append the values of some steps, as `STEP` has them."""
+    def append(self, part: str, records: Array) -> None:
+        """Append records to one of the `PARTS`."""
 
-    def append_rows(self, values: bytes) -> None:
-        """Append what was answered in an epoch, as `rows_type` has it."""
+    def records(self, part: str) -> Array:
+        """Return all records of a part, of its `record_type`."""
 
     def add_snapshot(self, step: int, arrays: Mapping[str, Array]) -> None:
         """Add the weights after a step."""
-
-    def steps(self) -> bytes:
-        """Return the values of all steps."""
-
-    def rows(self) -> bytes:
-        """Return what was answered in all epochs."""
 
     def stops(self) -> tuple[int, ...]:
         """Return the steps of the snapshots, rising."""
@@ -54,23 +52,17 @@ class MemoryRecording:
 
     def __init__(self, header: Mapping[str, Any], fixed: Mapping[str, Array]) -> None:
         self.header, self.fixed = header, fixed
-        self._steps, self._rows = bytearray(), bytearray()
+        self._content = {part: bytearray() for part in PARTS}
         self._snapshots: dict[int, dict[str, Array]] = {}
 
-    def append_steps(self, values: bytes) -> None:
-        self._steps += values
+    def append(self, part: str, records: Array) -> None:
+        self._content[part] += records.tobytes()
 
-    def append_rows(self, values: bytes) -> None:
-        self._rows += values
+    def records(self, part: str) -> Array:
+        return np.frombuffer(bytes(self._content[part]), record_type(part, self.header))
 
     def add_snapshot(self, step: int, arrays: Mapping[str, Array]) -> None:
         self._snapshots[step] = {name: np.array(values) for name, values in arrays.items()}
-
-    def steps(self) -> bytes:
-        return bytes(self._steps)
-
-    def rows(self) -> bytes:
-        return bytes(self._rows)
 
     def stops(self) -> tuple[int, ...]:
         return tuple(sorted(self._snapshots))
@@ -79,17 +71,21 @@ class MemoryRecording:
         return self._snapshots[step]
 
 
-def rows_type(header: Mapping[str, Any]) -> np.dtype[Any]:
-    """Return the type of what is recorded of rows in an epoch.
+def record_type(part: str, header: Mapping[str, Any]) -> np.dtype[Any]:
+    """Return the type of a record of one of the `PARTS`.
 
-    >>> rows_type({"rows": 3, "validation_rows": 2, "classes": 10}).itemsize  # 4 + 2 + 3 + 3 + 2 bytes
+    >>> record_type("rows", {"rows": 3, "validation_rows": 2, "classes": 10}).itemsize  # 4 + 2 + 3 + 3 + 2 bytes
     14
     """
-    parts: list[tuple[Any, ...]] = [("epoch", "<u4"), ("exponent", "<i2"), ("costs", "u1", (header["rows"],))]
+    if part == "steps":
+        return STEP
+    if part == "updates":
+        return np.dtype([("step", "<u4"), ("figures", "<f4", (len(header["figures"]),))])
+    fields: list[tuple[Any, ...]] = [("epoch", "<u4"), ("exponent", "<i2"), ("costs", "u1", (header["rows"],))]
     if classes := header["classes"]:
         code = answer_type(classes).str
-        parts += [("answers", code, (header["rows"],)), ("validation", code, (header["validation_rows"],))]
-    return np.dtype(parts)
+        fields += [("answers", code, (header["rows"],)), ("validation", code, (header["validation_rows"],))]
+    return np.dtype(fields)
 
 
 def answer_type(classes: int) -> np.dtype[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,20 @@ from chainrule.runs.files import (
     VIEWS_ROWS,
     VIEWS_SNAPSHOT,
     VIEWS_STEPS,
+    VIEWS_UPDATES,
 )
 from chainrule.runs.folder import json_object, read_file
-from chainrule.training.recording import STEP, rows_type
+from chainrule.training.recording import PARTS, record_type
 
 Array = np.ndarray
+
+#: The files of the parts that grow.
+FILES = {"steps": VIEWS_STEPS, "rows": VIEWS_ROWS, "updates": VIEWS_UPDATES}
 
 #: What a header must hold, and of which type.
 HEADER = {
     "level": str, "steps_per_epoch": int, "rows": int, "validation_rows": int, "classes": int,
-    "missing": dict, "recipe": dict,
+    "figures": list, "missing": dict, "recipe": dict,
 }  # fmt: skip
 
 
@@ -56,8 +60,8 @@ class RecordingFolder:
         self.clear()
         write_atomic(self.folder / VIEWS_NETWORK, network.to_bytes(), durable=False)
         write_atomic(self.folder / VIEWS_FIXED, to_bytes({"kind": "fixed rows"}, self.fixed), durable=False)
-        for name in (VIEWS_STEPS, VIEWS_ROWS):
-            self._append(name, b"")
+        for part in PARTS:
+            self.append(part, np.zeros(0, record_type(part, self.header)))
         content = json.dumps({"format": VIEWS_FORMAT, **self.header}, indent=2)
         write_atomic(self.folder / VIEWS_HEADER, content + "\n", durable=False)
 
@@ -103,21 +107,25 @@ class RecordingFolder:
         except (ChainruleError, AttributeError, LookupError, TypeError) as error:
             raise FileError(f"{self.folder / VIEWS_HEADER} is damaged: its recipe cannot be read ({error}).") from None
 
-    def append_steps(self, values: bytes) -> None:
-        self._append(VIEWS_STEPS, values)
+    def append(self, part: str, records: Array) -> None:
+        path = self.folder / FILES[part]
+        try:
+            with open(path, "ab") as file:
+                file.write(records.tobytes())
+        except OSError as error:
+            raise FileError(f"Could not write {path}: {error.strerror}.") from None
 
-    def append_rows(self, values: bytes) -> None:
-        self._append(VIEWS_ROWS, values)
+    def records(self, part: str) -> Array:
+        path, kind = self.folder / FILES[part], record_type(part, self.header)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+        return np.frombuffer(content, kind, len(content) // kind.itemsize)  # a last one may be half-written
 
     def add_snapshot(self, step: int, arrays: Mapping[str, Array]) -> None:
         content = to_bytes({"kind": "snapshot", "step": step}, arrays)
         write_atomic(self.folder / VIEWS_SNAPSHOT.format(step), content, durable=False)
-
-    def steps(self) -> bytes:
-        return self._whole(VIEWS_STEPS, STEP)
-
-    def rows(self) -> bytes:
-        return self._whole(VIEWS_ROWS, rows_type(self.header))
 
     def stops(self) -> tuple[int, ...]:
         prefix, suffix = VIEWS_SNAPSHOT.split("{:08d}")
@@ -127,57 +135,47 @@ class RecordingFolder:
     def snapshot(self, step: int) -> dict[str, Array]:
         return read_tensors(self.folder / VIEWS_SNAPSHOT.format(step))[0]
 
-    def go_on(self, steps: int, epochs: int, every: int, is_stop: Any) -> bool:
+    def go_on(self, lengths: Mapping[str, int], every: int, stops: Collection[int]) -> bool:
         """Take away what was recorded after a moment; return whether all from before it is there.
 
         Parameters
         ----------
-        steps, epochs : so many were recorded then
+        lengths : so many records the parts had then
         every : of the epochs, every so many stay
-        is_stop : whether the snapshot after a step stays
+        stops : snapshots after these steps stay, and the updates of the steps that follow them
         """
-        kind = rows_type(self.header)
-        sizes = {VIEWS_STEPS: steps * STEP.itemsize, VIEWS_ROWS: epochs * kind.itemsize}
         try:
-            for name, size in sizes.items():
-                if (self.folder / name).stat().st_size < size:
+            for part, length in lengths.items():
+                path, size = self.folder / FILES[part], length * record_type(part, self.header).itemsize
+                if path.stat().st_size < size:
                     return False
-                with open(self.folder / name, "r+b") as file:
+                with open(path, "r+b") as file:
                     file.truncate(size)
-            rows = np.frombuffer(self.rows(), kind)
-            if not (chosen := rows["epoch"] % every == 0).all():
-                write_atomic(self.folder / VIEWS_ROWS, rows[chosen].tobytes(), durable=False)
+            for part in ("rows", "updates"):
+                records = self.records(part)
+                is_kept = records["epoch"] % every == 0 if part == "rows" else np.isin(records["step"] - 1, [*stops])
+                if not is_kept.all():
+                    write_atomic(self.folder / FILES[part], records[is_kept].tobytes(), durable=False)
             for step in self.stops():
-                if step > steps or not is_stop(step):
+                if step > lengths["steps"] or step not in stops:
                     (self.folder / VIEWS_SNAPSHOT.format(step)).unlink()
             remove_parts(self.folder)
         except (OSError, FileError):
             return False
         return True
 
+    def has(self, lengths: Mapping[str, int]) -> bool:
+        """Return whether the parts have so many records, and no more."""
+        return all(len(self.records(part)) == length for part, length in lengths.items())
+
     def clear(self) -> None:
         """Remove the recording."""
-        names = (VIEWS_HEADER, VIEWS_STEPS, VIEWS_ROWS, VIEWS_FIXED, VIEWS_NETWORK)
+        names = (VIEWS_HEADER, VIEWS_FIXED, VIEWS_NETWORK, *FILES.values())
         snapshots = (VIEWS_SNAPSHOT.format(step) for step in self.stops())
         remove_parts(self.folder)
         for name in (*names, *snapshots):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with contextlib.suppress(OSError):
                 (self.folder / name).unlink()
-
-    def _append(self, name: str, values: bytes) -> None:
-        try:
-            with open(self.folder / name, "ab") as file:
-                file.write(values)
-        except OSError as error:
-            raise FileError(f"Could not write {self.folder / name}: {error.strerror}.") from None
-
-    def _whole(self, name: str, kind: np.dtype[Any]) -> bytes:
-        """Return what a file holds but for the end that is being written."""
-        try:
-            content = (self.folder / name).read_bytes()
-        except OSError as error:
-            raise FileError(f"{self.folder / name} cannot be read: {error.strerror}.") from None
-        return content[: len(content) // kind.itemsize * kind.itemsize]
 
 
 def described(recipe: Recipe) -> dict[str, Any]:
