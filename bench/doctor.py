@@ -1,8 +1,9 @@
 """The doctor on its development set: faults found, causes named, false alarms, seconds.
 
-    python bench/doctor.py --measure                     # which faults matter, and which odd runs are healthy (once)
+    python bench/doctor.py --measure --part both         # which faults matter, and which odd runs are healthy (once)
     python bench/doctor.py --part dev --stage preflight  # checks only
     python bench/doctor.py --part dev                    # the whole examination
+    python bench/doctor.py --part dev --share 1/2        # one of two processes that share the cases
     python bench/doctor.py --part dev --table --learn    # the counts by which causes are ranked
     python bench/doctor.py --part test --write           # the last measurement, to bench/results
 
@@ -55,14 +56,16 @@ def counts(case: Case, figures: dict[str, dict[str, float]]) -> bool | None:
     return measuring.is_healthy(figures[case.name])
 
 
-def measure(rounds: int, only: str, budget: float) -> None:
-    """Measure every case that was not measured yet, and write it down."""
+def measure(part: str, rounds: int, only: str, budget: float) -> None:
+    """Measure every case of a part that was not measured yet, and write it down."""
     file, end = stored(), time.monotonic() + budget
     bases, figures = file["bases"], file["cases"]
     for case in cases(rounds):
         if time.monotonic() > end:
             break
         if case.judged == "by name" or case.name in figures or only not in case.name:
+            continue
+        if part not in ("both", case.part):
             continue
         setup = case.setup()
         key = f"{case.base}{', balanced' if setup.balanced else ''}"
@@ -175,6 +178,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of trials, for each case")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="what these seconds are counted by")
     parser.add_argument("--budget", type=float, default=math.inf, help="seconds in all")
+    parser.add_argument("--share", default="1/1", help="k/n: the k-th of n processes that share the cases")
     parser.add_argument("--no-retrain", action="store_true", help="do not try the first fix on the rows apart")
     parser.add_argument("--results", type=Path, default=None, help="the file of results")
     parser.add_argument("--keep", action="store_true", help="keep results of other rules")
@@ -183,15 +187,16 @@ def main() -> None:
     parser.add_argument("--learn", action="store_true", help="write symptoms/evidence.json from the development half")
     asked = parser.parse_args()
     if asked.measure:
-        measure(asked.rounds, asked.only, asked.budget)
+        measure(asked.part, asked.rounds, asked.only, asked.budget)
         return
     path = asked.results or RESULTS / "runs" / f"doctor-{asked.stage}.jsonl"
     todo = chosen(asked.part, asked.rounds, asked.only, asked.each, asked.unmeasured)
     if asked.clock == "cpu":
         clock.use(time.process_time)
     if not asked.table:
+        mine, of = map(int, asked.share.split("/"))
         run(
-            todo,
+            todo[mine - 1 :: of],
             asked.stage,
             path,
             keep=asked.keep,
