@@ -54,14 +54,15 @@ CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, an
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
-        *(FACE, "experiments", "report", "views", "doctor", "tuning", "population", "evaluation", "statistics"),
+        *(FACE, "lab", "experiments", "report", "views", "doctor", "tuning", "population", "evaluation", "statistics"),
         *("export", "training", "symptoms", "recipe", "runs", "augment", "tables", *CORE),
     ),
     FACE: (
-        *("experiments", "estimators", "report", "views", "doctor", "finders", "tuning", "population", "evaluation"),
-        *("export", "training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables"),
+        *("lab", "experiments", "estimators", "report", "views", "doctor", "finders", "tuning", "population"),
+        *("evaluation", "export", "training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables"),
         *("graph", *CORE),
     ),
+    "lab": ("views", "training", "lectures", *CORE),
     "experiments": (
         *("report", "doctor", "finders", "tuning", "population", "evaluation", "statistics", "export", "training"),
         *("symptoms", "recipe", "runs", "augment", "tables", *CORE),

@@ -9,6 +9,7 @@ from . import experiments as experiments
 from . import export as export
 from . import graph as graph
 from . import initializers as initializers
+from . import lab as lab
 from . import layers as layers
 from . import losses as losses
 from . import optimizers as optimizers

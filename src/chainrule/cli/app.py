@@ -432,6 +432,22 @@ def demo(seed: int, out: Path | None) -> None:
     call(seed=seed, out=out)
 
 
+@app.command()
+@argument(
+    "name",
+    required=False,
+    metavar="[NAME]",
+    help="Which page; without it: a list.",
+    shell_complete=completion.of("lab"),
+)
+@option("--out", type=PATH, metavar="FILE", help="The file to write. [NAME.html]")
+def lab(name: str | None, out: Path | None) -> None:
+    """Write a page with a picture that moves, about one question of training; or list the questions."""
+    from chainrule.cli.lab import lab as call
+
+    call(name, out)
+
+
 @app.command("completion")
 @argument("shell", type=click.Choice(completion.SHELLS), metavar="SHELL", help="bash, zsh or fish.")
 def print_completion(shell: str) -> None:

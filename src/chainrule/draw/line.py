@@ -21,7 +21,7 @@ from chainrule.draw.figure import COLOURS, DASHES, Figure, joined, path, short, 
 
 #: Of more than twice as many points the lowest and highest of each column are drawn, and their median; up to so many
 #: points are dots, too.
-COLUMNS, DOTS = 160, 30
+COLUMNS, DOTS = 160, 61
 
 #: A longer curve travels in the page by its extremes.
 MOST_NUMBERS = 1000
@@ -159,7 +159,7 @@ def _drawing(
         if one.low is not None and one.high is not None:
             parts.append(_band(plot, one, key))
     for one, key in zip(series, keys, strict=True):
-        parts.append(_curve(plot, one, key))
+        parts.append(tag("g", _curve(plot, one, key), data_of=one.name or None))
     return svg(360, plot.height, text, *parts, **plot.data)
 
 

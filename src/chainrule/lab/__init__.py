@@ -1,0 +1,20 @@
+"""The lab: each question of the lectures as one page with a picture that moves, computed by chainrule.
+
+``chainrule lab`` lists the pages, ``chainrule lab descent --out descent.html`` writes one: a file that needs no server
+and no network.
+"""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+#: What each page answers.
+QUESTIONS = {
+    "descent": "What does the learning rate do?",
+    "optimizers": "Which optimizer takes which way?",
+    "activations": "What does an activation function pass on?",
+    "initialization": "Why does it matter how the weights start?",
+    "slow": "Why does a neuron that is very wrong learn slowly?",
+}

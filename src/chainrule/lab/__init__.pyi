@@ -1,0 +1,7 @@
+from .activations import activations as activations
+from .descent import descent as descent
+from .initialization import initialization as initialization
+from .optimizers import optimizers as optimizers
+from .slow import slow as slow
+
+QUESTIONS: dict[str, str]

@@ -1,0 +1,26 @@
+"""`chainrule lab`: what there is, a page, and words that it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import chainrule as cr
+
+
+def test_without_a_name_it_lists_the_questions(chainrule: Any) -> None:
+    done = chainrule("lab")
+    assert all(question in done.stdout for question in cr.lab.QUESTIONS.values())
+
+
+def test_it_writes_a_page_and_says_where(chainrule: Any) -> None:
+    done = chainrule("lab", "activations")
+    assert done.stdout.startswith("activations.html")
+    assert "What does an activation function pass on?" in Path("activations.html").read_text("utf-8")
+    chainrule("lab", "activations", "--out", "other.html")
+    assert Path("other.html").read_bytes() == Path("activations.html").read_bytes()
+
+
+def test_what_it_cannot_do_is_said(chainrule: Any) -> None:
+    assert "descent" in chainrule("lab", "decent", code=2).stderr
+    assert "chainrule lab NAME" in chainrule("lab", "--out", "x.html", code=2).stderr

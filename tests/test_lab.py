@@ -1,0 +1,153 @@
+"""The pages of the lab: every number is what the formulas of the lectures give, and a browser can play them."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.lab.descent import RATES, STARTS, STEPS
+from chainrule.lab.initialization import STARTS as WEIGHTS
+from chainrule.lab.optimizers import OPTIMIZERS, SURFACES
+from chainrule.lab.slow import RATE
+
+#: Of a page, in bytes: it can be sent as an attachment.
+LIMIT = 300_000
+
+
+@functools.cache
+def made(name: str) -> Any:
+    return getattr(cr.lab, name)()
+
+
+@pytest.fixture(params=cr.lab.QUESTIONS)
+def reel(request: pytest.FixtureRequest) -> Any:
+    return made(request.param)
+
+
+@pytest.fixture
+def descent() -> Any:
+    return made("descent")
+
+
+def numbers(frame: Any) -> dict[str, str]:
+    return dict(frame.numbers)
+
+
+def test_a_page_is_one_small_file_that_asks_nothing_of_the_network(reel: Any, tmp_path: Path) -> None:
+    page = reel.to_html(tmp_path / "page.html").read_text("utf-8")
+    assert len(page.encode()) < LIMIT
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "default-src 'none'" in page
+    assert page.count("<svg") >= 1
+    assert reel.lesson.question == cr.lab.QUESTIONS[reel.name]
+    assert reel.frames[reel.start].text in page.replace("\u00a0", " ").replace("&#x27;", "'")
+
+
+def test_a_page_holds_a_drawing_for_every_position(reel: Any) -> None:
+    packed = re.search(r'data-frames="">([^<]+)<', reel.html())
+    assert packed
+    frames = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+    assert len(frames) == len(reel.frames) == np.prod([len(control.values) for control in reel.controls])
+    assert all("<svg" in frame and 'class="finding"' in frame for frame in frames)
+
+
+def test_the_path_on_the_square_is_the_formula(descent: Any) -> None:
+    """On L(w) = w² a step of plain descent multiplies w by 1 − 2η."""
+    for start, w in enumerate(STARTS):
+        for rate in (RATES.index(0.125), RATES.index(0.9), RATES.index(1.1)):
+            frame = descent.frames[descent.at((0, 0, start, rate))]
+            path = frame.figures[0].numbers["series"][1]
+            expected = w * (1 - 2 * RATES[rate]) ** np.arange(STEPS + 1)
+            np.testing.assert_allclose(path["x"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("curve", "momentum", "start", "rate", "words"),
+    [
+        (0, 0, 1, 0.5, "arrives at the minimum"),
+        (0, 0, 1, 1.0, "jumps to and fro for ever"),
+        (0, 0, 1, 1.1, "moves away"),
+        (0, 0, 1, 0.001, "is still on its way"),
+        (1, 0, 2, 0.05, "stays in the other valley"),
+        (1, 1, 2, 0.05, "arrives at the minimum"),
+    ],
+)
+def test_where_a_descent_leads_is_said(
+    descent: Any, curve: int, momentum: int, start: int, rate: float, words: str
+) -> None:
+    frame = descent.frames[descent.at((curve, momentum, start, RATES.index(rate)))]
+    assert words in frame.text
+
+
+def test_minima_of_the_surfaces_are_where_the_crosses_stand() -> None:
+    for name, surface in SURFACES.items():
+        for minimum in surface.minima:
+            at = np.array(minimum, float)
+            assert abs(float(surface.f(at))) < 1e-12, name
+            np.testing.assert_allclose(cr.grad(surface.f)(at), 0, atol=1e-6)
+
+
+def test_every_optimizer_is_shown_on_every_surface() -> None:
+    reel = made("optimizers")
+    for frame in reel.frames:
+        assert [path["name"] for path in frame.figures[0].numbers["paths"]] == list(OPTIMIZERS)
+    best = reel.frames[reel.at((0, reel.controls[1].values.index("0.1")))]
+    assert "momentum 0.9 after" in best.text
+
+
+def test_activations_say_where_they_saturate() -> None:
+    reel = made("activations")
+    shown = dict(zip(reel.controls[0].values, reel.frames, strict=True))
+    assert numbers(shown["sigmoid"])["largest f′"] == "0.25"
+    assert numbers(shown["tanh"])["f′(0)"] == "1"
+    assert "nothing before it would learn" in shown["step"].text
+    z = np.array(shown["ELU, α = 1"].figures[0].numbers["series"][0]["x"])
+    a = np.array(shown["ELU, α = 1"].figures[0].numbers["series"][0]["y"])
+    np.testing.assert_allclose(a, np.where(z > 0, z, np.exp(z) - 1), atol=1e-5)
+
+
+def test_initialization_tells_what_each_start_does() -> None:
+    reel = made("initialization")
+    depth = len(reel.controls[1].values) - 1
+
+    def text(hidden: int, start: str) -> str:
+        return str(reel.frames[reel.at((hidden, depth, list(WEIGHTS).index(start)))].text)
+
+    assert "No gradient reaches" in text(0, "all 0")
+    assert "counts as one neuron" in text(0, "all 0.1")
+    assert "shrinks by a factor" in text(0, "N(0, 0.01²): too small")
+    assert "keep their size" in text(0, "Xavier, N(0, 2/(n_in + n_out))")
+    assert "keep their size" in text(1, "He, N(0, 2/n_in)")
+    assert "grows by a factor" in text(1, "N(0, 1): too large")
+
+
+def test_the_slow_neuron_is_that_of_the_formulas() -> None:
+    reel = made("slow")
+    for value, frame in zip(reel.controls[0].values, reel.frames, strict=True):
+        w = b = 0.0
+        for name, start in zip("wb", (float(part.split("=")[1]) for part in value.split(",")), strict=True):
+            w, b = (start, b) if name == "w" else (w, start)
+        first = 1 / (1 + np.exp(-(w + b)))
+        assert float(numbers(frame)["first δ, cross-entropy"]) == pytest.approx(first, rel=1e-3)
+        assert float(numbers(frame)["first δ, quadratic"]) == pytest.approx(first * first * (1 - first), rel=1e-3)
+        for _ in range(4):
+            a = 1 / (1 + np.exp(-(w + b)))
+            w, b = w - RATE * a, b - RATE * a
+        shown = frame.figures[0].numbers["series"][1]
+        assert shown["y"][1] == pytest.approx(1 / (1 + np.exp(-(w + b))), abs=1e-4)
+    assert "300 epochs" in reel.frames[-1].text
+
+
+def test_a_reel_wants_a_frame_for_each_position(descent: Any) -> None:
+    with pytest.raises(cr.errors.SettingError, match="288, got 287"):
+        replace(descent, frames=descent.frames[1:])
