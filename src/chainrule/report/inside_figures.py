@@ -115,7 +115,7 @@ def ratio_lines(seen: Ratios) -> Figure:
         note += " From copies of the weights one step apart, so of the first steps only."
     return line(
         *("ratio", "Step size: is the learning rate too large or too small?", series),
-        Axis("step", whole=True),
+        Axis("step", whole=True, log=len(seen.steps) <= 60 < seen.steps[-1]),  # the stops lie so
         Axis("log₁₀ rms(Δw) / rms(w)"),
         levels=[Level(-3.0, "usual")],
         bands=[Stretch(-4.0, -2.0)],
