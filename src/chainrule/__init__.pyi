@@ -80,6 +80,7 @@ from .population import PopulationTrainer as PopulationTrainer
 from .population import compare as compare
 from .population import cross_validate as cross_validate
 from .population import fit_population as fit_population
+from .report.plot import plot as plot
 from .symptoms.diagnosis import Diagnosis as Diagnosis
 from .symptoms.preflight import preflight as preflight
 from .tables.table import Table as Table

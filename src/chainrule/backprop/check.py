@@ -15,6 +15,7 @@ from chainrule.backprop.backward import is_floating, value_and_grad
 from chainrule.backprop.tensor import Primitive, Tensor, unwrap
 from chainrule.checks import is_number
 from chainrule.display.text_table import text_table
+from chainrule.draw.notebook import cell, table
 from chainrule.errors import GradientError
 
 Array = Any
@@ -28,6 +29,9 @@ FLOOR = 1e-4
 
 #: Where the two differ, the step is made so many times smaller: it rarely holds the kink that the first one held.
 SMALLER = 32
+
+#: The columns of a comparison.
+HEAD = ("", "argument", "shape", "relative error", "worst at", "backpropagation", "numerical")
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,20 @@ class GradientCheck:
         return self.ok
 
     def __repr__(self) -> str:
-        head = ("", "argument", "shape", "relative error", "worst at", "backpropagation", "numerical")
-        lines = [head] + [
+        return f"{self._title()}\n{text_table([HEAD, *self._cells()], range(len(HEAD)))}"
+
+    def _repr_html_(self) -> str:
+        """Return the comparison for a notebook, as a table: ✓ for what agrees."""
+        rows = [(mark or "✓", *cells) for mark, *cells in self._cells()]
+        return cell(self._title(), table(HEAD, rows))
+
+    def _title(self) -> str:
+        verdict = "ok" if self.ok else "FAILED"
+        title = f"Gradient check {verdict}: largest relative error {self.max_relative_error:.1e}"
+        return f"{title} (tolerance {self.tolerance:g})"
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
             (
                 "" if row.error <= self.tolerance else "!",
                 row.path,
@@ -100,9 +116,6 @@ class GradientCheck:
             )
             for row in self.rows
         ]
-        verdict = "ok" if self.ok else "FAILED"
-        title = f"Gradient check {verdict}: largest relative error {self.max_relative_error:.1e}"
-        return f"{title} (tolerance {self.tolerance:g})\n{text_table(lines, range(len(head)))}"
 
 
 def check_gradient(

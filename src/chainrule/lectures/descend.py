@@ -9,6 +9,9 @@ import numpy as np
 
 from chainrule import optimizers, tree
 from chainrule.backprop import value_and_grad
+from chainrule.draw.axes import Axis
+from chainrule.draw.line import Series, line
+from chainrule.draw.notebook import cell
 from chainrule.schedules import rate_at
 
 
@@ -28,6 +31,24 @@ class Descent:
     def diverged(self) -> bool:
         """Whether f is larger at the end than at the start, or no longer finite."""
         return not np.isfinite(self.values[-1]) or bool(self.values[-1] > self.values[0])
+
+    def _repr_html_(self) -> str:
+        """Return the path for a notebook: the value at each step, and for a function of one number the points."""
+        steps = Axis("step", whole=True, low=0.0)
+        figures = [
+            line("descent", "Value at each step", [Series("f", *_finite(self.values))], steps, Axis("f", log=None))
+        ]
+        points = [np.asarray(point) for point in self.points if not isinstance(point, dict)]
+        if len(points) == len(self.points) and points[0].size <= 3:
+            coordinates = np.array([point.ravel() for point in points])
+            names = [f"w{'₀₁₂'[i]}" if coordinates.shape[1] > 1 else "w" for i in range(coordinates.shape[1])]
+            series = [Series(name, *_finite(coordinates[:, i])) for i, name in enumerate(names)]
+            figures.append(line("points", "Where it is", series, steps, Axis("w")))
+        return cell("Diverged." if self.diverged else None, *figures)
+
+
+def _finite(values: np.ndarray) -> tuple[range, list[float | None]]:
+    return range(len(values)), [float(v) if np.isfinite(v) else None for v in values]
 
 
 def descend(f: Any, start: Any, optimizer: Any = "sgd", steps: int = 100) -> Descent:

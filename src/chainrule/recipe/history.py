@@ -7,6 +7,10 @@ from typing import Any
 
 from chainrule import metrics
 from chainrule.checks import check_name
+from chainrule.draw.axes import Axis
+from chainrule.draw.figure import Figure
+from chainrule.draw.line import Mark, Series, line
+from chainrule.draw.notebook import cell
 
 
 class History:
@@ -71,6 +75,35 @@ class History:
         """
         record = {} if epoch is None else self.records[epoch - 1]
         return {name: value for name, value in record.items() if name not in ("epoch", "lr", "seconds")}
+
+    def figures(self, marked: int | None = None) -> list[Figure]:
+        """Return the curves of the loss and of the score over the epochs; ``marked`` is an epoch to mark, that of
+        the weights that the model has.
+
+        Training values are means over an epoch, so they stand in its middle.
+
+        >>> import chainrule as cr
+        >>> run = cr.fit(cr.Dense(3, "softmax"), cr.data.load("iris"), epochs=2, progress=False)
+        >>> [figure.name for figure in run.history.figures()]
+        ['loss', 'accuracy']
+        """
+        if not self.records:
+            return []
+        last = len(self)
+        marks = [] if marked is None or last == 1 else [Mark(float(marked), f"kept: epoch {marked}")]
+        drawn = []
+        for name in (column for column in self.columns if column in metrics.METRICS or column == "loss"):
+            series = [Series("training", [epoch + 0.5 for epoch in range(last)], self[name])]
+            if f"val_{name}" in self.columns:
+                series.append(Series("validation", range(1, last + 1), self[f"val_{name}"]))
+            x = Axis("epoch", whole=True, low=0.0, high=float(last))
+            y = Axis("", log=None) if name == "loss" else Axis("", percent=metrics.is_fraction(name))
+            drawn.append(line(name, metrics.label_of(name).capitalize(), series, x, y, marks=marks))
+        return drawn
+
+    def _repr_html_(self) -> str:
+        """Return the curves for a notebook."""
+        return cell(*self.figures()) if self.records else cell(repr(self))
 
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame with one row per epoch."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.display.text import Text
+from chainrule.draw.notebook import cell
 from chainrule.metrics import format_value
 from chainrule.models import Model
 from chainrule.outcome import Outcome
@@ -124,6 +125,11 @@ class Run:
         lines += [f"stopped: {self.stopped}"] if self.stopped else []
         lines += [", ".join(f"{name} {format_value(name, value)}" for name, value in self.metrics.items())]
         return Text("\n".join([*lines, *self.notes, "", str(self.model)]))
+
+    def _repr_html_(self) -> str:
+        """Return how training went for a notebook: the first lines of `summary`, and the curves."""
+        lines = self.summary().splitlines()
+        return cell(*lines[: lines.index("")], *self.history.figures(self.best_epoch))
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
         """Measure the model on other data, as `Model.evaluate` does, by the loss of the run.
