@@ -28,6 +28,9 @@ def test_the_demo_learns_and_shows_it(chainrule: Any, monkeypatch: pytest.Monkey
     assert "\x1b" not in done.output
     assert "The run is in first" in done.stderr
     assert "chainrule evaluate first digits" in done.stderr
+    page = Path("first/report.html").resolve()
+    assert page.as_uri() in done.stderr
+    assert all(f'data-testid="figure-{view}"' in page.read_text("utf-8") for view in ("flow", "ratio", "landscape"))
 
 
 def test_pictures_have_the_shades_that_the_terminal_can_show() -> None:

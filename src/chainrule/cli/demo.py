@@ -17,6 +17,7 @@ from chainrule.display.numbers import percent
 from chainrule.experiments.commands import run
 from chainrule.experiments.result import Trained
 from chainrule.experiments.settings import ExperimentSettings
+from chainrule.runs.files import REPORT
 
 #: How many images are shown, and how many of them wrong at most.
 SHOWN, WRONG = 6, 2
@@ -36,6 +37,9 @@ def demo(seed: int, out: Path | None) -> None:
     print(f"\nTest accuracy {percent(accuracy)}: {round(accuracy * rows)} of {rows} digits it had not seen.\n")
     print(predictions(trained), flush=True)
     print_message(f"\nThe run is in {trained.folder}: settings, metrics, weights. What next?")
+    if trained.folder is not None:
+        print_message("  See this network from inside, as it learnt: open this page in a browser")
+        print_message(f"  {(trained.folder / REPORT).resolve().as_uri()}")
     if shutil.which("chainrule") is None:  # make demo runs the command by its path
         print_message(f"  . {Path(os.path.relpath(sys.executable)).parent / 'activate'}")
     print_message(f"  chainrule evaluate {trained.folder} digits")
