@@ -127,7 +127,7 @@ def run(todo: list[Case], stage: str, path: Path, *, keep: bool, seconds: float,
         print(f"{i + 1}/{len(todo)} {row['cpu']:5.1f} s CPU  {case.name:66s} {said}", flush=True)
 
 
-def write(rows: list[dict[str, Any]], text: str) -> None:
+def write(rows: list[dict[str, Any]], cases: int, text: str) -> None:
     """Write the tables and the false alarms of each rule."""
     healthy = [row for row in rows if row["kind"] != "fault"]
     false = table.false_alarms(healthy)
@@ -135,7 +135,8 @@ def write(rows: list[dict[str, Any]], text: str) -> None:
     version = f"{time.strftime('%Y-%m-%d')}-{fingerprint()[:6]}"
     rates = {"version": version, "rules": rules, "files": rule_files()}
     (PACKAGE / "symptoms" / "rates.json").write_text(json.dumps(rates, indent=1) + "\n", encoding="utf-8")
-    head = HEAD.format(version=version, parts=" and ".join(sorted({row["part"] for row in rows})))
+    parts = " and ".join(sorted({row["part"] for row in rows}))
+    head = HEAD.format(version=version, parts=parts, rows=len(rows), cases=cases)
     (RESULTS / "doctor.md").write_text(head + text, encoding="utf-8")
 
 
@@ -155,13 +156,14 @@ def found(symptom: str, level: str, causes: list[str], where: str, text: str, ag
     return Finding(symptom, level, text, where, causes=tuple(causes), against=tuple(against))
 
 
-HEAD = """# The doctor on its development set
+HEAD = """# The doctor, measured
 
 Written by `python bench/doctor.py --write`. Faults are planted in healthy recipes (bench/doctor_cases), and count where
 they matter: p < .05, d ≥ .5 and an error of at least 1.25 times that of the base over 8 seeds, on rows that the doctor
 never sees (leaks, overlaps, duplicates, shifts and values that are missing count by their name). Healthy runs have an
 error of at most 1.10 times that of the base. A first cause is right by its name, or where its fix gives back half of
-what was lost (4 seeds). Half: {parts}. Version {version}.
+what was lost (4 seeds). Half: {parts}; {rows} of the {cases} cases that count were examined, of each cause one at
+least. Version {version}.
 
 """
 
@@ -211,7 +213,7 @@ def main() -> None:
     if asked.learn:
         learn(rows)
     if asked.write:
-        write(rows, text)
+        write(rows, len(todo), text)
 
 
 if __name__ == "__main__":

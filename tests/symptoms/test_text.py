@@ -166,7 +166,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
 def test_the_rate_of_false_alarms_has_its_count_and_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"version": "7", "rules": {"labels_trusted": {"false": 1, "of": 214}}}
     monkeypatch.setattr(rates, "_file", lambda: counts)
-    assert "false in 1 of 214 healthy development runs (upper end 2.6 %)" in flat(diagnosis())
+    assert "false in 1 of 214 healthy runs of the benchmark (upper end 2.6 %)" in flat(diagnosis())
     assert "has not been measured yet" in flat(diagnosis(findings=(dataclasses.replace(NOISY, symptom="tails"),)))
 
 

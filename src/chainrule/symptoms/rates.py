@@ -29,7 +29,7 @@ class Rate:
 
     >>> from chainrule.symptoms.rates import Rate
     >>> print(Rate(0, 214))
-    0 of 214 healthy development runs (upper end 1.8 %)
+    0 of 214 healthy runs of the benchmark (upper end 1.8 %)
     """
 
     false: int
@@ -41,7 +41,7 @@ class Rate:
         return wilson(self.false, self.of)[1]
 
     def __str__(self) -> str:
-        return f"{self.false} of {self.of:,} healthy development runs (upper end {100 * self.upper:.1f} %)"
+        return f"{self.false} of {self.of:,} healthy runs of the benchmark (upper end {100 * self.upper:.1f} %)"
 
 
 def rate_of(symptom: str) -> Rate | None:
