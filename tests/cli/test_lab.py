@@ -23,4 +23,5 @@ def test_it_writes_a_page_and_says_where(chainrule: Any) -> None:
 
 def test_what_it_cannot_do_is_said(chainrule: Any) -> None:
     assert "descent" in chainrule("lab", "decent", code=2).stderr
+    assert "not about a run" in chainrule("lab", "descent", "runs/x", code=2).stderr
     assert "chainrule lab NAME" in chainrule("lab", "--out", "x.html", code=2).stderr

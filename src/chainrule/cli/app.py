@@ -440,12 +440,19 @@ def demo(seed: int, out: Path | None) -> None:
     help="Which page; without it: a list.",
     shell_complete=completion.of("lab"),
 )
+@argument(
+    "run",
+    required=False,
+    metavar="[RUN]",
+    help="A run's folder, for the page backprop. [a small network]",
+    shell_complete=completion.of("runs"),
+)
 @option("--out", type=PATH, metavar="FILE", help="The file to write. [NAME.html]")
-def lab(name: str | None, out: Path | None) -> None:
+def lab(name: str | None, run: str | None, out: Path | None) -> None:
     """Write a page with a picture that moves, about one question of training; or list the questions."""
     from chainrule.cli.lab import lab as call
 
-    call(name, out)
+    call(name, run, out)
 
 
 @app.command("completion")

@@ -25,7 +25,9 @@ async function start(reel) {
       control.setAttribute("aria-valuetext", text);
       control.parentElement.querySelector("output").textContent = text;
     }
+    const open = [...place.querySelectorAll("details")].map((details) => details.open);
     place.innerHTML = frames[shown];
+    place.querySelectorAll("details").forEach((details, i) => { details.open = open[i] ?? details.open; });
     hide();
   }
 

@@ -37,11 +37,12 @@ class Control:
 
 @dataclass(frozen=True)
 class Frame:
-    """What is shown at one position of the controls: figures, what is to be seen in words, and a few numbers."""
+    """What is shown at one position of the controls: figures, what is to be seen in words, a few numbers, and more."""
 
     figures: Sequence[Figure]
     text: str
     numbers: Sequence[tuple[str, str]] = ()
+    more: Html | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ class Reel:
     def _repr_html_(self) -> str:
         """Return the first frame, for a notebook: static, with the sentence below it."""
         frame = self.frames[self.start]
-        return join([tag("style", Html(STYLE)), *(figure.html() for figure in frame.figures), tag("p", frame.text)])
+        figures = (figure.html() for figure in frame.figures)
+        return join([tag("style", Html(STYLE)), tag("p", frame.text), *figures, frame.more or Html("")])
 
 
 def reel(
@@ -200,8 +202,9 @@ def _inside(frame: Frame) -> str:
     return join(
         [
             tag("p", frame.text, class_="finding"),
-            tag("div", *figures, class_="figures"),
+            tag("div", *figures, class_="figures") if frame.figures else Html(""),
             tag("dl", *numbers) if numbers else Html(""),
+            frame.more or Html(""),
         ]
     )
 
