@@ -55,3 +55,15 @@ def x64() -> Iterator[None]:
 
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def from_inside() -> None:
+    """Pages show training from inside in a test that takes this fixture, as they do in tests of pages and views."""
+
+
+@pytest.fixture(autouse=True)
+def _pages_without_the_inside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the time of a small run is to show it from inside, which hundreds of other tests do not need."""
+    if "from_inside" not in request.fixturenames and not {"report", "views"} & set(request.path.parts):
+        monkeypatch.setattr("chainrule.report.page.inside", lambda recorded: {})

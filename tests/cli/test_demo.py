@@ -13,6 +13,7 @@ import pytest
 from chainrule.cli import draw
 
 
+@pytest.mark.usefixtures("from_inside")
 def test_the_demo_learns_and_shows_it(chainrule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     done = chainrule("demo", "--out", "first")

@@ -276,5 +276,5 @@ def test_every_setting_of_a_trial_is_an_option() -> None:
     of_the_search = {"config", "out", "resume", "column", "drop", *settings_of(SearchSettings)}
     typed = {parameter.name for parameter in app.commands["search"].params} - of_the_search
     of_a_single_run = {"net", "columns", "seeds", "folds", "save", "checkpoint_every", "checkpoint_minutes", "keep"}
-    of_a_single_run |= {"doctor"}
+    of_a_single_run |= {"doctor", "record"}
     assert typed == set(FIELDS) - of_a_single_run

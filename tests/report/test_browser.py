@@ -29,7 +29,17 @@ def folder(finish: Any, made: Any) -> Path:
 
 
 #: How the names of figures of training from inside begin.
-INSIDE = ("steps-loss", "flow", "ratio", "activations-", "weights-", "classes-by-epoch", "rows", "landscape")
+INSIDE = (
+    "steps-loss",
+    "flow",
+    "ratio",
+    "activations-",
+    "weights-",
+    "boundary",
+    "classes-by-epoch",
+    "rows",
+    "landscape",
+)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

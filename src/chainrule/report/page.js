@@ -86,7 +86,7 @@ function plot(figure, drawing, out) {
 
 function nearest(points, distance) {
   let best = null;
-  let least = Infinity;
+  let least = Number.MAX_VALUE;
   for (const point of points) {
     const d = distance(point);
     if (d < least) [best, least] = [point, d];

@@ -97,8 +97,8 @@ def codes_of(costs: Array) -> tuple[int, Array]:
     """Return costs as an exponent and one byte each: the highest cost is 2 to the exponent, rounded up.
 
     >>> exponent, codes = codes_of(np.array([3.0, 0.5, 0.0]))
-    >>> exponent, costs_of(codes, exponent).round(3).tolist()
-    (2, [2.828, 0.5, 0.0])
+    >>> exponent, [round(cost, 3) for cost in costs_of(codes, exponent).tolist()]
+    (2, [3.084, 0.5, 0.0])
     """
     with np.errstate(all="ignore"):
         logarithms = np.log2(costs)  # -inf of 0, NaN of what is below
