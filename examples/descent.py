@@ -12,22 +12,15 @@ import argparse
 from typing import Any
 
 import chainrule as cr
-
-MINIMUM = -2.352  # where `two_valleys` is lowest; its other valley is at 2.1
-
-
-def square(w: Any) -> Any:
-    return w**2
-
-
-def two_valleys(w: Any) -> Any:
-    return 0.1 * w**4 - w**2 + 0.5 * w
+from chainrule.lab.descent import MINIMUM, square, two_valleys
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer steps")
-    steps = 60 if parser.parse_args(argv).quick else 200
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
+    options = parser.parse_args(argv)
+    steps = 60 if options.quick else 200
 
     print(f"L(w) = w² from w = 2, {steps} steps of w ← w - η·2w\n")
     print("     η   first steps                                   end")
@@ -58,6 +51,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         valleys[start] = ends
         words = ["best" if abs(w - MINIMUM) < 0.01 else "stuck" for w in ends]
         print(f"{start:6g}   {ends[0]:7.3f} {words[0]:6}  {ends[1]:7.3f} {words[1]}")
+    if options.page:
+        print(f"\nThe picture: {cr.lab.descent().to_html(options.page)}")
     return {"rates": rates, "convex": convex, "valleys": valleys}
 
 

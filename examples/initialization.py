@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
+from chainrule.lab.initialization import distinct
 
 inits = cr.initializers
 STARTS = {
@@ -31,15 +32,11 @@ def histogram(values: Any, low: float, high: float, bins: int = 21) -> str:
     return "".join(" ▁▂▃▄▅▆▇█"[int(np.ceil(8 * c / counts.max()))] for c in counts)
 
 
-def distinct(weight: np.ndarray) -> int:
-    """How many neurons of a layer differ: distinct columns of its weights, up to rounding."""
-    return len(np.unique(weight.round(9), axis=1).T)
-
-
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smaller network")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
     depth, width = (6, 50) if options.quick else (8, 100)
     digits = cr.data.load("digits")
@@ -83,6 +80,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                     f"   {size}   {delta.std():8.2g}"
                 )
             figures[hidden, words] = stds
+    if options.page:
+        print(f"\nThe picture: {cr.lab.initialization().to_html(options.page)}")
     return figures
 
 

@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="no difference here: it takes a second")
     parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
 
     results = {}
@@ -58,6 +59,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
                 f"half the cost gone after {half} epochs"
             )
         print()
+    if options.page:
+        print(f"The picture: {cr.lab.slow().to_html(options.page)}")
     return results
 
 
