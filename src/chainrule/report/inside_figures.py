@@ -92,9 +92,10 @@ def flow_map(seen: Flow) -> Figure:
     figure = heat(
         *("flow", "Gradient flow: does δ reach the first layers?", sizes, range(len(seen.stops)), seen.layers),
         stops_axis(seen.stops),
-        Shade("log₁₀ of the root mean square of δ = ∂C/∂z"),
+        Shade("log₁₀ rms of δ"),
         text=text,
-        note=f"{text} One column for each moment that was recorded; layers from input (top) to output.",
+        note=f"{text} δ = ∂C/∂z, its root mean square (rms) over the rows that were recorded; one column for each "
+        "moment; layers from input (top) to output.",
     )
     return with_stops(figure, seen.stops)
 
