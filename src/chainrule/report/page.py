@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import escape, join
+from chainrule.display.markup import escape, join, script_hash
 from chainrule.draw.figure import STYLE
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, write_atomic
@@ -31,8 +29,8 @@ from chainrule.runs.trials import Trials, read_trials
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.html import section_style
 from chainrule.training.record import Record, read_folder
+from chainrule.training.recorded import Recorded
 from chainrule.training.run import Run
-from chainrule.views.record import Recorded
 
 
 def write_report(
@@ -161,7 +159,7 @@ def render(page: Page) -> str:
         }
     script = _file("page.js")
     styles = [STYLE, _file("page.css"), *([section_style()] if page.diagnosis else [])]
-    parts |= {"hashes": _hash(script), "style": "\n".join(styles), "script": script}
+    parts |= {"hashes": script_hash(script), "style": "\n".join(styles), "script": script}
     # In one pass: what was put in is not looked at again.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _file("page.html"))
 
@@ -174,8 +172,3 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
 
 def _file(name: str) -> str:
     return resources.files("chainrule.report").joinpath(name).read_text("utf-8").strip()
-
-
-def _hash(script: str) -> str:
-    """Return a script by its content, as a content security policy names it: no other may run."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

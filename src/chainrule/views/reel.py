@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import itertools
 import json
 import math
@@ -16,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import Html, escape, join, tag
+from chainrule.display.markup import Html, escape, join, script_hash, tag
 from chainrule.draw.figure import STYLE, Figure
 from chainrule.errors import SettingError
 from chainrule.files import as_path, write_atomic
@@ -242,8 +241,3 @@ def _play() -> Html:
 def read(name: str) -> str:
     """Return a file that lies beside this one."""
     return resources.files("chainrule.views").joinpath(name).read_text("utf-8").strip()
-
-
-def script_hash(script: str) -> str:
-    """Return a script by its content, as a content security policy names it: no other may run."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
