@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,16 +95,13 @@ def coloured(picture: np.ndarray, limit: float) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> str:
-    """Return pixels (height, width, 3) of 0 to 255 as a picture that can stand in a page (PNG, ISO 15948).
+    """Return pixels of 0 to 255, (height, width) grey or (height, width, 3), as a picture that can stand in a page.
 
     >>> png(np.zeros((1, 1, 3), np.uint8))[:26]
     'data:image/png;base64,iVBO'
     """
-    height, width, _ = pixels.shape
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)  # 0: no filter
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b"")]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

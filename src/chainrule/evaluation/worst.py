@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.draw.images import png
 from chainrule.evaluation.rows import take
 from chainrule.models.predictions import Predictions
 
@@ -76,9 +75,7 @@ def picture(pixels: np.ndarray) -> str:
     values = values if values.shape[-1] in (1, 3) else values.mean(axis=-1, keepdims=True)
     image = Image.fromarray(np.round(255 * (values[..., 0] if values.shape[-1] == 1 else values)).astype(np.uint8))
     image.thumbnail((PIXELS, PIXELS))
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return png(np.asarray(image))
 
 
 def _labels(predictions: Predictions, row: int, names: list[str]) -> dict[str, Any]:
