@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.views.record import Recorded
+from chainrule.training.recorded import Recorded
 
 
 def record(net: Any, x: np.ndarray, y: np.ndarray, **settings: Any) -> Recorded:

@@ -13,6 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule.report import write_report
 from chainrule.report.inside_figures import VIEWS, inside
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.activations import activations
 from chainrule.views.derive.confusions import confusions
 from chainrule.views.derive.flow import flow
@@ -20,7 +21,6 @@ from chainrule.views.derive.landscape import landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.ratios import ratios
 from chainrule.views.derive.samples import samples
-from chainrule.views.record import Recorded
 
 DIGITS = cr.data.load("digits")
 NET = cr.Sequential(cr.Flatten(), cr.Dense(24, "relu"), cr.Dense(16, "tanh"), cr.Dense(10, "softmax"))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.activations import activations
 from chainrule.views.derive.first_weights import first_weights
 from chainrule.views.derive.flow import flow
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.ratios import ratios
 from chainrule.views.derive.stops import affordable, affordable_rows
-from chainrule.views.record import Recorded
 from recording import record
 
 DIGITS = cr.data.load("digits")

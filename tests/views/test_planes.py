@@ -9,12 +9,12 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import SettingError, UnknownNameError
+from chainrule.training.recorded import Recorded, Snapshot
 from chainrule.views.derive.boundary import boundary
 from chainrule.views.derive.contours import contour
 from chainrule.views.derive.landscape import Landscape, landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.passes import passes
-from chainrule.views.record import Recorded, Snapshot
 from recording import record
 
 IRIS = cr.data.load("iris")

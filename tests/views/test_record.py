@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import tree
 from chainrule.errors import FileError
-from chainrule.views.record import Recorded
+from chainrule.training.recorded import Recorded
 
 IRIS = cr.data.load("iris")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.confusions import confusions
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.samples import samples
-from chainrule.views.record import Recorded
 from recording import record
 
 DIGITS = cr.data.load("digits")

@@ -16,8 +16,8 @@ from chainrule.runs.members import Members
 from chainrule.runs.trials import Trials
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.training.record import Record
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing
-from chainrule.views.record import Recorded
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from chainrule.draw.images import images
 from chainrule.draw.line import Level, Series, Stretch, line
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError
+from chainrule.training.recorded import Recorded, StepValues
 from chainrule.views.derive.activations import QUANTILES, Activations, activations
 from chainrule.views.derive.boundary import Boundary, boundary
 from chainrule.views.derive.confusions import Confusions, confusions
@@ -31,7 +32,6 @@ from chainrule.views.derive.landscape import Landscape, landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.ratios import Ratios, ratios
 from chainrule.views.derive.samples import Samples, samples
-from chainrule.views.record import Recorded, StepValues
 
 Array = np.ndarray
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.models.places import activation_of, places
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import look_back
-from chainrule.views.record import Recorded
 
 __all__ = ["QUANTILES", "Activations", "activations"]
 

@@ -14,9 +14,9 @@ from chainrule.backprop.tensor import collect_marks, unwrap
 from chainrule.errors import SettingError
 from chainrule.models import Model
 from chainrule.models.forward import forward
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import affordable, forward_seconds
-from chainrule.views.record import Recorded
 
 __all__ = ["MOST_MAPS", "Boundary", "boundary"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from chainrule.layers import Conv2D
 from chainrule.models.backprop_result import backprop
 from chainrule.models.places import places
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import BOTH_WAYS, affordable_rows
-from chainrule.views.record import Recorded
 
 __all__ = ["MOST_UNITS", "FirstWeights", "first_weights"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import look_back
-from chainrule.views.record import Recorded
 
 __all__ = ["Flow", "flow"]
 

@@ -13,9 +13,9 @@ from chainrule.backprop import Tensor
 from chainrule.backprop.tensor import unwrap
 from chainrule.checks import check_name
 from chainrule.optimizers import is_weight
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import BUDGET, affordable, affordable_rows, forward_seconds
-from chainrule.views.record import Recorded
 
 __all__ = ["PLANES", "Landscape", "landscape"]
 

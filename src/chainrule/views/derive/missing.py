@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.views.record import Recorded
+from chainrule.training.recorded import Recorded
 
 __all__ = ["Missing", "without_rows", "without_stops"]
 

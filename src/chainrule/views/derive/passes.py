@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.models.explain import ALL_PARAMETERS, OF_EACH, Pass, explain
+from chainrule.training.recorded import Recorded
 from chainrule.tree import leaves
 from chainrule.views.derive.stops import affordable, forward_seconds
-from chainrule.views.record import Recorded
 
 __all__ = ["SECONDS", "explain_at", "passes"]
 

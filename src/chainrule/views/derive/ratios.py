@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule import tree
 from chainrule.optimizers import is_weight
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
-from chainrule.views.record import Recorded
 
 __all__ = ["Ratios", "ratios"]
 

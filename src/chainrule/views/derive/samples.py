@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy
+from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_rows
-from chainrule.views.record import Recorded
 
 __all__ = ["Samples", "samples"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.models import BackpropResult, Model
 from chainrule.models.backprop_result import backprop
-from chainrule.views.record import Recorded
+from chainrule.training.recorded import Recorded
 
 __all__ = ["BOTH_WAYS", "BUDGET", "affordable", "affordable_rows", "forward_seconds", "look_back"]
 
