@@ -45,7 +45,7 @@ FACE = "chainrule"  # the package itself, `import chainrule as cr`: it shows eve
 NETWORK = ("layers", "losses", "optimizers", "schedules", "initializers", "activations")
 #: Every room may import these.
 GROUND = (
-    *("draw", "run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
+    *("serving", "draw", "run_settings", "settings", "random", "engine", "files", "passwords", "signals", "memory"),
     *("metrics", "outcome", "display", "tree", "fields", "checks", "keywords", "errors"),
 )
 CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, and what it learns from
@@ -263,6 +263,8 @@ def test_import_loads_no_heavy_library() -> None:
         "scipy",
         "sklearn",
         "sqlalchemy",
+        "starlette",
+        "uvicorn",
         "click",
     }
     assert set(done.stdout.split()) & heavy == set()
@@ -270,7 +272,7 @@ def test_import_loads_no_heavy_library() -> None:
 
 def test_the_commands_load_no_numpy() -> None:
     """So that ``--help`` and completion answer at once."""
-    code = "import sys, chainrule.cli.app; print(*{'numpy', 'jax', 'rich'} & set(sys.modules))"
+    code = "import sys, chainrule.cli.app; print(*{'numpy', 'jax', 'rich', 'starlette'} & set(sys.modules))"
     fresh = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=fresh)
     assert done.stdout.split() == []

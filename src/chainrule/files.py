@@ -21,6 +21,14 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "chainrule"
 
 
+def private_file(path: Path, text: str) -> None:
+    """Write a small file that only its user can read, in place of one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def as_path(name: str | os.PathLike[str]) -> Path:
     r"""Return a path that the system can take, ``~`` resolved; whether something is there is not looked at.
 

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import escape, join, script_hash
+from chainrule.display.markup import content_policy, escape, join
 from chainrule.draw.figure import STYLE
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, write_atomic
@@ -159,7 +159,7 @@ def render(page: Page) -> str:
         }
     script = _file("page.js")
     styles = [STYLE, _file("page.css"), *([section_style()] if page.diagnosis else [])]
-    parts |= {"hashes": script_hash(script), "style": "\n".join(styles), "script": script}
+    parts |= {"policy": content_policy(script), "style": "\n".join(styles), "script": script}
     # In one pass: what was put in is not looked at again.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _file("page.html"))
 

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import Html, escape, join, script_hash, tag
+from chainrule.display.markup import Html, content_policy, escape, join, tag
 from chainrule.draw.figure import STYLE, Figure
 from chainrule.errors import SettingError
 from chainrule.files import as_path, write_atomic
@@ -122,11 +122,10 @@ class Reel:
     def html(self) -> str:
         """Return the page."""
         lesson, script = self.lesson, read("reel.js")
-        policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script_hash(script)}"
         head = join(
             [
                 Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-                Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+                Html(f'<meta http-equiv="Content-Security-Policy" content="{content_policy(script)}">'),
                 tag("title", f"{lesson.question} – chainrule"),
                 tag("style", Html(f"{STYLE}\n{read('reel.css')}")),
             ]
