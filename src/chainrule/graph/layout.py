@@ -1,5 +1,7 @@
 """Where the boxes and arrows of a computational graph go: a layered drawing from left to right.
 
+With widths and heights exchanged it is one from top to bottom.
+
 The four steps of Sugiyama, Tagawa and Toda (1981): every box gets a column (its longest path from an input);
 an arrow over several columns is led through a place of its own in each of them; the order within a column is
 chosen so that few arrows cross; boxes move up or down towards their neighbours, keeping the order.
@@ -15,7 +17,6 @@ from dataclasses import dataclass, field
 
 SPACE = 16.0  # between boxes of a column
 LANE = 12.0  # height of the place that an arrow has in a column which it passes
-GAP = 52.0  # between columns, at least
 MARGIN = 20.0
 
 
@@ -50,15 +51,15 @@ def layout(
     arrows: list[tuple[int, int]],
     ports: list[float],
     labels: list[float],
-    after: list[tuple[int, int]],
+    gap: float = 52.0,
 ) -> Layout:
     """Place boxes of given (width, height).
 
     An arrow (from, to) goes from a box to a later one in the list. ``ports`` is the height of the part of
     each box at which arrows may end, ``labels`` the width of each arrow's label, which stands above its
-    straight end. ``after`` are pairs of boxes, of which the second gets a later column than the first.
+    straight end, and ``gap`` is between columns, at least.
     """
-    column = _columns(len(sizes), arrows, after)
+    column = _columns(len(sizes), arrows)
     vertices = [_Vertex(c, w, h, lane=False) for c, (w, h) in zip(column, sizes, strict=True)]
     routes = _routes(vertices, arrows)
     order = _order(vertices)
@@ -77,14 +78,14 @@ def layout(
     # room.
     wide = [max((vertices[v].width for v in vs), default=0.0) for vs in order]
     lead = [0.0] * len(order)
-    gaps = [GAP] * len(order)
+    gaps = [gap] * len(order)
     for (_, target), route, label, end in zip(arrows, routes, labels, ends, strict=True):
         c = column[target]
         lead[c] = max(lead[c], label + 14.0 - (wide[c] - sizes[target][0]) / 2)
         heights = [vertices[v].y for v in route] + [end]
         for v, (y, next_y) in zip(route, itertools.pairwise(heights), strict=True):
             c = vertices[v].column + 1
-            gaps[c] = max(gaps[c], min(130.0, GAP + 0.12 * abs(next_y - y)))
+            gaps[c] = max(gaps[c], min(130.0, gap + 0.12 * abs(next_y - y)))
     starts, x = [], MARGIN
     for c, w in enumerate(wide):
         x += gaps[c] if c else 0.0
@@ -108,7 +109,7 @@ def layout(
     return Layout(x + MARGIN, bottom - top, centres, [v.y - top for v in vertices[: len(sizes)]], paths)
 
 
-def _columns(count: int, arrows: list[tuple[int, int]], after: list[tuple[int, int]]) -> list[int]:
+def _columns(count: int, arrows: list[tuple[int, int]]) -> list[int]:
     """Return the longest path from a box without inputs; such boxes stand next to where they are first used."""
     column = [0] * count
     into: list[list[int]] = [[] for _ in range(count)]
@@ -116,13 +117,8 @@ def _columns(count: int, arrows: list[tuple[int, int]], after: list[tuple[int, i
     for source, target in arrows:
         into[target].append(source)
         out[source].append(target)
-    before: list[list[int]] = [[] for _ in range(count)]
-    for first, second in after:
-        before[second].append(first)
     for i in range(count):
-        column[i] = max((column[s] + 1 for s in (*into[i], *before[i])), default=0)
-    for first, second in after:
-        out[first].append(second)
+        column[i] = max((column[s] + 1 for s in into[i]), default=0)
     for i in reversed(range(count)):
         if not into[i] and out[i]:
             column[i] = min(column[t] for t in out[i]) - 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display.text_table import text_table
 from chainrule.graph.node import Node, expression
-from chainrule.graph.values import shorten, summary
+from chainrule.graph.values import count, shorten, summary
 
 
 def local_derivatives(node: Node) -> str:
@@ -20,8 +20,7 @@ def local_derivatives(node: Node) -> str:
 def headline(nodes: Sequence[Node], output: Node, name: str) -> str:
     """Return one sentence on the graph of a function."""
     of = f" of {name}" if name else ""
-    count = f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}"
-    return f"Computational graph{of}: {count}, the result is #{output.index}."
+    return f"Computational graph{of}: {count(len(nodes), 'node')}, the result is #{output.index}."
 
 
 def table(nodes: Sequence[Node], title: str) -> str:

@@ -75,10 +75,12 @@ class Graph:
         return text.dot(self.nodes, backward=self.gradients is not None)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """Return a page with the graph as a picture: values above the boxes, gradients below. Works offline.
+        """Return a page with the graph as a picture: in each box its value and its gradient. Works offline.
 
-        Returns the page, and writes it to ``path`` if given. Above 400 nodes, the operations of each layer
-        are folded into one box (without layers: operations in a row), and the page says so.
+        Returns the page, and writes it to ``path`` if given. A layer is one box that leads to a picture of its
+        inside; every box leads to all of its numbers, in the list below. It needs no scripts. A graph of layers
+        goes from top to bottom, another from left to right where it is up to 900 px wide. Above 400 boxes,
+        operations in a row are folded into one; above 2,000 nodes the insides are left out, and the page says so.
 
         >>> import chainrule as cr
         >>> page = cr.trace(lambda x: x + 1.0)(2.0).to_html()

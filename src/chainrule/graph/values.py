@@ -16,6 +16,11 @@ def number(x: Any, digits: int = 6) -> str:
     return f"{float(x) + 0.0:.{digits}g}"  # + 0.0 turns -0.0 into 0.0
 
 
+def count(n: int, noun: str) -> str:
+    """Return so many of something: ``count(1, "node")`` is 1 node, and more are nodes."""
+    return f"{n:,} {noun}{'s' if n != 1 else ''}"
+
+
 def summary(x: Any, digits: int = 6, entries: int = 4) -> str:
     """Return a number or a short array as it is; a longer array as its mean and range.
 

@@ -357,10 +357,10 @@ class Model:
         """
         cost, (x, y) = self.cost_of(loss), self._admit(x, y)
 
-        def mean_cost(params: Any) -> Any:
+        def mean_cost(params: Any, x: Any, y: Any) -> Any:
             return cost(params, x, y)[0] / len(x)
 
-        return trace(mean_cost)(self.params)
+        return trace(mean_cost, argnums=0)(self.params, x, y)
 
     def cost_of(self, loss: Any = "auto", *, train: bool = True) -> Callable[..., Any]:
         """Return the summed cost of a batch, as a function (params, x, y) -> (sum, cost of each sample).
