@@ -15,15 +15,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.lab.initialization import distinct
-
-inits = cr.initializers
-STARTS = {
-    "N(0, 0.01²): too small": inits.Normal(0.01),
-    "N(0, 1): too large": inits.Normal(1.0),
-    "Xavier, N(0, 2/(n_in + n_out))": inits.GlorotNormal(),
-    "He, N(0, 2/n_in)": inits.HeNormal(),
-}
+from chainrule.lab.initialization import STARTS, digits, distinct, flat, look
 
 
 def histogram(values: Any, low: float, high: float, bins: int = 21) -> str:
@@ -39,17 +31,15 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
     depth, width = (6, 50) if options.quick else (8, 100)
-    digits = cr.data.load("digits")
-    x = digits.x.reshape(len(digits.x), -1)
-    x = cr.data.Standardizer.fit(x)(x)
+    x, y = digits()
     figures: dict[Any, Any] = {}
 
     print("Equal weights, after 3 epochs: distinct neurons in each layer of 64-20-20-10")
-    for words, init in (("all 0", "zeros"), ("all 0.1", inits.Constant(0.1)), ("He", "he_normal")):
-        net = cr.mlp([64, 20, 20, 10], init=init)
+    for words in ("all 0", "all 0.1", "He"):
+        net = cr.mlp([64, 20, 20, 10], init=STARTS[words])
         run = cr.fit(
             net,
-            (x, digits.y),
+            (x, y),
             optimizer=cr.SGD(lr=0.1),
             epochs=3,
             seed=options.seed,
@@ -62,21 +52,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         print(f"  {words:8}  {figures[words]}   accuracy {figures[words, 'accuracy']:.1%}")
 
     for hidden in ("tanh", "relu"):
-        for words, init in STARTS.items():
+        for words in ("too small", "too large", "Xavier", "He"):
             print(f"\n{hidden}, {depth} layers of {width}, {words}")
             print("  layer   activations -1 … 1           std   f' ≈ 0   log₁₀|δ| -12 … 6           std of δ")
-            net = cr.mlp([64, *[width] * depth, 10], hidden=hidden, init=init)
-            model = cr.Model(net, (64,), seed=options.seed, precision="float64")
-            seen = model.backprop(x[:200], digits.y[:200])
+            _, seen = look(hidden, depth, width, STARTS[words], options.seed)
             stds = {"a": [], "delta": []}
             for layer in range(depth):
                 a, delta = seen.a[layer], seen.delta[layer]
-                flat = np.mean(np.abs(a) > 0.99 if hidden == "tanh" else a == 0)
                 stds["a"].append(float(a.std()))
                 stds["delta"].append(float(delta.std()))
                 size = histogram(np.log10(np.abs(delta[delta != 0])), -12, 6)
                 print(
-                    f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat:6.0%}"
+                    f"  {layer + 1:5}   {histogram(a, -1, 1)}   {a.std():8.2g}   {flat(hidden, seen.z[layer]):6.0%}"
                     f"   {size}   {delta.std():8.2g}"
                 )
             figures[hidden, words] = stds

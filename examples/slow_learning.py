@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-
-X, Y = np.array([[1.0]]), np.array([0])
+from chainrule.lab.slow import COSTS, train
 
 
 def curve(values: list[float], width: int = 50) -> str:
@@ -35,28 +34,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     results = {}
     for w, b in ((0.6, 0.9), (2.0, 2.0)):
         print(f"start w = {w}, b = {b}; cost over {options.epochs} epochs, each curve scaled to its start")
-        for loss in ("quadratic", "binary_cross_entropy"):
-            params = {"dense_1": {"weight": [[w]], "bias": [b]}}
-            model = cr.Model(cr.Dense(1, "sigmoid"), input_shape=(1,), params=params)
-            first = model.backprop(X, Y, loss=loss)
-            run = cr.fit(
-                model,
-                (X, Y),
-                loss=loss,
-                optimizer=cr.SGD(lr=0.15),
-                epochs=options.epochs,
-                normalize=False,
-                engine="numpy",
-                progress=False,
-            )
-            cost, end = run.history["loss"], float(run.model.predict_proba(X)[0, 0])
-            # The epoch at which half of the first cost is gone.
-            half = next((e for e, c in enumerate(cost) if c < cost[0] / 2), options.epochs)
-            results[w, loss] = {"delta": float(first.delta[-1][0, 0]), "cost": cost, "half": half, "end": end}
-            print(f"  {loss:20}  {curve(cost)}")
+        for name, loss in COSTS.items():
+            seen = results[w, name] = train(w, b, loss, 0.15, options.epochs)
+            half = f"not within {options.epochs}" if seen["half"] is None else f"after {seen['half']}"
+            print(f"  {name:13}  {curve(seen['cost'])}")
             print(
-                f"  {'':20}  answer {first.a[-1][0, 0]:.2f} → {end:.2f}, first δ {first.delta[-1][0, 0]:.3f}, "
-                f"half the cost gone after {half} epochs"
+                f"  {'':13}  answer {seen['answers'][0]:.2f} → {seen['answers'][-1]:.2f}, first δ {seen['delta']:.3f}, "
+                f"half the cost gone {half} epochs"
             )
         print()
     if options.page:

@@ -19,9 +19,16 @@ def test_it_writes_a_page_and_says_where(chainrule: Any) -> None:
     assert "What does an activation function pass on?" in Path("activations.html").read_text("utf-8")
     chainrule("lab", "activations", "--out", "other.html")
     assert Path("other.html").read_bytes() == Path("activations.html").read_bytes()
+    chainrule("lab", "activations", "--functions", "tanh,ReLU", "--out", "two.html")
+    assert len(Path("two.html").read_bytes()) < len(Path("other.html").read_bytes())
 
 
 def test_what_it_cannot_do_is_said(chainrule: Any) -> None:
     assert "descent" in chainrule("lab", "decent", code=2).stderr
-    assert "not about a run" in chainrule("lab", "descent", "runs/x", code=2).stderr
-    assert "chainrule lab NAME" in chainrule("lab", "--out", "x.html", code=2).stderr
+    assert "unexpected extra argument" in chainrule("lab", "descent", "runs/x", code=2).stderr
+    assert "lab slow --out x.html" in chainrule("lab", "--out", "x.html", "slow", code=2).stderr
+    assert "from 1 to 300, got 900" in chainrule("lab", "descent", "--steps", 900, code=2).stderr
+
+
+def test_a_page_says_what_it_takes(chainrule: Any) -> None:
+    assert "--rates N,…" in chainrule("lab", "descent", "--help").stdout

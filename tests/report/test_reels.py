@@ -14,7 +14,8 @@ from report.browser import Browser
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cr.lab.descent().to_html(tmp_path_factory.mktemp("lab") / "descent.html")
+    reel = cr.lab.descent(starts=(2, 4), rates=(0.05, 0.125, 0.5, 1.2))
+    return reel.to_html(tmp_path_factory.mktemp("lab") / "descent.html")
 
 
 def ready(browser: Browser) -> Any:

@@ -432,27 +432,39 @@ def demo(seed: int, out: Path | None) -> None:
     call(seed=seed, out=out)
 
 
-@app.command()
-@argument(
-    "name",
-    required=False,
-    metavar="[NAME]",
-    help="Which page; without it: a list.",
-    shell_complete=completion.of("lab"),
-)
-@argument(
-    "run",
-    required=False,
-    metavar="[RUN]",
-    help="A run's folder, for the page backprop. [a small network]",
-    shell_complete=completion.of("runs"),
-)
-@option("--out", type=PATH, metavar="FILE", help="The file to write. [NAME.html]")
-def lab(name: str | None, run: str | None, out: Path | None) -> None:
-    """Write a page with a picture that moves, about one question of training; or list the questions."""
-    from chainrule.cli.lab import lab as call
+class LabPages(click.Group):
+    """The pages of the lab as commands. Each is made when it is asked for: what it computes with is loaded then."""
 
-    call(name, run, out)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from chainrule import lab as pages
+
+        return list(pages.QUESTIONS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        from chainrule.cli.lab import command_of
+
+        return command_of(name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from chainrule import lab as pages
+
+        with formatter.section("Pages"):
+            formatter.write_dl(list(pages.QUESTIONS.items()))
+
+
+@app.group(cls=LabPages, invoke_without_command=True)
+@option("--out", type=PATH, metavar="FOLDER", help="Write all pages and an index into this folder.")
+@click.pass_context
+def lab(ctx: click.Context, out: Path | None) -> None:
+    """Write a page with a picture that moves, about one question of training; or list the questions."""
+    if ctx.invoked_subcommand is None:
+        from chainrule.cli.lab import index
+
+        index(out)
+    elif out is not None:
+        raise SettingError(
+            f"--out {out} of a page stands after its name: chainrule lab {ctx.invoked_subcommand} --out {out}"
+        )
 
 
 @app.command("completion")

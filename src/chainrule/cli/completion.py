@@ -66,12 +66,6 @@ def _runs() -> list[str]:
     return sorted(path.name for path in Path("runs").glob("*") if path.is_dir())
 
 
-def _lab() -> list[str]:
-    from chainrule import lab
-
-    return list(lab.QUESTIONS)
-
-
 #: Where the names come from that an option may have.
 KINDS: dict[str, Callable[[], Any]] = {
     "activations": _registered("activations", "Activation"),
@@ -79,7 +73,6 @@ KINDS: dict[str, Callable[[], Any]] = {
     "losses": _registered("losses", "Loss"),
     "optimizers": _registered("optimizers", "Optimizer"),
     "schedules": _registered("schedules", "Schedule"),
-    "lab": _lab,
     "presets": _presets,
     "models to save": _saved,
     "tasks": lambda: ("classification", "regression"),

@@ -1,34 +1,51 @@
-"""``chainrule lab``: the pages of the lab, listed or written."""
+"""``chainrule lab``: the pages of the lab, each a command with the parameters of the page as its options."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
+
+import click
 
 from chainrule import lab as pages
 from chainrule.cli.messages import print_message, print_result
+from chainrule.cli.options import FilePath, HelpedCommand, option, options_of
 from chainrule.errors import SettingError, unknown_name
 from chainrule.experiments.find import find_folder
-
-#: Pages that can show a run of one's own.
-OF_A_RUN = ("backprop",)
+from chainrule.lab.parameters import from_texts
 
 
-def lab(name: str | None, run: str | None, out: Path | None) -> None:
-    """List the pages, or write one."""
-    if name is None:
-        if out is not None:
-            raise SettingError(f"--out {out} says where to write a page, but not which: chainrule lab NAME --out {out}")
-        width = max(map(len, pages.QUESTIONS))
-        lines = [f"  {page:{width}}  {question}" for page, question in pages.QUESTIONS.items()]
-        print_result("\n".join([*lines, "", "To write one: chainrule lab NAME [--out FILE]"]))
-        return
+def command_of(name: str) -> click.Command:
+    """Return the command that writes a page."""
     if name not in pages.QUESTIONS:
         raise unknown_name("page of the lab", name, pages.QUESTIONS)
-    if run is not None and name not in OF_A_RUN:
-        raise SettingError(
-            f"The page {name} is not about a run: leave out {run}. Those that are: {', '.join(OF_A_RUN)}."
-        )
-    print_message(f"Computing the page {name} (seconds).")
-    page = getattr(pages, name)
-    path = (page() if run is None else page(find_folder(run))).to_html(out or Path(f"{name}.html"))
-    print_result(f"{path} – open it in a browser; it needs no network.")
+    module = importlib.import_module(f"chainrule.lab.{name}")
+
+    @options_of(parameters=module.Settings)
+    @option("--out", type=FilePath(), metavar="FILE", help=f"The file to write. [{name}.html]")
+    def write(parameters: dict[str, Any], out: Path | None) -> None:
+        if "run" in parameters:
+            parameters["run"] = find_folder(parameters["run"])
+        values = vars(from_texts(module.Settings, parameters))
+        print_message(f"Computing the page {name} (seconds).")
+        path = getattr(module, name)(**values).to_html(out or Path(f"{name}.html"))
+        print_result(f"{path} – open it in a browser; it needs no network.")
+
+    return HelpedCommand(name, callback=write, params=params_of(write), help=pages.QUESTIONS[name])
+
+
+def params_of(function: Any) -> list[click.Parameter]:
+    """Return what decorators of click have hung on a function, in the order of the command line."""
+    return list(reversed(function.__click_params__))
+
+
+def index(out: Path | None) -> None:
+    """List the pages."""
+    if out is not None:
+        raise SettingError(f"--out {out} says where to write a page, but not which: chainrule lab NAME --out {out}")
+    width = max(map(len, pages.QUESTIONS))
+    lines = [f"  {page:{width}}  {question}" for page, question in pages.QUESTIONS.items()]
+    print_result(
+        "\n".join([*lines, "", "To write one: chainrule lab NAME [--out FILE]; its options: chainrule lab NAME --help"])
+    )

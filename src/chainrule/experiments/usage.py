@@ -317,7 +317,7 @@ ALWAYS = frozenset(
     if each.options and name not in NEEDS
 ) | frozenset(
     "version debug data run folder config out resume distributed space trials sampler stages metric timeout max_epochs "
-    "study study_name name retrain as_json rows versions shell subject no_trials budget guide json_file html_file "
+    "study study_name retrain as_json rows versions shell subject no_trials budget guide json_file html_file "
     "everything strict".split()
 )
 

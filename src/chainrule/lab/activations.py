@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,26 +12,28 @@ from chainrule import activations as functions
 from chainrule.display.numbers import number, percent
 from chainrule.draw.axes import Axis
 from chainrule.draw.line import Series, line
+from chainrule.fields import takes_settings
 from chainrule.lab.mathml import formula, low, over, row
-from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
+from chainrule.lab.parameters import Choice, Named, Parameters, page, parameter
+from chainrule.views.reel import Frame, Lesson, Reel
 
 #: Every activation that acts on one value, with the settings that are shown.
 SHOWN: dict[str, Any] = {
     "sigmoid": functions.Sigmoid(),
     "tanh": functions.Tanh(),
     "ReLU": functions.ReLU(),
-    "leaky ReLU, slope 0.01": functions.LeakyReLU(0.01),
-    "leaky ReLU, slope 0.1": functions.LeakyReLU(0.1),
-    "leaky ReLU, slope 0.3": functions.LeakyReLU(0.3),
+    "leaky ReLU with slope 0.01": functions.LeakyReLU(0.01),
+    "leaky ReLU with slope 0.1": functions.LeakyReLU(0.1),
+    "leaky ReLU with slope 0.3": functions.LeakyReLU(0.3),
     "ReLU6": functions.ReLU6(),
-    "ELU, α = 0.5": functions.ELU(0.5),
-    "ELU, α = 1": functions.ELU(1.0),
+    "ELU with α = 0.5": functions.ELU(0.5),
+    "ELU with α = 1": functions.ELU(1.0),
     "SELU": functions.SELU(),
     "softplus": functions.Softplus(),
     "GELU": functions.GELU(),
     "GELU by a sigmoid": functions.GELUSigmoid(),
     "SiLU": functions.SiLU(),
-    "swish, β = 2": functions.Swish(2.0),
+    "swish with β = 2": functions.Swish(2.0),
     "Mish": functions.Mish(),
     "hard swish": functions.HardSwish(),
     "hard sigmoid": functions.HardSigmoid(),
@@ -42,10 +45,29 @@ SHOWN: dict[str, Any] = {
 WIDEST = 5.0
 
 
-def activations() -> Reel:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Parameters):
+    """The parameters of the page activations."""
+
+    functions: tuple[str, ...] = parameter(
+        tuple(SHOWN), "The functions to choose from.", Named(tuple(SHOWN)), Choice("activation", "sigmoid")
+    )
+
+
+@takes_settings(Settings)
+def activations(settings: Settings) -> Reel:
     """Return every activation function of one value with its derivative as a page.
 
     The derivative is the one that backpropagation uses (`chainrule.activations.Activation.derivative`).
+
+    Parameters
+    ----------
+    {settings}
+
+    Raises
+    ------
+    SettingError
+        There is no such function.
 
     Example
     -------
@@ -55,11 +77,7 @@ def activations() -> Reel:
     ('range', '0 to 1')
     """
 
-    def frame(which: int) -> Frame:
-        name, function = list(SHOWN.items())[which]
-        return _frame(name, function)
-
-    return reel("activations", [Control("activation", list(SHOWN), names=True)], frame, LESSON)
+    return page("activations", settings, lambda name: _frame(name, SHOWN[name]), LESSON)
 
 
 def _frame(name: str, function: Any) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,30 +11,42 @@ from chainrule.data import load
 from chainrule.display.markup import Html
 from chainrule.display.numbers import number
 from chainrule.errors import DataError
+from chainrule.fields import Option, setting, takes_settings
 from chainrule.files import as_path
 from chainrule.lab.mathml import formula, high, low, row
+from chainrule.lab.parameters import Numeric, Parameters, page, parameter
 from chainrule.layers import mlp
 from chainrule.training import fit
 from chainrule.training.recorded import Recorded
 from chainrule.training.run import Run
 from chainrule.views.derive.passes import explain_at, passes
-from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
-
-#: So many rows and moments can be chosen.
-ROWS, STOPS = 3, 10
+from chainrule.views.reel import Control, Frame, Lesson, Reel
 
 
-def backprop(run: Run | str | Path | None = None) -> Reel:
-    """Return the forward and backward pass of three rows at up to ten moments of a run, as a page.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Parameters):
+    """The parameters of the page backprop."""
+
+    run: Run | str | Path | None = setting(
+        None,
+        'A `Run` that was recorded (``fit(record="light")``), or the folder of one; without it a small network, '
+        "4-6-5-3, that is trained on the irises.",
+        Option("RUN", help="A run's folder. [a small network]", argument=True, complete="runs"),
+    )
+    rows: int = parameter(3, "How many rows can be chosen.", Numeric(1, 8, whole=True))
+    stops: int = parameter(10, "How many moments of the training can be chosen.", Numeric(1, 20, whole=True))
+
+
+@takes_settings(Settings)
+def backprop(settings: Settings) -> Reel:
+    """Return the forward and backward pass of a few rows at some moments of a run, as a page.
 
     Every z, a, δ and gradient with its equation (BP1 to BP4 of lecture 003), the terms of its sum, and beside each
     gradient the central difference, all in float64 by `chainrule.Model.explain`.
 
     Parameters
     ----------
-    run
-        A `Run` that was recorded (``fit(record="light")``), or the folder of one. None: a small network, 4-6-5-3, that
-        is trained on the irises.
+    {settings}
 
     Raises
     ------
@@ -46,18 +59,18 @@ def backprop(run: Run | str | Path | None = None) -> Reel:
     -------
     >>> import chainrule as cr
     >>> run = cr.fit(cr.mlp([4, 3, 3]), cr.data.load("iris"), epochs=2, record="light", progress=False)
-    >>> reel = cr.lab.backprop(run)
+    >>> reel = cr.lab.backprop(run=run, stops=2)
     >>> dict(reel.frames[0].numbers)["gradients that agree with differences"]
     '27 of 27'
     """
+    run = settings.run
     if run is None:
         run = fit(mlp([4, 6, 5, 3], hidden="tanh"), load("iris"), epochs=30, record="light", progress=False)
-    recorded = run.recorded if isinstance(run, Run) else Recorded.read(as_path(run))
-    if recorded is None:
-        raise DataError('The run recorded nothing of its training: train it with record="light".')
-    rows = _some_rows(recorded)
+    recorded = recorded_of(run)
+    rows = _some_rows(recorded, settings.rows)
     affordable = sorted(passes(recorded, rows[:1]))
-    stops = [affordable[i] for i in np.unique(np.linspace(0, len(affordable) - 1, STOPS).round().astype(int))]
+    at = np.linspace(len(affordable) - 1, 0, settings.stops).round().astype(int)  # the last one always
+    stops = [affordable[i] for i in np.unique(at)]
 
     def frame(which: int, stop: int) -> Frame:
         shown = explain_at(recorded, rows[which], stops[stop])
@@ -79,17 +92,25 @@ def backprop(run: Run | str | Path | None = None) -> Reel:
         Control("row", names, names=True),
         Control("steps of training", [f"{stop:,}" for stop in stops], start=len(stops) - 1),
     )
-    return reel("backprop", controls, frame, LESSON)
+    return page("backprop", settings, frame, LESSON, *controls)
 
 
-def _some_rows(recorded: Recorded) -> list[int]:
+def recorded_of(run: Run | str | Path) -> Recorded:
+    """Return what a run recorded of its training; raises `DataError` where it recorded nothing."""
+    recorded = run.recorded if isinstance(run, Run) else Recorded.read(as_path(run))
+    if recorded is None:
+        raise DataError('The run recorded nothing of its training: train it with record="light".')
+    return recorded
+
+
+def _some_rows(recorded: Recorded, count: int) -> list[int]:
     """Return fixed rows of different classes, where there are classes, else the first ones."""
     y = np.asarray(recorded.fixed.y)
     if y.ndim == 1 and y.dtype.kind in "iu":
         first = [int(np.flatnonzero(y == label)[0]) for label in np.unique(y)]
     else:
-        first = list(range(len(y)))
-    return first[:ROWS]
+        first = []
+    return list(dict.fromkeys([*first, *range(len(y))]))[:count]
 
 
 LESSON = Lesson(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,15 @@ import numpy as np
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis
 from chainrule.draw.line import Mark, Series, line
+from chainrule.fields import takes_settings
 from chainrule.lab.mathml import formula, high, over, row
+from chainrule.lab.parameters import Choice, Named, Numeric, Parameters, page, parameter
 from chainrule.lectures.descend import Descent, descend
 from chainrule.optimizers import SGD
-from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
+from chainrule.views.reel import Frame, Lesson, Reel
 
 #: Where `two_valleys` is lowest, and the ridge that parts it from its other valley, at 2.1.
 MINIMUM, RIDGE = -2.352, 0.255
-
-STEPS = 60
 
 #: Learning rates from 0.001 to 1.2.
 RATES = (
@@ -36,38 +37,60 @@ def two_valleys(w: Any) -> Any:
     return 0.1 * w**4 - w**2 + 0.5 * w
 
 
-CURVES = {"L(w) = w²": (square, 0.0), "two valleys": (two_valleys, MINIMUM)}
-MOMENTA = {"none": None, "0.9": 0.9}
-STARTS = (-3.0, 2.0, 4.0)
+CURVES = {"w²": (square, 0.0), "two valleys": (two_valleys, MINIMUM)}
 WIDEST = 5.0  # of what is drawn, to both sides
 
 
-def descent() -> Reel:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Parameters):
+    """The parameters of the page descent."""
+
+    curves: tuple[str, ...] = parameter(
+        tuple(CURVES), "The curves to descend on.", Named(tuple(CURVES)), Choice("curve", "w²")
+    )
+    momenta: tuple[float, ...] = parameter(
+        (0.0, 0.9), "Momentum; 0 is plain descent.", Numeric(0, 0.99), Choice("momentum α", 0.0)
+    )
+    starts: tuple[float, ...] = parameter(
+        (-3.0, 2.0, 4.0), "Where the descent starts.", Numeric(-WIDEST, WIDEST), Choice("start w", 2.0)
+    )
+    rates: tuple[float, ...] = parameter(
+        RATES, "Learning rates.", Numeric(0, 10), Choice("learning rate η", 0.125, listed=False)
+    )
+    steps: int = parameter(60, "How many steps are done.", Numeric(1, 300, whole=True))
+
+
+@takes_settings(Settings)
+def descent(settings: Settings) -> Reel:
     """Return gradient descent on two curves as a page: learning rate, momentum and start are chosen.
 
-    w ← w − η ∂L/∂w, sixty steps by `chainrule.descend`. On L(w) = w² each step multiplies w by 1 − 2η, so it arrives
-    for η below 1 and moves away for η above 1 (lectures 000 and 004).
+    w ← w − η ∂L/∂w by `chainrule.descend`. On L(w) = w² each step multiplies w by 1 − 2η, so it arrives for η below 1
+    and moves away for η above 1 (lectures 000 and 004).
+
+    Parameters
+    ----------
+    {settings}
+
+    Raises
+    ------
+    SettingError
+        A value is out of its bounds, or there are more combinations than a page can have pictures.
 
     Example
     -------
     >>> import chainrule as cr
-    >>> reel = cr.lab.descent()
-    >>> len(reel.frames) == 2 * 2 * 3 * len(reel.controls[3].values)
-    True
+    >>> reel = cr.lab.descent(curves="w²", momenta=0, starts=2, rates=[0.125, 1.1])
+    >>> reel.frames[0].text
+    'From w = 2 the descent arrives at the minimum.'
     """
 
-    def frame(curve: int, momentum: int, start: int, rate: int) -> Frame:
-        name, (f, lowest) = list(CURVES.items())[curve]
-        optimizer = SGD(lr=RATES[rate], momentum=list(MOMENTA.values())[momentum])
-        return _frame(name, f, lowest, STARTS[start], descend(f, STARTS[start], optimizer, STEPS))
+    def frame(curve: str, momentum: float, start: float, rate: float) -> Frame:
+        f, lowest = CURVES[curve]
+        return _frame(
+            curve, f, lowest, start, descend(f, start, SGD(lr=rate, momentum=momentum or None), settings.steps)
+        )
 
-    controls = (
-        Control("curve", list(CURVES), names=True),
-        Control("momentum", list(MOMENTA), names=True),
-        Control("start", [f"w = {number(w)}" for w in STARTS], start=1, names=True),
-        Control("learning rate η", [f"{rate:g}" for rate in RATES], start=RATES.index(0.125)),
-    )
-    return reel("descent", controls, frame, LESSON)
+    return page("descent", settings, frame, LESSON)
 
 
 def outcome(path: Descent, lowest: float) -> str:
@@ -77,10 +100,12 @@ def outcome(path: Descent, lowest: float) -> str:
         return "moves away"
     if path.diverged:
         return "moves away"
-    if path.values[-1] == path.values[0]:
-        return "jumps to and fro for ever"
     if abs(end - lowest) < 0.01:
         return "arrives at the minimum"
+    if path.points[1] == path.points[0]:
+        return "does not move"
+    if path.values[-1] == path.values[0]:
+        return "jumps to and fro for ever"
     valley = "" if lowest == 0 else " in the valley of the minimum" if end < RIDGE else " in the other valley"
     last = abs(float(path.points[-1]) - float(path.points[-2]))
     return f"{'is still on its way' if last > 1e-4 else 'stays'}{valley}"
@@ -113,19 +138,19 @@ def _frame(name: str, f: Any, lowest: float, start: float, path: Descent) -> Fra
     cost = line(
         "cost",
         "How far above the minimum",
-        [Series("", range(STEPS + 1), [float(f"{v:.4g}") if 1e-8 <= v <= 1e3 else None for v in above])],
-        Axis("step", whole=True, low=0, high=STEPS),
+        [Series("", range(len(values)), [float(f"{v:.4g}") if 1e-8 <= v <= 1e3 else None for v in above])],
+        Axis("step", whole=True, low=0, high=len(values) - 1),
         Axis("L(w) − lowest", log=True, low=1e-8, high=1e3),
         text=f"L is {number(above[0])} above its lowest value at first, and {number(above[-1])} at the end.",
     )
-    numbers = [(f"w after {i} steps", number(w[i])) for i in (0, 1, 2, 3, STEPS)]
-    factor = [("w changes by a factor of", number(w[1] / w[0]))] if f is square else []
+    numbers = [(f"w after {i} steps", number(w[i])) for i in dict.fromkeys((0, 1, 2, 3, len(w) - 1)) if i < len(w)]
+    factor = [("w changes by a factor of", number(w[1] / w[0]))] if f is square and w[0] else []
     return Frame((on_curve, cost), f"From w = {number(start)} the descent {words}.{gone}", numbers + factor)
 
 
 LESSON = Lesson(
     question="What does the learning rate do?",
-    introduction=f"{STEPS} steps of gradient descent, w ← w − η·∂L/∂w, from one start. The curve with two valleys is "
+    introduction="Gradient descent, w ← w − η·∂L/∂w, from one start. The curve with two valleys is "
     "L(w) = 0.1 w⁴ − w² + 0.5 w, lowest at −2.35.",
     equation=formula("w", "←", "w", "−", "η", over(row("∂", "L"), row("∂", "w")), ",", "  ", "v", "←", "α", "v", "−",
                      over(row("∂", "L"), row("∂", "w")), "  ", "(", "momentum", ")", ",", "  ", "L", "=",

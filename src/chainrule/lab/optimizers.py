@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +11,12 @@ from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis
 from chainrule.draw.field import Path, field
 from chainrule.draw.line import Series, line
+from chainrule.fields import takes_settings
 from chainrule.lab.mathml import formula, low, over, root, row
+from chainrule.lab.parameters import Choice, Named, Numeric, Parameters, page, parameter
 from chainrule.lectures.descend import Descent, descend
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
-from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
+from chainrule.views.reel import Frame, Lesson, Reel
 
 
 def bowl(w: Any) -> Any:
@@ -104,7 +105,7 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
-STEPS, CELLS = 100, 64
+CELLS = 64
 
 #: A path is drawn by points that are at least this share of the picture apart.
 APART = 1 / 200
@@ -115,35 +116,48 @@ def walk(f: Any, start: tuple[float, float], optimizer: Any, steps: int) -> Desc
     return descend(lambda p: f(p["weight"]), {"weight": np.array(start)}, optimizer, steps)
 
 
-def optimizers(rates: Sequence[float] = RATES) -> Reel:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Parameters):
+    """The parameters of the page optimizers."""
+
+    surfaces: tuple[str, ...] = parameter(
+        tuple(SURFACES), "The surfaces to descend on.", Named(tuple(SURFACES)), Choice("surface", "bowl")
+    )
+    rates: tuple[float, ...] = parameter(
+        RATES, "Learning rates.", Numeric(0, 10), Choice("learning rate η", 0.1, listed=False)
+    )
+    steps: int = parameter(100, "How many steps each optimizer does.", Numeric(1, 300, whole=True))
+
+
+@takes_settings(Settings)
+def optimizers(settings: Settings) -> Reel:
     """Return seven optimizers on five surfaces as a page: surface and learning rate are chosen, paths can be hidden.
 
-    Each path has 100 steps of `chainrule.descend` with the optimizer's own update (lecture 003).
+    Each path is that of `chainrule.descend` with the optimizer's own update (lecture 003).
 
     Parameters
     ----------
-    rates
-        The learning rates to choose from.
+    {settings}
+
+    Raises
+    ------
+    SettingError
+        A value is out of its bounds, or there are more combinations than a page can have pictures.
 
     Example
     -------
     >>> import chainrule as cr
-    >>> reel = cr.lab.optimizers(rates=[0.1])
+    >>> reel = cr.lab.optimizers(surfaces=["bowl", "saddle"], rates=0.1)
     >>> reel.controls[0].values, len(reel.frames)
-    (['bowl', 'Beale', 'saddle', 'Rosenbrock', 'plateau'], 5)
+    (['bowl', 'saddle'], 2)
     """
 
-    def frame(surface: int, rate: int) -> Frame:
-        at = list(SURFACES.values())[surface]
-        return _frame(
-            at, {name: walk(at.f, at.start, replace(how, lr=rates[rate]), STEPS) for name, how in OPTIMIZERS.items()}
-        )
+    def frame(surface: str, rate: float) -> Frame:
+        at, steps = SURFACES[surface], settings.steps
+        paths = {name: walk(at.f, at.start, replace(how, lr=rate), steps) for name, how in OPTIMIZERS.items()}
+        return _frame(at, paths, steps)
 
-    controls = (
-        Control("surface", list(SURFACES), names=True),
-        Control("learning rate η", [f"{rate:g}" for rate in rates], start=len(rates) // 2),
-    )
-    return reel("optimizers", controls, frame, LESSON, tuple(OPTIMIZERS))
+    return page("optimizers", settings, frame, LESSON, series=tuple(OPTIMIZERS))
 
 
 def arrival(path: Descent) -> int | None:
@@ -153,13 +167,13 @@ def arrival(path: Descent) -> int | None:
     return last + 1 if last < len(path.values) - 1 else None
 
 
-def _frame(surface: Surface, paths: dict[str, Descent]) -> Frame:
+def _frame(surface: Surface, paths: dict[str, Descent], steps: int) -> Frame:
     left, right, bottom, top = surface.edges
     x, y = (np.linspace(a, b, CELLS + 1)[:-1] + (b - a) / CELLS / 2 for a, b in ((left, right), (bottom, top)))
     points = {name: np.array([point["weight"] for point in path.points]) for name, path in paths.items()}
     arrivals = {name: arrival(path) for name, path in paths.items()}
     there = [f"{name} after {step} steps" for name, step in arrivals.items() if step is not None]
-    text = f"Arrived: {', '.join(there)}." if there else f"None arrives within {STEPS} steps."
+    text = f"Arrived: {', '.join(there)}." if there else f"None arrives within {steps} steps."
     over_it = field(
         "paths",
         surface.text,
@@ -175,8 +189,8 @@ def _frame(surface: Surface, paths: dict[str, Descent]) -> Frame:
     cost = line(
         "value",
         "The value at each step",
-        [Series(name, range(0, STEPS + 1, 2), those[::2]) for name, those in values.items()],
-        Axis("step", low=0, high=STEPS),
+        [Series(name, range(0, steps + 1, 2), those[::2]) for name, those in values.items()],
+        Axis("step", low=0, high=steps),
         Axis("f(w₀, w₁)", log=True, low=1e-6, high=1e3),
         text=f"The value of the surface over the steps. {text}",
     )
@@ -202,7 +216,7 @@ def _seen(value: float) -> float | None:
 
 LESSON = Lesson(
     question="Which optimizer takes which way?",
-    introduction=f"{STEPS} steps from the same start. The learning rate is the same for all that are shown; the best "
+    introduction="All start at the same place. The learning rate is the same for all that are shown; the best "
     "rate of each is another one, which is why no single position of the slider is fair to all.",
     equation=formula(
         "Adam", ":", "  ", "w", "←", "w", "−", "η",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,36 @@ from chainrule.activations import Sigmoid
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis
 from chainrule.draw.line import Series, line
+from chainrule.fields import takes_settings
 from chainrule.lab.mathml import formula, low, row
+from chainrule.lab.parameters import Choice, Numeric, Parameters, page, parameter
 from chainrule.layers import Dense
 from chainrule.models import Model
 from chainrule.optimizers import SGD
 from chainrule.training import fit
-from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
+from chainrule.views.reel import Frame, Lesson, Reel
 
 X, Y = np.array([[1.0]]), np.array([0])
-STARTS = ((0.6, 0.9), (1.0, 1.0), (1.5, 1.5), (2.0, 2.0), (2.5, 2.5), (3.0, 3.0))
 COSTS = {"quadratic": "quadratic", "cross-entropy": "binary_cross_entropy"}
-RATE, EPOCHS = 0.15, 300
 
 
-def slow(starts: Sequence[tuple[float, float]] = STARTS) -> Reel:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Parameters):
+    """The parameters of the page slow."""
+
+    biases: tuple[float, ...] = parameter(
+        (0.9, 2.0), "The bias before the first step.", Numeric(-10, 10), Choice("bias b", 2.0)
+    )
+    weights: tuple[float, ...] = parameter(
+        (0.6, 1.0, 1.5, 2.0, 3.0), "The weight before the first step.", Numeric(-10, 10),
+        Choice("weight w", 2.0, listed=False),
+    )  # fmt: skip
+    rate: float = parameter(0.15, "The learning rate η.", Numeric(0, 10))
+    epochs: int = parameter(300, "How long the neuron learns.", Numeric(1, 1000, whole=True))
+
+
+@takes_settings(Settings)
+def slow(settings: Settings) -> Reel:
     """Return one sigmoid neuron that shall learn to answer 0 for the input 1, with both costs, as a page.
 
     δ = (a − y) σ′(z) for the quadratic cost, δ = a − y for cross-entropy: the first vanishes where the neuron is
@@ -32,26 +48,29 @@ def slow(starts: Sequence[tuple[float, float]] = STARTS) -> Reel:
 
     Parameters
     ----------
-    starts
-        Weight and bias of the neuron before the first step, to choose from.
+    {settings}
+
+    Raises
+    ------
+    SettingError
+        A value is out of its bounds.
 
     Example
     -------
     >>> import chainrule as cr
-    >>> reel = cr.lab.slow([(2.0, 2.0)])
+    >>> reel = cr.lab.slow(weights=2, biases=2, epochs=20)
     >>> reel.frames[0].numbers[0]
     ('first answer', '0.982')
     """
 
-    def frame(start: int) -> Frame:
-        w, b = starts[start]
-        return _frame((w, b), {name: train(w, b, loss) for name, loss in COSTS.items()})
+    def frame(b: float, w: float) -> Frame:
+        runs = {name: train(w, b, loss, settings.rate, settings.epochs) for name, loss in COSTS.items()}
+        return _frame((w, b), runs, settings.epochs)
 
-    values = [f"w = {w:g}, b = {b:g}" for w, b in starts]
-    return reel("slow", [Control("start", values)], frame, LESSON)
+    return page("slow", settings, frame, LESSON)
 
 
-def train(w: float, b: float, loss: str) -> dict[str, Any]:
+def train(w: float, b: float, loss: str, rate: float = 0.15, epochs: int = 300) -> dict[str, Any]:
     """Return how a neuron with these first values learns: answer, cost, first δ, and when half the cost was gone."""
     params = {"dense_1": {"weight": [[w]], "bias": [b]}}
     model = Model(Dense(1, "sigmoid"), input_shape=(1,), params=params)
@@ -63,7 +82,7 @@ def train(w: float, b: float, loss: str) -> dict[str, Any]:
         answers.append(float(Sigmoid()(neuron["weight"] + neuron["bias"])[0, 0]))
 
     run = fit(
-        model, (X, Y), loss=loss, optimizer=SGD(lr=RATE), epochs=EPOCHS, normalize=False, engine="numpy",
+        model, (X, Y), loss=loss, optimizer=SGD(lr=rate), epochs=epochs, normalize=False, engine="numpy",
         progress=False, callbacks=[watch],
     )  # fmt: skip
     cost = [*run.history["loss"]]
@@ -72,26 +91,27 @@ def train(w: float, b: float, loss: str) -> dict[str, Any]:
     return {"answers": [answer, *answers], "cost": cost, "delta": float(first.delta[-1][0, 0]), "half": half}
 
 
-def _frame(start: tuple[float, float], runs: dict[str, dict[str, Any]]) -> Frame:
+def _frame(start: tuple[float, float], runs: dict[str, dict[str, Any]], epochs: int) -> Frame:
+    every = max(1, epochs // 75)
     answers = line(
         "answer", "What the neuron answers (right: 0)",
         [
-            Series(name, range(0, EPOCHS + 1, 4), [round(v, 4) for v in run["answers"][::4]])
+            Series(name, range(0, epochs + 1, every), [round(v, 4) for v in run["answers"][::every]])
             for name, run in runs.items()
         ],
-        Axis("epoch", low=0, high=EPOCHS), Axis("answer a", low=0, high=1),
+        Axis("epoch", low=0, high=epochs), Axis("answer a", low=0, high=1),
     )  # fmt: skip
     cost = line(
         "cost", "The cost, as a share of the first",
         [
-            Series(name, range(0, EPOCHS, 4), [round(v / run["cost"][0], 4) for v in run["cost"][::4]])
+            Series(name, range(0, epochs, every), [round(v / run["cost"][0], 4) for v in run["cost"][::every]])
             for name, run in runs.items()
         ],
-        Axis("epoch", low=0, high=EPOCHS), Axis("cost / first cost", low=0, high=1),
+        Axis("epoch", low=0, high=epochs), Axis("cost / first cost", low=0, high=1),
     )  # fmt: skip
     words = ", ".join(
         f"with the {name} cost after {run['half']} epochs" if run["half"] is not None
-        else f"with the {name} cost not within {EPOCHS} epochs"
+        else f"with the {name} cost not within {epochs} epochs"
         for name, run in runs.items()
     )  # fmt: skip
     numbers = [("first answer", number(runs["quadratic"]["answers"][0]))]
@@ -102,7 +122,7 @@ def _frame(start: tuple[float, float], runs: dict[str, dict[str, Any]]) -> Frame
 
 LESSON = Lesson(
     question="Why does a neuron that is very wrong learn slowly?",
-    introduction=f"One sigmoid neuron shall answer 0 for the input 1, with η = {RATE}. The further right the slider, "
+    introduction="One sigmoid neuron shall answer 0 for the input 1. The larger its weight and bias are at the start, "
     "the more wrong it is at first.",
     equation=formula(
         low("δ", "quadratic"), "=", "(", "a", "−", "y", ")", "σ′", "(", "z", ")", ",", "  ",
