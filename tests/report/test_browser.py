@@ -11,6 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.training.recorded import Recorded
+from chainrule.views.derive.confusions import confusions
 from report.browser import Browser
 
 WIDTHS = (390, 1280)
@@ -36,6 +37,7 @@ INSIDE = (
     "activations-",
     "weights-",
     "boundary",
+    "confusion-by-epoch",
     "classes-by-epoch",
     "rows",
     "landscape",
@@ -69,7 +71,7 @@ def test_without_scripts_all_figures_are_there(browser: Browser, folder: Path) -
     browser.scripts(False)
     try:
         browser.open(folder / "report.html")
-        assert browser.value("document.querySelectorAll('output').length") == 0
+        assert browser.value("document.querySelectorAll('.cr-figure output').length") == 0
         assert min(browser.value(MARKS).values()) > 1
         shown = "[...document.querySelectorAll('#figure-loss > svg')].map(s => s.getBoundingClientRect().height > 0)"
         before = browser.value(shown)
@@ -126,6 +128,36 @@ def test_every_cell_of_the_confusion_matrix_is_a_button(browser: Browser, folder
     counts = json.loads((folder / "evaluation.json").read_text())["confusion"]
     sentence = browser.value("document.querySelector('#figure-confusion output').textContent")
     assert sentence.startswith(f"{counts[1][1]} of {sum(counts[1])} rows")
+    assert browser.complaints() == []
+
+
+def test_the_cursor_moves_the_matrix_and_a_cell_opens_its_rows(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "report.html")
+    seen = confusions(Recorded.read(folder))
+    slider = "document.querySelector('#cursor input')"
+    assert browser.value(f"{slider}.getBoundingClientRect().height > 0 && {slider}.value == {slider}.max")
+    cells = "[...document.querySelectorAll('#figure-confusion-by-epoch [role=button]')]"
+    text = "document.querySelector('#rows-of-cells').innerText"
+    for at in (4, 0):
+        browser.value(f"window.chainrule.show({seen.steps[at]})")
+        counts = browser.value(f"{cells}.map(cell => Number(cell.querySelector('text').textContent))")
+        assert counts == seen.counts[at].ravel().tolist()
+    right, answered = np.argwhere((seen.counts[0] > 0) & ~np.eye(3, dtype=bool))[0].tolist()
+    browser.value(f"{cells}[{3 * right + answered}].focus()")
+    browser("Input.dispatchKeyEvent", type="keyDown", key="Enter")
+    wait = "new Promise(done => setTimeout(() => done({}), 100))"
+    listed = browser.value(wait.format(text))
+    rows = seen.rows(right, answered, 0)
+    assert listed.startswith(f"{len(rows)} {seen.part} row")
+    assert f"row {rows[0]}," in listed
+    assert "x0 " in listed
+    assert seen.classes[right] in listed
+    browser.value(f"{slider}.focus()")
+    for key in ("End", "Home"):
+        browser("Input.dispatchKeyEvent", type="keyDown", key=key)
+        browser("Input.dispatchKeyEvent", type="keyUp", key=key)
+    assert browser.value("document.querySelector('#cursor').dataset.step") == "0"
+    assert browser.value(wait.format("document.querySelector('#figure-flow .cr-at').getAttribute('d')"))
     assert browser.complaints() == []
 
 

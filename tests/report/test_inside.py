@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.evaluation.gather import gather
 from chainrule.report import write_report
 from chainrule.report.inside_figures import VIEWS, inside
 from chainrule.training.recorded import Recorded
@@ -41,6 +44,13 @@ def numbers(page: str) -> dict[str, Any]:
     """What each figure was drawn from."""
     figures = re.findall(r'<script type="application/json" data-for="([^"]+)">(.*?)</script>', page)
     return {name: json.loads(values) for name, values in figures}
+
+
+def unpacked(page: str, figure: str, kind: str) -> bytes:
+    """What is packed beside a figure, or in a place."""
+    text = re.search(rf'id="{figure}".*?<script type="text/plain" data-{kind}="[^>]*>(.*?)</script>', page, re.S)
+    assert text is not None
+    return gzip.decompress(base64.b64decode(text[1]))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,31 @@ def test_every_number_is_that_of_the_files(folder: Path) -> None:
 
 def test_the_page_of_a_digits_run_is_small(folder: Path) -> None:
     assert len(text(folder)) < 250_000
+
+
+def test_the_matrix_of_every_epoch_is_a_recount_of_what_was_recorded(folder: Path) -> None:
+    seen, page = Recorded.read(folder).validation, text(folder)
+    frames = json.loads(unpacked(page, "figure-confusion-by-epoch", "steps"))["frames"]
+    rows = json.loads(unpacked(page, "rows-of-cells", "rows"))
+    assert len(frames) == 5
+    for frame, answers, packed in zip(frames, seen.answers, rows["answers"], strict=True):
+        recount = np.zeros((10, 10), int)
+        np.add.at(recount, (seen.truths, answers), 1)
+        written = [int(count.replace(",", "")) for count in re.findall(r">([\d,]+)</text>", frame)]
+        assert written == recount.ravel().tolist()
+        assert packed == answers.tolist()
+    assert rows["numbers"] == seen.numbers.tolist()
+    assert sum(what.startswith("<img src") for what in rows["what"]) == 64
+    wrong = int((seen.answers[-1] != seen.truths).sum())
+    assert page.split('id="rows-of-cells"')[1].split("</table>")[0].count("<tr>") == min(wrong, 24) + 1
+
+
+def test_the_last_matrix_of_validation_rows_is_that_of_the_evaluation(tmp_path: Path) -> None:
+    train, held = ((DIGITS.x[rows], DIGITS.y[rows]) for rows in (slice(300), slice(300, 500)))
+    run = cr.fit(NET, train, validation=held, epochs=3, out=tmp_path / "run", engine="numpy", progress=False)
+    assert run.best_epoch == 3
+    judged = gather(run, train=train, evaluated=held, part="validation")["confusion"]
+    assert confusions(Recorded.read(tmp_path / "run")).counts[-1].tolist() == judged
 
 
 def test_what_is_seen_is_said(folder: Path) -> None:

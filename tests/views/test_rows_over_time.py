@@ -49,6 +49,18 @@ def test_rows_are_right_for_good_from_an_epoch_on(recorded: Recorded) -> None:
         assert good[row] == expected
 
 
+def test_a_row_is_answered_so_since_an_epoch(recorded: Recorded) -> None:
+    seen = confusions(recorded)
+    since = seen.answered_since()
+    for row in range(0, 300, 7):
+        for at, epoch in enumerate(seen.epochs):
+            first = int(since[at, row]) - 1
+            assert (seen.answers[first : at + 1, row] == seen.answers[at, row]).all()
+            assert first == 0 or seen.answers[first - 1, row] != seen.answers[at, row]
+            assert first < epoch
+    assert seen.steps == tuple(epoch * recorded.steps_per_epoch for epoch in seen.epochs)
+
+
 def test_without_validation_rows_those_of_training_count(recorded: Recorded) -> None:
     seen = confusions(dataclasses.replace(recorded, validation=None))
     assert seen.part == "training"

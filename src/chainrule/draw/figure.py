@@ -14,6 +14,7 @@ from typing import Any
 
 from chainrule.display.markup import Html, escape, join, tag
 from chainrule.display.numbers import finite, number
+from chainrule.draw.motion import Motion
 
 INK, MUTED, LINE, SURFACE = (
     *("var(--cr-ink, #1c2128)", "var(--cr-muted, #57606a)"),
@@ -58,6 +59,8 @@ STYLE = """
 @container (min-width: 560px) { .cr-figure svg text { font-size: 8px; } }
 .cr-figure:has(input:checked) > .cr-linear, .cr-figure:has(input:not(:checked)) > .cr-log { display: none; }
 .cr-figure figcaption { font-size: 13px; color: var(--cr-muted); padding: 2px 0 0; }
+.cr-figure .cr-now { font-size: 13px; margin: 2px 0 0; min-height: 1.4em; font-variant-numeric: tabular-nums; }
+.cr-figure .cr-at { stroke: var(--cr-ink); stroke-width: 1.2; stroke-dasharray: 3 2; fill: none; }
 .cr-figure details { border: 0; margin: -21px 0 0; background: none; position: relative; }
 .cr-figure output { position: absolute; top: 30px; left: 8px; right: 8px; padding: 1px 2px; font-size: 13px;
   color: var(--cr-ink); background: var(--cr-surface); }
@@ -91,6 +94,7 @@ class Figure:
     note : how it is drawn, where that is not plain
     logarithmic : the same on a logarithmic scale, where the reader may choose
     starts_logarithmic : whether that one is shown first
+    motion : what moves in it with the cursor of a page; without scripts the drawing stands as it is
 
     Example
     -------
@@ -111,18 +115,21 @@ class Figure:
     note: str = ""
     logarithmic: Html | None = None
     starts_logarithmic: bool = False
+    motion: Motion | None = None
 
     def svg(self) -> str:
         """Return the drawing alone: a file that a browser or a text program shows."""
         return str(self.logarithmic if self.logarithmic is not None and self.starts_logarithmic else self.drawing)
 
-    def html(self, level: int = 3) -> Html:
+    def html(self, level: int = 3, *, data: bool = True) -> Html:
         """Return the figure for a page that has `STYLE`: complete without scripts.
 
         Parameters
         ----------
         level
             The level of its heading.
+        data
+            Whether what scripts read is in it: its numbers, and what moves.
         """
         box = None
         drawings = [self.drawing]
@@ -141,10 +148,12 @@ class Figure:
             tag("div", tag(f"h{level}", self.title), box, class_="cr-top"),
             *drawings,
             self._table(),
+            tag("p", self.motion.texts[-1], class_="cr-now") if self.motion and self.motion.texts else None,
             tag("figcaption", self.note) if self.note else None,
-            tag("script", Html(as_json(self.numbers)), type="application/json", data_for=self.name),
+            tag("script", Html(as_json(self.numbers)), type="application/json", data_for=self.name) if data else None,
+            self.motion.html() if data and self.motion else None,
             class_="cr-figure",
-            id=f"figure-{self.name}",
+            id=f"figure-{self.name}" if data else None,
             data_testid=f"figure-{self.name}",
             data_scale=scale if self.logarithmic is not None else None,
         )
@@ -163,9 +172,7 @@ class Figure:
 
     def _repr_html_(self) -> str:
         """Return the figure for a notebook: with its style, without any script."""
-        without = self.html().replace(f' id="figure-{escape(self.name)}"', "")
-        start, stop = without.index("<script"), without.index("</script>") + len("</script>")
-        return f"<style>{STYLE}</style>{without[:start]}{without[stop:]}"
+        return f"<style>{STYLE}</style>{self.html(data=False)}"
 
 
 def in_words(value: Any) -> str:

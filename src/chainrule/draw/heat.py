@@ -95,7 +95,7 @@ def heat(
     )
     numbers = {"x": x.label, "kind": "heat", "at": list(at), "rows": list(rows), "values": grid.tolist()}
     table = [(row, *map(number, line)) for row, line in zip(rows, grid.tolist(), strict=True)]
-    box = " ".join(map(short, (left, top, right - left, bottom - top)))
+    box = " ".join(map(short, (left, top, scale.stop - left, bottom - top)))
     drawing = svg(360, bottom + 16 + FOOT, text, *parts, data_box=box, data_x=scale.ends)
     return Figure(name, title, drawing, text, numbers, ["", *map(x.format, at)], table, note)
 

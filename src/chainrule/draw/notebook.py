@@ -14,7 +14,7 @@ def cell(*parts: Figure | Html | str | None) -> str:
     >>> cell("2 epochs on numpy").count("<p>2 epochs on numpy</p>")
     1
     """
-    figures = [part.html(4) for part in parts if isinstance(part, Figure)]
+    figures = [part.html(4, data=False) for part in parts if isinstance(part, Figure)]
     before = [
         part if isinstance(part, Html) else tag("p", part)
         for part in parts

@@ -113,6 +113,23 @@ class Inputs:
 
         return Ready(x, finished, precision) if isinstance(x, Rows) else finished(x)
 
+    def undo(self, x: Array) -> Array:
+        """Return rows as the network gets them in their own unit, float64, categories as they are.
+
+        Principal components of a table stay as they are, too: several columns are in each.
+        """
+        x = np.array(x, np.float64)
+        if self.standardizer is not None:
+            x = x * self.standardizer.std + self.standardizer.mean
+        preparation, start = self.preparation, 0
+        if preparation is None or preparation.reduction is not None:
+            return x
+        for block in preparation.numbers:
+            stop = start + len(block.names)
+            x[:, start:stop] = block.undo(x[:, start:stop])
+            start = stop
+        return x
+
     def outside(self, x: Array) -> Outside | None:
         """Return which of the admitted inputs are far outside of the training range, where that is known."""
         if self.limits is None or isinstance(x, Rows):

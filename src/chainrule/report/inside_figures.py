@@ -19,8 +19,11 @@ from chainrule.draw.figure import Figure
 from chainrule.draw.heat import Shade, heat
 from chainrule.draw.images import images
 from chainrule.draw.line import Level, Series, Stretch, line
+from chainrule.draw.matrix import matrix
+from chainrule.draw.motion import Motion
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError
+from chainrule.evaluation.gather import MOST_CLASSES
 from chainrule.training.recorded import Recorded, StepValues
 from chainrule.views.derive.activations import QUANTILES, Activations, activations
 from chainrule.views.derive.boundary import Boundary, boundary
@@ -46,6 +49,9 @@ UNITS, CHANGED = 16, 8
 
 #: Points of a map of rows.
 MOST_POINTS = 300
+
+#: A confusion matrix moves through so many epochs at most.
+MOST_MOMENTS = 40
 
 #: Lines of equal cost.
 CONTOURS = 5
@@ -97,7 +103,8 @@ def flow_map(seen: Flow) -> Figure:
         note=f"{text} δ = ∂C/∂z, its root mean square (rms) over the rows that were recorded; one column for each "
         "moment; layers from input (top) to output.",
     )
-    return with_stops(figure, seen.stops)
+    moving = Motion(seen.stops, places=middles(range(len(seen.stops))))
+    return dataclasses.replace(with_stops(figure, seen.stops), motion=moving)
 
 
 def ratio_lines(seen: Ratios) -> Figure:
@@ -271,6 +278,27 @@ def _rows_on_map(seen: Boundary) -> tuple[list[Points], str]:
     return points, f"{int((~right).sum()):,} of {len(right):,} rows are answered wrong at the last stop."
 
 
+def confusion_by_epoch(seen: Confusions) -> list[Figure]:
+    """Return the confusion matrix of each epoch, and when each class was learnt; of many classes the latter only."""
+    if len(seen.classes) > MOST_CLASSES:
+        return [classes_by_epoch(seen)]
+    over = [(seen.steps[at], f"After epoch {seen.epochs[at]:,}", seen.counts[at].tolist()) for at in moments(seen)]
+    note = f"The {seen.part} rows; the slider at the foot of the page chooses the epoch, a cell shows its rows."
+    if seen.part == "training":
+        note += " Each row as it was answered in its step: while the weights moved, and with dropout, if any."
+    counts = seen.counts[-1].tolist()
+    title = f"Confusion matrix of the {seen.part} rows, by epoch"
+    return [matrix("confusion-by-epoch", title, seen.classes, counts, note=note, over=over), classes_by_epoch(seen)]
+
+
+def moments(seen: Confusions) -> list[int]:
+    """Return the places of up to 40 of the epochs, close to each other at first; always the first and the last."""
+    last = len(seen.epochs) - 1
+    if last < MOST_MOMENTS:
+        return list(range(last + 1))
+    return sorted({0, *np.geomspace(1, last, MOST_MOMENTS - 1).round().astype(int).tolist()})
+
+
 def classes_by_epoch(seen: Confusions) -> Figure:
     """Return the share of each class that was answered right, epoch by epoch."""
     rows = seen.counts.sum(axis=2)
@@ -292,13 +320,14 @@ def classes_by_epoch(seen: Confusions) -> Figure:
             f"{seen.counts[0, i, j]:,} times in epoch {seen.epochs[0]:,}, {seen.counts[-1, i, j]:,} "
             f"in epoch {seen.epochs[-1]:,}."
         )
-    return heat(
+    figure = heat(
         *("classes-by-epoch", "When was each class learnt?", right.T, seen.epochs, seen.classes),
         Axis("epoch", whole=True),
         Shade("share answered right", 0.0, 1.0),
         text=text,
         note=text,
     )
+    return dataclasses.replace(figure, motion=Motion(seen.steps, places=middles(seen.epochs)))
 
 
 def _most_confused(seen: Confusions) -> tuple[int, int] | None:
@@ -390,6 +419,17 @@ def landscape_map(seen: Landscape, loss: str = "cost") -> Figure:
     return dataclasses.replace(figure, head=head, rows=rows)
 
 
+def middles(at: Sequence[float]) -> list[float]:
+    """Return the places in the middle of the cells of a heat map, the last one as wide as that before it.
+
+    >>> middles([0, 1, 3])
+    [0.5, 2.0, 4.0]
+    """
+    places = np.asarray(at, float)
+    widths = np.diff(places) if len(places) > 1 else np.ones(1)
+    return (places + np.append(widths, widths[-1])[: len(places)] / 2).tolist()
+
+
 def stops_axis(stops: Sequence[int]) -> Axis:
     """Return an axis with one place for each stop: about a logarithmic scale, which would have no 0."""
     return Axis("step", ticks=[(float(at), f"{stop:,}") for at, stop in enumerate(stops)])
@@ -436,7 +476,7 @@ VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[
     "activations": (activations, activation_figures),
     "weights": (first_weights, weight_figures),
     "boundary": (boundary_of_rows, boundary_map),
-    "classes-by-epoch": (confusions, classes_by_epoch),
+    "classes-by-epoch": (confusions, confusion_by_epoch),
     "samples": (samples, map_of_rows),
     "landscape": (landscape, landscape_map),
 }

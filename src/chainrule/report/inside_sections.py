@@ -9,6 +9,8 @@ from chainrule.display.numbers import number
 from chainrule.report.components import Page, n, row, table, wide
 from chainrule.report.figures import loss_axis, naive_loss
 from chainrule.report.inside_figures import loss_by_step
+from chainrule.report.inside_rows import rows_of_cells
+from chainrule.views.derive.confusions import confusions
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.samples import Samples
 from chainrule.views.derive.samples import samples as samples_of
@@ -68,8 +70,14 @@ def boundary(page: Page) -> Html | None:
 
 
 def classes_by_epoch(page: Page) -> Html | None:
-    """Return when each class was learnt."""
-    return _view(page, "classes-by-epoch")
+    """Return when classes were learnt apart, and the rows of the cell that is chosen."""
+    figures = _view(page, "classes-by-epoch")
+    if figures is None or page.recorded is None or isinstance(page.inside["classes-by-epoch"], Missing):
+        return figures
+    seen = confusions(page.recorded)
+    if isinstance(seen, Missing) or len(page.inside["classes-by-epoch"]) == 1:
+        return figures
+    return join([figures, rows_of_cells(page.recorded, seen)])
 
 
 def samples(page: Page) -> Html | None:
@@ -100,6 +108,13 @@ def samples(page: Page) -> Html | None:
 def landscape(page: Page) -> Html | None:
     """Return the cost around the path of the weights."""
     return _view(page, "landscape")
+
+
+def cursor(steps_per_epoch: int) -> Html:
+    """Return the slider that moves all that was recorded at steps of training; a script shows it, and fills it in."""
+    slider = Html('<input type="range" min="0" max="0" value="0">')
+    parts = (tag("label", tag("span", "Training"), slider), tag("output"), tag("button", "Play", type="button"))
+    return tag("div", *parts, id="cursor", hidden="", data_each=steps_per_epoch)
 
 
 def _view(page: Page, name: str) -> Html | None:

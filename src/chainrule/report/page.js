@@ -10,24 +10,35 @@ for (const figure of document.querySelectorAll(".cr-figure")) {
   const out = document.createElement("output");
   out.setAttribute("aria-live", "off");
   figure.querySelector("svg:last-of-type").after(out);
-  cells.length ? matrix(figure, cells, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
+  cells.length ? matrix(figure, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
 }
 
-function matrix(figure, cells, out) {
+// Cells are looked up when they are needed: the time cursor swaps them.
+function matrix(figure, out) {
   const width = +figure.querySelector("[data-cells]").dataset.cells;
-  const choose = (i) => {
-    for (const cell of cells) cell.setAttribute("tabindex", cell === cells[i] ? 0 : -1);
-    out.textContent = cells[i].querySelector("title").textContent;
+  const cells = () => [...figure.querySelectorAll("svg [role=button]")];
+  let chosen = -1;
+  const choose = (cell) => {
+    for (const one of cells()) one.setAttribute("tabindex", one === cell ? 0 : -1);
+    chosen = cells().indexOf(cell);
+    out.textContent = cell.querySelector("title").textContent;
+    figure.dispatchEvent(new CustomEvent("chosen", { detail: chosen }));
   };
-  cells.forEach((cell, i) => {
-    cell.addEventListener("click", () => choose(i));
-    cell.addEventListener("focus", () => choose(i));
-    cell.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
-      const sideways = Math.abs(step) === 1 && Math.floor(i / width) !== Math.floor((i + step) / width);
-      if (step && !sideways && cells[i + step]) (cells[i + step].focus(), event.preventDefault());
-      if (event.key === "Enter" || event.key === " ") (choose(i), event.preventDefault());
+  for (const kind of ["click", "focusin"]) {
+    figure.addEventListener(kind, (event) => {
+      const cell = event.target.closest("svg [role=button]");
+      if (cell) choose(cell);
     });
+  }
+  figure.addEventListener("moved", () => chosen >= 0 && choose(cells()[chosen]));
+  figure.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("svg [role=button]");
+    if (!cell) return;
+    const i = cells().indexOf(cell);
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
+    const sideways = Math.abs(step) === 1 && Math.floor(i / width) !== Math.floor((i + step) / width);
+    if (step && !sideways && cells()[i + step]) (cells()[i + step].focus(), event.preventDefault());
+    if (event.key === "Enter" || event.key === " ") (choose(cell), event.preventDefault());
   });
 }
 

@@ -21,6 +21,7 @@ from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
 from chainrule.report.inside_figures import inside
+from chainrule.report.inside_sections import cursor
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT, VIEWS
@@ -156,8 +157,9 @@ def render(page: Page) -> str:
             "header": header(page, sections),
             "main": join(html for _, _, html in sections),
             "footer": footer(page),
+            "cursor": "" if page.recorded is None else cursor(page.recorded.steps_per_epoch),
         }
-    script = _file("page.js")
+    script = f"{_file('page.js')}\n{_file('inside.js')}"
     styles = [STYLE, _file("page.css"), *([section_style()] if page.diagnosis else [])]
     parts |= {"policy": content_policy(script), "style": "\n".join(styles), "script": script}
     # In one pass: what was put in is not looked at again.

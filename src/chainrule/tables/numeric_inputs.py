@@ -54,6 +54,10 @@ class Numbers:
         x = self.imputer.transform(np.clip(numeric[:, self.at], self.low, self.high))
         return x if self.scaler is None else np.asarray(self.scaler.transform(x))
 
+    def undo(self, x: Array) -> Array:
+        """Return inputs in the unit of their numbers; what was missing as what it was filled with."""
+        return x if self.scaler is None else np.asarray(self.scaler.inverse_transform(x))
+
     @classmethod
     def fit(cls, names: Sequence[str], at: Sequence[int], numeric: Array, treatment: Treatment) -> Self:
         """Learn clip bounds, fill and scale from the training rows."""

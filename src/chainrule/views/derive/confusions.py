@@ -22,6 +22,7 @@ class Confusions:
     ----------
     part : "validation" or "training"
     epochs : from 1
+    steps : done at the end of each
     classes : their names
     counts : (epochs, right class, answered class)
     truths, answers, numbers : of each row its right class, what was answered in each epoch, and its number, so that a
@@ -30,6 +31,7 @@ class Confusions:
 
     part: str
     epochs: tuple[int, ...]
+    steps: tuple[int, ...]
     classes: tuple[str, ...]
     counts: Array
     truths: Array
@@ -39,6 +41,13 @@ class Confusions:
     def rows(self, right: int, answered: int, at: int = -1) -> Array:
         """Return the numbers of the rows in a cell of an epoch."""
         return self.numbers[(self.truths == right) & (self.answers[at] == answered)]
+
+    def answered_since(self) -> Array:
+        """Return for each row in each epoch since which epoch it was answered so, without a break: (epochs, rows)."""
+        changed = np.ones(self.answers.shape, bool)
+        changed[1:] = self.answers[1:] != self.answers[:-1]
+        places = np.where(changed, np.arange(len(changed))[:, None], 0)
+        return np.asarray(self.epochs)[np.maximum.accumulate(places, axis=0)]
 
     def first_right_for_good(self) -> Array:
         """Return for each row the epoch from which on it was always right; 0 where it is wrong in the last one."""
@@ -65,4 +74,6 @@ def confusions(recorded: Recorded) -> Confusions | Missing:
     names = tuple(map(str, target)) if target and len(target) == size else tuple(map(str, range(size)))
     cells = truths * size + answers
     counts = np.stack([np.bincount(row, minlength=size * size).reshape(size, size) for row in cells])
-    return Confusions(part, tuple(map(int, rows.epochs)), names, counts, truths, answers, np.asarray(rows.numbers))
+    steps = tuple(int(epoch) * recorded.steps_per_epoch for epoch in rows.epochs)
+    epochs, numbers = tuple(map(int, rows.epochs)), np.asarray(rows.numbers)
+    return Confusions(part, epochs, steps, names, counts, truths, answers, numbers)
