@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "report": (
         *("views", "doctor", "tuning", "population", "evaluation", "statistics", "training", "symptoms", "recipe"),
-        *("runs", "tables", *CORE),
+        *("runs", "tables", "graph", *CORE),
     ),
     "views": ("statistics", "training", "recipe", "runs", "tables", "graph", *CORE),
     "doctor": (

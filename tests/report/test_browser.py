@@ -41,6 +41,7 @@ INSIDE = (
     "classes-by-epoch",
     "rows",
     "landscape",
+    "network",
 )
 
 

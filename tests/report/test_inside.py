@@ -14,6 +14,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.evaluation.gather import gather
+from chainrule.models.backprop_result import backprop
 from chainrule.report import write_report
 from chainrule.report.inside_figures import VIEWS, inside
 from chainrule.training.recorded import Recorded
@@ -69,6 +70,7 @@ def test_the_sections_come_in_their_order(folder: Path) -> None:
         "weights",
         "classes-by-epoch",
         "samples",
+        "network",
         "landscape",
     ]
     assert [name for name in ids if name in expected] == expected
@@ -96,6 +98,20 @@ def test_every_number_is_that_of_the_files(folder: Path) -> None:
     chosen = [int(name.removeprefix("row ")) for name in places["text"]]
     at = [int(np.flatnonzero(rows.numbers == row)[0]) for row in chosen]
     np.testing.assert_allclose(places["y"], rows.certainty[at], rtol=1e-6)
+
+
+def test_the_network_is_drawn_with_the_gradients_of_its_last_stop(folder: Path) -> None:
+    recorded = Recorded.read(folder)
+    model, fixed = recorded.network_at(recorded.stops[-1]), recorded.fixed
+    result = backprop(model.cost_of(recorded.recipe.loss), model.params, fixed.x, fixed.y)
+    seen = numbers(text(folder))["network"]
+    assert seen["cost"] == pytest.approx(result.loss, rel=1e-6)
+    expected = {
+        f"params['{layer}']['{name}']": float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+        for layer, parameters in result.grads.items()
+        for name, values in parameters.items()
+    }
+    assert seen["rms_gradients"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_page_of_a_digits_run_is_small(folder: Path) -> None:

@@ -22,24 +22,24 @@ STYLE = """
 .cr-graph { --back: #ffffff; --ink: #1b1f24; --muted: #59636e; --line: #7d8894; --box: #f3f5f7;
   --border: #aab3bd; --input: #dfebfa; --input-border: #6f9fd8; --level: #e9edf2; --value: #0a58b0;
   --gradient: #b2390a; --mark: #fff3c4;
-  background: var(--back); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; container-type: inline-size; }
 @media (prefers-color-scheme: dark) { .cr-graph { --back: #14171b; --ink: #e8ebee; --muted: #9aa5b1;
   --line: #8591a0; --box: #23282f; --border: #505a66; --input: #1c3350; --input-border: #4a7ab5;
   --level: #2c333c; --value: #7db7ff; --gradient: #ff9d70; --mark: #4a3f12; } }
 .cr-graph p { margin: 0 0 8px; max-width: 46em; }
-@media (min-width: 800px) { .cr-graph .cr-folded:has(details) { display: grid; gap: 24px;
+@container (min-width: 800px) { .cr-graph .cr-folded:has(details) { display: grid; gap: 24px;
   grid-template-columns: fit-content(50%) minmax(0, 1fr); align-items: start; } }
 .cr-graph .cr-scroll { overflow-x: auto; max-width: 100%; }
-.cr-graph svg { display: block; }
-.cr-graph text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--ink);
+.cr-graph svg { display: block; max-width: none; }
+.cr-graph svg text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--ink);
   text-anchor: middle; }
-.cr-graph text.cr-name { font: 600 13px system-ui, sans-serif; }
-.cr-graph text.cr-shape { fill: var(--muted); }
-.cr-graph text.cr-value { fill: var(--value); }
-.cr-graph text.cr-gradient { fill: var(--gradient); }
-.cr-graph text.cr-back { font-size: 11px; fill: var(--gradient); text-anchor: start; paint-order: stroke;
+.cr-graph svg text.cr-name { font: 600 13px system-ui, sans-serif; }
+.cr-graph svg text.cr-shape { fill: var(--muted); }
+.cr-graph svg text.cr-value { fill: var(--value); }
+.cr-graph svg text.cr-gradient { fill: var(--gradient); }
+.cr-graph svg text.cr-back { font-size: 11px; fill: var(--gradient); text-anchor: start; paint-order: stroke;
   stroke: var(--back); stroke-width: 4px; stroke-linejoin: round; }
-.cr-graph text.cr-end { text-anchor: end; }
+.cr-graph svg text.cr-end { text-anchor: end; }
 .cr-graph rect { fill: var(--box); stroke: var(--border); stroke-width: 1.2px; }
 .cr-graph .cr-input rect { fill: var(--input); stroke: var(--input-border); }
 .cr-graph .cr-constant rect { fill: none; stroke-dasharray: 3 3; }
@@ -69,7 +69,7 @@ def page(nodes: list[Node], output: Node, title: str, backward: bool) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n"
-        "<style>body { margin: 0; background: #ffffff; } .cr-graph { padding: 16px; }\n"
+        "<style>body { margin: 0; background: #ffffff; } .cr-graph { padding: 16px; box-sizing: border-box; }\n"
         "@media (prefers-color-scheme: dark) { body { background: #14171b; } }</style>\n"
         f"</head>\n<body>\n{fragment(nodes, output, title, backward)}\n</body>\n</html>\n"
     )

@@ -62,10 +62,9 @@ def _svg(boxes: list[Box], title: str, link: Callable[[Node | Level], str], is_t
     return width, tag(
         "svg",
         *parts,
-        role="group",
+        role="graphics-document",  # its boxes are links
         aria_label=title,
-        width=f"{width:.0f}",
-        height=f"{height:.0f}",
+        style=f"width:{width:.0f}px;height:{height:.0f}px",
         viewBox=f"0 0 {width:.0f} {height:.0f}",
     )
 

@@ -216,7 +216,8 @@ class _Builder:
                 x = x.value
             if isinstance(x, Tensor):
                 label = name.rsplit("/", 1)[-1]  # a value may be marked twice: z and a of a linear layer
-                self.labels[x.index] = f"{self.labels[x.index]}, {label}" if x.index in self.labels else label
+                names = self.labels[x.index].split(", ") if x.index in self.labels else []
+                self.labels[x.index] = ", ".join(dict.fromkeys([*names, label]))
 
     def name(self, arguments: list[Any], labels: list[Any]) -> None:
         """Remember which tensors are inputs, and what arguments are called."""

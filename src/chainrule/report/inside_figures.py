@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import check_name
+from chainrule.display.markup import Html
 from chainrule.display.numbers import number, percent
 from chainrule.draw.axes import Axis
 from chainrule.draw.fan import fan
@@ -24,6 +25,7 @@ from chainrule.draw.motion import Motion
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError
 from chainrule.evaluation.gather import MOST_CLASSES
+from chainrule.graph.trace import Graph
 from chainrule.training.recorded import Recorded, StepValues
 from chainrule.views.derive.activations import QUANTILES, Activations, activations
 from chainrule.views.derive.boundary import Boundary, boundary
@@ -33,6 +35,7 @@ from chainrule.views.derive.first_weights import FirstWeights, first_weights
 from chainrule.views.derive.flow import Flow, flow
 from chainrule.views.derive.landscape import Landscape, landscape
 from chainrule.views.derive.missing import Missing
+from chainrule.views.derive.network import network
 from chainrule.views.derive.ratios import Ratios, ratios
 from chainrule.views.derive.samples import Samples, samples
 
@@ -469,6 +472,25 @@ def boundary_of_rows(recorded: Recorded) -> Boundary | Missing:
     return boundary(recorded)
 
 
+def network_graph(graph: Graph) -> Figure:
+    """Return the network as a graph folded by layer: what is connected to what, with values and gradients."""
+    parameters = [node for node in graph.nodes if node.op == "input"]
+    sizes = {node.label: _rms(node.gradient) for node in parameters}
+    largest = max(sizes, key=lambda label: sizes[label], default="")
+    return Figure(
+        "network",
+        "What is connected to what, and what flows through it?",
+        Html(graph._repr_html_()),
+        f"{len(graph.nodes)} nodes, and {largest} has the largest gradient, rms {number(sizes.get(largest, 0.0))}.",
+        {"cost": float(np.asarray(graph.value)), "nodes": len(graph.nodes), "rms_gradients": sizes},
+        note="The mean cost of the fixed rows, with the weights of the last stop.",
+    )
+
+
+def _rms(values: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(np.asarray(values, np.float64)))))
+
+
 #: What is shown of a recording, by the name of its place: what is derived, and how that is drawn.
 VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[Figure]]]] = {
     "flow": (flow, flow_map),
@@ -479,6 +501,7 @@ VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[
     "classes-by-epoch": (confusions, confusion_by_epoch),
     "samples": (samples, map_of_rows),
     "landscape": (landscape, landscape_map),
+    "network": (network, network_graph),
 }
 
 
@@ -486,7 +509,7 @@ def inside(recorded: Recorded, *names: str) -> dict[str, list[Figure] | Missing]
     """Return the figures of some views of a recording (of all), by the name of the view, or why there are none.
 
     The names: "flow", "ratio", "activations", "weights", "boundary", "classes-by-epoch", "samples",
-    "landscape".
+    "landscape", "network".
     """
     drawn: dict[str, list[Figure] | Missing] = {}
     for name in names or VIEWS:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import seconds
 from chainrule.report.components import Page, n, row, scroll, size, table, training_times, wide
 from chainrule.runs.files import CONFIG, ENVIRONMENT, EVALUATION, METRICS, RESULT
 from chainrule.symptoms.html import section
+from chainrule.views.derive.missing import Missing
 
 TASKS = {"binary": "two classes", "multilabel": "several labels at once"}
 
@@ -43,10 +45,15 @@ def diagnosis(page: Page) -> Html | None:
 
 
 def network(page: Page) -> Html | None:
-    """Return the layers."""
-    network = page.evaluation.get("network")
-    if not network:
-        return None
+    """Return the layers, and the graph of what is connected to what."""
+    graph = page.inside.get("network")
+    figures = [] if isinstance(graph, Missing | None) else [figure.html() for figure in graph]
+    parts = [*([layers(page.evaluation["network"])] if page.evaluation.get("network") else []), *figures]
+    return join(parts) if parts else None
+
+
+def layers(network: Mapping[str, Any]) -> Html:
+    """Return the layers as a table."""
     rows = [row("input", tag("td"), n(size(network["input"])), tag("td"))]
     for layer in network["layers"]:
         count = f"{layer['parameters']:,}" if layer["parameters"] else ""
