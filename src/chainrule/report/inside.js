@@ -164,4 +164,4 @@ window.chainrule = {
   show: (step) => show(Math.max(0, places.findLastIndex((one) => one <= step))),
   contentOf: (name) => contentOf(document.querySelector(`#figure-${name}`)),
 };
-move(document);
+enhance(document);

@@ -1,16 +1,22 @@
 "use strict";
 // The page is complete without this. It reads out what is below the pointer or the arrow keys, lets the arrows move
-// among the cells of a matrix, and notes which scale is shown.
-for (const figure of document.querySelectorAll(".cr-figure")) {
-  const box = figure.querySelector("input[data-log-of]");
-  box?.addEventListener("change", () => (figure.dataset.scale = box.checked ? "log" : "linear"));
-  const drawings = figure.querySelectorAll("svg[data-box]");
-  const cells = [...figure.querySelectorAll("svg [role=button]")];
-  if (!drawings.length && !cells.length) continue;
-  const out = document.createElement("output");
-  out.setAttribute("aria-live", "off");
-  figure.querySelector("svg:last-of-type").after(out);
-  cells.length ? matrix(figure, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
+// among the cells of a matrix, and notes which scale is shown. The place that the keys chose stands in data-at, so that
+// a figure that is drawn anew can go on from it.
+
+// Make everything below a root interactive: all of the page, or a section that was put in later.
+function enhance(root) {
+  for (const figure of root.querySelectorAll(".cr-figure")) {
+    const box = figure.querySelector("input[data-log-of]");
+    box?.addEventListener("change", () => (figure.dataset.scale = box.checked ? "log" : "linear"));
+    const drawings = figure.querySelectorAll("svg[data-box]");
+    const cells = [...figure.querySelectorAll("svg [role=button]")];
+    if (!drawings.length && !cells.length) continue;
+    const out = document.createElement("output");
+    out.setAttribute("aria-live", "off");
+    figure.querySelector("svg:last-of-type").after(out);
+    cells.length ? matrix(figure, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
+  }
+  move(root);
 }
 
 // Cells are looked up when they are needed: the time cursor swaps them.
@@ -90,9 +96,13 @@ function plot(figure, drawing, out) {
     if (!step) return;
     out.setAttribute("aria-live", "polite");
     at = Math.min(places.length - 1, Math.max(0, at + step));
+    drawing.dataset.at = places[at];
     event.preventDefault();
     show(places[at]);
   });
+  if (drawing.dataset.at === undefined) return;
+  at = places.indexOf(nearest(places, (v) => Math.abs(v - drawing.dataset.at)));
+  show(places[at]);
 }
 
 function nearest(points, distance) {

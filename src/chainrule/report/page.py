@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import content_policy, escape, join
-from chainrule.draw.figure import STYLE
+from chainrule.display.markup import Html, content_policy, escape, join, tag
+from chainrule.draw.figure import STYLE, Figure
 from chainrule.errors import DataError, FileError
 from chainrule.files import as_path, write_atomic
 from chainrule.models import Model
@@ -32,6 +32,14 @@ from chainrule.symptoms.html import section_style
 from chainrule.training.record import Record, read_folder
 from chainrule.training.recorded import Recorded
 from chainrule.training.run import Run
+from chainrule.views.derive.missing import Missing
+
+#: What draws a recording: the figures of each view by its name, or why there are none.
+Derive = Callable[[Recorded], Mapping[str, list[Figure] | Missing]]
+
+
+#: The parts of a page that are no sections.
+AROUND = ("header", "cursor", "footer")
 
 
 def write_report(
@@ -92,13 +100,13 @@ def write_report(
     return path
 
 
-def read_page(folder: Path) -> Page:
-    """Read all that there is to show from a run's folder."""
+def read_page(folder: Path, derive: Derive | None = None) -> Page:
+    """Read all that there is to show from a run's folder; ``derive`` draws what it recorded (None: `inside`)."""
     record, evaluation = read_folder(folder), read_evaluation(folder)
     recorded, unrecorded = read_recording(folder)
     with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder), recorded)
+        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder), recorded, derive)
     page = dataclasses.replace(page, unrecorded=unrecorded)
     path = folder / DIAGNOSIS
     return dataclasses.replace(page, diagnosis=Diagnosis.load(path)) if path.is_file() else page
@@ -133,6 +141,7 @@ def page_of(
     members: Members | None = None,
     trials: Trials | None = None,
     recorded: Recorded | None = None,
+    derive: Derive | None = None,
 ) -> Page:
     """Draw the figures of a page."""
     curves = Curves(record.epochs, record.kept_epoch)
@@ -145,25 +154,56 @@ def page_of(
         renamed = (("loss", "members-loss"), ("score", "members-score"))
         drawn |= {name: dataclasses.replace(drawn.pop(of), name=name) for name, of in renamed if of in drawn}
     page = Page(record, evaluation, curves, drawn, config, members, trials, recorded=recorded)
-    return page if recorded is None else dataclasses.replace(page, inside=inside(recorded))
+    return page if recorded is None else dataclasses.replace(page, inside=(derive or inside)(recorded))
+
+
+def parts_of(page: Page) -> dict[str, Html]:
+    """Return what a page is made of, in its order: "header", its sections by their names, "cursor", "footer"."""
+    with naming_the_damaged(page.record.path):
+        sections = all_sections(page)
+        named = {name: html for name, _, html in sections}
+        moving = {} if page.recorded is None else {"cursor": cursor(page.recorded.steps_per_epoch)}
+        return {"header": header(page, sections), **named, **moving, "footer": footer(page)}
 
 
 def render(page: Page) -> str:
     """Render a page as text."""
-    with naming_the_damaged(page.record.path):
-        sections = all_sections(page)
-        parts: dict[str, str] = {
-            "title": escape(f"{page.record.path.resolve().name} – chainrule"),
-            "header": header(page, sections),
-            "main": join(html for _, _, html in sections),
-            "footer": footer(page),
-            "cursor": "" if page.recorded is None else cursor(page.recorded.steps_per_epoch),
-        }
-    script = f"{_file('page.js')}\n{_file('inside.js')}"
-    styles = [STYLE, _file("page.css"), *([section_style()] if page.diagnosis else [])]
-    parts |= {"policy": content_policy(script), "style": "\n".join(styles), "script": script}
+    styles = [section_style()] if page.diagnosis else []
+    return document(f"{page.record.path.resolve().name} – chainrule", parts_of(page), styles)
+
+
+def document(
+    title: str,
+    parts: Mapping[str, Html],
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    top: Html | None = None,
+    *,
+    fetches: bool = False,
+) -> str:
+    """Return a whole page.
+
+    Parameters
+    ----------
+    parts : what `parts_of` returned
+    styles, scripts : besides those of every page
+    top : what stands above the header
+    fetches : whether it may fetch from the server that it comes from
+    """
+    scripts = [f"{_file('page.js')}\n{_file('inside.js')}", *scripts]
+    places: dict[str, str] = {
+        "title": escape(title),
+        "top": top or "",
+        "header": parts["header"],
+        "main": join(html for name, html in parts.items() if name not in AROUND),
+        "cursor": parts.get("cursor", ""),
+        "footer": parts["footer"],
+        "policy": content_policy(*scripts, fetches=fetches),
+        "style": "\n".join([STYLE, _file("page.css"), *styles]),
+        "scripts": join(tag("script", Html(script)) for script in scripts),
+    }
     # In one pass: what was put in is not looked at again.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _file("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: places[match[1]], _file("page.html"))
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
