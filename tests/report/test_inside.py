@@ -19,12 +19,14 @@ from chainrule.report import write_report
 from chainrule.report.inside_figures import VIEWS, inside
 from chainrule.training.recorded import Recorded
 from chainrule.views.derive.activations import activations
+from chainrule.views.derive.boundary import boundary
 from chainrule.views.derive.confusions import confusions
 from chainrule.views.derive.flow import flow
 from chainrule.views.derive.landscape import landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.ratios import ratios
 from chainrule.views.derive.samples import samples
+from report.browser import Browser
 
 DIGITS = cr.data.load("digits")
 NET = cr.Sequential(cr.Flatten(), cr.Dense(24, "relu"), cr.Dense(16, "tanh"), cr.Dense(10, "softmax"))
@@ -174,21 +176,96 @@ def test_every_kind_of_network_has_its_views(tmp_path: Path, net: Any, data: Any
     )
 
 
-def test_the_boundary_lies_where_the_answer_changes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def petals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A run on two columns, and its page."""
     iris = cr.data.load("iris")
-    run = cr.fit(cr.mlp([2, 8, 3]), (iris.x[:, 2:], iris.y), epochs=20, record="light", progress=False)
+    net, rows = cr.mlp([2, 8, 5, 3], hidden="tanh"), (iris.x[:, 2:], iris.y)
+    run = cr.fit(net, rows, epochs=20, record="light", engine="numpy", progress=False)
+    return run, write_report(run, tmp_path_factory.mktemp("petals") / "page.html")
+
+
+def test_the_boundary_lies_where_the_answer_changes(petals: tuple[Any, Path]) -> None:
+    run, page = petals
     (figure,) = inside(run.recorded, "boundary")["boundary"]
     last = figure.numbers["lines"][0]
-    write_report(run, tmp_path / "page.html")
-    assert 'id="figure-boundary"' in (tmp_path / "page.html").read_text()
-    wrong = int(
-        (run.model.predict(iris.x[run.recorded.fixed.numbers][:, 2:]) != iris.y[run.recorded.fixed.numbers]).sum()
-    )
-    assert f"{wrong} of 150 rows are answered wrong" in figure.text
+    assert 'id="figure-boundary"' in page.read_text()
+    iris, fixed = cr.data.load("iris"), run.recorded.fixed.numbers
+    for step, text in zip(figure.motion.steps, figure.motion.texts, strict=True):
+        wrong = run.recorded.model_at(step).predict(iris.x[fixed][:, 2:]) != iris.y[fixed]
+        assert text == f"After step {step:,}: {wrong.sum()} of 150 rows are answered wrong."
+    np.testing.assert_allclose(figure.numbers["wrong"], iris.x[fixed][:, 2:][wrong], atol=1e-6)
     places = np.array([place for place in zip(last["x"], last["y"], strict=True) if place[1] is not None])
     p = np.sort(run.model.predict_proba(places), axis=1)
     assert len(places) > 40
     assert np.abs(p[:, 2] - p[:, 1]).max() < 0.05  # the two most probable classes tie
+
+
+def test_maps_that_the_page_unpacks_are_those_of_the_network(petals: tuple[Any, Path], browser: Browser) -> None:
+    run, page = petals
+    browser.open(page)
+    shapes = "maps.map(m => [m.frames, m.count, m.height, m.width])"
+    content = "window.chainrule.contentOf('boundary')"
+    answer, units = browser.value(f"{content}.then(({{ maps }}) => {shapes})")
+    recorded, seen, rng = run.recorded, boundary(run.recorded), np.random.default_rng(0)
+    assert answer == [len(recorded.stops), 1, 40, 40]
+    assert units == [len(recorded.stops), 13, 20, 20]
+    flat = rng.integers(0, np.prod(units), 200).tolist()
+    shades = browser.value(f"{content}.then(({{ maps }}) => {flat}.map(i => maps[1].shades[i]))")
+    scale = run.model.standardizer
+    names = [place.split("/")[0] for place in recorded.read_snapshot(0).params]
+    layers: list[Any] = []
+    for step in recorded.stops:
+        params, a = recorded.read_snapshot(step).params, None
+        across, up = np.meshgrid(seen.x[::2], seen.y[::2][::-1])
+        a = (np.stack([across, up], axis=-1) - scale.mean) / scale.std
+        values = []
+        for name in names[:2]:
+            a = np.tanh(a @ params[name]["weight"] + params[name]["bias"])
+            values.append(a)
+        layers.append(np.moveaxis(np.concatenate(values, axis=-1), -1, 0))
+    expected = np.array(layers)
+    limits = np.abs(expected).max(axis=(0, 2, 3))
+    unit = np.array(np.unravel_index(flat, units))[1]
+    shown = (np.array(shades) / 63 * 2 - 1) * limits[unit]
+    assert np.abs(shown - expected.ravel()[flat]).max() <= (2 * limits / 64).max()
+    at = rng.integers(0, np.prod(answer), 200)
+    shades = browser.value(f"{content}.then(({{ maps }}) => {at.tolist()}.map(i => maps[0].shades[i]))")
+    frame, _, row, column = np.unravel_index(at, answer)
+    for shade, f, i, j in zip(shades, frame, row, column, strict=True):
+        p = recorded.model_at(recorded.stops[f]).predict_proba([[seen.x[j], seen.y[39 - i]]])[0]
+        assert shade // 21 == p.argmax()
+        assert abs(shade % 21 / 21 - p.max()) <= 1 / 21 + 1e-6
+    assert browser.complaints() == []
+
+
+def test_a_chosen_unit_is_shown_large(petals: tuple[Any, Path], browser: Browser) -> None:
+    browser.open(petals[1])
+    buttons = "document.querySelectorAll('#figure-boundary [role=button]')"
+    browser.value(f"{buttons}[0].focus()")
+    browser("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+    large, small = (f"document.querySelectorAll('#figure-boundary image')[{at}].getAttribute('href')" for at in (0, 2))
+    assert browser.value(f"{large} === {small}")
+    before = browser.value(large)
+    browser.value("window.chainrule.show(4)")
+    assert browser.value(f"{large} === {small}")
+    assert browser.value(large) != before
+    assert browser.value("document.querySelector('#figure-boundary output').textContent").startswith("unit dense_1 · 0")
+    assert browser.complaints() == []
+
+
+def test_two_columns_can_be_the_plane(petals: tuple[Any, Path]) -> None:
+    run, _ = petals
+    (figure,) = cr.plot(run, "boundary", columns=(1, 0))
+    assert (figure.numbers["x"], figure.numbers["y"]) == ("x1", "x0")
+    x = np.concatenate([one["x"] for one in figure.numbers["series"]])
+    np.testing.assert_allclose(np.sort(x), np.sort(cr.data.load("iris").x[:, 3]), atol=1e-6)
+    with pytest.raises(cr.errors.SettingError, match="two different places"):
+        cr.plot(run, "boundary", columns=(1, 1))
+    with pytest.raises(cr.errors.SettingError, match="not among what is plotted"):
+        cr.plot(run, "flow", columns=(0, 1))
+    with pytest.raises(cr.errors.UnknownNameError, match="column"):
+        cr.plot(run, "boundary", columns=("petal", 1))
 
 
 def test_of_a_run_that_recorded_nothing_the_page_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -133,14 +135,20 @@ def test_every_text_of_the_data_is_escaped(finish: Any, made: Any) -> None:
     text = text_of(parsed)
     assert text.count(EVIL) > 20
     assert "{{script}} </script> %{x} �" in text
-    assert len(parsed.scripts) == 1 + len(parsed.figures)
+    packed = [script for script in parsed.scripts if script.startswith("H4sI")]
+    assert len(parsed.scripts) == 1 + len(parsed.figures) + len(packed)
+    unpacked = [gzip.decompress(base64.b64decode(script)) for script in packed]
+    contents = [json.loads(content) for content in unpacked if content.startswith(b"{")]
+    html = "".join(piece for content in contents for piece in [*content.get("frames", ()), *content.get("what", ())])
+    assert "&lt;script" in html
+    assert "<script" not in html
+    assert "<img src=x" not in html
     assert all("<" not in script for script in parsed.scripts[:-1])
     names = [name for tag, name, _ in parsed.attributes if tag == "img"]
     assert "onerror" not in names
 
 
 def test_the_policy_allows_this_pages_scripts_and_nothing_from_outside(finish: Any, made: Any) -> None:
-    import base64
     import hashlib
 
     parsed = page(finish(cr.Dense(3, "softmax"), *made())["folder"])

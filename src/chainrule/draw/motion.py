@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.display.markup import Html, tag
+from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import finite
 
 Array = np.ndarray
@@ -56,21 +56,21 @@ class Motion:
     texts : what is seen at each
     frames : what stands in the part of the drawing that moves (``<g data-frame>``) at each; () if nothing does
     places : along the x axis of the drawing, where each of the steps lies: a line is drawn there; () for none
-    maps : what the pictures of the drawing show (``<image data-map="0">``) at each
+    maps : what the pictures of the drawing show at each; ``<image data-map="2">`` shows the third of all
     """
 
     steps: Sequence[int]
     texts: Sequence[str] = ()
     frames: Sequence[str] = ()
     places: Sequence[float] = ()
-    maps: Maps | None = None
+    maps: Sequence[Maps] = ()
 
     def html(self) -> Html:
         """Return all of it packed, beside the drawing."""
         content = {"texts": list(self.texts), "frames": list(self.frames), "places": list(self.places)}
         steps = json.dumps(list(self.steps), separators=(",", ":"))
         moving = tag("script", Html(packed_json(content)), type="text/plain", data_steps=steps)
-        return moving if self.maps is None else Html(moving + self.maps.html())
+        return join([moving, *(maps.html() for maps in self.maps)])
 
 
 def shades_of(values: Array, low: Any, high: Any) -> Array:

@@ -84,7 +84,7 @@ def scatter(
     parts += [plot.level(level.at, level.text) for level in levels]
     for other, dash in zip(lines, DASHES[1:], strict=False):
         parts.append(path(drawn(plot, other.x, other.y), MUTED, 1.3, stroke_dasharray=dash))
-    parts += [_points(plot, one) for one in points]
+    parts += [points_of(plot, one) for one in points]
     count = sum(len(one.x) for one in points)
     text = text or f"{y.label} against {x.label}: {count:,} points."
     drawing = svg(360, plot.height, text, *parts, **plot.data)
@@ -103,7 +103,8 @@ def _colour(place: int | None) -> str:
     return INK if place is None else COLOURS[place % len(COLOURS)]
 
 
-def _points(plot: Plot, one: Points) -> Html:
+def points_of(plot: Plot, one: Points) -> Html:
+    """Return points with their intervals."""
     colour = _colour(one.colour)
     places = [(plot.x(a), plot.y(b)) for a, b in zip(one.x, one.y, strict=True)]
     marks = shape(one.kind, places, colour, one.radius, opacity=f"{one.opacity:g}" if one.opacity < 1 else None)

@@ -34,9 +34,8 @@ function painted({ count, height, width, shades, colours }, frame, map) {
 
 // What a figure has to show is unpacked when the slider is first moved.
 async function contentOf(figure) {
-  const maps = figure.querySelector("script[data-maps]");
   const content = await unpackJson(figure.querySelector("script[data-steps]"));
-  return { ...content, maps: maps && (await unpackMaps(maps)) };
+  return { ...content, maps: await Promise.all([...figure.querySelectorAll("script[data-maps]")].map(unpackMaps)) };
 }
 
 async function showAt(figure, step) {
@@ -51,10 +50,9 @@ async function showAt(figure, step) {
     figure.querySelector("[data-frame]").innerHTML = frames[at];
     if (kept >= 0) figure.querySelectorAll("[data-frame] [role=button]")[kept].focus();
   }
-  if (maps) {
-    for (const image of figure.querySelectorAll("image[data-map]")) {
-      image.setAttribute("href", painted(maps, at, Number(image.dataset.map)));
-    }
+  if (maps.length) {
+    const drawn = maps.flatMap((some) => Array.from({ length: some.count }, (_, map) => painted(some, at, map)));
+    for (const image of figure.querySelectorAll("image[data-map]")) image.setAttribute("href", drawn[image.dataset.map]);
   }
   if (places.length) for (const drawing of figure.querySelectorAll("svg[data-box]")) upright(drawing, places[at]);
   figure.dispatchEvent(new Event("moved"));
@@ -91,6 +89,7 @@ function move(root) {
     const figure = script.closest(".cr-figure");
     figure.steps = JSON.parse(script.dataset.steps);
     figure.at = figure.steps.length - 1; // as it was drawn
+    if (figure.querySelector("script[data-maps]")) enlarge(figure);
   }
   for (const rows of root.querySelectorAll(".rows-of-cells")) listRows(rows);
   const slider = cursor.querySelector("input");
@@ -121,6 +120,15 @@ if (cursor) {
       if (Number(slider.value) === places.length - 1) return stop();
       show(Number(slider.value) + 1);
     }, matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 200);
+  });
+}
+
+// The map that is chosen is shown large.
+function enlarge(figure) {
+  const [large, ...small] = figure.querySelectorAll("image[data-map]");
+  figure.addEventListener("chosen", (event) => {
+    large.dataset.map = event.detail;
+    large.setAttribute("href", small[event.detail].getAttribute("href"));
   });
 }
 

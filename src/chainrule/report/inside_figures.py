@@ -21,9 +21,10 @@ from chainrule.draw.heat import Shade, heat
 from chainrule.draw.images import images
 from chainrule.draw.line import Level, Series, Stretch, line
 from chainrule.draw.matrix import matrix
-from chainrule.draw.motion import Motion
+from chainrule.draw.motion import SHADES, Maps, Motion, shades_of
+from chainrule.draw.plane import Moment, of_classes, of_values, plane
 from chainrule.draw.scatter import Points, scatter
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, SettingError
 from chainrule.evaluation.gather import MOST_CLASSES
 from chainrule.graph.trace import Graph
 from chainrule.training.recorded import Recorded, StepValues
@@ -205,32 +206,80 @@ def weight_figures(weights: FirstWeights) -> list[Figure]:
 
 
 def boundary_map(seen: Boundary) -> Figure:
-    """Return where the answer changes on a plane of the inputs, at three stops, with the fixed rows."""
-    last = len(seen.stops) - 1
-    if seen.task == "regression":
-        low, high = float(seen.answers[-1, 0].min()), float(seen.answers[-1, 0].max())
-        levels = np.linspace(low, high, CONTOURS + 2)[1:-1].tolist()
-        lines = [_lines(seen, f"answer {number(level, 3)}", [(seen.answers[-1, 0], level)]) for level in levels]
-    else:
-        stops = dict.fromkeys(round(share * last) for share in (1.0, 0.75, 0.4))
-        lines = [_lines(seen, f"after step {seen.stops[at]:,}", _margins(seen, at)) for at in stops]
-    points, wrong = _rows_on_map(seen)
-    text = f"The lines are where the answer changes. {wrong}" if points[1:] else "Lines of equal answers."
+    """Return what is answered where on a plane of the inputs, and what each unit gives there, at every stop."""
+    of_class = seen.task in ("classification", "binary")
+    rows, wrong = _rows_on_map(seen)
+    moments = [
+        Moment(step, _at_stop(seen, at, wrong), _ties(seen, at), seen.points[wrong[at]].tolist() if of_class else [])
+        for at, step in enumerate(seen.stops)
+    ]
+    units = seen.maps[:, :, ::2, ::2]
+    most = np.abs(units[np.isfinite(units).all(axis=(1, 2, 3))]).max(axis=(0, 2, 3), initial=0.0)[:, None, None]
+    maps = [_answer_map(seen), Maps(shades_of(units, -most, most)[:, :, ::-1], of_values())]
+    labels = [("answer", "the answer")]
+    for name, limit in zip(seen.units, np.ravel(most).tolist(), strict=True):
+        ends = f"from {number(-limit, 3)} (orange) to {number(limit, 3)} (blue)"
+        labels.append((name.replace("dense_", ""), f"unit {name}, {ends}"))
+    text = f"{'Lines: where the answer changes.' if of_class else 'Lines of equal answers.'} "
+    text += "Below: what each hidden unit gives; one that is chosen is shown large. " if seen.units else ""
     if seen.explained is not None:
         text += (
-            f" The plane of the first two principal components holds {percent(seen.explained, 1)} of the variance; all "
-            "other directions are held at their mean, so a row far from the plane can be right on the wrong side."
+            f"The plane of the first two principal components holds {percent(seen.explained, 1)} of the variance; all "
+            "other directions are held at their mean, so a row far from the plane can be right on the wrong side. "
         )
     elif seen.plane == "columns":
-        text += " All other inputs are held at their median."
-    return scatter(
-        *("boundary", "Decision boundary: what does it answer where?", points),
-        Axis(seen.axes[0]),
-        Axis(seen.axes[1]),
-        lines=lines,
-        text=text,
-        note=f"{text} Rows: some of training and validation.",
+        text += "All other inputs are held at their median. "
+    note = (
+        f"{text}Rows: some of training and validation. Maps have {SHADES} shades: off by at most 1/126 of their range."
     )
+    x, y = (
+        Axis(name, low=float(axis[0]) - _half(axis), high=float(axis[-1]) + _half(axis))
+        for name, axis in zip(seen.axes, (seen.x, seen.y), strict=True)
+    )
+    title = "Decision boundary: what does it answer where?"
+    return plane("boundary", title, x, y, rows, moments, maps, labels, note=note)
+
+
+def _half(axis: Array) -> float:
+    """Return half the distance between two places of an axis, each of which is the middle of a cell."""
+    return float(axis[1] - axis[0]) / 2
+
+
+def _answer_map(seen: Boundary) -> Maps:
+    """Return the answer at each place and stop.
+
+    Of classes a shade is the class and how probable it is; of numbers, their place between lowest and highest.
+    """
+    answers = seen.answers
+    if seen.task == "binary":
+        answers = np.concatenate([1 - answers, answers], axis=1)
+    if seen.task not in ("classification", "binary") or answers.shape[1] > MOST_CLASSES:
+        first = answers[:, :1]
+        return Maps(shades_of(first, np.nanmin(first), np.nanmax(first))[:, :, ::-1], of_values())
+    count = answers.shape[1]
+    levels = SHADES // count
+    chosen = answers.argmax(axis=1) if seen.task == "classification" else (answers[:, 1] > seen.threshold).astype(int)
+    sure = np.nan_to_num(np.take_along_axis(answers, chosen[:, None], axis=1))
+    level = np.clip(sure * levels, 0, levels - 1).astype(int)
+    return Maps((chosen[:, None] * levels + level).astype(np.uint8)[:, :, ::-1], of_classes(count))
+
+
+def _ties(seen: Boundary, at: int) -> list[Series]:
+    """Return the lines along which the answer changes at a stop; of numbers, lines of equal answers."""
+    if seen.task in ("classification", "binary", "multilabel"):
+        return [_lines(seen, f"after step {seen.stops[at]:,}", _margins(seen, at))]
+    low, high = float(seen.answers[-1, 0].min()), float(seen.answers[-1, 0].max())
+    levels = np.linspace(low, high, CONTOURS + 2)[1:-1].tolist()
+    return [_lines(seen, f"answer {number(level, 3)}", [(seen.answers[at, 0], level)]) for level in levels]
+
+
+def _at_stop(seen: Boundary, at: int, wrong: Array) -> str:
+    """Return what is seen at a stop."""
+    step = f"After step {seen.stops[at]:,}"
+    if seen.task in ("classification", "binary"):
+        return f"{step}: {int(wrong[at].sum()):,} of {wrong.shape[1]:,} rows are answered wrong."
+    low, high = (number(float(end), 3) for end in (seen.answers[at, 0].min(), seen.answers[at, 0].max()))
+    return f"{step}: answers from {low} to {high} on this plane."
 
 
 def _lines(seen: Boundary | Landscape, name: str, maps: Sequence[tuple[Array, float]]) -> Series:
@@ -258,27 +307,23 @@ def _margins(seen: Boundary, at: int) -> list[tuple[Array, float]]:
     return maps
 
 
-def _rows_on_map(seen: Boundary) -> tuple[list[Points], str]:
-    """Return the fixed rows by class, those that are answered wrong as crosses, and how many these are."""
-    places, answers = seen.points, seen.point_answers[-1]
-    truths = np.asarray(seen.truths)
+def _rows_on_map(seen: Boundary) -> tuple[list[Points], Array]:
+    """Return the fixed rows by class, and which of them are answered wrong at each stop, (stops, rows)."""
+    places = np.stack([shortest(axis) for axis in seen.points.T], axis=1)
+    wrong = np.zeros(seen.point_answers.shape[:2], bool)
     if seen.task not in ("classification", "binary"):
-        return [Points("rows", places[:, 0].tolist(), places[:, 1].tolist())], ""
-    answered = answers.argmax(axis=1) if seen.task == "classification" else (answers[:, 0] > seen.threshold).astype(int)
-    codes = truths.reshape(len(truths), -1)
+        return [Points("rows", places[:, 0].tolist(), places[:, 1].tolist(), opacity=0.7)], wrong
+    answers = seen.point_answers
+    answered = answers.argmax(axis=2) if seen.task == "classification" else (answers[..., 0] > seen.threshold)
+    codes = np.asarray(seen.truths).reshape(len(seen.truths), -1)
     codes = codes.argmax(axis=1) if codes.shape[1] > 1 else codes[:, 0].astype(int)
-    right = answered == codes
     kinds = ("circle", "square", "up", "down", "diamond")
     points = []
     for code in np.unique(codes).tolist():
-        of_class = (codes == code) & right
         name = str(seen.classes[code]) if code < len(seen.classes) else str(code)
-        x, y = places[of_class].T.tolist()
-        points.append(Points(name, x, y, kind=kinds[code % 5], colour=code % 5))
-    x, y = places[~right].T.tolist()
-    names = [str(seen.classes[code]) if code < len(seen.classes) else str(code) for code in codes[~right].tolist()]
-    points.append(Points("answered wrong", x, y, kind="cross", colour=None, texts=names))
-    return points, f"{int((~right).sum()):,} of {len(right):,} rows are answered wrong at the last stop."
+        x, y = places[codes == code].T.tolist()
+        points.append(Points(name, x, y, kind=kinds[code % 5], colour=code % 6, radius=2.6))
+    return points, answered.astype(int) != codes
 
 
 def confusion_by_epoch(seen: Confusions) -> list[Figure]:
@@ -505,11 +550,13 @@ VIEWS: dict[str, tuple[Callable[[Recorded], Any], Callable[[Any], Figure | list[
 }
 
 
-def inside(recorded: Recorded, *names: str) -> dict[str, list[Figure] | Missing]:
+def inside(
+    recorded: Recorded, *names: str, columns: tuple[int, int] | None = None
+) -> dict[str, list[Figure] | Missing]:
     """Return the figures of some views of a recording (of all), by the name of the view, or why there are none.
 
     The names: "flow", "ratio", "activations", "weights", "boundary", "classes-by-epoch", "samples",
-    "landscape", "network".
+    "landscape", "network". ``columns`` are the places of the two inputs that are the plane of "boundary".
     """
     drawn: dict[str, list[Figure] | Missing] = {}
     for name in names or VIEWS:
@@ -517,8 +564,10 @@ def inside(recorded: Recorded, *names: str) -> dict[str, list[Figure] | Missing]
         derive, draw = VIEWS[name]
         try:
             with np.errstate(all="ignore"):  # a run that diverged is shown as well
-                seen = derive(recorded)
+                seen = derive(recorded) if columns is None or name != "boundary" else boundary(recorded, columns)
                 figures = seen if isinstance(seen, Missing) else draw(seen)
+        except SettingError:  # of who asks, not of the run
+            raise
         except ChainruleError as error:  # one view that cannot be made does not take the page with it
             figures = Missing(str(error))
         drawn[name] = [figures] if isinstance(figures, Figure) else figures

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainrule.display.markup import Html, tag
 from chainrule.draw.figure import Figure
 from chainrule.draw.notebook import cell
-from chainrule.errors import DataError, unknown_name
+from chainrule.errors import DataError, SettingError, unknown_name
 from chainrule.files import as_path, write_atomic
 from chainrule.recipe.history import History
 from chainrule.report.inside_figures import VIEWS, inside
@@ -52,7 +52,7 @@ class Figures(Sequence[Figure]):
         return path
 
 
-def plot(run: Run | str | Path, *what: str) -> Figures:
+def plot(run: Run | str | Path, *what: str, columns: tuple[str | int, str | int] | None = None) -> Figures:
     """Return figures of a run: its curves, or what training looks like from inside.
 
     Parameters
@@ -63,13 +63,18 @@ def plot(run: Run | str | Path, *what: str) -> Figures:
         "curves" (loss and score over the epochs: the default), or of the recording "flow" (the size of δ in each layer
         over the steps), "ratio" (steps against weights), "activations", "weights", "boundary", "classes-by-epoch",
         "samples", "landscape". These need a run that was recorded: ``fit(record="light")`` or one with a folder.
+    columns
+        Of "boundary": the two inputs that are the plane, by their names or their places from 0; all others are held at
+        their median. None: the two that there are, or the first two principal components.
 
     Raises
     ------
     DataError
         A view of a run that recorded nothing.
+    SettingError
+        ``columns`` without "boundary".
     UnknownNameError
-        There is no such view.
+        There is no such view, or no such column.
 
     Example
     -------
@@ -82,6 +87,8 @@ def plot(run: Run | str | Path, *what: str) -> Figures:
     for name in names:
         if name != CURVES and name not in VIEWS:
             raise unknown_name("view", name, (CURVES, *VIEWS))
+    if columns is not None and "boundary" not in names:
+        raise SettingError('columns= chooses the plane of "boundary", which is not among what is plotted.')
     figures: list[Figure] = []
     missing: list[str] = []
     recorded: Recorded | None = None
@@ -90,12 +97,27 @@ def plot(run: Run | str | Path, *what: str) -> Figures:
             figures += _curves(run)
             continue
         recorded = recorded or _recorded(run)
-        drawn = inside(recorded, name)[name]
+        drawn = inside(recorded, name, columns=_places(recorded, columns) if name == "boundary" else None)[name]
         if isinstance(drawn, Missing):
             missing.append(f"{name}: {drawn.why}")
         else:
             figures += drawn
     return Figures(figures, missing)
+
+
+def _places(recorded: Recorded, columns: tuple[str | int, str | int] | None) -> tuple[int, int] | None:
+    """Return the places of two inputs that are given by name or place."""
+    if columns is None:
+        return None
+    names = list(recorded.model.inputs.feature_names or ())
+    places = []
+    for column in columns:
+        if isinstance(column, str) and column not in names:
+            raise unknown_name("column", column, names)
+        places.append(names.index(column) if isinstance(column, str) else column)
+    if len(places) != 2:
+        raise SettingError(f"columns= are two inputs; got {len(places)}.")
+    return places[0], places[1]
 
 
 def _curves(run: Run | str | Path) -> list[Figure]:

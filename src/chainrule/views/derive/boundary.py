@@ -174,11 +174,11 @@ def _plane(recorded: Recorded, columns: tuple[int, int] | None) -> _Plane:
 
 
 def _unit(model: Model, at: int) -> tuple[float, float]:
-    """Return mean and deviation that bring a standardized input back to its own unit."""
-    scale = model.standardizer
-    if scale is None or len(scale.mean) <= at:
-        return 0.0, 1.0
-    return float(scale.mean[at]), float(scale.std[at])
+    """Return mean and deviation that bring an input back to its own unit, where these two do."""
+    probes = np.zeros((3, math.prod(model.input_shape)))
+    probes[:, at] = (-1, 0, 1)
+    low, middle, high = model.inputs.undo(probes.reshape(3, *model.input_shape)).reshape(3, -1)[:, at].tolist()
+    return (middle, high - middle) if math.isclose(high - middle, middle - low, rel_tol=1e-6) else (0.0, 1.0)
 
 
 def _axis(values: Array) -> Array:
