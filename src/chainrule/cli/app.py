@@ -391,6 +391,22 @@ def report(run: str) -> None:
 
 
 @app.command()
+@argument(
+    "runs",
+    nargs=-1,
+    metavar="RUN RUN ...",
+    help="The folders of two runs or more.",
+    shell_complete=completion.of("runs"),
+)
+@option("--out", type=PATH, metavar="FILE", help="Write a page with curves and scores, such as compared.html.")
+def compare(runs: tuple[str, ...], out: Path | None) -> None:
+    """Show runs side by side: the settings in which they differ, how good each is, and whether that is chance."""
+    from chainrule.cli.compare import compare as call
+
+    call(runs, out)
+
+
+@app.command()
 @with_run
 @option(
     "--out",
