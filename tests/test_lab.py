@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.display.numbers import number
 from chainrule.lab.optimizers import OPTIMIZERS, SURFACES
 from chainrule.lab.parameters import from_texts
 
@@ -27,6 +28,7 @@ LIMIT = 300_000
 SMALL: dict[str, dict[str, Any]] = {
     "descent": {"rates": (0.001, 0.05, 0.125, 0.5, 0.9, 1.0, 1.1)},
     "optimizers": {"surfaces": ("bowl", "saddle"), "rates": (0.1, 0.3)},
+    "anatomy": {"optimizers": ("SGD", "Adam"), "weights": ("of a busy input", "of a rare input"), "steps": 12},
     "backprop": {"rows": 2, "stops": 2},
     "initialization": {"activations": ("tanh", "relu"), "depths": 8},
     "slow": {"weights": (0.6, 2.0), "biases": 2},
@@ -146,6 +148,23 @@ def test_initialization_tells_what_each_start_does() -> None:
     assert "keep their size" in text("tanh", "Xavier")
     assert "keep their size" in text("relu", "He")
     assert "grows by a factor" in text("relu", "too large")
+
+
+def test_the_steps_that_are_made_of_a_gradient_are_those_of_the_formulas() -> None:
+    anatomy = importlib.import_module("chainrule.lab.anatomy")
+    recorded = anatomy.gradients(12)
+    for weight in ("of a busy input", "of a rare input"):
+        m = s = 0.0
+        g = recorded[weight]
+        for t, value in enumerate(g, 1):
+            m, s = 0.9 * m + 0.1 * value, 0.999 * s + 0.001 * value**2
+            step = (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8)
+            assert anatomy.replay("Adam", g).steps[t - 1] == pytest.approx(step, rel=1e-9, abs=1e-15)
+        np.testing.assert_allclose(anatomy.replay("SGD", g).steps, g, rtol=1e-12)
+    rms = [np.sqrt(np.mean(recorded[weight] ** 2)) for weight in ("of a busy input", "of a rare input")]
+    frame = frame_at(made("anatomy"), "SGD", "of a busy input", "12")
+    assert frame.text.count(f"{rms[0] / rms[1]:.3g} times") == 2
+    assert dict(frame.numbers)["the step, in units of η"] == number(recorded["of a busy input"][11])
 
 
 def test_the_slow_neuron_is_that_of_the_formulas() -> None:

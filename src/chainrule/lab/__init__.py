@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 QUESTIONS = {
     "descent": "What does the learning rate do?",
     "optimizers": "Which optimizer takes which way?",
+    "anatomy": "What does an optimizer make of a gradient?",
     "backprop": "Where does each gradient come from?",
     "activations": "What does an activation function pass on?",
     "initialization": "Why does it matter how the weights start?",

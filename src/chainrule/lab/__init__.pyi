@@ -1,4 +1,5 @@
 from .activations import activations as activations
+from .anatomy import anatomy as anatomy
 from .backprop import backprop as backprop
 from .descent import descent as descent
 from .initialization import initialization as initialization
