@@ -167,6 +167,7 @@ class Plot:
     names : rows that are left free below it, for the names of places along x
     height : of what is inside the axes
     room : shares of the span that are left free, across and upwards
+    beside : what is left free at the right of it
     """
 
     def __init__(
@@ -180,6 +181,7 @@ class Plot:
         names: int = 0,
         height: float = HEIGHT,
         room: tuple[float, float] = (0.02, 0.06),
+        beside: float = 0.0,
     ) -> None:
         self.legend, rows = legend_of(y.label, legend)
         self.names = 15.0 * rows + 5
@@ -188,7 +190,7 @@ class Plot:
         self.y = Scale(y, ys, self.bottom, self.top, room[1])
         self.y_ticks = self.y.ticks(max(3, int(height / 38)))
         self.left = 7 + max([width_of(cut(text, 110)) for _, text in self.y_ticks], default=0.0)
-        self.right = WIDTH - 8
+        self.right = WIDTH - 8 - beside
         self.x = Scale(x, xs, self.left, self.right, room[0])
         widest = max((width_of(text) for _, text in self.x.ticks(6)), default=20.0) + 14
         self.x_ticks = self.x.ticks(max(2, int((self.right - self.left) / widest)))

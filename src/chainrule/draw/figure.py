@@ -36,7 +36,7 @@ FOOT = 16
 WIDE = 0.53
 
 #: A table below a figure has so many rows at most; of more, every second or third and so on is shown.
-MOST_ROWS = 60
+MOST_ROWS = 32
 
 STYLE = """
 .cr-figure, .cr-figure * { box-sizing: border-box; }

@@ -12,6 +12,7 @@ from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis, Scale
 from chainrule.draw.figure import COLOURS, FOOT, LINE, Figure, cut, joined, short, svg, width_of, words
+from chainrule.draw.motion import Motion
 
 #: So many shades are told apart, and rows have this height (less where there are many).
 SHADES, ROW, LEAST = 24, 22.0, 6.0
@@ -43,6 +44,7 @@ def heat(
     x: Axis | None = None,
     shade: Shade | None = None,
     *,
+    over: Sequence[tuple[int, Any]] = (),
     text: str = "",
     note: str = "",
 ) -> Figure:
@@ -56,6 +58,7 @@ def heat(
     rows : what the rows are, the first one above
     x : the axis of the steps
     shade : what the colours mean
+    over : what it shows at other moments: steps done, and the values
     text, note : as of `chainrule.draw.line.line`
 
     Example
@@ -83,7 +86,7 @@ def heat(
     ]
     ticks = [words(scale(v) + 2, bottom + 13, label, "middle") for v, label in scale.ticks(6)]
     parts: list[str] = [
-        _cells(grid, edges, top, height, low, high, shade.middle),
+        tag("g", _cells(grid, edges, top, height, low, high, shade.middle), data_frame=""),
         *named,
         *ticks,
         _legend(shade, low, high),
@@ -97,34 +100,38 @@ def heat(
     table = [(row, *map(number, line)) for row, line in zip(rows, grid.tolist(), strict=True)]
     box = " ".join(map(short, (left, top, scale.stop - left, bottom - top)))
     drawing = svg(360, bottom + 16 + FOOT, text, *parts, data_box=box, data_x=scale.ends)
-    return Figure(name, title, drawing, text, numbers, ["", *map(x.format, at)], table, note)
+    frames = [_cells(np.asarray(of, float), edges, top, height, low, high, shade.middle) for _, of in over]
+    texts = [f"After step {step:,}" for step, _ in over]
+    motion = Motion([step for step, _ in over], texts, frames) if over else None
+    return Figure(name, title, drawing, text, numbers, ["", *map(x.format, at)], table, note, motion=motion)
 
 
 def _cells(
     grid: np.ndarray, edges: Sequence[float], top: float, height: float, low: float, high: float, middle: float | None
 ) -> Html:
-    """Return the cells, one path for each shade."""
+    """Return the cells, one path for each shade: each cell is a line as thick as its row is high."""
     paths: dict[tuple[str, int], list[str]] = {}
+    middles = [short(top + (i + 0.5) * height) for i in range(len(grid))]
     for i, line in enumerate(grid):
         for j, value in enumerate(line):
             if not np.isfinite(value):
                 continue
             colour, strength = shade_of(float(value), low, high, middle)
-            width = short(max(0.4, edges[j + 1] - edges[j]))
-            cell = f"M{short(edges[j])} {short(top + i * height)}h{width}v{short(height)}h-{width}z"
+            cell = f"M{short(edges[j])} {middles[i]}h{short(max(0.4, edges[j + 1] - edges[j]))}"
             paths.setdefault((colour, round(strength * SHADES)), []).append(cell)
-    return joined(
+    drawn = joined(
         [
             tag(
                 "path",
                 d=Html("".join(cells)),
-                fill=colour,
-                fill_opacity=short(step / SHADES) if step < SHADES else None,
+                stroke=colour,
+                stroke_opacity=f"{step / SHADES:.2f}" if step < SHADES else None,
             )
             for (colour, step), cells in sorted(paths.items())
             if step
         ]
     )
+    return tag("g", drawn, stroke_width=short(height), fill="none")
 
 
 def shade_of(value: float, low: float, high: float, middle: float | None = None) -> tuple[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
 from chainrule.draw.figure import FOOT, Figure, cut, short, svg, words
+from chainrule.draw.motion import SHADES, Maps, Motion, shades_of
 
 #: The colours of the lowest, the middle and the highest value: orange, a neutral grey, blue.
 LOW, MIDDLE, HIGH = (200, 82, 0), (245, 245, 245), (0, 114, 178)
@@ -26,6 +27,7 @@ def images(
     *,
     columns: int = 8,
     limit: float | None = None,
+    over: Sequence[tuple[int, Any]] = (),
     text: str = "",
     note: str = "",
 ) -> Figure:
@@ -38,6 +40,7 @@ def images(
     labels : what is written below each
     columns : pictures in a row
     limit : the value of the fullest colour; None: the largest of all without its sign
+    over : what they show at other moments: steps done, and the pictures, in 64 shades
     text, note : as of `chainrule.draw.line.line`
 
     Example
@@ -51,6 +54,11 @@ def images(
     count, height, width = values.shape
     limit = float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) if limit is None else limit
     limit = limit or 1.0
+    motion = None
+    if over:
+        steps, moments = [step for step, _ in over], np.stack([np.asarray(of, float) for _, of in over])
+        maps = Maps(shades_of(moments, -limit, limit), of_values())
+        motion = Motion(steps, [f"After step {step:,}" for step in steps], maps=[maps])
     pitch = 360 / columns
     size = pitch - 4
     row = size * height / width + (16 if labels else 4)
@@ -67,6 +75,7 @@ def images(
                 href=png(coloured(picture, limit)),
                 preserveAspectRatio="none",
                 style="image-rendering: pixelated",
+                data_map=i if over else None,
             )
         )
         if labels:
@@ -80,7 +89,14 @@ def images(
     numbers = {"kind": "images", "limit": limit, "labels": list(labels), "values": values.tolist()}
     drawing = svg(360, row * math.ceil(count / columns) + FOOT, text, *parts)
     note = note or f"One scale for all: {ends}; 0 is grey."
-    return Figure(name, title, drawing, text, numbers, ["picture", "lowest", "mean", "highest"], rows, note)
+    head = ["picture", "lowest", "mean", "highest"]
+    return Figure(name, title, drawing, text, numbers, head, rows, note, motion=motion)
+
+
+def of_values() -> np.ndarray:
+    """Return the colours of shades from the lowest value (orange) over grey to the highest (blue): (64, 4)."""
+    colours = coloured(np.linspace(-1, 1, SHADES)[None], 1.0)[0]
+    return np.concatenate([colours, np.full((SHADES, 1), 255, np.uint8)], axis=1)
 
 
 def coloured(picture: np.ndarray, limit: float) -> np.ndarray:

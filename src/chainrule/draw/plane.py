@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.draw.axes import Axis, Key, Plot, shape
 from chainrule.draw.figure import COLOURS, FOOT, INK, Figure, cut, joined, path, short, svg, words
-from chainrule.draw.images import HIGH, LOW, MIDDLE, png
+from chainrule.draw.images import png
 from chainrule.draw.line import Series, drawn
 from chainrule.draw.motion import SHADES, Maps, Motion
 from chainrule.draw.scatter import Points, points_of
@@ -127,11 +127,3 @@ def of_classes(count: int) -> np.ndarray:
         strength = (level + 1) / levels
         colours[shade] = (*CLASSES[kind % len(CLASSES)], round(PALE * strength))
     return colours
-
-
-def of_values() -> np.ndarray:
-    """Return the colours of shades from the lowest value (orange) over grey to the highest (blue): (64, 4)."""
-    share = np.linspace(-1, 1, SHADES)[:, None]
-    end = np.where(share < 0, LOW, HIGH)
-    colours = np.array(MIDDLE) + np.abs(share) * (end - np.array(MIDDLE))
-    return np.concatenate([colours, np.full((SHADES, 1), 255)], axis=1).round().astype(np.uint8)

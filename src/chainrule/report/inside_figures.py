@@ -18,11 +18,11 @@ from chainrule.draw.axes import Axis
 from chainrule.draw.fan import fan
 from chainrule.draw.figure import Figure
 from chainrule.draw.heat import Shade, heat
-from chainrule.draw.images import images
+from chainrule.draw.images import images, of_values
 from chainrule.draw.line import Level, Series, Stretch, line
 from chainrule.draw.matrix import matrix
 from chainrule.draw.motion import SHADES, Maps, Motion, shades_of
-from chainrule.draw.plane import Moment, of_classes, of_values, plane
+from chainrule.draw.plane import Moment, of_classes, plane
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError, SettingError
 from chainrule.evaluation.gather import MOST_CLASSES
@@ -56,6 +56,9 @@ MOST_POINTS = 300
 
 #: A confusion matrix moves through so many epochs at most.
 MOST_MOMENTS = 40
+
+#: The slider of a page has so many places for one figure.
+MOST_STEPS = 60
 
 #: Lines of equal cost.
 CONTOURS = 5
@@ -107,7 +110,9 @@ def flow_map(seen: Flow) -> Figure:
         note=f"{text} δ = ∂C/∂z, its root mean square (rms) over the rows that were recorded; one column for each "
         "moment; layers from input (top) to output.",
     )
-    moving = Motion(seen.stops, places=middles(range(len(seen.stops))))
+    factors = [(stop, seen.factor(at)) for at, stop in enumerate(seen.stops)]
+    texts = [f"After step {stop:,}" + (f": ×{number(by, 2)} a layer" if by else "") for stop, by in factors]
+    moving = Motion(seen.stops, texts, places=middles(range(len(seen.stops))))
     return dataclasses.replace(with_stops(figure, seen.stops), motion=moving)
 
 
@@ -125,7 +130,7 @@ def ratio_lines(seen: Ratios) -> Figure:
     note = text
     if seen.source == "snapshots":
         note += " From copies of the weights one step apart, so of the first steps only."
-    return line(
+    figure = line(
         *("ratio", "Step size: is the learning rate too large or too small?", series),
         Axis("step", whole=True, log=len(seen.steps) <= 60 < seen.steps[-1]),  # the stops lie so
         Axis("log₁₀ rms(Δw) / rms(w)"),
@@ -134,6 +139,7 @@ def ratio_lines(seen: Ratios) -> Figure:
         text=text,
         note=note,
     )
+    return with_cursor(figure, seen.steps)
 
 
 def activation_figures(seen: Activations) -> list[Figure]:
@@ -155,7 +161,7 @@ def activation_figures(seen: Activations) -> list[Figure]:
         axis = Axis("idle units", percent=True, low=0.0, high=1.0)
         title = "Idle units: how many give the same for every row?"
         figure = line("idle", title, series, stops_axis(seen.stops), axis, text=text, note=text)
-        drawn.append(with_stops_in_rows(figure, seen.stops))
+        drawn.append(with_cursor(with_stops_in_rows(figure, seen.stops), seen.stops, range(len(seen.stops))))
     order = sorted(range(len(seen.layers)), key=lambda i: (-np.nan_to_num(last[i]), i))[:FANS]
     for i in sorted(order):
         layer = seen.layers[i]
@@ -169,6 +175,14 @@ def activation_figures(seen: Activations) -> list[Figure]:
                 f"Values a of {layer}: the median from {number(values[0, 3])} to {number(values[-1, 3])}, all from "
                 f"{number(values[-1, 0])} to {number(values[-1, -1])} at the last stop."
             ),
+            histograms=[
+                (stop, f"After step {stop:,} half of the values lie between {number(low)} and {number(high)}.", counts)
+                for stop, low, high, counts in zip(
+                    *(seen.stops, values[:, 2].tolist(), values[:, 4].tolist(), seen.counts[i].astype(int).tolist()),
+                    strict=True,
+                )
+            ],
+            note="At the right: how often each value occurs at the step of the slider, or at the last one.",
         )
         drawn.append(with_stops_in_rows(figure, seen.stops))
     return drawn
@@ -190,16 +204,20 @@ def weight_figures(weights: FirstWeights) -> list[Figure]:
         size = float(np.sqrt(np.mean(np.square(values))))
         text = f"{shown.capitalize()} of {weights.layer}, the largest first; root mean square {number(size)}."
         name = f"weights-{kind}"
+        over = list(zip(weights.stops, weights.over[:, : len(units)], strict=True)) if kind == "now" else []
         if weights.pictures:
             pictures = values.mean(axis=-1)
             more = " Colours are averaged." if values.shape[-1] > 1 else ""
-            drawn.append(without_values(images(name, title, pictures, units, text=text + more)))
+            averaged = [(stop, moment.mean(axis=-1)) for stop, moment in over]
+            drawn.append(without_values(images(name, title, pictures, units, over=averaged, text=text + more)))
         else:
             limit = float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
             shade = Shade("weight" if kind != "gradient" else "∂C/∂w", -limit, limit, 0.0)
             inputs = [(float(at), called) for at, called in enumerate(weights.inputs)]
             figure = heat(
-                *(name, title, values, range(values.shape[1]), units, Axis("input", ticks=inputs), shade), text=text
+                *(name, title, shortest(values), range(values.shape[1]), units, Axis("input", ticks=inputs), shade),
+                over=over,
+                text=text,
             )
             drawn.append(dataclasses.replace(figure, head=["unit", *weights.inputs]))
     return drawn
@@ -375,7 +393,7 @@ def classes_by_epoch(seen: Confusions) -> Figure:
         text=text,
         note=text,
     )
-    return dataclasses.replace(figure, motion=Motion(seen.steps, places=middles(seen.epochs)))
+    return with_cursor(figure, seen.steps, middles(seen.epochs))
 
 
 def _most_confused(seen: Confusions) -> tuple[int, int] | None:
@@ -496,9 +514,20 @@ def with_stops_in_rows(figure: Figure, stops: Sequence[int]) -> Figure:
     return dataclasses.replace(figure, rows=rows, numbers=numbers)
 
 
-def shortest(values: Array) -> list[float]:
-    """Return numbers of float32 with the fewest digits that say which they are."""
-    return [float(str(value)) for value in np.asarray(values, np.float32)]
+def with_cursor(figure: Figure, steps: Sequence[int], places: Sequence[float] = ()) -> Figure:
+    """Return a figure in which the slider of the page draws a line at the step, or at its place along the axis.
+
+    Of many steps some are chosen: the slider has one place for each.
+    """
+    each = -(-len(steps) // MOST_STEPS)
+    places = list(places or steps)
+    return dataclasses.replace(figure, motion=Motion(steps[::each], places=places[::each]))
+
+
+def shortest(values: Array) -> Any:
+    """Return numbers of float32 as lists, with the fewest digits that say which they are."""
+    values = np.asarray(values, np.float32)
+    return float(str(values)) if values.ndim == 0 else [shortest(value) for value in values]
 
 
 def without_values(figure: Figure) -> Figure:

@@ -8,7 +8,7 @@ from chainrule.display.markup import Html, join, tag
 from chainrule.display.numbers import number
 from chainrule.report.components import Page, n, row, table, wide
 from chainrule.report.figures import loss_axis, naive_loss
-from chainrule.report.inside_figures import loss_by_step
+from chainrule.report.inside_figures import loss_by_step, with_cursor
 from chainrule.report.inside_rows import rows_of_cells
 from chainrule.views.derive.confusions import confusions
 from chainrule.views.derive.missing import Missing
@@ -35,7 +35,8 @@ def steps(page: Page) -> Html | None:
     costs = page.curves.column("val_loss")
     each = page.recorded.steps_per_epoch
     validation = [((at + 1) * each, cost) for at, cost in enumerate(costs) if math.isfinite(cost)]
-    return loss_by_step(values, loss_axis(page.evaluation), validation, naive_loss(page.evaluation)).html()
+    figure = loss_by_step(values, loss_axis(page.evaluation), validation, naive_loss(page.evaluation))
+    return with_cursor(figure, page.recorded.stops).html()
 
 
 def flow(page: Page) -> Html | None:

@@ -20,7 +20,7 @@ from chainrule.report.components import Page
 from chainrule.report.figures import figures
 from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
-from chainrule.report.inside_figures import inside
+from chainrule.report.inside_figures import inside, with_cursor
 from chainrule.report.inside_sections import cursor
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
@@ -146,6 +146,10 @@ def page_of(
     """Draw the figures of a page."""
     curves = Curves(record.epochs, record.kept_epoch)
     drawn = figures(record, evaluation, curves, None if recorded is None else recorded.steps)
+    if recorded is not None and len(recorded.stops) > 1:
+        stops, epochs = recorded.stops, [stop / recorded.steps_per_epoch for stop in recorded.stops]
+        places = {"loss": epochs, "score": epochs, "lr": stops}
+        drawn |= {name: with_cursor(drawn[name], stops, at) for name, at in places.items() if name in drawn}
     if members is not None:
         at_end = bool(record.config.get("measure_training"))
         drawn |= population_figures.figures(members, evaluation, at_end=at_end)

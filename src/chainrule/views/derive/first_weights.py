@@ -32,6 +32,8 @@ class FirstWeights:
     in_all : units that the layer has
     pictures : whether the weights of a unit are a picture, (height, width, channels); else one number for each input
     inputs : what the inputs are called, where they are no picture
+    stops : steps done
+    over : the weights at each stop, (stops, units, …)
     start, now, change, gradient : (units, …): before the first step, at the last stop, the difference of the two, and
         ∂C/∂w of the mean cost of the fixed rows at the last stop
     """
@@ -41,6 +43,8 @@ class FirstWeights:
     in_all: int
     pictures: bool
     inputs: tuple[str, ...]
+    stops: tuple[int, ...]
+    over: Array
     start: Array
     now: Array
     change: Array
@@ -60,22 +64,25 @@ def first_weights(recorded: Recorded) -> FirstWeights | Missing:
     x, y = recorded.fixed.x[rows], recorded.fixed.y[rows]
     with np.errstate(all="ignore"):  # a run that diverged is looked at as well
         result = backprop(network.cost_of(recorded.recipe.loss), network.params, x, y)
-    start = _at(recorded.read_snapshot(recorded.stops[0]).params, name)["weight"]
-    now, gradient = _at(network.params, name)["weight"], _at(result.grads, name)["weight"]
+    copies = [_at(recorded.read_snapshot(stop).params, name)["weight"] for stop in recorded.stops]
+    gradient = _at(result.grads, name)["weight"]
     shape = recorded.model.input_shape
-    values = [np.moveaxis(np.asarray(array, np.float64), -1, 0) for array in (start, now, gradient)]
+    values = [np.moveaxis(np.asarray(array, np.float64), -1, 0) for array in (*copies, gradient)]
     is_flat_picture = len(shape) in (2, 3) and values[0].shape[1:] == (math.prod(shape),)
     if is_flat_picture:
         values = [array.reshape(-1, *(shape if len(shape) == 3 else (*shape, 1))) for array in values]
-    norms = np.sqrt(np.square(values[1]).reshape(len(values[1]), -1).sum(axis=1))
+    now = values[-2]
+    norms = np.sqrt(np.square(now).reshape(len(now), -1).sum(axis=1))
     units = np.argsort(-norms, kind="stable")[:MOST_UNITS]
-    start, now, gradient = (array[units] for array in values)
+    *moments, gradient = (array[units] for array in values)
+    start, now = moments[0], moments[-1]
     pictures = isinstance(layer, Conv2D) or is_flat_picture
     called = recorded.model.inputs.feature_names
     inputs = () if pictures else tuple(called) if called is not None and len(called) == start.shape[1] else None
     inputs = tuple(f"x{i}" for i in range(start.shape[1])) if inputs is None else inputs
     chosen = tuple(int(unit) for unit in units)
-    return FirstWeights(name, chosen, len(norms), pictures, inputs, start, now, now - start, gradient)
+    stops, over = recorded.stops, np.stack(moments)
+    return FirstWeights(name, chosen, len(norms), pictures, inputs, stops, over, start, now, now - start, gradient)
 
 
 def _at(params: object, name: str) -> dict[str, Array]:
