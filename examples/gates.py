@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-
-X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-XOR = np.array([0, 1, 1, 0])
+from chainrule.lab.gates import TRUTHS, X, train
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="no difference here: it takes a second")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
 
     print("The perceptron learns online: on a mistake θ ← θ + y·x")
     neurons = {}
-    for name, y in (("AND", X.all(axis=1)), ("OR", X.any(axis=1)), ("XOR", XOR)):
-        neuron = neurons[name] = cr.Perceptron(passes=50).fit(X, y.astype(int))
+    for name in ("AND", "OR", "XOR"):
+        neuron = neurons[name] = cr.Perceptron(passes=50).fit(X, TRUTHS[name])
         print(f"  {name:4} {neuron.report()}")
 
     print("\nGiven weights (lecture 004), σ(b + w·x):   00  01  10  11")
@@ -47,21 +46,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print("\nAdder, nothing but NAND: " + ", ".join(f"{i} + {j} = {s}" for i, j, s in zip(a, b, sums, strict=True)))
 
     print("\nXOR learnt from its four samples, 2-2-1, SiLU (bench/results/xor.md counts the seeds that succeed):")
-    net = cr.mlp([2, 2, 1], hidden="silu", output="sigmoid")
-    run = cr.fit(
-        net,
-        (X, XOR),
-        optimizer=cr.Adam(lr=0.1),
-        epochs=200,
-        batch_size=4,
-        seed=options.seed,
-        engine="numpy",
-        progress=False,
-    )
+    run = train(TRUTHS["XOR"], options.seed)
     for epoch in (1, 20, 50, 100, 200):
         print(f"  epoch {epoch:3}   cost {run.history['loss'][epoch - 1]:.4f}")
     learnt = run.model.predict_proba(X)[:, 0]
     print("  answers  " + "  ".join(f"{x[0]}{x[1]}: {p:.2f}" for x, p in zip(X, learnt, strict=True)))
+    if options.page:
+        print(f"\nThe picture: {cr.lab.gates(seed=options.seed).to_html(options.page)}")
     return {"neurons": neurons, "tables": tables, "sums": sums, "learnt": learnt}
 
 

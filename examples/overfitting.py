@@ -14,6 +14,7 @@ import argparse
 from typing import Any
 
 import chainrule as cr
+from chainrule.lab.regularize import network
 
 
 def load(quick: bool, full: bool) -> tuple[Any, Any, tuple[int, int, int]]:
@@ -35,22 +36,19 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
     parser.add_argument("--quick", action="store_true", help="the small digits, and fewer variants")
     parser.add_argument("--full", action="store_true", help="50,000 images")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
     x, y, (few, many, held_out) = load(options.quick, options.full)
     epochs = 30 if options.quick else 40
     xv, yv = x[-held_out:], y[-held_out:]
 
-    def net(dropout: float = 0.0) -> cr.layers.Layer:
-        middle = [cr.Dropout(dropout)] if dropout else []
-        return cr.Sequential(cr.Dense(100, "relu"), *middle, cr.Dense(10, "softmax"))
-
     stopping = cr.EarlyStopping(patience=3)
     variants: dict[str, tuple[Any, dict[str, Any]]] = {
-        "nothing": (net(), {}),
-        "dropout 0.5": (net(0.5), {}),
-        "early stopping": (net(), {"early_stopping": stopping}),
-        "L2, λ = 1": (net(), {"l2": 1.0}),
-        "all three": (net(0.5), {"l2": 1.0, "early_stopping": stopping}),
+        "nothing": (network(), {}),
+        "dropout 0.5": (network(dropout=0.5), {}),
+        "early stopping": (network(), {"early_stopping": stopping}),
+        "L2, λ = 1": (network(), {"l2": 1.0}),
+        "all three": (network(dropout=0.5), {"l2": 1.0, "early_stopping": stopping}),
     }
     if options.quick:
         del variants["L2, λ = 1"], variants["all three"]
@@ -58,9 +56,9 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
     print("images   against overfitting   epochs   training   validation      gap   validation cost")
     results = {}
     for n in (few, many):
-        for words, (network, settings) in variants.items():
+        for words, (net, settings) in variants.items():
             run = cr.fit(
-                network,
+                net,
                 (x[:n], y[:n]),
                 validation=(xv, yv),
                 epochs=epochs if n == few else epochs // 5,  # of many more steps
@@ -78,6 +76,8 @@ def main(argv: list[str] | None = None) -> dict[Any, dict[str, float]]:
                 f"{n:6,}   {words:19}   {len(run.history):6}   {seen['accuracy']:8.1%}   {new['accuracy']:10.1%}   "
                 f"{gap:6.1%}   {new['loss']:15.3f}"
             )
+    if options.page:
+        print(f"\nThe picture: {cr.lab.regularize().to_html(options.page)}")
     return results
 
 

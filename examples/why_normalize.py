@@ -14,29 +14,14 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-
-
-def epochs_to(run: Any, accuracy: float) -> int | None:
-    """The first epoch with this accuracy on the training data."""
-    return next((e for e, a in enumerate(run.history["accuracy"], 1) if a >= accuracy), None)
-
-
-def deep(normalized: bool, depth: int = 4, width: int = 30) -> cr.layers.Layer:
-    """A deep sigmoid network; batch normalization comes before the activations, and its β replaces the bias."""
-    layers: list[Any] = []
-    for _ in range(depth):
-        layers += (
-            [cr.Dense(width, bias=False), cr.BatchNorm(), cr.Activation("sigmoid")]
-            if normalized
-            else [cr.Dense(width, "sigmoid")]
-        )
-    return cr.Sequential(*layers, cr.Dense(10, "softmax"))
+from chainrule.lab.normalize import deep, epochs_to
 
 
 def main(argv: list[str] | None = None) -> dict[Any, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer epochs and learning rates")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", help="write the page of the lab with the picture that moves, to this file")
     options = parser.parse_args(argv)
     common = {"seed": options.seed, "engine": "numpy", "progress": False}
     results: dict[Any, Any] = {}
@@ -78,6 +63,8 @@ def main(argv: list[str] | None = None) -> dict[Any, Any]:
         results["batch", rate] = [epochs_to(run, 0.9) for run in runs]
         cells = [f"{epochs_to(run, 0.9) or 'never':>5} ({run.history['accuracy'][-1]:6.1%})" for run in runs]
         print(f"  {rate:<4}   {cells[0]}   {cells[1]}")
+    if options.page:
+        print(f"\nThe picture: {cr.lab.normalize(seed=options.seed).to_html(options.page)}")
     return results
 
 

@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("evaluation", "export", "training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables"),
         *("graph", *CORE),
     ),
-    "lab": ("views", "training", "recipe", "runs", "lectures", *CORE),
+    "lab": (*("experiments", "views", "population", "statistics", "training", "recipe", "runs", "lectures", *CORE),),
     "experiments": (
         *("report", "doctor", "finders", "tuning", "population", "evaluation", "statistics", "export", "training"),
         *("symptoms", "recipe", "runs", "augment", "tables", *CORE),

@@ -31,13 +31,26 @@ SMALL: dict[str, dict[str, Any]] = {
     "anatomy": {"optimizers": ("SGD", "Adam"), "weights": ("of a busy input", "of a rare input"), "steps": 12},
     "backprop": {"rows": 2, "stops": 2},
     "initialization": {"activations": ("tanh", "relu"), "depths": 8},
-    "slow": {"weights": (0.6, 2.0), "biases": 2},
+    "slow": {"weights": 2, "biases": 2},
+    "perceptron": {"gaps": (0.4, -0.5), "mistakes": 8},
+    "gates": {"gates": ("AND", "XOR"), "moments": 7},
+    "boundary": {"shapes": "circles", "hidden": [(), (4,)], "stops": 2, "rows": 60, "epochs": 15},
+    "capacity": {"rows": 20, "noise": 0.3, "l2": (0, 0.01), "degrees": (1, 7, 15)},
+    "regularize": {"rows": 60, "dropout": (0, 0.5), "l2": 0, "seeds": 2, "steps": 50, "width": 16},
+    "normalize": {"depths": 4, "rates": 1, "rows": 100, "epochs": 2},
+    "landscape": {"stops": 3},
 }
 
 
 @functools.cache
+def iris_run() -> Any:
+    return cr.fit(cr.mlp([4, 4, 3], hidden="tanh"), cr.data.load("iris"), epochs=3, record="light", progress=False)
+
+
+@functools.cache
 def made(name: str) -> Any:
-    return getattr(cr.lab, name)(**SMALL.get(name, {}))
+    of_a_run = {"run": iris_run()} if name in ("backprop", "landscape") else {}
+    return getattr(cr.lab, name)(**SMALL.get(name, {}), **of_a_run)
 
 
 def frame_at(reel: Any, *values: str) -> Any:
@@ -232,3 +245,121 @@ def test_what_is_typed_is_what_python_is_given() -> None:
     assert typed == group(curves=("w²",), rates=[0.1, 1], starts=-2.0, steps=7, momenta=(0.5,))
     assert typed.rates == (0.1, 1.0)
     assert {type(rate) for rate in typed.rates} == {float}
+
+
+def test_the_polynomial_of_lowest_cost_is_that_of_least_squares() -> None:
+    capacity = importlib.import_module("chainrule.lab.capacity")
+    x, y = capacity.sample(20, 0.3)
+    for degree in (1, 7, 15):
+        fitted = capacity.fit_polynomial(x, y, degree)
+        expected = np.polynomial.Legendre.fit(x, y, degree, domain=(-2, 2))
+        np.testing.assert_allclose(fitted(x), expected(x), rtol=1e-6, atol=1e-6)
+        assert fitted.training == pytest.approx(np.abs(expected(x) - y).mean(), rel=1e-6)
+        assert fitted.gradient < 1e-10
+    reel = made("capacity")
+    errors = {row["name"]: row["y"] for row in frame_at(reel, "20", "0.3", "0", "15").figures[1].numbers["series"]}
+    assert errors["on these rows"][0] > 3 * errors["on these rows"][1] > 3 * errors["on these rows"][2]
+    assert errors["from the true curve"][2] > 3 * errors["from the true curve"][1]  # overfitting
+    assert "Degree 7, with fewer weights" in frame_at(reel, "20", "0.3", "0", "15").text
+
+
+def test_a_perceptron_stays_within_its_bounds() -> None:
+    perceptron = importlib.import_module("chainrule.lab.perceptron")
+    for gap in (0.4, 0.02):
+        x, y = perceptron.points(gap, 30)
+        way = perceptron.learn(x, y, most=100)
+        k, lengths = np.arange(len(way.thetas)), np.linalg.norm(way.thetas, axis=1)
+        assert way.done
+        assert (k * way.margin <= lengths + 1e-9).all()
+        assert (lengths <= np.sqrt(k) * way.longest + 1e-9).all()
+        assert len(way.rows) <= way.bound
+        neuron = cr.Perceptron().fit(x, y)
+        np.testing.assert_allclose(way.thetas[-1], [neuron.bias, *neuron.weights])
+        assert sum(neuron.mistakes) == len(way.rows)
+        signed = np.column_stack([np.ones(30), x]) * (2 * y - 1)[:, None]
+        tried = np.random.default_rng(0).normal(size=(20_000, 3))
+        margins = (tried / np.linalg.norm(tried, axis=1, keepdims=True) @ signed.T).min(axis=1)
+        assert 0.7 * way.margin < margins.max() <= way.margin + 1e-9
+    assert "never stops" in frame_at(made("perceptron"), "-0.5", "8").text
+
+
+def test_xor_needs_two_layers() -> None:
+    reel = made("gates")
+    assert "all four rows are right" in frame_at(reel, "AND", "one neuron", "6").text
+    assert "No line separates them" in frame_at(reel, "XOR", "one neuron", "6").text
+    learnt = frame_at(reel, "XOR", "two layers", "6")
+    assert learnt.text == "After 200 steps all four rows are right."
+    shown = [float(value.split()[0]) for value in numbers(learnt).values()]
+    np.testing.assert_allclose(shown, [0, 1, 1, 0], atol=0.05)
+
+
+def test_maps_are_what_the_network_predicts() -> None:
+    module = importlib.import_module("chainrule.lab.boundary")
+    iris = cr.data.load("iris")
+    run = cr.fit(cr.mlp([4, 5, 3], hidden="tanh"), iris, epochs=5, record="light", progress=False)
+    seen = module.boundary_of(run, (2, 3), stops=2)
+    scale = run.model.standardizer
+    point = np.median(scale(iris.x), axis=0) * scale.std + scale.mean
+    for i, j in ((0, 0), (7, 31), (39, 20)):
+        point[2], point[3] = seen.x[j], seen.y[i]
+        np.testing.assert_allclose(seen.answers[-1][:, i, j], run.model.predict_proba(point[None])[0], atol=1e-5)
+    reel = cr.lab.boundary(data=iris, columns="petal length (cm),petal width (cm)", hidden=[(5,)], epochs=2, stops=2)
+    assert "rows are answered wrong" in reel.frames[-1].text
+    straight = frame_at(made("boundary"), "circles", "0.1", "none", "tanh", "Adam", "0.1", "0", "1")
+    assert "Without a hidden layer" in straight.text
+
+
+def test_regularization_narrows_the_gap_between_the_costs() -> None:
+    reel, module = made("regularize"), importlib.import_module("chainrule.lab.regularize")
+    x, y = module.digits()
+    alone = cr.fit(
+        module.network(16, 0.5), (x[:60], y[:60]), validation=(x[-500:], y[-500:]), epochs=17, batch_size=20, seed=1,
+        optimizer=cr.Adam(lr=0.003), normalize=False, progress=False,
+    )  # fmt: skip
+    validation = frame_at(reel, "60", "0.5", "0").figures[0].numbers["series"][1]
+    ends = validation["low"][-1], validation["high"][-1]
+    assert min(abs(end - alone.history["val_loss"][-1]) for end in ends) < 1e-3  # one of the two seeds
+    ratios = [float(frame.text.split(", ")[1].split()[0]) for frame in reel.frames]
+    assert ratios[0] > ratios[1]
+
+
+def test_batch_normalization_learns_where_a_deep_network_does_not() -> None:
+    reel = made("normalize")
+    digits = cr.data.load("digits")
+    x, y = digits.x.reshape(len(digits.x), -1)[:100], digits.y[:100]
+    run = cr.fit(
+        cr.mlp([64, 30, 30, 30, 30, 10], hidden="sigmoid"), (x, y), epochs=2, batch_size=30, seed=0, engine="numpy",
+        optimizer=cr.SGD(lr=1.0), progress=False,
+    )  # fmt: skip
+    without, having = (series["y"] for series in reel.frames[0].figures[0].numbers["series"])
+    np.testing.assert_allclose(without, run.history["accuracy"], atol=1e-3)
+    assert having[-1] > without[-1] + 0.1
+
+
+def test_the_costs_of_the_landscape_are_those_of_the_run() -> None:
+    iris, run = cr.data.load("iris"), iris_run()
+    frames = made("landscape").frames[:3]  # of the plane of the path
+    last = numbers(frames[-1])
+    assert float(last["true cost"]) == pytest.approx(run.model.evaluate(iris.x, iris.y)["loss"], rel=1e-3)
+    assert last["distance from the last weights"] == last["of it off the plane"] == "0"
+    way = frames[0].figures[0].numbers["paths"][0]
+    assert float(numbers(frames[0])["distance from the last weights"]) ** 2 == pytest.approx(
+        float(numbers(frames[0])["of it off the plane"]) ** 2 + way["x"][0] ** 2 + way["y"][0] ** 2, rel=1e-2
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "wrong", "message"),
+    [
+        ("boundary", {"data": "iris", "noise": 0.1}, "noise is for points that are drawn"),
+        ("boundary", {"target": "species"}, "target is for data of one's own"),
+        ("boundary", {"data": "iris", "columns": "petal"}, "petal"),
+        ("boundary", {"data": "diabetes"}, "numbers to predict"),
+        ("boundary", {"data": "digits"}, "rows of at least two numbers"),
+        ("boundary", {"hidden": [(8, 100)]}, "1 to 32 units"),
+        ("landscape", {"run": "runs/x", "epochs": 3}, "epochs is for networks that are trained here"),
+    ],
+)
+def test_a_parameter_without_effect_is_refused(page: str, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(cr.errors.ChainruleError, match=message):
+        getattr(cr.lab, page)(**wrong)

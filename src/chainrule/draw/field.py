@@ -13,7 +13,8 @@ from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis, Key, Plot, shape
 from chainrule.draw.figure import COLOURS, DASHES, INK, Figure, path, short, svg
 from chainrule.draw.images import png
-from chainrule.draw.line import drawn
+from chainrule.draw.line import Series, drawn
+from chainrule.draw.scatter import Points, points_of
 
 #: Values are shown in so many steps of one colour, whose edges are contours.
 STEPS = 12
@@ -39,6 +40,8 @@ def field(
     y: Axis,
     *,
     paths: Sequence[Path] = (),
+    points: Sequence[Points] = (),
+    lines: Sequence[Series] = (),
     marks: Sequence[tuple[float, float, str]] = (),
     log: bool = False,
     text: str = "",
@@ -52,6 +55,8 @@ def field(
     values : (rows, columns) at the middles of equal cells; the first row lies at the lowest y
     x, y : the axes, with ``low`` and ``high`` at the edges of the plane
     paths : ways through it; what leaves the plane is cut
+    points : groups of points on it
+    lines : lines on it, such as where the value is ½
     marks : (x, y, name) of places such as a minimum: crosses
     log : whether the steps are of equal ratios above the lowest value
     text, note : as of `chainrule.draw.line.line`
@@ -64,7 +69,9 @@ def field(
     'Values from 0 to 2 over w₀ and w₁; SGD ends at (0, 1).'
     """
     heights = np.asarray(values, float)
-    keys = [Key(one.name, COLOURS[i % 6], "line", DASHES[i % 6]) for i, one in enumerate(paths)]
+    ways = [Key(one.name, COLOURS[i % 6], "line", DASHES[i % 6]) for i, one in enumerate(paths)]
+    levels = [Key(one.name, INK, "line", dash) for one, dash in zip(lines, DASHES, strict=False)]
+    keys = [*ways, *(_key(one) for one in points if one.name and len(one.x)), *(key for key in levels if key.name)]
     ends = ([v for v in (axis.low, axis.high) if v is not None] for axis in (x, y))
     plot = Plot(x, y, *ends, legend=keys, height=280.0, room=(0.0, 0.0))
     left, right, top, bottom = plot.left, plot.right, plot.top, plot.bottom
@@ -76,15 +83,19 @@ def field(
         ),
         plot.frame(),
     ]  # fmt: skip
-    for one, key in zip(paths, keys, strict=True):
-        parts += [_way(plot, one, key)]
+    for level, key in zip(lines, levels, strict=True):
+        parts.append(path(drawn(plot, level.x, level.y), INK, 1.5, stroke_dasharray=key.dash))
+    parts += [_way(plot, one, key) for one, key in zip(paths, ways, strict=True)]
+    parts += [points_of(plot, one) for one in points]
     parts += [shape("cross", [(plot.x(a), plot.y(b))], INK, 4) for a, b, _ in marks]
     finite = heights[np.isfinite(heights)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    ways = "".join(f"; {one.name} ends at ({number(one.x[-1])}, {number(one.y[-1])})" for one in paths if len(one.x))
-    text = text or f"Values from {number(low)} to {number(high)} over {x.label} and {y.label}{ways}."
+    last = "".join(f"; {one.name} ends at ({number(one.x[-1])}, {number(one.y[-1])})" for one in paths if len(one.x))
+    text = text or f"Values from {number(low)} to {number(high)} over {x.label} and {y.label}{last}."
     numbers = {"x": x.label, "y": y.label, "kind": "field", "low": low, "high": high} | {
         "paths": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in paths],
+        "lines": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in lines],
+        "points": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in points],
         "marks": [list(mark) for mark in marks],
     }
     rows = [(one.name, len(one.x) - 1, number(one.x[-1]), number(one.y[-1])) for one in paths if len(one.x)]
@@ -95,6 +106,11 @@ def field(
     return Figure(
         name, title, drawing, text, numbers, ["path", "steps", f"last {x.label}", f"last {y.label}"], rows, note
     )
+
+
+def _key(one: Points) -> Key:
+    """Return what names a group of points in the legend."""
+    return Key(one.name, INK if one.colour is None else COLOURS[one.colour % len(COLOURS)], one.kind)
 
 
 def _way(plot: Plot, one: Path, key: Key) -> Html:

@@ -119,5 +119,11 @@ def png(pixels: np.ndarray) -> str:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    picture = Image.fromarray(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        colours, places = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+        if len(colours) <= 256:  # a list of colours, and for each pixel its place there: a third of the size
+            picture = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8), "P")
+            picture.putpalette(colours.tobytes())
+    picture.save(file, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

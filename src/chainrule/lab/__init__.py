@@ -19,4 +19,11 @@ QUESTIONS = {
     "activations": "What does an activation function pass on?",
     "initialization": "Why does it matter how the weights start?",
     "slow": "Why does a neuron that is very wrong learn slowly?",
+    "perceptron": "How does a perceptron learn, and when does it stop?",
+    "gates": "What can one neuron decide, and what needs a hidden layer?",
+    "boundary": "What does a network answer where, and what do its hidden units see?",
+    "capacity": "How many weights does a model need?",
+    "regularize": "What helps against overfitting?",
+    "normalize": "What does batch normalization make possible?",
+    "landscape": "How rough is the way to a minimum?",
 }

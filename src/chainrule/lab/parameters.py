@@ -244,11 +244,14 @@ def page(
 ) -> Reel:
     """Return the reel of a page: a control for each parameter of several values, in order, and then ``more``.
 
-    ``frame`` gets one value of each of these parameters, and the position of each further control.
+    ``frame`` gets one value of each of these parameters, None where a parameter is None, and the position of each
+    further control.
     """
     choices = {field: each for field, each in parameters_of(type(parameters)).items() if each.choice is not None}
-    values = [getattr(parameters, field) for field in choices]
-    controls = [each.control(those) for each, those in zip(choices.values(), values, strict=True)] + list(more)
+    values = [(None,) if (those := getattr(parameters, field)) is None else those for field in choices]
+    shown = [those != (None,) for those in values]
+    controls = [each.control(those) for each, those in zip(choices.values(), values, strict=True) if those != (None,)]
+    controls += more
     count = math.prod(len(control.values) for control in controls)
     if count > MOST_FRAMES:
         raise SettingError(
@@ -257,7 +260,8 @@ def page(
         )
 
     def at(*places: int) -> Frame:
-        chosen = [those[place] for those, place in zip(values, places[: len(values)], strict=True)]
-        return frame(*chosen, *places[len(values) :])
+        rest = iter(places)
+        chosen = [those[next(rest)] if there else None for those, there in zip(values, shown, strict=True)]
+        return frame(*chosen, *rest)
 
     return reel(name, controls, at, lesson, series)
