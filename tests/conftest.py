@@ -65,5 +65,5 @@ def from_inside() -> None:
 @pytest.fixture(autouse=True)
 def _pages_without_the_inside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the time of a small run is to show it from inside, which hundreds of other tests do not need."""
-    if "from_inside" not in request.fixturenames and not {"report", "views"} & set(request.path.parts):
+    if "from_inside" not in request.fixturenames and not {"report", "views", "live"} & set(request.path.parts):
         monkeypatch.setattr("chainrule.report.page.inside", lambda recorded: {})

@@ -54,11 +54,23 @@ CORE = ("data", "models", *NETWORK, "backprop")  # what a network is made of, an
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
-        *(FACE, "lab", "experiments", "report", "views", "doctor", "tuning", "population", "evaluation", "statistics"),
+        *(
+            FACE,
+            "lab",
+            "experiments",
+            "live",
+            "report",
+            "views",
+            "doctor",
+            "tuning",
+            "population",
+            "evaluation",
+            "statistics",
+        ),
         *("export", "training", "symptoms", "recipe", "runs", "augment", "tables", *CORE),
     ),
     FACE: (
-        *("lab", "experiments", "estimators", "report", "views", "doctor", "finders", "tuning", "population"),
+        *("lab", "experiments", "live", "estimators", "report", "views", "doctor", "finders", "tuning", "population"),
         *("evaluation", "export", "training", "symptoms", "recipe", "lectures", "runs", "testing", "augment", "tables"),
         *("graph", *CORE),
     ),
@@ -67,6 +79,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("report", "doctor", "finders", "tuning", "population", "evaluation", "statistics", "export", "training"),
         *("symptoms", "recipe", "runs", "augment", "tables", *CORE),
     ),
+    "live": ("report", "views", "training", "symptoms", "runs"),
     "report": (
         *("views", "doctor", "tuning", "population", "evaluation", "statistics", "training", "symptoms", "recipe"),
         *("runs", "tables", "graph", *CORE),

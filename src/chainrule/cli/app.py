@@ -439,6 +439,30 @@ def runs(folder: Path) -> None:
 
 
 @app.command()
+@argument(
+    "run",
+    metavar="RUN|FOLDER",
+    help="The folder of a run, also one that goes on or has ended; or a folder of runs: a list of them.",
+    shell_complete=completion.of("runs"),
+)
+@option("--port", type=int, metavar="N", help="Of the page. [8765, or the next one that is free]")
+@option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@click.option("--of-training", is_flag=True, hidden=True)
+def watch(run: str, **how: Any) -> None:
+    """Show a run in the browser while it goes on: the page of its report, kept up to date.
+
+    \b
+    chainrule watch digits-20250101-120000
+    chainrule watch runs
+
+    The page is for this machine alone. Ctrl-C ends it; so does, 30 s later, closing the page of a run that has ended.
+    """
+    from chainrule.cli.watch import watch as call
+
+    call(run, **how)
+
+
+@app.command()
 @option("--seed", type=int, default=0, metavar="N", help="Another number, another run. [0]")
 @option("--out", type=PATH, metavar="DIR", help="The run's folder, a new one. [runs/digits-DATE-TIME]")
 def demo(seed: int, out: Path | None) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from chainrule.display.lines import print_line
 
@@ -31,12 +29,3 @@ def show_log() -> None:
     logger.setLevel(logging.INFO)
     if not logger.handlers:
         logger.addHandler(_LogPrinter())
-
-
-def describe_net(net: Mapping[str, Any]) -> str:
-    """Return a network's recipe on one line: its layers with their sizes and activations."""
-    parts = []
-    for layer in net.get("layers", [net]):
-        values = [layer.get(key) for key in ("units", "filters", "rate", "activation")]
-        parts.append(" ".join([str(layer.get("type", "?")), *(str(value) for value in values if value is not None)]))
-    return ", ".join(parts)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chainrule import augment
-from chainrule.cli.messages import describe_net, print_message, print_result, show_log
+from chainrule.cli.messages import print_message, print_result, show_log
 from chainrule.data import Dataset
 from chainrule.display.text_table import text_table
 from chainrule.experiments.listener import Listener
 from chainrule.experiments.plan import Plan
 from chainrule.experiments.presets import optimizer, use_of_validation
 from chainrule.population import CrossValidation
+from chainrule.report.run_list import describe_net
 from chainrule.runs.files import REPORT
 from chainrule.tables.describe import format_columns
 from chainrule.tables.prepared import PreparedTable

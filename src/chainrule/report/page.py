@@ -194,7 +194,7 @@ def document(
     top : what stands above the header
     fetches : whether it may fetch from the server that it comes from
     """
-    scripts = [f"{_file('page.js')}\n{_file('inside.js')}", *scripts]
+    scripts = [own_script(), *scripts]
     places: dict[str, str] = {
         "title": escape(title),
         "top": top or "",
@@ -208,6 +208,11 @@ def document(
     }
     # In one pass: what was put in is not looked at again.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: places[match[1]], _file("page.html"))
+
+
+def own_script() -> str:
+    """Return the script of every page."""
+    return f"{_file('page.js')}\n{_file('inside.js')}"
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
