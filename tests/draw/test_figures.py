@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 import re
@@ -19,7 +21,7 @@ from chainrule.draw.images import coloured, images, png
 from chainrule.draw.line import Level, Mark, Series, Stretch, line, smooth
 
 #: Curves stand in groups of their own, by which a page hides and shows them.
-CURVES = "{http://www.w3.org/2000/svg}g/{http://www.w3.org/2000/svg}path"
+CURVES = "{0}g/{0}g/{0}path".format("{http://www.w3.org/2000/svg}")
 
 EVIL = '</script><b onload="x">&'
 
@@ -101,9 +103,20 @@ def test_of_many_points_no_spike_is_lost_and_the_median_is_thick() -> None:
     assert max(heights) == pytest.approx(top + 0.75 * height, abs=0.1)
     assert len(set(re.findall(r"[\d.]+ ([\d.]+)", middle))) == 1  # a single spike does not move the median
     assert len(figure.html()) < 200_000
-    assert figure.numbers["series"][0]["of"] == 50_000
-    assert {90.0, -50.0} <= set(figure.numbers["series"][0]["y"])
+    (one,) = figure.numbers["series"]
+    assert (one["first"], one["each"], one["of"]) == (0, 1, 50_000)
+    packed = np.frombuffer(gzip.decompress(base64.b64decode(one["packed"])), "<f4")
+    np.testing.assert_array_equal(packed, values)
     assert "median over 2\u00a0% of the run" in figure.html()
+
+
+def test_a_curve_that_has_no_room_in_a_page_travels_by_its_extremes() -> None:
+    values = np.random.default_rng(0).random(40_000)
+    figure = line("a", "a", [Series("a", range(40_000), values.tolist())])
+    (one,) = figure.numbers["series"]
+    assert {values.min(), values.max()} <= set(one["y"])
+    assert (len(one["y"]), one["of"]) == (1000, 40_000)
+    assert "the lowest and highest value of each of 500 stretches" in figure.note
 
 
 def test_the_median_of_a_window_is_half_as_wide_at_the_ends() -> None:

@@ -163,6 +163,32 @@ def test_the_cursor_moves_the_matrix_and_a_cell_opens_its_rows(browser: Browser,
     assert browser.complaints() == []
 
 
+def test_a_curve_is_zoomed_by_keys_and_by_dragging(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "report.html")
+    svg = "document.querySelector('#figure-steps-loss > svg:not([style*=none])')"
+    shown = f"{svg}.dataset.x.split(' ').slice(0, 2).map(Number)"
+    low, high = browser.value(shown)
+    browser.value(f"{svg}.focus()")
+    browser("Input.dispatchKeyEvent", type="keyDown", key="+", text="+")
+    closer = browser.value(shown)
+    assert closer[1] - closer[0] == pytest.approx((high - low) / 2)
+    drawn = browser.value(f"[...{svg}.querySelectorAll('g:last-of-type > path')].map(p => p.getAttribute('d').length)")
+    assert max(drawn) > 100
+    assert browser.value(f"getComputedStyle({svg}.querySelector('[data-still]')).display") == "none"
+    browser("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    assert browser.value(shown) == [low, high]
+    browser.value(f"{svg}.scrollIntoView({{block: 'center'}})")
+    left, top, width, height = browser.value(f"(r => [r.x, r.y, r.width, r.height])({svg}.getBoundingClientRect())")
+    places = [{"x": left + share * width, "y": top + height / 2} for share in (0.4, 0.5, 0.7)]
+    mouse = {"button": "left", "buttons": 1, "clickCount": 1}
+    browser("Input.dispatchMouseEvent", type="mousePressed", **places[0], **mouse)
+    browser("Input.dispatchMouseEvent", type="mouseMoved", **places[1], **mouse)
+    browser("Input.dispatchMouseEvent", type="mouseReleased", **places[2], **mouse)
+    closer = browser.value(shown)
+    assert (closer[1] - closer[0]) / (high - low) == pytest.approx(0.33, abs=0.05)
+    assert browser.complaints() == []
+
+
 @pytest.mark.slow
 def test_colours_follow_the_scheme_when_it_changes(browser: Browser, folder: Path) -> None:
     colour = "getComputedStyle(document.querySelector('#figure-score svg path:last-of-type')).stroke"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import chainrule as cr
 from chainrule.evaluation.gather import gather
@@ -291,6 +292,19 @@ def test_two_columns_can_be_the_plane(petals: tuple[Any, Path]) -> None:
         cr.plot(run, "flow", columns=(0, 1))
     with pytest.raises(cr.errors.UnknownNameError, match="column"):
         cr.plot(run, "boundary", columns=("petal", 1))
+
+
+def test_views_are_derived_on_one_thread(petals: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def derive(_: Any) -> Missing:
+        threads.extend(library["num_threads"] for library in threadpool_info())
+        return Missing("Only threads are counted.")
+
+    monkeypatch.setitem(VIEWS, "flow", (derive, VIEWS["flow"][1]))
+    with threadpool_limits(2):
+        inside(petals[0].recorded, "flow")
+    assert set(threads) == {1}
 
 
 def test_of_a_run_that_recorded_nothing_the_page_says_so(tmp_path: Path) -> None:

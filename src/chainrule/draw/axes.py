@@ -204,12 +204,20 @@ class Plot:
 
     def frame(self) -> Html:
         """Return grid, ticks, titles and legend."""
+        return joined([self.grid(), *self.titles()])
+
+    def titles(self) -> list[Html]:
+        """Return the titles of the axes, and the legend."""
+        title = words(self.right, self.bottom + 27, self.x.axis.label, "end") if self.x.axis.label else Html("")
+        return [title, *self.legend]
+
+    def grid(self) -> Html:
+        """Return grid and ticks."""
         across = [f"M{short(self.left)} {short(self.y(v))}H{short(self.right)}" for v, _ in self.y_ticks]
         names = [words(self.left - 4, self.y(v) + 3.5, cut(text, 110), "end") for v, text in self.y_ticks]
         names += [words(self.x(v), self.bottom + 13, text, self._anchor(v, text)) for v, text in self.x_ticks]
         marks = [f"M{short(self.x(v))} {short(self.bottom)}v3" for v, _ in self.x_ticks]
-        title = words(self.right, self.bottom + 27, self.x.axis.label, "end") if self.x.axis.label else ""
-        return joined([path("".join([*across, *marks]), LINE, 1), *names, title, *self.legend])
+        return joined([path("".join([*across, *marks]), LINE, 1), *names])
 
     def _anchor(self, value: float, text: str) -> str:
         """Return how a tick stands at its place, so that the last one does not leave the drawing."""

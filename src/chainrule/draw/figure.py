@@ -61,6 +61,8 @@ STYLE = """
 .cr-figure figcaption { font-size: 13px; color: var(--cr-muted); padding: 2px 0 0; }
 .cr-figure .cr-now { font-size: 13px; margin: 2px 0 0; min-height: 1.4em; font-variant-numeric: tabular-nums; }
 .cr-figure svg > image[data-map]:not([data-map="0"]) { opacity: 0.6; }
+.cr-figure .cr-grid { stroke: var(--cr-line); fill: none; }
+.cr-figure .cr-chosen { fill: var(--cr-1); fill-opacity: 0.15; }
 .cr-figure .cr-at { stroke: var(--cr-ink); stroke-width: 1.2; stroke-dasharray: 3 2; fill: none; }
 .cr-figure details { border: 0; margin: -21px 0 0; background: none; position: relative; }
 .cr-figure output { position: absolute; top: 30px; left: 8px; right: 8px; padding: 1px 2px; font-size: 13px;

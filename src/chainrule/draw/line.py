@@ -18,13 +18,14 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.draw.axes import SPAN, Axis, Key, Plot, shape
 from chainrule.draw.figure import COLOURS, DASHES, Figure, joined, path, short, svg
+from chainrule.draw.motion import packed
 
 #: Of more than twice as many points the lowest and highest of each column are drawn, and their median; up to so many
 #: points are dots, too.
 COLUMNS, DOTS = 160, 61
 
-#: A longer curve travels in the page by its extremes.
-MOST_NUMBERS = 1000
+#: A longer curve travels in the page packed, in so many bytes at most; else by the extremes of so many stretches.
+MOST_NUMBERS, MOST_BYTES, STRETCHES = 300, 128 * 1024, 500
 
 #: The median is taken over this share of the run.
 WINDOW = 1 / 50
@@ -116,8 +117,8 @@ def line(
     if any(_many(one) for one in series):
         thick = f"Thin: lowest and highest of each column. Thick: median over {WINDOW:.0%} of the run."
         note = f"{note} {thick}".strip().replace("2%", "2 %")
-    if any("of" in one for one in numbers):
-        note = f"{note} The page has the lowest and highest value of each of {MOST_NUMBERS // 2} stretches.".strip()
+    if any("of" in one and "packed" not in one for one in numbers):
+        note = f"{note} The page has the lowest and highest value of each of {STRETCHES} stretches.".strip()
     return Figure(
         name,
         title,
@@ -152,7 +153,7 @@ def _drawing(
     edges = [v for band in bands for v in (band.low, band.high) if not y.log or v > 0]
     plot = Plot(x, y, [*xs, *(mark.at for mark in marks)], [*seen, *edges], legend=legend, names=len(marks))
     parts: list[str] = [stretch(plot, band) for band in bands]
-    parts.append(plot.frame())
+    parts.append(plot.grid())
     parts += [plot.upright(mark.at, mark.text, i) for i, mark in enumerate(marks)]
     parts += [plot.level(level.at, level.text) for level in levels]
     for one, key in zip(series, keys, strict=True):
@@ -160,7 +161,8 @@ def _drawing(
             parts.append(_band(plot, one, key))
     for one, key in zip(series, keys, strict=True):
         parts.append(tag("g", _curve(plot, one, key), data_of=one.name or None))
-    return svg(360, plot.height, text, *parts, **plot.data)
+    still = tag("g", *map(Html, parts), data_still="")
+    return svg(360, plot.height, text, still, *plot.titles(), **plot.data)
 
 
 def _curve(plot: Plot, one: Series, key: Key) -> Html:
@@ -264,12 +266,23 @@ def _all_of(one: Series) -> list[float | None]:
 
 
 def _numbers(one: Series) -> dict[str, object]:
-    """Return a curve for JSON; one that is too long by the extremes of each stretch, and how long it was."""
-    if len(one.x) > MOST_NUMBERS and one.low is None and not one.several:
-        x, y = extremes(one.x, one.y, np.arange(len(one.x)) * (MOST_NUMBERS // 2) // len(one.x))
-        return {"name": one.name, "x": x, "y": y, "of": len(one.x)}
-    bands: dict[str, object] = {side: list(v) for side, v in (("low", one.low), ("high", one.high)) if v is not None}
-    return {"name": one.name, "x": list(one.x), "y": list(one.y)} | bands
+    """Return a curve for JSON.
+
+    A long one is packed, as float32; where that takes too much room, it has the extremes of each stretch. Both say how
+    many values it has.
+    """
+    if len(one.x) <= MOST_NUMBERS or one.low is not None or one.several:
+        bands: dict[str, object] = {
+            side: list(v) for side, v in (("low", one.low), ("high", one.high)) if v is not None
+        }
+        return {"name": one.name, "x": list(one.x), "y": list(one.y)} | bands
+    x, many = np.asarray(one.x, float), len(one.x)
+    if (np.diff(x) == x[1] - x[0]).all():
+        values = packed(_array(one.y).astype("<f4").tobytes())
+        if len(values) <= MOST_BYTES:
+            return {"name": one.name, "first": x[0], "each": x[1] - x[0], "of": many, "packed": values}
+    places, extreme = extremes(one.x, one.y, np.arange(many) * STRETCHES // many)
+    return {"name": one.name, "x": places, "y": extreme, "of": many}
 
 
 def _table(series: Sequence[Series], x: Axis, y: Axis) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -44,7 +44,9 @@ def figures(
         drawn.append(curve(curves, "loss", loss_axis(evaluation), naive_loss(evaluation), at_end=measured))
         if curves.score is not None:
             axis = score_axis(curves.score)
-            drawn.append(curve(curves, curves.score, axis, naive_score(evaluation, curves), at_end=measured))
+            rows = evaluation.get("parts", {}).get("validation", 0)
+            naive = naive_score(evaluation, curves)
+            drawn.append(curve(curves, curves.score, axis, naive, at_end=measured, rows=rows))
         if len({e.get("lr") for e in curves.epochs}) > 1:
             drawn.append(learning_rate(curves) if steps is None else learning_rate_of_steps(steps))
     if evaluation.get("confusion"):
@@ -100,17 +102,23 @@ def naive_score(evaluation: Mapping[str, Any], curves: Curves) -> list[Level]:
     return [Level(rule["value"], rule["name"])] if near else []
 
 
-def curve(curves: Curves, name: str, y: Axis, levels: Sequence[Level] = (), *, at_end: bool = False) -> Figure:
+def curve(
+    curves: Curves, name: str, y: Axis, levels: Sequence[Level] = (), *, at_end: bool = False, rows: int = 0
+) -> Figure:
     """Return a metric over the epochs, in training and in validation, with the epoch of the model's weights marked.
 
-    ``at_end``: whether training was measured with the weights at the end of each epoch.
+    ``at_end``: whether training was measured with the weights at the end of each epoch. ``rows``: of validation; a
+    share p of these has a band of its standard error, √(p (1 − p) / rows).
     """
     series = []
     for column, label in ((name, "training"), (f"val_{name}", "validation")):
         if column == name or curves.validated:
             before = 0.0 if at_end or column != name else 0.5
             values = [v if math.isfinite(v) else None for v in curves.column(column)]
-            series.append(Series(label, [i + 1 - before for i in range(len(values))], values))
+            one = Series(label, [i + 1 - before for i in range(len(values))], values)
+            if column != name and rows and is_fraction(column):
+                one = with_standard_error(one, rows)
+            series.append(one)
     figure = line(
         "score" if name != "loss" else "loss",
         label_of(name).capitalize(),
@@ -120,12 +128,21 @@ def curve(curves: Curves, name: str, y: Axis, levels: Sequence[Level] = (), *, a
         marks=[Mark(float(epoch), text) for epoch, text in sorted(curves.marked.items())],
         levels=levels,
         text=in_words(curves, name),
+        note=f"Band: ± one standard error of {rows:,} rows." if any(one.low for one in series) else "",
     )
-    rows = [
+    table = [
         (f"{i + 1:,}", *(format_value(column, e.get(column)) for column in columns_of(curves, name)))
         for i, e in enumerate(curves.epochs)
     ]
-    return dataclasses.replace(figure, head=["epoch", *(one.name for one in series)], rows=rows)
+    return dataclasses.replace(figure, head=["epoch", *(one.name for one in series)], rows=table)
+
+
+def with_standard_error(one: Series, rows: int) -> Series:
+    """Return the curve of a share with a band of its standard error."""
+    errors = [(p, math.sqrt(max(0.0, p * (1 - p)) / rows)) if p is not None else None for p in one.y]
+    low = [max(0.0, of[0] - of[1]) if of else None for of in errors]
+    high = [min(1.0, of[0] + of[1]) if of else None for of in errors]
+    return dataclasses.replace(one, low=low, high=high)
 
 
 def columns_of(curves: Curves, name: str) -> list[str]:

@@ -59,6 +59,7 @@ async function showAt(figure, step) {
 }
 
 function upright(drawing, value) {
+  drawing.upright = value;
   const [left, top, width, height] = drawing.dataset.box.split(" ").map(Number);
   const [low, high, kind] = drawing.dataset.x.split(" ");
   const x = left + (((kind === "log" ? Math.log10(value) : value) - low) / (high - low)) * width;
@@ -67,8 +68,9 @@ function upright(drawing, value) {
     line = document.createElementNS("http://www.w3.org/2000/svg", "path");
     line.setAttribute("class", "cr-at");
     drawing.append(line);
+    drawing.addEventListener("zoomed", () => upright(drawing, drawing.upright));
   }
-  line.setAttribute("d", Number.isFinite(x) ? `M${x} ${top}v${height}` : "");
+  line.setAttribute("d", x >= left - 1 && x <= left + width + 30 ? `M${x} ${top}v${height}` : "");
 }
 
 function show(at) {

@@ -587,12 +587,16 @@ def inside(
     The names: "flow", "ratio", "activations", "weights", "boundary", "classes-by-epoch", "samples",
     "landscape", "network". ``columns`` are the places of the two inputs that are the plane of "boundary".
     """
+    from threadpoolctl import threadpool_limits
+
     drawn: dict[str, list[Figure] | Missing] = {}
     for name in names or VIEWS:
         check_name("view", name, VIEWS)
         derive, draw = VIEWS[name]
         try:
-            with np.errstate(all="ignore"):  # a run that diverged is shown as well
+            # Products are small: where other programs run, threads that wait for each other take ten times as long.
+            # A run that diverged is shown as well.
+            with threadpool_limits(1), np.errstate(all="ignore"):
                 seen = derive(recorded) if columns is None or name != "boundary" else boundary(recorded, columns)
                 figures = seen if isinstance(seen, Missing) else draw(seen)
         except SettingError:  # of who asks, not of the run

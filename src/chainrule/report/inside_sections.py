@@ -36,7 +36,10 @@ def steps(page: Page) -> Html | None:
     each = page.recorded.steps_per_epoch
     validation = [((at + 1) * each, cost) for at, cost in enumerate(costs) if math.isfinite(cost)]
     figure = loss_by_step(values, loss_axis(page.evaluation), validation, naive_loss(page.evaluation))
-    return with_cursor(figure, page.recorded.stops).html()
+    hint = "Drag along a curve, or choose it and press + or −, to see a stretch of it; Escape shows all again."
+    return join(
+        [with_cursor(figure, page.recorded.stops).html(), tag("p", hint, class_="about", hidden="", data_scripted="")]
+    )
 
 
 def flow(page: Page) -> Html | None:

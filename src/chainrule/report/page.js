@@ -16,6 +16,7 @@ function enhance(root) {
     figure.querySelector("svg:last-of-type").after(out);
     cells.length ? matrix(figure, out) : drawings.forEach((drawing) => plot(figure, drawing, out));
   }
+  for (const hint of root.querySelectorAll("[data-scripted]")) hint.hidden = false;
   move(root);
 }
 
@@ -48,15 +49,27 @@ function matrix(figure, out) {
   });
 }
 
-function plot(figure, drawing, out) {
+// The numbers of a figure; those of a long curve are packed.
+async function numbersOf(figure) {
   const data = JSON.parse(figure.querySelector("script[data-for]").textContent);
+  for (const one of data.series?.filter((some) => some.packed) ?? []) {
+    const values = new Float32Array((await unpack(one.packed)).buffer);
+    one.y = Array.from(values, (v) => (Number.isFinite(v) ? v : null));
+    one.x = one.y.map((_, i) => one.first + i * one.each);
+  }
+  return data;
+}
+
+async function plot(figure, drawing, out) {
+  const data = await numbersOf(figure);
   if (!data.series) return;
   const [left, top, width, height] = drawing.dataset.box.split(" ").map(Number);
   const axis = (ends, start, length) => {
     const [low, high, kind] = ends.split(" ");
     return (v) => start + (((kind === "log" ? Math.log10(v) : v) - low) / (high - low)) * length;
   };
-  const [x, y] = [axis(drawing.dataset.x, left, width), axis(drawing.dataset.y, top + height, -height)];
+  const x = (v) => axis(drawing.dataset.x, left, width)(v); // looked up each time: zooming changes them
+  const y = (v) => axis(drawing.dataset.y, top + height, -height)(v);
   const plain = (v, digits) =>
     Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en")
     : v && Math.abs(v) < 1e-4 ? v.toExponential(3)
@@ -67,6 +80,7 @@ function plot(figure, drawing, out) {
     s.x.map((v, i) => ({ v, w: s.y[i], name: s.name, text: s.text?.[i] })).filter((p) => p.w !== null),
   );
   const line = data.kind === "line";
+  const of = data.series.map((s) => points.filter((p) => p.name === s.name));
   const places = [...new Set(points.map((p) => p.v))].sort((a, b) => a - b);
   const cross = document.createElementNS("http://www.w3.org/2000/svg", "path");
   cross.setAttribute("stroke", "currentColor");
@@ -75,7 +89,7 @@ function plot(figure, drawing, out) {
   let at = places.length - 1;
 
   const show = (v, near) => {
-    const here = line ? data.series.map((s) => nearest(points.filter((p) => p.name === s.name), (p) => Math.abs(p.v - v))) : [near];
+    const here = line ? of.map((some) => nearest(some, (p) => Math.abs(p.v - v))) : [near];
     out.textContent = line
       ? `${data.x} ${place(v)}: ${here.filter(Boolean).map((p) => `${p.name} ${write(p.w)}`).join(", ")}`
       : (near.text ?? `${data.x} ${place(near.v)}, ${data.y} ${write(near.w)}`);
@@ -89,7 +103,9 @@ function plot(figure, drawing, out) {
     if (near) show(near.v, near);
   });
   drawing.addEventListener("pointerleave", () => (cross.removeAttribute("d"), (out.textContent = "")));
+  drawing.addEventListener("zoomed", () => cross.removeAttribute("d"));
   if (!line || !places.length) return;
+  zoom(drawing, data);
   drawing.setAttribute("tabindex", "0");
   drawing.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -212,13 +212,19 @@ def document(
 
 def own_script() -> str:
     """Return the script of every page."""
-    return f"{_file('page.js')}\n{_file('inside.js')}"
+    return "\n".join(map(_script, ("page.js", "zoom.js", "inside.js")))
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """Return what `gather` found; {} if there is no such file."""
     path = folder / EVALUATION
     return read_facts(path, EVALUATION_FORMAT) if path.exists() else {}
+
+
+def _script(name: str) -> str:
+    """Return a script without what only its readers need: comments and the room before lines."""
+    lines = (line.strip() for line in _file(name).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _file(name: str) -> str:
