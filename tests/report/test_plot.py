@@ -23,8 +23,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> cr.Run:
 
 
 def results(run: cr.Run) -> dict[str, Any]:
-    iris = cr.data.load("iris")
+    iris, digits = cr.data.load("iris"), cr.data.load("digits")
+    net, quick = cr.Dense(3, "softmax"), {"epochs": 2, "engine": "numpy", "validation": 0.2, "progress": False}
+    rates = {"small": cr.SGD(lr=0.01), "<b>large": cr.SGD(lr=0.3)}
     return {
+        "model": cr.Model(
+            cr.Sequential(cr.Flatten(), cr.Dense(40, "relu"), cr.Dense(10, "softmax")), digits.x.shape[1:]
+        ),
+        "population": cr.fit_population(net, iris, 3, **quick),
+        "comparison": cr.compare(rates, net, iris, seeds=2, **quick),
+        "search": cr.search(net, iris, {"optimizer.lr": cr.log_uniform(1e-3, 0.3)}, trials=3, **quick),
         "run": run,
         "history": run.history,
         "gradient check": run.model.check_gradient(iris.x[:3], iris.y[:3]),
@@ -40,6 +48,7 @@ def test_a_result_shows_itself_without_scripts(run: cr.Run) -> None:
         assert len(shown.encode()) < LIMIT, name
         assert not re.search(r"<script(?! type=\"application/json\")", shown), name
         assert ("<svg" in shown) == (name != "gradient check"), name
+        assert "<b>" not in shown
 
 
 def test_the_curves_are_those_of_the_history_and_the_kept_epoch_is_marked(run: cr.Run) -> None:

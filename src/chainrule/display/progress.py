@@ -1,8 +1,11 @@
-"""Progress on standard error: a line that changes on a terminal, plain lines now and then elsewhere."""
+"""Progress on standard error: a line that changes on a terminal, plain lines now and then elsewhere; in a notebook one
+output that changes in its place.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import time
@@ -10,9 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from chainrule.display.lines import print_line
+from chainrule.display.markup import escape
 
 #: Without a terminal, a line is printed at most this often (and always the first and the last).
 SECONDS_BETWEEN_LINES = 2.0
+
+#: In a notebook the one output is changed at most this often.
+SECONDS_BETWEEN_UPDATES = 0.5
 
 State = TypeVar("State")  # what the lines are about: an epoch's record, the members, a search
 
@@ -43,9 +50,20 @@ def progress(
     if not enabled:
         yield lambda done, state: None
         return
-    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    with _live(total, live or line, width, elapsed) if on_terminal else _plain(total, line) as show:
+    if in_notebook():
+        shown = _in_place(total, live or line)
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        shown = _live(total, live or line, width, elapsed)
+    else:
+        shown = _plain(total, line)
+    with shown as show:
         yield show
+
+
+def in_notebook() -> bool:
+    """Return whether a notebook shows what is displayed."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and hasattr(shell, "kernel")
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -71,6 +89,34 @@ def _plain(total: int, line: Callable[[State], str]) -> Iterator[Callable[[int, 
     finally:
         for state in unshown:
             print_line(line(state))
+
+
+@contextlib.contextmanager
+def _in_place(total: int, line: Callable[[State], str]) -> Iterator[Callable[[int, State], None]]:
+    """Show a bar and the state in one output of a notebook, of one height, which is changed now and then."""
+    shell: Any = importlib.import_module("IPython.display")
+
+    def page(done: int, text: str) -> Any:
+        bar = f'<progress value="{done}" max="{total}" style="width: 12em" aria-label="progress"></progress>'
+        words = f'<span style="white-space: pre; font-family: monospace">{escape(text)}</span>'
+        return shell.HTML(f'<div style="height: 1.8em; overflow: hidden; white-space: nowrap">{bar} {words}</div>')
+
+    place = shell.display(page(0, ""), display_id=True)
+    shown, unshown = float("-inf"), list[tuple[int, State]]()
+
+    def show(done: int, state: State) -> None:
+        nonlocal shown
+        unshown[:] = [(done, state)]
+        if time.monotonic() - shown >= SECONDS_BETWEEN_UPDATES:
+            shown = time.monotonic()
+            done, state = unshown.pop()
+            place.update(page(done, line(state)))
+
+    try:
+        yield show
+    finally:
+        for done, state in unshown:
+            place.update(page(done, line(state)))
 
 
 @contextlib.contextmanager

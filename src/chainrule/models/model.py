@@ -33,6 +33,7 @@ from chainrule.models.backprop_result import BackpropResult, backprop
 from chainrule.models.explain import Pass, explain
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
+from chainrule.models.notebook import network_in_cell
 from chainrule.models.predictions import Predictions
 from chainrule.models.saving import to_bytes
 from chainrule.models.values import cast, fill
@@ -487,6 +488,11 @@ class Model:
         lines = text_table(rows, left=(0, 1, 2)).splitlines()
         lines.insert(1, "-" * max(map(len, lines)))
         return "\n".join([*lines, f"{self.count():,} parameters, {self.precision}"])
+
+    def _repr_html_(self) -> str:
+        """Return the layers for a notebook, and what the first one looks for in pictures."""
+        about = f"{self.count():,} parameters, {self.precision}"
+        return network_in_cell(self.layers(), about, self.params, self.input_shape)
 
     def save(self, path: str | Path) -> None:
         """Write weights, network and data preparation to one safetensors file (see `load_model`).

@@ -12,6 +12,9 @@ from chainrule.augment import Augmentation
 from chainrule.checks import check_name
 from chainrule.display.text import Text
 from chainrule.display.text_table import text_table
+from chainrule.draw.axes import Axis
+from chainrule.draw.line import Series, line
+from chainrule.draw.notebook import cell, table
 from chainrule.errors import SettingError
 from chainrule.fields import passes_settings
 from chainrule.layers import Layer
@@ -195,8 +198,24 @@ class Comparison:
         on = " (on the training data)" if "_" not in self.metric else ""
         lines = [f"{self.metric}{on}, {goal} is better, {len(self.seeds)} seeds", ""]
         head = ["", "mean", "std", f"{percent(self.confidence)} interval", "diverged"]
-        table = text_table([head, *self._rows()], drop_empty=True)
-        return "\n".join([*lines, table, "", *map(str, self.pairs)])
+        rows = text_table([head, *self._rows()], drop_empty=True)
+        return "\n".join([*lines, rows, "", *map(str, self.pairs)])
+
+    def _repr_html_(self) -> str:
+        """Return the table, every two compared, and the curves with their intervals for a notebook."""
+        goal = "smaller" if metrics.find(self.metric).smaller_is_better else "larger"
+        about = f"{self.metric}, {goal} is better, {len(self.seeds)} seeds"
+        rows = table(["", "mean", "std", f"{percent(self.confidence)} interval", "diverged"], self._rows())
+        curves = self.curves()
+        series = [
+            Series(name, of["epoch"].tolist(), *(of[side].tolist() for side in ("mean", "low", "high")))
+            for name, of in curves.groupby("configuration", sort=False)
+        ]
+        y = Axis("", percent=metrics.is_fraction(self.metric))
+        note = f"Mean over the seeds; band: its {percent(self.confidence)} interval."
+        title = metrics.label_of(metrics.base_name(self.metric)).capitalize()
+        drawn = [line("comparison", title, series, Axis("epoch", whole=True), y, note=note)] if series else []
+        return cell(about, rows, *map(str, self.pairs), *drawn)
 
     def _rows(self) -> list[list[str]]:
         rows = []

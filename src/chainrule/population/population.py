@@ -10,6 +10,9 @@ import numpy as np
 
 from chainrule import metrics
 from chainrule.display.text import Text
+from chainrule.draw.axes import Axis
+from chainrule.draw.line import Series, line
+from chainrule.draw.notebook import cell
 from chainrule.errors import SettingError, unknown_name
 from chainrule.models import Model
 from chainrule.models.averaging import ensemble
@@ -109,6 +112,21 @@ class Population(Sequence[Run]):
             raise SettingError(f"All {len(self)} members diverged: there is nothing to average.")
         return ensemble(self)
 
+    def _repr_html_(self) -> str:
+        """Return the metrics over the members for a notebook, and the curves: their mean, and the span of all."""
+        histories = [member.history for member in self._members if len(member.history)]
+        columns = histories[0].columns if histories else []
+        drawn = []
+        for name in (column for column in columns if column in metrics.METRICS or column == "loss"):
+            parts = [(name, "training", 0.5), (f"val_{name}", "validation", 1.0)]
+            there = [part for part in parts if part[0] in columns]
+            series = [_band(label, first, [h[column] for h in histories]) for column, label, first in there]
+            y = Axis("", log=None) if name == "loss" else Axis("", percent=metrics.is_fraction(name))
+            x = Axis("epoch", whole=True, low=0.0, high=float(max(map(len, histories))))
+            note = f"The mean of {len(histories):,} members; band: the lowest and the highest."
+            drawn.append(line(name, metrics.label_of(name).capitalize(), series, x, y, note=note))
+        return cell(*str(self.summary()).splitlines(), *drawn)
+
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame with one row for each epoch of each member."""
         import pandas as pd
@@ -122,3 +140,11 @@ class Population(Sequence[Run]):
             return name
         columns = next((m.history.columns for m in self._members if len(m.history)), [])
         return metrics.preferred(columns)
+
+
+def _band(label: str, first: float, curves: Sequence[Sequence[float]]) -> Series:
+    """Return the mean of curves after each epoch that any of them came to, and their span."""
+    epochs = range(max(map(len, curves)))
+    there = [np.array([curve[at] for curve in curves if at < len(curve)], float) for at in epochs]
+    mean, low, high = ([float(of(values)) for values in there] for of in (np.mean, np.min, np.max))
+    return Series(label, [first + at for at in epochs], mean, low=low, high=high)

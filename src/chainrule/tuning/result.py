@@ -7,8 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule import metrics
+from chainrule.display.numbers import number
 from chainrule.display.text import Text
+from chainrule.draw.axes import Axis
+from chainrule.draw.line import Series
+from chainrule.draw.notebook import cell, table
+from chainrule.draw.scatter import Points, scatter
 from chainrule.evaluation.search_gap import SearchGap
 from chainrule.models import Model
 from chainrule.recipe.history import History
@@ -147,7 +154,29 @@ class SearchResult:
             lines.append(f"and {more:,} more")
         return Text("\n".join(lines + ([str(self.search_gap)] if self.search_gap is not None else [])))
 
+    def _repr_html_(self) -> str:
+        """Return the trials that lead, and the value of each trial, for a notebook."""
+        leading = self.leaderboard.head(LEADING)
+        rows = [[_cell(value) for value in row] for row in leading.itertuples(index=False)]
+        there = [trial for trial in self.trials if trial.value is not None]
+        x = [float(trial.number) for trial in there]
+        y = [float(trial.value or 0.0) for trial in there]
+        best = np.minimum.accumulate(y) if metrics.find(self.metric).smaller_is_better else np.maximum.accumulate(y)
+        figure = scatter(
+            "trials", "What each trial came to", [Points("trial", x, y)],
+            Axis("trial", whole=True), Axis(self.metric, percent=metrics.is_fraction(self.metric)),
+            lines=[] if self._staged else [Series("best so far", x, best.tolist())],
+        )  # fmt: skip
+        gap = None if self.search_gap is None else str(self.search_gap)
+        more = f"and {len(self.trials) - LEADING:,} more" if len(self.trials) > LEADING else None
+        return cell(repr(self), table(list(leading.columns), rows), more, gap, figure if there else None)
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         best = f"{self.metric} {metrics.format_value(self.metric, self.score)}"
         return f"SearchResult({len(self.trials)} trials, {best} with {settings})"
+
+
+def _cell(value: Any) -> str:
+    """Return a value of the leaderboard as people read it."""
+    return number(value) if isinstance(value, float) else str(value)
