@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.cli.tell import Printer
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
 from chainrule.training import checkpoint
@@ -56,11 +57,11 @@ def typed(name: str, **settings: Any) -> Scenario:
     }  # fmt: skip
 
     def start(out: Path) -> None:
-        train(settings, config=None, out=out, resume=None)
+        train(settings, Printer(), config=None, out=out, resume=None)
 
     def go_on(out: Path) -> None:
         if (out / "config.toml").exists() or (out / "members/config.toml").exists():
-            train({}, config=None, out=None, resume=out)
+            train({}, Printer(), config=None, out=None, resume=out)
         else:
             start(out)
 

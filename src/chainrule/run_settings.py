@@ -301,6 +301,14 @@ class FitSettings(
 ):
     """All that `fit` can be told."""
 
+    live: bool = setting(
+        False,
+        "Show the run in a browser while it goes on: a second process serves its page on this machine alone, and its "
+        "address is printed (see `chainrule.live`). It ends 30 s after the run has ended and the page was closed. "
+        "Without ``out`` the run is written to a new temporary folder, ``run.folder``.",
+        "the command has a --live of its own",
+    )
+
     call_every: int | None = setting(
         None, "Call the ``callbacks`` after every so many steps, too.", "functions of Python cannot be typed"
     )

@@ -12,10 +12,12 @@ import asyncio
 import contextlib
 import hmac
 import secrets
+import signal
 import socket
+import threading
 import time
 import webbrowser
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,7 +221,7 @@ async def _serve(app: ASGIApp, address: Address, until: Callable[[], Awaitable[N
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[address.listener]))
     waiting = [serving] if until is None else [serving, asyncio.ensure_future(until())]
     try:
@@ -231,6 +233,22 @@ async def _serve(app: ASGIApp, address: Address, until: Callable[[], Awaitable[N
         for task in waiting[1:]:
             task.cancel()
         await serving
+
+
+class Server(uvicorn.Server):
+    """A server that Ctrl-C and SIGTERM end, and that is all: uvicorn's own sends them again when it is done."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _open(url: str) -> None:

@@ -13,7 +13,16 @@ import click
 
 from chainrule import signals
 from chainrule.cli import completion
-from chainrule.cli.options import TYPES, HelpedCommand, ProcessSettings, argument, option, options_of, together
+from chainrule.cli.options import (
+    TYPES,
+    HelpedCommand,
+    LiveSettings,
+    ProcessSettings,
+    argument,
+    option,
+    options_of,
+    together,
+)
 from chainrule.display.lines import print_line
 from chainrule.errors import (
     ChainruleError,
@@ -217,9 +226,9 @@ def app(debug: bool) -> None:
 
 
 @app.command()
-@options_of(settings=ExperimentSettings, processes=ProcessSettings)
+@options_of(settings=ExperimentSettings, page=LiveSettings, processes=ProcessSettings)
 @with_folder("Go on with an interrupted run, from its last checkpoint.")
-def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | None) -> None:
+def train(settings: dict[str, Any], page: dict[str, Any], processes: dict[str, Any], **where: Path | None) -> None:
     """Train a network; the run gets a folder of its own.
 
     \b
@@ -228,6 +237,7 @@ def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | N
     chainrule train mnist --preset nielsen
     chainrule train data.npz --hidden 64,32 --dropout 0.2 --early-stopping 5
     chainrule train digits --config runs/digits-20250101-120000/config.toml --lr 0.01
+    chainrule train digits --live
     chainrule train digits --seeds 8
     chainrule train people.csv --target income --folds 5 --seeds 2
     chainrule train digits --distributed --coordinator 10.0.0.1:9999 --processes 2 --process-id 0
@@ -235,17 +245,21 @@ def train(settings: dict[str, Any], processes: dict[str, Any], **where: Path | N
     Ctrl-C (or SIGTERM) ends the run after the step it is at and saves it; pressed twice, it ends at once.
     chainrule train --resume RUN goes on to the same weights as without the interruption.
     """
+    from chainrule.cli.live import listening
     from chainrule.cli.train import join_cluster
     from chainrule.cli.train import train as call
 
     join_cluster(processes.pop("distributed", False), processes)
-    call(settings, **where)
+    with listening("train", page) as listener:
+        call(settings, listener, **where)
 
 
 @app.command()
-@options_of(settings=TrialSettings, search_settings=SearchSettings)
+@options_of(settings=TrialSettings, search_settings=SearchSettings, page=LiveSettings)
 @with_folder("Go on with a search: interrupted trials are done again, finished ones are not.")
-def search(settings: dict[str, Any], search_settings: dict[str, Any], **where: Path | None) -> None:
+def search(
+    settings: dict[str, Any], search_settings: dict[str, Any], page: dict[str, Any], **where: Path | None
+) -> None:
     """Try many settings at once, and keep the network of the best; the run gets a folder of its own.
 
     \b
@@ -258,9 +272,11 @@ def search(settings: dict[str, Any], search_settings: dict[str, Any], **where: P
     again, leaderboard.csv, and report.html. All trials share the seed and the rows, so that they differ in nothing but
     their settings; settings that are given by their own options are the same in all. Ctrl-C keeps what is finished.
     """
+    from chainrule.cli.live import listening
     from chainrule.cli.search import search as call
 
-    call(settings, search_settings, **where)
+    with listening("search", page) as listener:
+        call(settings, search_settings, listener, **where)
 
 
 #: The settings of one network without its data, for which `doctor` has an argument of its own.

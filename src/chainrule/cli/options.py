@@ -47,6 +47,19 @@ class ProcessSettings:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LiveSettings:
+    """Whether a run is shown while it goes on, and where: of this start, not of the run."""
+
+    heading: ClassVar[str] = "Run"
+
+    live: bool = setting(
+        False, "Show the run in the browser while it goes on; the address is printed.", Option(flag=True)
+    )
+    port: int | None = setting(None, "Of the page of --live.", Option("N", "8765, or the next one that is free"))
+    open_browser: bool = setting(False, "Open the page of --live in the browser.", Option(flag=True, name="open"))
+
+
 class HelpedOption(click.Option):
     """An option whose help stands under a heading."""
 

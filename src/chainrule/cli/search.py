@@ -20,6 +20,7 @@ from chainrule.runs.files import CONFIG
 def search(
     typed: Mapping[str, Any],
     search_values: Mapping[str, Any],
+    listener: Printer,
     *,
     config: Path | None,
     out: Path | None,
@@ -38,7 +39,7 @@ def search(
             out=True if out is None else out,
             resume=resume,
             config=config,
-            listener=Printer(),
+            listener=listener,
         )
     except NothingLeftError as error:
         print_message(error)

@@ -19,7 +19,9 @@ from chainrule.experiments.usage import Situation, check_used
 from chainrule.symptoms import text
 
 
-def train(typed: Mapping[str, Any], *, config: Path | None, out: Path | None, resume: Path | None) -> None:
+def train(
+    typed: Mapping[str, Any], listener: Printer, *, config: Path | None, out: Path | None, resume: Path | None
+) -> None:
     """Train as the command line says, and print what came of it."""
 
     def read() -> dict[str, Any]:
@@ -34,7 +36,6 @@ def train(typed: Mapping[str, Any], *, config: Path | None, out: Path | None, re
         if distributed.is_first():
             print_message(text)
         return
-    listener = Printer()
     trained = run(
         settings, tuple(typed), out=True if out is None else out, resume=resume, read=[config], listener=listener
     )

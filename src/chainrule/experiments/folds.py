@@ -70,6 +70,7 @@ def train_folds(plan: Plan, *, out: Out = None, resume: bool = False, listener: 
         with going_on(path, listener):
             if not resume and begun(path) != path:
                 raise FileError(f"{path} already holds a run. {OR_GO_ON} {path}")
+            listener.on_folder(path)
             return _train(plan, path, resume=resume, listener=listener)
 
 

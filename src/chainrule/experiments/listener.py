@@ -45,6 +45,9 @@ class Listener:
         validation_use : what validation rows are for, where the settings do not say it
         """
 
+    def on_folder(self, folder: Path) -> None:
+        """Hear where the run will be written, before it is."""
+
     def on_cross_validation(self, result: CrossValidation) -> None:
         """Hear how good the networks of the folds are, before the one of all rows is trained."""
 

@@ -125,6 +125,7 @@ def train_trials(
         if folder is not None:
             stack.enter_context(folder.opened())
             stack.enter_context(_resumable(folder.path, listener))
+            listener.on_folder(folder.path)
         mapping = SpaceMapping(plan, axes)
         if folder is not None:
             _begin(folder, plan, settings, request)

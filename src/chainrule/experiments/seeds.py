@@ -85,6 +85,7 @@ def train_seeds(plan: Plan, *, out: Out = None, resume: bool = False, listener: 
         trainer = PopulationTrainer(plan.model.net, plan.split(), **kwargs)
         members = trainer.add_members(list_members(count, settings.seed))
         folder = RunFolder(path, resume=resume)
+        listener.on_folder(path)
         with going_on(path, listener), folder.opened():
             _train(plan, trainer, members, folder, resume=resume, listener=listener)
             trained = _assemble(plan, Population(members), path)

@@ -40,6 +40,7 @@ def train_single(
         folder = distributed.on_first(lambda: stack.enter_context(opened))
         if folder is not None:
             stack.enter_context(going_on(folder, listener))
+            listener.on_folder(folder)
         try:
             run = fit(
                 plan.model.net,

@@ -59,6 +59,7 @@ class Situation:
     task : of the model that predicts
     out : the file that is written
     distributed : whether there are several processes
+    live : whether the run is shown while it goes on
     kind : of the data, one of `KINDS` or `IN_MEMORY`; None: by its name or path, if that is known
     """
 
@@ -69,6 +70,7 @@ class Situation:
     task: str | None = None
     out: Path | None = None
     distributed: bool = False
+    live: bool = False
     kind: str | None = None
 
     def __post_init__(self) -> None:
@@ -240,6 +242,10 @@ def _distributed(situation: Situation, value: Any) -> str | None:
     return None if situation.distributed else "belongs to --distributed; add it."
 
 
+def _live(situation: Situation, value: Any) -> str | None:
+    return None if situation.live else "is for the page of --live: add it."
+
+
 def _probabilities(situation: Situation, value: Any) -> str | None:
     if not value or situation.task != "regression":
         return None
@@ -299,6 +305,10 @@ NEEDS: dict[str, Rule] = {
     "process_id": _distributed,
     "start_timeout": _distributed,
     "heartbeat_timeout": _distributed,
+    "train.port": _live,
+    "train.open": _live,
+    "search.port": _live,
+    "search.open": _live,
     "predict.probabilities": _probabilities,
     "export.opset": _onnx,
     "export.check": _onnx,
@@ -318,7 +328,7 @@ ALWAYS = frozenset(
 ) | frozenset(
     "version debug data run folder config out resume distributed space trials sampler stages metric timeout max_epochs "
     "study study_name retrain as_json rows versions shell subject no_trials budget guide json_file html_file "
-    "everything strict port open_browser of_training".split()
+    "everything strict live port open_browser of_training".split()
 )
 
 #: Those whose need is a kind of data alone: they are checked before it is loaded, and in a file of settings, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from chainrule.augment import preview
 from chainrule.data.rows import Rows
+from chainrule.display.lines import print_line
 from chainrule.display.progress import print_notes
 from chainrule.engine import distributed
 from chainrule.engine.devices import check_split
@@ -27,6 +29,7 @@ from chainrule.training import checkpoint
 from chainrule.training.checking import check_before
 from chainrule.training.engine_choice import engine_for
 from chainrule.training.fingerprint import fingerprint
+from chainrule.training.live_page import LivePage
 from chainrule.training.loader import HostLoader, InMemoryLoader
 from chainrule.training.loop import Loop
 from chainrule.training.recorder import Recorder
@@ -69,7 +72,7 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
     >>> run.history["val_accuracy"][-1] > 0.9
     True
     """
-    out, resume, engine, devices = settings.out, settings.resume, settings.engine, settings.devices
+    out, resume, engine, devices = _folder(settings), settings.resume, settings.engine, settings.devices
     if resume and out is None and distributed.is_first():
         raise SettingError("resume=True needs out=, the folder of the run to go on with.")
     if isinstance(data, Table) and not settings.normalize:
@@ -111,6 +114,8 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         return folder
 
     folder = distributed.on_first(make_folder)
+    if settings.live and folder is not None:
+        LivePage(folder.path)
     data_identity: dict[str, str] = {}
     if out is not None or distributed.rank_and_size()[1] > 1:
         data_identity = _identity(arranged, settings.sample_weight)
@@ -154,6 +159,15 @@ def fit(net: Layer | Model, data: Any, settings: FitSettings) -> Run:
         print_notes(prepared.notes)
     with distributed.losing_a_peer():
         return loop.run(prepared_run.state, resume, progress, described)
+
+
+def _folder(settings: FitSettings) -> str | Path | None:
+    """Return where the run is written: a live page needs a place to read from."""
+    if not settings.live or settings.out is not None or settings.resume or not distributed.is_first():
+        return settings.out
+    folder = tempfile.mkdtemp(prefix="chainrule-")
+    print_line(f"The run is written to {folder} for its page; out= chooses another place.")
+    return folder
 
 
 def _identity(data: RunData, sample_weight: Any) -> dict[str, str]:
