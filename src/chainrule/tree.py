@@ -11,7 +11,8 @@ from typing import Any
 
 __all__ = ["leaves", "leaves_with_path", "map", "map_with_path"]
 
-_map = map
+#: What is not a leaf.
+_BRANCHES = (dict, list, tuple, type(None))
 
 
 def map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 - tree.map reads best
@@ -21,17 +22,18 @@ def map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001 - 
     >>> tree.map(lambda a, b: a + b, {"w": 1, "b": (2, 3)}, {"w": 10, "b": (20, 30)})
     {'w': 11, 'b': (22, 33)}
     """
-    if tree is None:
-        return None
     if isinstance(tree, dict):
-        if not others:  # only because it is faster: this runs in every training step
-            return {k: map(f, v) for k, v in tree.items()}
+        # One tree and two are written out only because that is faster: this runs in every training step.
+        if not others:
+            return {k: map(f, v) if isinstance(v, _BRANCHES) else f(v) for k, v in tree.items()}
+        if len(others) == 1:
+            other = others[0]
+            return {k: map(f, v, other[k]) if isinstance(v, _BRANCHES) else f(v, other[k]) for k, v in tree.items()}
         return {k: map(f, v, *(o[k] for o in others)) for k, v in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(map(f, *xs) for xs in zip(tree, *others, strict=True)))
     if isinstance(tree, (list, tuple)):
-        return type(tree)(map(f, *xs) for xs in zip(tree, *others, strict=True))
-    return f(tree, *others)
+        parts = [map(f, *xs) for xs in zip(tree, *others, strict=True)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return None if tree is None else f(tree, *others)
 
 
 def leaves_with_path(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -56,7 +58,11 @@ def leaves_with_path(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
 
 def leaves(tree: Any) -> list[Any]:
     """Return the leaves of a tree, in order."""
-    return [leaf for _, leaf in leaves_with_path(tree)]
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, (list, tuple)):
+        return [] if tree is None else [tree]
+    return [leaf for child in tree for leaf in leaves(child)]
 
 
 def map_with_path(f: Callable[..., Any], tree: Any, *others: Any, path: tuple[str, ...] = ()) -> Any:

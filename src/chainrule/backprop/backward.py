@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import tree
 from chainrule.backprop import ops
 from chainrule.backprop.ops.shaping import sum_to_shape
-from chainrule.backprop.tensor import Tensor, collect_marks, context, shape, unwrap
+from chainrule.backprop.tensor import Tensor, collect_marks, context, shape, unwrap, values_at
 from chainrule.engine.namespace import namespace
 from chainrule.errors import GradientError
 
@@ -39,9 +39,10 @@ def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
     for node in reachable(output):
         if node.primitive is None or (g := take(node.index, None)) is None:
             continue
+        plain = values_at(node.args, node.level)
         for position, a in enumerate(node.args):
             if isinstance(a, Tensor) and a.level == output.level:
-                contribution = _to_argument(position, g, node)
+                contribution = _to_argument(position, g, node, plain)
                 if contribution is g and a.primitive is None:
                     contribution = ops.positive(g)  # a copy: what users get shares no memory
                 if contribution is not None:
@@ -50,13 +51,15 @@ def backward(output: Tensor, seed: Any, *, keep: bool) -> dict[int, Any]:
     return gradients
 
 
-def _to_argument(position: int, g: Any, node: Tensor) -> Any:
-    """Return the gradient that one argument of a recorded tensor receives, in the argument's shape and data type."""
+def _to_argument(position: int, g: Any, node: Tensor, plain: list[Any]) -> Any:
+    """Return the gradient that one argument of a recorded tensor receives, in the argument's shape and data type.
+
+    ``plain`` are the values of all its arguments.
+    """
     assert node.primitive is not None
     rule = node.primitive.rule(position)
     if rule is None:
         return None
-    plain = [a.value if isinstance(a, Tensor) and a.level in (node.level, 0) else a for a in node.args]
     want = getattr(plain[position], "dtype", None)
     if want is not None and want.kind in "biu":
         return None  # truth values and integers (a comparison, a position) do not change continuously
@@ -142,9 +145,11 @@ def _differentiate(
     """Record f, run backward: value, aux, the gradient of each chosen argument, and all gradients by index."""
     level = context.enter()
     try:
-        inputs = [_constants(a) for a in args]
-        for i in chosen:
-            inputs[i] = tree.map(functools.partial(_input, level=level, argument=i), args[i])
+        positions = {i % len(args) for i in chosen}
+        inputs = [
+            tree.map(functools.partial(_input, level=level, argument=i), a) if i in positions else _constants(a)
+            for i, a in enumerate(args)
+        ]
         result = f(*inputs, **{name: _constants(a) for name, a in kwargs.items()})
         if has_aux and not (isinstance(result, tuple | list) and len(result) == 2):
             raise GradientError(

@@ -150,7 +150,7 @@ class Tensor:
 
     @property
     def dtype(self) -> Any:
-        return getattr(self.value, "dtype", np.dtype(type(unwrap(self))))
+        return self.value.dtype if hasattr(self.value, "dtype") else np.dtype(type(unwrap(self)))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -402,8 +402,7 @@ class Primitive:
             return self.forward(namespace(*args), *args, **kwargs)
         if context.overwritten is not None:
             _check_current(args)
-        plain = [a.value if isinstance(a, Tensor) and a.level in (level, 0) else a for a in args]
-        value = self(*plain, **kwargs)
+        value = self(*values_at(args, level), **kwargs)
         if level == 0:
             return Tensor(value)
         return Tensor(value, level, self, args, kwargs)
@@ -448,6 +447,11 @@ def variadic(rule: Rule) -> Rule:
     """Mark a rule that serves every argument of an operation with any number of arguments (gets ``at=``)."""
     rule.variadic = True  # type: ignore[attr-defined]
     return rule
+
+
+def values_at(args: tuple[Any, ...], level: int) -> list[Any]:
+    """Return the arguments of a primitive as the level below sees them: tensors of the level by their values."""
+    return [a.value if isinstance(a, Tensor) and a.level in (level, 0) else a for a in args]
 
 
 def _check_current(args: tuple[Any, ...]) -> None:

@@ -74,7 +74,8 @@ class NumpyEngine:
             carry, new = chosen(i, carry)
             if results is None:
                 results = tree.map(lambda v: np.zeros((length, *np.shape(v)), np.asarray(v).dtype), new)
-            for row, value in zip(tree.leaves(results), tree.leaves(new), strict=True):
+                rows = tree.leaves(results)
+            for row, value in zip(rows, tree.leaves(new), strict=True):
                 row[i] = value
         return carry, results
 

@@ -24,7 +24,7 @@ from chainrule.backprop.backward import (
     is_floating,
     reachable,
 )
-from chainrule.backprop.tensor import Primitive, Tensor, collect_marks, context, shape, unwrap
+from chainrule.backprop.tensor import Primitive, Tensor, collect_marks, context, shape, unwrap, values_at
 from chainrule.errors import GradientError
 from chainrule.files import write_atomic
 from chainrule.graph import text
@@ -243,11 +243,12 @@ class _Builder:
         value = _known(t.value)
         gradients = self.gradients or {}
         local, contributions = [], []
+        plain = values_at(t.args, t.level)
         with np.errstate(all="ignore"):
             for p, _ in edges:
                 flows = self._is_ours(t.args[p]) and _is_floating(t.args[p])
                 local.append(_local_derivative(t, p) if flows else None)
-                back = _to_argument(p, gradients[t.index], t) if flows and t.index in gradients else None
+                back = _to_argument(p, gradients[t.index], t, plain) if flows and t.index in gradients else None
                 contributions.append(_plain(back))
         self.place[t.index] = self._append(
             value,

@@ -125,12 +125,14 @@ def _programs(
             opt_state = {name: transpose(values, turns) for name, values in state.opt_state.items()}
             return state._replace(params=transpose(state.params, turns), opt_state=opt_state)
 
+        recipe = filled(form, settings) if shared is None else None  # members have settings of their own
+        view = functools.partial(transpose, turns=on_side)
+
         def advanced(
             state: State, settings: Any, batch: Batch, probe: Any = None
         ) -> tuple[State, Metrics, Array | None]:
             whole = state._replace(settings=settings)
-            view = functools.partial(transpose, turns=on_side)
-            new, metrics, seen = advance(filled(form, settings), whole, batch, view=view, probe=probe)
+            new, metrics, seen = advance(recipe or filled(form, settings), whole, batch, view=view, probe=probe)
             if not of_samples:
                 metrics = metrics._replace(costs=None, answers=None)
             return new._replace(settings=None), metrics, seen
