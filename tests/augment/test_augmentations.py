@@ -144,7 +144,7 @@ def test_strengths_are_values_of_the_state_and_changing_them_compiles_nothing() 
 
 
 def test_both_engines_train_alike() -> None:
-    settings: dict[str, Any] = {"augment": "shift:1:whole=false,rotation:20,elastic:1,blur,cutout:2,mixup", "epochs": 2}
+    settings: dict[str, Any] = {"augment": "shift:1:whole=false,rotation:20,mixup", "epochs": 2}
     numpy, jax = (fit(engine=engine, precision="float64", **settings) for engine in ("numpy", "jax"))
     np.testing.assert_allclose(jax.history["loss"], numpy.history["loss"], rtol=1e-9)
 

@@ -69,7 +69,7 @@ def test_every_operation_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.numpy], ids=lambda c: c.id)
-@examples(25)
+@examples(15)
 @given(data=st.data())
 def test_value_is_numpys(case: Case, data: st.DataObject) -> None:
     arrays, options = case.make(Maker(data.draw))
@@ -80,7 +80,7 @@ def test_value_is_numpys(case: Case, data: st.DataObject) -> None:
 
 
 @every_differentiable_case
-@examples(20)
+@examples(12)
 @given(data=st.data())
 def test_gradient_against_central_differences(case: Case, data: st.DataObject) -> None:
     arrays, options = case.make(Maker(data.draw))
@@ -117,7 +117,7 @@ def test_both_engines_and_jax_agree(case: Case, data: st.DataObject, x64: None) 
 
 
 @every_case_with_arrays
-@examples(5)
+@examples(3)
 @given(data=st.data())
 def test_float32_stays_float32(case: Case, data: st.DataObject, x64: None) -> None:
     """On both engines; on JAX also where float64 is allowed."""

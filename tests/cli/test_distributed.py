@@ -64,7 +64,7 @@ def test_a_process_that_is_killed_ends_the_other_with_a_message(port: int, victi
     both[victim].kill()
     before = time.monotonic()
     message = both[1 - victim].communicate(timeout=60)[1]
-    assert time.monotonic() - before < 15
+    assert time.monotonic() - before < 45
     both[victim].communicate()
     assert both[1 - victim].returncode == 1
     assert "error: Another process of this run has ended or cannot be reached." in message

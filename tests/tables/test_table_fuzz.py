@@ -148,7 +148,7 @@ def written(names: list[str], rows: list[list[str]], rng: random.Random) -> tupl
     return (gzip.compress(data, mtime=0), ending + ".gz") if rng.random() < 0.2 else (data, ending)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", [0, 1, *(pytest.param(block, marks=pytest.mark.slow) for block in (2, 3))])
 def test_a_table_is_read_as_it_was_written_or_refused(block: int, tmp_path: Path) -> None:
     right = 0
     for seed in range(100 * block, 100 * block + 100):
@@ -305,7 +305,7 @@ def parquet_bytes(rng: random.Random) -> bytes:
     return sink.getvalue()
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", [0, 1, *(pytest.param(block, marks=pytest.mark.slow) for block in (2, 3))])
 def test_a_damaged_parquet_file_is_refused_or_read_as_it_was(block: int, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     for seed in range(75 * block, 75 * block + 75):

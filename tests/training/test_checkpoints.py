@@ -37,7 +37,7 @@ class Crash(Exception):
 
 
 def noise(x: Any, key: Any) -> Any:
-    return x + 0.1 * cr.random.normal(key, x.shape)
+    return x + 0.1 * cr.random.uniform(key, x.shape)
 
 
 def fit(out: Path | None = None, data: Any = (x, y), **settings: Any) -> Any:

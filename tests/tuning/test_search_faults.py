@@ -15,7 +15,7 @@ from tuning.search_faults import CRASH, DATABASE, ERROR, JOURNAL, fault, whole
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system copies no processes")
 
 
-@pytest.mark.parametrize(("study", "kind", "points"), [(JOURNAL, CRASH, 7), (JOURNAL, ERROR, 4), (DATABASE, CRASH, 3)])
+@pytest.mark.parametrize(("study", "kind", "points"), [(JOURNAL, CRASH, 5), (JOURNAL, ERROR, 3), (DATABASE, CRASH, 2)])
 def test_a_fault_at_any_operation_changes_nothing_in_the_end(
     study: str, kind: str, points: int, tmp_path: Path
 ) -> None:
