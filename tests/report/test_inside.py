@@ -18,6 +18,7 @@ from chainrule.evaluation.gather import gather
 from chainrule.models.backprop_result import backprop
 from chainrule.report import write_report
 from chainrule.report.inside_figures import VIEWS, inside
+from chainrule.report.page import read_page
 from chainrule.training.recorded import Recorded
 from chainrule.views.derive.activations import activations
 from chainrule.views.derive.boundary import boundary
@@ -305,6 +306,22 @@ def test_views_are_derived_on_one_thread(petals: tuple[Any, Path], monkeypatch: 
     with threadpool_limits(2):
         inside(petals[0].recorded, "flow")
     assert set(threads) == {1}
+
+
+def test_rows_are_numbered_as_in_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = rng.choice(["ape", "bee"], 80)
+    lines = ["a,b,kind", *(f"{a:.3f},{b:.3f},{name}" for (a, b), name in zip(rng.random((80, 2)), names, strict=True))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    cr.train(tmp_path / "rows.csv", target="kind", validation=0.2, epochs=2, engine="numpy", out=tmp_path / "run")
+    recorded = read_page(tmp_path / "run").recorded
+    classes = recorded.model.target.classes
+    for rows in (recorded.rows, recorded.validation):
+        assert [classes[code] for code in rows.truths] == names[rows.numbers].tolist()
+    assert not set(recorded.rows.numbers) & set(recorded.validation.numbers)
+    truths = np.asarray(recorded.model.target.undo(recorded.fixed.y)).reshape(len(recorded.fixed.y), -1)
+    codes = truths.argmax(axis=1) if truths.shape[1] > 1 else truths[:, 0].astype(int)
+    assert [classes[code] for code in codes] == names[recorded.fixed.numbers].tolist()
 
 
 def test_of_a_run_that_recorded_nothing_the_page_says_so(tmp_path: Path) -> None:

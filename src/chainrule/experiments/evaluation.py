@@ -20,6 +20,9 @@ from chainrule.tables.leaks import strongest
 from chainrule.tables.prepared import PreparedTable
 from chainrule.training import Run
 
+#: The numbers of so many rows are kept at most.
+MOST_NUMBERED = 100_000
+
 
 def evaluate_and_report(run: Run, plan: Plan, listener: Listener) -> Path | None:
     """Evaluate a finished run on its test part (else on the validation part) and write its page; return its path.
@@ -79,9 +82,25 @@ def evaluate_run(run: Run, plan: Plan) -> dict[str, Any]:
         parts={part: n for part, n in parts.items() if n},
         **details,
     )
+    evaluation |= row_numbers(plan)
     if table is not None and (score := too_good(evaluation)) is not None:
         evaluation["too_good"] = look_at(score, _strongest(table, run.recipe.task))
     return evaluation
+
+
+def row_numbers(plan: Plan) -> dict[str, Any]:
+    """Return which rows of the data those are that training counts from 0, where these are others: of training rows,
+    and of validation rows that the data came with. {} of very many.
+    """
+    data, training, table = plan.data, plan.training, plan.table
+    numbers = {"training": training.rows if table is None else table.rows.train[training.rows]}
+    if table is not None and data.validation is not None and len(table.rows.validation) == len(data.validation[0]):
+        numbers["validation"] = table.rows.validation
+    if all(np.array_equal(rows, np.arange(len(rows))) for rows in numbers.values()):
+        return {}
+    if sum(map(len, numbers.values())) > MOST_NUMBERED:
+        return {}
+    return {"row_numbers": {part: np.asarray(rows).tolist() for part, rows in numbers.items()}}
 
 
 def _strongest(table: PreparedTable, task: str) -> list[tuple[str, float]]:

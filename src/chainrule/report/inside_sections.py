@@ -100,11 +100,9 @@ def samples(page: Page) -> Html | None:
             f"at random holds {100 * chance:.2g} % of all.",
         ),
     ]
-    about = tag(
-        "p",
-        "Rows are numbered from 0, in the order of the data that training got, so without test rows.",
-        class_="about",
-    )
+    as_read = "row_numbers" in page.evaluation
+    order = "as in the data" if as_read else "in the order of the data that training got, so without test rows"
+    about = tag("p", f"Rows are numbered from 0, {order}.", class_="about")
     maps = tag("div", *(figure.html() for figure in figures), class_="two") if figures else None
     return join([part for part in (maps, *lists, about) if part])
 

@@ -22,6 +22,7 @@ from chainrule.report.findings import Curves
 from chainrule.report.in_memory import evaluation_of, recipe_in_words, record_of, run_of
 from chainrule.report.inside_figures import inside, with_cursor
 from chainrule.report.inside_sections import cursor
+from chainrule.report.numbering import numbered
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT, VIEWS
@@ -144,6 +145,7 @@ def page_of(
     derive: Derive | None = None,
 ) -> Page:
     """Draw the figures of a page."""
+    recorded = None if recorded is None else numbered(recorded, evaluation)
     curves = Curves(record.epochs, record.kept_epoch)
     drawn = figures(record, evaluation, curves, None if recorded is None else recorded.steps)
     if recorded is not None and len(recorded.stops) > 1:
