@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chainrule.display.markup import Html
 from chainrule.errors import FileError
+from chainrule.live.progress import progress_of
 from chainrule.live.state import Stamps, State, clock, stamps_of, state_of
 from chainrule.live.views import Views
 from chainrule.report.inside_sections import cursor
@@ -97,7 +98,5 @@ class LiveRun:
         """Return how far the run is, in words."""
         if self._record is None:
             return f"Nothing is written to {self.folder} yet."
-        epochs = self._record.config.get("epochs")
-        done = len(self._record.epochs)
-        far = f"epoch {done:,} of {epochs:,}" if isinstance(epochs, int) else f"epoch {done:,}"
+        far = progress_of(self.folder, self._record)
         return far if self._read_at is None else f"{far}, read at {clock(self._read_at)}"
