@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.live.server import source_of
+from chainrule.report.page import parts_of, read_page
 
 
 class Stop(Exception):
@@ -24,15 +25,20 @@ def progress(folder: Path) -> str:
 
 def test_of_several_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
+    parts: dict[str, str] = {}
 
     def finish(self: Any) -> None:
         seen.append(progress(tmp_path / "run"))
+        parts.update(parts_of(read_page(tmp_path / "run")))
         raise Stop
 
     monkeypatch.setattr("chainrule.population.checkpointer.Checkpointer.finish", finish)
     with contextlib.suppress(Stop):
         cr.train("iris", seeds=2, epochs=2, hidden=(4,), engine="numpy", out=tmp_path / "run")
     assert seen == ["epoch 2 of 2 in 2 networks"]
+    assert '<th scope="col">highest</th>' in parts["curves"], "a band over both"
+    assert "seed 0" in parts["members"]
+    assert "seed 1" in parts["members"]
 
 
 def test_of_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

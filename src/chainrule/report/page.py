@@ -26,7 +26,7 @@ from chainrule.report.numbering import numbered
 from chainrule.report.run_sections import footer, header
 from chainrule.report.sections import all_sections
 from chainrule.runs.files import CONFIG, DIAGNOSIS, EVALUATION, EVALUATION_FORMAT, REPORT, VIEWS
-from chainrule.runs.members import Members, read_facts, read_members
+from chainrule.runs.members import Members, read_facts, read_members, read_unfinished_seeds
 from chainrule.runs.trials import Trials, read_trials
 from chainrule.symptoms.diagnosis import Diagnosis
 from chainrule.symptoms.html import section_style
@@ -107,7 +107,11 @@ def read_page(folder: Path, derive: Derive | None = None) -> Page:
     recorded, unrecorded = read_recording(folder)
     with naming_the_damaged(folder):
         config = (folder / CONFIG).read_text("utf-8")
-        page = page_of(record, evaluation, config, read_members(folder), read_trials(folder), recorded, derive)
+        members = read_members(folder)
+        if members is None and record.config.get("seeds") and not record.config.get("folds") and not record.epochs:
+            members = read_unfinished_seeds(folder, int(record.config.get("seed", 0)))
+            record = record if members is None else dataclasses.replace(record, epochs=members.mean_records())
+        page = page_of(record, evaluation, config, members, read_trials(folder), recorded, derive)
     page = dataclasses.replace(page, unrecorded=unrecorded)
     path = folder / DIAGNOSIS
     return dataclasses.replace(page, diagnosis=Diagnosis.load(path)) if path.is_file() else page

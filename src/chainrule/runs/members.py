@@ -14,7 +14,7 @@ from typing import Any
 
 from chainrule.display.numbers import is_number
 from chainrule.errors import FileError
-from chainrule.metrics import score_in
+from chainrule.metrics import preferred, score_in
 from chainrule.outcome import Outcome
 from chainrule.runs.files import MEMBERS, MEMBERS_FOLDER, MEMBERS_FORMAT, METRICS
 from chainrule.runs.folder import member_folder, read_file, read_records, strict_json, write_changed, write_records
@@ -158,6 +158,30 @@ def read_members(folder: str | Path) -> Members | None:
     count = len(facts.get("members", ()))
     folders = [member_folder(Path(folder) / MEMBERS_FOLDER, i) for i in range(count)]
     return Members(facts, [read_records(member / METRICS) for member in folders])
+
+
+def read_unfinished_seeds(folder: str | Path, first_seed: int) -> Members | None:
+    """Return the networks of several seeds while they are trained, or where they were left; None if none is saved yet.
+
+    Their scores are those of the last epoch that is saved of each.
+    """
+    members = sorted(path for path in (Path(folder) / MEMBERS_FOLDER).glob("[0-9]*") if (path / METRICS).exists())
+    epochs = [read_records(member / METRICS) for member in members]
+    if not any(epochs):
+        return None
+    unmeasured = ("epoch", "lr", "seconds")
+    facts = [
+        {
+            "seed": first_seed + int(member.name),
+            "epochs": len(records),
+            "best_epoch": None,
+            "state": "unfinished",
+            "scores": {name: value for name, value in records[-1].items() if name not in unmeasured} if records else {},
+        }
+        for member, records in zip(members, epochs, strict=True)
+    ]
+    metric = preferred(next(records for records in epochs if records)[0]) or "loss"
+    return Members({"kind": "seeds", "metric": metric, "members": facts}, epochs)
 
 
 def read_facts(path: Path, version: int) -> dict[str, Any]:
