@@ -306,8 +306,9 @@ def _lines(seen: Boundary | Landscape, name: str, maps: Sequence[tuple[Array, fl
     y: list[float | None] = []
     for grid, level in maps:
         for places in contour(seen.x, seen.y, grid, level):
-            x += [*places[:, 0].tolist(), places[-1, 0]]
-            y += [*places[:, 1].tolist(), None]
+            across, up = (shortest(axis) for axis in places.T)
+            x += [*across, across[-1]]
+            y += [*up, None]
     return Series(name, x, y)
 
 
