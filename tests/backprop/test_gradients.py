@@ -245,7 +245,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 
 def test_deep_graphs_need_no_recursion() -> None:
-    n = 200_000
+    n = 50_000
     tensors = lambda: sum(isinstance(o, Tensor) for o in gc.get_objects())
     before = tensors()
 

@@ -67,8 +67,13 @@ def train(net: Any, data: Any, engine: str, precision: str, settings: dict[str, 
     return cr.fit(net, data, **(fixed | {"progress": False} | settings))
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
-@pytest.mark.parametrize("run", [conv_run, dense_run])
+EACH = [(conv_run, "float32", 1e-5), (dense_run, "float64", 1e-10)]
+OTHERS = [(conv_run, "float64", 1e-10), (dense_run, "float32", 1e-5)]
+
+
+@pytest.mark.parametrize(
+    ("run", "precision", "tolerance"), [*EACH, *(pytest.param(*other, marks=pytest.mark.slow) for other in OTHERS)]
+)
 def test_the_same_run_has_the_same_history(run: Any, precision: str, tolerance: float) -> None:
     numpy, jax = run("numpy", precision), run("jax", precision)
     assert (numpy.engine, jax.engine) == ("numpy", "jax")
