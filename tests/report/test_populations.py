@@ -308,7 +308,7 @@ def test_no_error_no_request_and_all_figures(browser: Browser, run: Path, width:
     assert browser.requests() == []
     assert browser.value("document.documentElement.scrollWidth") <= width
     drawn = browser.value(MARKS)
-    assert len(drawn) == 12 + 12  # of the members and the search, and of training from inside
+    assert len(drawn) == 12 + 14  # of the members and the search, and of training from inside
     assert all(drawn.values())
     bands = "[...document.querySelectorAll('#figure-members-loss .cr-log .cr-band')]"
     fills = browser.value(f"{bands}.map(p => getComputedStyle(p).fillOpacity)")
