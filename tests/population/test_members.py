@@ -65,7 +65,7 @@ SHARED = {"epochs": 3, "batch_size": 32, "validation": 0.2, "engine": "jax", "pr
 
 # What differs, and the same as arguments of `fit` for each member: (common, members, arguments of each).
 DIFFERENCES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]] = {
-    "seed": ({}, [{"seed": s} for s in (3, 4)], [{"seed": s} for s in (3, 4)]),
+    "seed": ({}, [{"seed": s} for s in (3, 4, 5)], [{"seed": s} for s in (3, 4, 5)]),
     "learning rate": (
         {"optimizer": "adam"},
         [{"optimizer.lr": lr} for lr in (0.01, 0.1)],
@@ -83,8 +83,8 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str
     ),
     "penalties": (
         {},
-        [{"l2": 1.0}, {"l1": 0.5}],
-        [{"l2": 1.0}, {"l1": 0.5}],
+        [{"l2": 1.0}, {"l1": 0.5}, {}],
+        [{"l2": 1.0}, {"l1": 0.5}, {}],
     ),
     "weight decay and clipping": (
         {"optimizer": cr.AdamW(0.01, weight_decay=0.1, clip_norm=1.0)},
@@ -157,7 +157,8 @@ ALONE_ON_JAX = ("seed", "dropout", "micro-batches")
 def test_a_member_is_the_run_that_it_would_be_alone(name: str) -> None:
     common, members, each = DIFFERENCES[name]
     settings = SHARED | {"net": small()} | common
-    population = cr.fit_population(settings.pop("net"), (X, Y), members, **settings)
+    # In one program: otherwise two members are trained side by side, each alone.
+    population = cr.fit_population(settings.pop("net"), (X, Y), members, strategy="vectorized", **settings)
     for run, changes in zip(population, each, strict=True):
         arguments = SHARED | {"net": small()} | common | changes
         arguments["engine"] = "jax" if name in ALONE_ON_JAX else "numpy"
