@@ -131,7 +131,12 @@
         for (const kind of ["input", "change"]) one.dispatchEvent(new Event(kind, { bubbles: true }));
       });
       each(places, (one, [left, top]) => one.scrollTo({ left, top, behavior: "instant" }));
-      if (focus !== null) find(focus, fresh)?.focus({ preventScroll: true });
+      const focused = focus === null ? null : find(focus, fresh);
+      focused?.focus({ preventScroll: true });
+      if (focused && document.activeElement !== focused) {
+        focused.setAttribute("tabindex", "-1"); // a plot takes the keys only when its values are unpacked
+        focused.focus({ preventScroll: true });
+      }
       if (!ends) return;
       const [anchor, end] = [find(ends[0], fresh), find(ends[2], fresh)];
       const most = (node) => (node.nodeType === Node.TEXT_NODE ? node.length : node.childNodes.length);
