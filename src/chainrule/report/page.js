@@ -49,20 +49,21 @@ function matrix(figure, out) {
   });
 }
 
-// The numbers of a figure; those of a long curve are packed.
-async function numbersOf(figure) {
-  const data = JSON.parse(figure.querySelector("script[data-for]").textContent);
-  for (const one of data.series?.filter((some) => some.packed) ?? []) {
+// Long curves are packed.
+async function unpackCurves(curves) {
+  for (const one of curves) {
     const values = new Float32Array((await unpack(one.packed)).buffer);
     one.y = Array.from(values, (v) => (Number.isFinite(v) ? v : null));
     one.x = one.y.map((_, i) => one.first + i * one.each);
   }
-  return data;
 }
 
 async function plot(figure, drawing, out) {
-  const data = await numbersOf(figure);
+  const data = JSON.parse(figure.querySelector("script[data-for]").textContent);
   if (!data.series) return;
+  const long = data.series.filter((one) => one.packed);
+  if (data.kind === "line" && (long.length || data.series.some((one) => one.x.length))) drawing.setAttribute("tabindex", "0");
+  if (long.length) await unpackCurves(long); // all else is done at once, so that a drawing can be focused right away
   const [left, top, width, height] = drawing.dataset.box.split(" ").map(Number);
   const axis = (ends, start, length) => {
     const [low, high, kind] = ends.split(" ");
@@ -106,7 +107,6 @@ async function plot(figure, drawing, out) {
   drawing.addEventListener("zoomed", () => cross.removeAttribute("d"));
   if (!line || !places.length) return;
   zoom(drawing, data);
-  drawing.setAttribute("tabindex", "0");
   drawing.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
