@@ -510,17 +510,22 @@ class LabPages(click.Group):
 
 @app.group(cls=LabPages, invoke_without_command=True)
 @option("--out", type=PATH, metavar="FOLDER", help="Write all pages and an index into this folder.")
+@option("--serve", is_flag=True, help="Show the pages in the browser, with forms for their parameters, until Ctrl-C.")
+@option("--port", type=int, metavar="N", help="Of --serve. [8765, or the next one that is free]")
+@option("--open", "open_browser", is_flag=True, help="Of --serve: open the browser, too.")
 @click.pass_context
-def lab(ctx: click.Context, out: Path | None) -> None:
+def lab(ctx: click.Context, out: Path | None, serve: bool, port: int | None, open_browser: bool) -> None:
     """Write a page with a picture that moves, about one question of training; or list the questions."""
     if ctx.invoked_subcommand is None:
-        from chainrule.cli.lab import index
+        from chainrule.cli.lab import all_pages
 
-        index(out)
-    elif out is not None:
-        raise SettingError(
-            f"--out {out} of a page stands after its name: chainrule lab {ctx.invoked_subcommand} --out {out}"
-        )
+        all_pages(out, serve, port, open_browser)
+        return
+    name = ctx.invoked_subcommand
+    if out is not None:
+        raise SettingError(f"--out {out} of a page stands after its name: chainrule lab {name} --out {out}")
+    if serve or port is not None or open_browser:
+        raise SettingError(f"--serve, --port and --open are for all pages: leave out {name}.")
 
 
 @app.command("completion")

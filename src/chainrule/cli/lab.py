@@ -40,12 +40,39 @@ def params_of(function: Any) -> list[click.Parameter]:
     return list(reversed(function.__click_params__))
 
 
-def index(out: Path | None) -> None:
-    """List the pages."""
+def all_pages(out: Path | None, serve: bool, port: int | None, open_browser: bool) -> None:
+    """List the pages, write all of them into a folder, or serve them."""
+    if serve:
+        if out is not None:
+            raise SettingError(f"--out {out} writes pages, and --serve computes them in the browser: leave one out.")
+        from chainrule.lab.server import serve as call
+
+        call(port, open_browser=open_browser)
+        return
+    for name, value in (("--port", port), ("--open", open_browser or None)):
+        if value is not None:
+            raise SettingError(f"{name} belongs to --serve; add it.")
     if out is not None:
-        raise SettingError(f"--out {out} says where to write a page, but not which: chainrule lab NAME --out {out}")
+        write_all(out)
+        return
     width = max(map(len, pages.QUESTIONS))
     lines = [f"  {page:{width}}  {question}" for page, question in pages.QUESTIONS.items()]
-    print_result(
-        "\n".join([*lines, "", "To write one: chainrule lab NAME [--out FILE]; its options: chainrule lab NAME --help"])
-    )
+    how = [
+        "To write one:                 chainrule lab NAME [--out FILE]; its options: chainrule lab NAME --help",
+        "All of them, with an index:   chainrule lab --out FOLDER",
+        "To try other values in a form of the browser:   chainrule lab --serve",
+    ]
+    print_result("\n".join([*lines, "", *how]))
+
+
+def write_all(folder: Path) -> None:
+    """Write all pages and their index."""
+    from chainrule.lab.index import write_index
+
+    folder.mkdir(parents=True, exist_ok=True)
+    reels = {}
+    for name in pages.QUESTIONS:
+        print_message(f"Computing the page {name}.")
+        reels[name] = getattr(importlib.import_module(f"chainrule.lab.{name}"), name)()
+        reels[name].to_html(folder / f"{name}.html")
+    print_result(f"{write_index(folder, reels)} – open it in a browser; it needs no network.")

@@ -55,6 +55,35 @@ def script_hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
+def document(title: str, style: str, *body: object, scripts: tuple[str, ...] = (), fetches: bool = False) -> str:
+    """Return a page: its style and its scripts stand in it, it loads nothing, and no other script may run.
+
+    Parameters
+    ----------
+    title, style
+        The title as text, and the style sheet.
+    body
+        What it shows.
+    scripts
+        The text of each.
+    fetches
+        Whether it may fetch from its own server.
+
+    Example
+    -------
+    >>> document("A page", "", tag("p", "shown"))[:32]
+    '<!DOCTYPE html>\\n<html lang="en">'
+    """
+    head = [
+        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{content_policy(*scripts, fetches=fetches)}">'),
+        tag("title", title),
+        tag("style", Html(style)),
+    ]
+    inside = tag("body", *body, *(tag("script", Html(script)) for script in scripts))
+    return f"<!DOCTYPE html>\n{tag('html', tag('head', *head), inside, lang='en')}\n"
+
+
 def content_policy(*scripts: str, fetches: bool = False) -> str:
     """Return the content security policy of a page that runs these scripts alone, and loads nothing.
 

@@ -328,7 +328,7 @@ ALWAYS = frozenset(
 ) | frozenset(
     "version debug data run folder config out resume distributed space trials sampler stages metric timeout max_epochs "
     "study study_name retrain as_json rows versions shell subject no_trials budget guide json_file html_file "
-    "everything strict runs live port open_browser of_training".split()
+    "everything strict runs live port open_browser serve of_training".split()
 )
 
 #: Those whose need is a kind of data alone: they are checked before it is loaded, and in a file of settings, too.

@@ -106,8 +106,8 @@ def boundary(settings: Settings) -> Reel:
     -------
     >>> import chainrule as cr
     >>> reel = cr.lab.boundary(shapes="circles", hidden=[(), (8,)], stops=2, rows=60, epochs=20)
-    >>> [control.label for control in reel.controls][:3], len(reel.frames)
-    (['points', 'noise', 'hidden layers'], 4)
+    >>> [control.label for control in reel.controls], len(reel.frames)
+    (['hidden layers', 'moment of training'], 4)
     """
     dataset = None if settings.data is None else _loaded(settings.data, settings.target)
     if dataset is None:
@@ -122,7 +122,8 @@ def boundary(settings: Settings) -> Reel:
             data = dataset or _drawn(shape, settings.rows or 0, noise, settings.seed)
             net = _network(data, hidden, activation)
             run = _train(net, data, replace(OPTIMIZERS[optimizer], lr=rate), l2, settings)
-            seen[key] = boundary_of(run, columns, settings.stops)
+            maps = boundary_of(run, columns, settings.stops)
+            seen[key] = maps if dataset else replace(maps, axes=("x₁", "x₂"))
         return _frame(seen[key], at)
 
     stops = Control("moment of training", [str(i) for i in range(settings.stops)], start=settings.stops - 1)

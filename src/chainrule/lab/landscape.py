@@ -31,7 +31,7 @@ from chainrule.views.reel import Control, Frame, Lesson, Reel
 
 #: What is of use only without a run of one's own.
 TRAINED: dict[str, Any] = {
-    "hidden": ((8,), (8, 8, 8, 8)), "optimizers": ("SGD", "Adam"), "rate": 0.03, "epochs": 30, "seed": 0
+    "hidden": ((8,), (8, 8, 8, 8)), "optimizers": ("SGD", "Adam"), "rate": 0.1, "epochs": 30, "seed": 0
 }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def unit_maps(seen: Boundary, at: int) -> Figure | None:
         [unit.removeprefix("dense_").replace(" · ", ".") for unit in seen.units[:MOST_UNITS]],
         text=f"Maps of {len(maps)} hidden units." + (f" {more} more are not shown." if more else ""),
         note="Named by layer and unit; below 0 orange, above 0 blue, each on its own scale.",
-        columns=8, limit=1.0,
+        columns=4, limit=1.0,
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from chainrule.checks import is_number, is_whole
@@ -21,6 +22,9 @@ from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
 MOST_VALUES, MOST_FRAMES = 40, 600
 
 T = TypeVar("T", bound="Parameters")
+
+#: Who is told of each picture of a page that is made, and of how many.
+progress: ContextVar[Callable[[int], None] | None] = ContextVar("progress", default=None)
 
 
 class Kind(Protocol):
@@ -242,16 +246,17 @@ def page(
     *more: Control,
     series: Sequence[str] = (),
 ) -> Reel:
-    """Return the reel of a page: a control for each parameter of several values, in order, and then ``more``.
+    """Return the reel of a page: a control for each parameter that has several values, in order, and then ``more``.
 
-    ``frame`` gets one value of each of these parameters, None where a parameter is None, and the position of each
-    further control.
+    ``frame`` gets one value of each parameter that can have several, None where there is none, and the position of each
+    further control. What has one value stands among the numbers of each frame.
     """
     choices = {field: each for field, each in parameters_of(type(parameters)).items() if each.choice is not None}
     values = [(None,) if (those := getattr(parameters, field)) is None else those for field in choices]
-    shown = [those != (None,) for those in values]
-    controls = [each.control(those) for each, those in zip(choices.values(), values, strict=True) if those != (None,)]
-    controls += more
+    pairs = list(zip(choices.values(), values, strict=True))
+    controls = [each.control(those) for each, those in pairs if len(those) > 1] + list(more)
+    fixed = [(each.choice.label, each.kind.write(those[0])) for each, those in pairs
+             if each.choice and len(those) == 1 and those[0] is not None]  # fmt: skip
     count = math.prod(len(control.values) for control in controls)
     if count > MOST_FRAMES:
         raise SettingError(
@@ -261,7 +266,10 @@ def page(
 
     def at(*places: int) -> Frame:
         rest = iter(places)
-        chosen = [those[next(rest)] if there else None for those, there in zip(values, shown, strict=True)]
-        return frame(*chosen, *rest)
+        chosen = [those[next(rest)] if len(those) > 1 else those[0] for those in values]
+        made = frame(*chosen, *rest)
+        if (listener := progress.get()) is not None:
+            listener(count)
+        return replace(made, numbers=[*made.numbers, *fixed])
 
     return reel(name, controls, at, lesson, series)

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from chainrule.display.markup import Html, content_policy, escape, join, tag
+from chainrule.display.markup import Html, document, escape, join, tag
 from chainrule.draw.figure import STYLE, Figure
 from chainrule.errors import SettingError
 from chainrule.files import as_path, write_atomic
@@ -121,15 +121,7 @@ class Reel:
 
     def html(self) -> str:
         """Return the page."""
-        lesson, script = self.lesson, read("reel.js")
-        head = join(
-            [
-                Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-                Html(f'<meta http-equiv="Content-Security-Policy" content="{content_policy(script)}">'),
-                tag("title", f"{lesson.question} – chainrule"),
-                tag("style", Html(f"{STYLE}\n{read('reel.css')}")),
-            ]
-        )
+        lesson = self.lesson
         body = tag(
             "main",
             tag("h1", lesson.question),
@@ -146,8 +138,8 @@ class Reel:
             ),
             tag("footer", "Every number and every drawing was computed by chainrule; this page only shows them."),
         )
-        body = tag("body", body, tag("script", Html(script)))
-        return f"<!DOCTYPE html>\n{tag('html', tag('head', head), body, lang='en')}\n"
+        style = f"{STYLE}\n{read('reel.css')}"
+        return document(f"{lesson.question} – chainrule", style, body, scripts=(read("reel.js"),))
 
     def player(self) -> Html:
         """Return the controls and the first frame, with all frames packed beside them."""
