@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "anatomy": {"optimizers": ("SGD", "Adam"), "weights": ("of a busy input", "of a rare input"), "steps": 12},
     "backprop": {"rows": 2, "stops": 2},
     "initialization": {"activations": ("tanh", "relu"), "depths": 8},
-    "slow": {"weights": (0.6, 2.0), "biases": 2, "epochs": 240},
+    "slow": {"weights": (0.6, 2.0), "biases": 2},
     "perceptron": {"gaps": (0.4, -0.5), "mistakes": 8},
     "gates": {"gates": ("AND", "XOR"), "moments": 7},
     "boundary": {"shapes": "circles", "hidden": [(), (4,)], "stops": 2, "rows": 60, "epochs": 15},

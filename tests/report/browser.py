@@ -93,11 +93,15 @@ class Browser:
 
     def open(self, path: Path, width: int = 1280, *, dark: bool = False) -> None:
         """Load a page and wait until it is there."""
+        self.visit(path.resolve().as_uri(), width, dark=dark)
+
+    def visit(self, address: str, width: int = 1280, *, dark: bool = False) -> None:
+        """Load what is at an address, and wait until it is there."""
         self.size(width)
         self.dark(dark)
         self.events.clear()
-        self("Page.navigate", url=path.resolve().as_uri())
-        address = path.resolve().as_uri()
+        self("Page.navigate", url=address)
+        address = address.partition("?")[0]
         end = time.monotonic() + SECONDS
         while not self.value(f"document.readyState == 'complete' && location.href.startsWith({json.dumps(address)})"):
             if time.monotonic() > end:

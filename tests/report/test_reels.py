@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 
 import chainrule as cr
+from chainrule.lab.server import routes
+from chainrule.serving import application, listen, run
 from report.browser import Browser
 
 
@@ -45,6 +49,41 @@ def test_a_page_is_played(browser: Browser, page: Path, width: int, dark: bool) 
     assert browser.complaints() == []
     assert browser.requests() == []
     assert browser.value("document.documentElement.scrollWidth") <= width
+
+
+def test_a_form_of_the_lab_is_filled_in_and_answered(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        address = listen()
+    over = threading.Event()
+
+    async def until() -> None:
+        while not over.is_set():
+            await asyncio.sleep(0.02)
+
+    thread = threading.Thread(target=run, args=(application(routes(), address), address, "Test", until))
+    thread.start()
+    try:
+        browser.visit(address.url)
+        browser.visit(f"http://127.0.0.1:{address.port}/page/activations", 390)
+        first = ready(browser)
+        assert first["frames"] == len(cr.lab.activations().frames)
+        browser.value(
+            "(() => { document.querySelector('[name=functions]').value = 'tanh,ReLU';"
+            " document.querySelector('#compute').click(); })()"
+        )
+        end = time.monotonic() + 30
+        while browser.value("window.chainrule.state().frames") != 2:
+            assert time.monotonic() < end, browser.value("document.querySelector('#status').textContent")
+            time.sleep(0.1)
+        assert browser.complaints() == []
+        assert browser.value("document.documentElement.scrollWidth") <= 390
+        assert not browser.value("document.querySelector('#export').hidden")
+    finally:
+        over.set()
+        thread.join(10)
 
 
 def test_without_scripts_the_first_frame_stands_there(browser: Browser, page: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from chainrule.checks import is_number, is_whole
+from chainrule.display.numbers import number
 from chainrule.errors import SettingError, unknown_name
 from chainrule.fields import Option, settings_of
 from chainrule.views.reel import Control, Frame, Lesson, Reel, reel
@@ -59,7 +60,7 @@ class Numeric:
 
     @property
     def bounds(self) -> str:
-        return f"{self.least:g} to {self.most:g}"
+        return f"{number(self.least)} to {number(self.most)}"
 
     def check(self, name: str, value: Any) -> Any:
         right = is_whole(value) if self.whole else is_number(value)

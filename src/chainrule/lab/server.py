@@ -42,6 +42,9 @@ CSS = """
 .ask input { font: inherit; padding: 4px 8px; min-height: 34px; width: 100%; border: 1px solid var(--line);
   border-radius: 6px; background: var(--surface); color: inherit; }
 .ask small { color: var(--muted); overflow-wrap: anywhere; }
+.buttons { display: flex; flex-wrap: wrap; gap: 8px; }
+[hidden] { display: none; }
+summary { cursor: pointer; min-height: 28px; }
 progress { width: min(100%, 320px); accent-color: var(--accent); }
 .reel { min-height: 200px; }
 """
@@ -186,8 +189,8 @@ def form(name: str) -> str:
         "main",
         tag("p", tag("a", "The lab", href="/")),
         tag("h1", lesson.question),
-        tag("section", *fields, class_="ask", aria_label="Parameters"),
-        tag("p", *controls),
+        tag("details", tag("summary", "Other values"), tag("div", *fields, class_="ask")),
+        tag("p", *controls, class_="buttons"),
         tag("p", Html('<progress hidden max="1"></progress> '), tag("span", "", id="status", role="status")),
         tag("noscript", tag("p", f"This page needs scripts; chainrule lab {name} writes one that does not.")),
         tag("div", id="place", data_name=name),
