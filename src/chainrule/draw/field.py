@@ -44,6 +44,7 @@ def field(
     lines: Sequence[Series] = (),
     marks: Sequence[tuple[float, float, str]] = (),
     log: bool = False,
+    colours: Any = None,
     text: str = "",
     note: str = "",
 ) -> Figure:
@@ -59,6 +60,7 @@ def field(
     lines : lines on it, such as where the value is ½
     marks : (x, y, name) of places such as a minimum: crosses
     log : whether the steps are of equal ratios above the lowest value
+    colours : (rows, columns, 3 or 4), red, green, blue and opacity to 255 of each cell, instead of these steps
     text, note : as of `chainrule.draw.line.line`
 
     Example
@@ -75,10 +77,11 @@ def field(
     ends = ([v for v in (axis.low, axis.high) if v is not None] for axis in (x, y))
     plot = Plot(x, y, *ends, legend=keys, height=280.0, room=(0.0, 0.0))
     left, right, top, bottom = plot.left, plot.right, plot.top, plot.bottom
+    cells = _coloured(_shares(heights, log)) if colours is None else np.asarray(colours, np.uint8)
     parts: list[str] = [
         tag(
             "image", x=short(left), y=short(top), width=short(right - left), height=short(bottom - top),
-            href=png(_coloured(_shares(heights, log))[::-1]), preserveAspectRatio="none",
+            href=png(cells[::-1]), preserveAspectRatio="none",
             style="image-rendering: pixelated",
         ),
         plot.frame(),

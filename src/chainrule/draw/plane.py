@@ -115,6 +115,17 @@ def _image(pictures: Sequence[str], at: int, place: tuple[float, float, float, f
     return tag("image", **where, href=pictures[at], preserveAspectRatio="none", data_map=at)
 
 
+def shades_of_classes(chosen: np.ndarray, sure: np.ndarray, count: int) -> np.ndarray:
+    """Return the shade of each place for `of_classes`: by the class that is answered there, and its probability.
+
+    >>> shades_of_classes(np.array([0, 1, 1]), np.array([1.0, 0.5, 1.0]), 2).tolist()
+    [31, 48, 63]
+    """
+    levels = SHADES // count
+    level = np.clip(np.nan_to_num(sure) * levels, 0, levels - 1).astype(int)
+    return (chosen * levels + level).astype(np.uint8)
+
+
 def of_classes(count: int) -> np.ndarray:
     """Return the colours of shades that say a class and how sure of it the answer is: (64, 4).
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis
 from chainrule.draw.field import field
 from chainrule.draw.figure import Figure
 from chainrule.draw.images import images
 from chainrule.draw.line import Series
+from chainrule.draw.plane import of_classes, shades_of_classes
 from chainrule.draw.scatter import Points
 from chainrule.views.derive.boundary import Boundary
 from chainrule.views.derive.contours import contour
@@ -30,12 +30,14 @@ def answer_map(seen: Boundary, at: int, text: str) -> Figure:
     lines = [Series("", *_parts(seen.x, seen.y, answers[0], seen.threshold))] if binary else [
         Series("", *_parts(seen.x, seen.y, (codes == code).astype(float), 0.5)) for code in range(len(answers))
     ]  # fmt: skip
-    what = f"the probability of class {seen.classes[1]}" if binary else "the probability of the class that is answered"
+    count = max(2, len(answers))
+    chosen = np.where(codes == 1, sure, 1 - sure) if binary else sure
+    colours = of_classes(count)[shades_of_classes(codes, chosen, count)]
     return field(
         "answer", "What it answers where", sure, _axis(seen.axes[0], seen.x), _axis(seen.axes[1], seen.y),
-        points=_rows(seen, at), lines=lines, text=text,
-        note=f"Shaded: {what}, from {number(float(sure.min()), 2)} (light) to {number(float(sure.max()), 2)} (dark); "
-        "line: where the answer changes; crosses: rows that are answered wrong.",
+        points=_rows(seen, at), lines=lines, text=text, colours=colours,
+        note="Each place has the colour of the class that is answered there, paler where it is less sure; line: where "
+        "the answer changes; crosses: rows that are answered wrong.",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from chainrule.draw.images import images, of_values
 from chainrule.draw.line import Level, Series, Stretch, line
 from chainrule.draw.matrix import matrix
 from chainrule.draw.motion import SHADES, Maps, Motion, shades_of
-from chainrule.draw.plane import Moment, of_classes, plane
+from chainrule.draw.plane import Moment, of_classes, plane, shades_of_classes
 from chainrule.draw.scatter import Points, scatter
 from chainrule.errors import ChainruleError, SettingError
 from chainrule.evaluation.gather import MOST_CLASSES
@@ -275,11 +275,9 @@ def _answer_map(seen: Boundary) -> Maps:
         first = answers[:, :1]
         return Maps(shades_of(first, np.nanmin(first), np.nanmax(first))[:, :, ::-1], of_values())
     count = answers.shape[1]
-    levels = SHADES // count
     chosen = answers.argmax(axis=1) if seen.task == "classification" else (answers[:, 1] > seen.threshold).astype(int)
-    sure = np.nan_to_num(np.take_along_axis(answers, chosen[:, None], axis=1))
-    level = np.clip(sure * levels, 0, levels - 1).astype(int)
-    return Maps((chosen[:, None] * levels + level).astype(np.uint8)[:, :, ::-1], of_classes(count))
+    sure = np.take_along_axis(answers, chosen[:, None], axis=1)
+    return Maps(shades_of_classes(chosen[:, None], sure, count)[:, :, ::-1], of_classes(count))
 
 
 def _ties(seen: Boundary, at: int) -> list[Series]:
