@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from chainrule.doctor.judge import constant_errors, row_errors
 from chainrule.errors import ChainruleError
 from chainrule.fields import values_of
 from chainrule.population.member import Member
-from chainrule.population.plan import CACHE_BYTES, MOST, member_bytes
 from chainrule.population.trainer import PopulationTrainer
 from chainrule.run_settings import TrainingSettings
 from chainrule.schedules import Schedule
@@ -37,6 +35,9 @@ REFUSALS = (ChainruleError, ArithmeticError, TypeError, ValueError, MemoryError,
 
 #: Members of a run that takes too long for all of them.
 FEWER_MEMBERS = 3
+
+#: About what a program takes to be compiled, and steps for which that is worth it in any case.
+COMPILE_SECONDS, MANY = 2.5, 10**9
 
 
 class OutOfTime(Exception):
@@ -219,17 +220,21 @@ class Laboratory:
             steps=epochs * first.steps_per_epoch * len(members),
             batch_size=min(first.batch_size, len(first.prepared.train.x)),
         ).name
-        until, compiled, later = 1, 0.0, 0.0
+        until, first_whole, compiled, later = 1, 2, 0.0, 0.0
         while True:
             started = now()
             done = max(member.epoch for member in members)
             self._train(arm.name, [(self._trainer(arm), members)], until, engine)
             of_epoch = (now() - started) / max(1, until - done)
             elapsed = now() - began
-            later += now() - started if until > 1 else 0.0  # compiling was a part of the first epoch
+            later += now() - started if until >= first_whole else 0.0  # compiling was a part of the epoch before
             ended = all(member.done for member in members)
-            if until == 1 and not ended:
-                compiled, until = elapsed, min(2, epochs)
+            if until < first_whole and not ended:
+                if engine == "numpy" and self.engine == "auto" and of_epoch * (epochs - until) > COMPILE_SECONDS:
+                    # Measured, this takes longer than was thought; what is compiled serves all arms that follow.
+                    self.engine = engine = engine_for(first.model, first.recipe, "auto", steps=MANY, batch_size=1).name
+                    first_whole = until + 2 if engine != "numpy" else first_whole
+                compiled, until = elapsed, min(until + 1, epochs)
                 continue
             left = max(seconds, 2 * compiled) - elapsed
             slow = 2 * left < of_epoch * (epochs - until) and left < 0.75 * seconds
@@ -237,7 +242,7 @@ class Laboratory:
                 members, chosen = members[:FEWER_MEMBERS], chosen[:FEWER_MEMBERS]
                 continue
             if ended or left < of_epoch:
-                lasting = later if until > 1 else elapsed
+                lasting = later if until >= first_whole else elapsed
                 result = self._judged(arm, members, chosen)
                 result = dataclasses.replace(result, seconds=elapsed, training_seconds=lasting)
                 return result, None if ended else until, chosen
@@ -278,7 +283,10 @@ class Laboratory:
             warnings.simplefilter("ignore")
             for trainer in dict.fromkeys(trainer for trainer, _ in groups):
                 members = [member for each, group in groups if each is trainer for member in group]
-                trainer.strategy, trainer.engine = self._strategy(members), engine
+                trainer.strategy, trainer.engine = (
+                    "single",
+                    engine,
+                )  # batches would be compiled for each mixture of folds
                 trainer.train(members, until=until, watch=self._on_epoch(text))
 
     def _on_epoch(self, text: str) -> Callable[[Sequence[Member]], None]:
@@ -298,12 +306,6 @@ class Laboratory:
             common: Mapping[str, Any] = {"normalize": scaled, "engine": self.engine, "devices": self.devices}
             self._trainers[key] = PopulationTrainer(arm.net, arm.data, **common)
         return self._trainers[key]
-
-    def _strategy(self, members: Sequence[Member]) -> int:
-        """Return how many members to a batch: always the same for a program, so that it is compiled once."""
-        most = max(1, min(MOST, CACHE_BYTES // max(1, member_bytes(members[0]))))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return int(min(most, -(-self.rows.folds // cores)))
 
     def _judged(self, arm: Arm, members: Sequence[Member], cuts: Sequence[Cut]) -> ArmResult:
         errors = np.full((len(cuts), len(self.rows.y)), np.nan)

@@ -18,7 +18,7 @@ from chainrule.recipe.run_data import arranged, pair_of
 from chainrule.symptoms.subject import MOST_ROWS, Subject
 from chainrule.tables.table import Table
 
-__all__ = ["Cut", "TrialRows", "cut_rows", "trial_rows"]
+__all__ = ["Cut", "TrialRows", "cut_rows", "halved", "trial_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -164,11 +164,22 @@ def cut_rows(rows: TrialRows, count: int, seed: int) -> list[Cut]:
         fold_of_row = _folds(rows, rng)
         for fold in range(rows.folds):
             judged = rows.rows[fold_of_row == fold]
-            others = rows.rows[fold_of_row != fold]
+            others = _of_one_size(rows.rows[fold_of_row != fold], fold_of_row, rows, rng)
             stop = _some(others, rows.labels, rng)
             train = np.setdiff1d(others, stop)
             cuts.append(Cut(train, stop, judged, int(rng.integers(2**31))))
     return cuts[:count]
+
+
+def halved(cut: Cut, rows: TrialRows) -> Cut:
+    """Return a cut with half of the rows to train on, of each class half; judged on the same rows."""
+    rng = np.random.default_rng(cut.seed)
+
+    def half(part: Array) -> Array:
+        classes = [rng.permutation(positions)[: -(-len(positions) // 2)] for positions in _classes(part, rows.labels)]
+        return np.sort(part[np.concatenate(classes)])
+
+    return Cut(half(cut.train), half(cut.stop), cut.judged, cut.seed)
 
 
 def _folds(rows: TrialRows, rng: np.random.Generator) -> Array:
@@ -185,13 +196,27 @@ def _folds(rows: TrialRows, rng: np.random.Generator) -> Array:
     return fold
 
 
+def _of_one_size(others: Array, fold_of_row: Array, rows: TrialRows, rng: np.random.Generator) -> Array:
+    """Return the rows without one, if there are more than beside the largest fold; of the class that has most rows.
+
+    Members with as many rows are one program, which is compiled once.
+    """
+    if len(others) == len(rows.rows) - np.bincount(fold_of_row[fold_of_row >= 0]).max():
+        return others
+    largest = max(_classes(others, rows.labels), key=len)
+    return np.delete(others, rng.choice(largest))
+
+
 def _some(rows: Array, labels: Array | None, rng: np.random.Generator) -> Array:
     """Return an eighth of the rows, at least one; of each class that has several, in proportion."""
-    chosen = []
-    for positions in _classes(rows, labels):
-        size = len(positions) * STOPPING_SHARE
-        count = min(int(size) + int(rng.random() < size % 1), len(positions) - 1)
-        chosen.append(rng.permutation(positions)[:count])
+    classes = list(_classes(rows, labels))
+    sizes = np.array([len(positions) for positions in classes])
+    counts = np.floor(sizes * STOPPING_SHARE).astype(int)
+    # What is left of the eighth goes to classes by lot: all members have as many rows.
+    for i in rng.permutation(len(classes)):
+        room = counts[i] < sizes[i] - 1
+        counts[i] += int(room and counts.sum() < max(1, int(len(rows) * STOPPING_SHARE)))
+    chosen = [rng.permutation(positions)[:count] for positions, count in zip(classes, counts, strict=True)]
     positions = np.concatenate(chosen)
     if not len(positions):
         positions = rng.integers(len(rows), size=1)

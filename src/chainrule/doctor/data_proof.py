@@ -35,7 +35,8 @@ def prove_data(trials: Trials, cause: str, fix: Fix | None, finding: Finding) ->
     try:
         if cause in BY_PERMUTATION:
             p = next((evidence.p for evidence in finding.evidence if evidence.p is not None), None)
-            kind = "exact" if cause == "too_little_data" else "permutation"  # rows are counted
+            of_rows = "exact" if p is None else "trial"  # rows are counted, or half of them are tried
+            kind = of_rows if cause == "too_little_data" else "permutation"
             return Proof(kind, "proven" if finding.level == "alarm" else "not tried", p=p)
         if fix is None:
             return not_tried("there is no change to try")

@@ -17,6 +17,7 @@ from chainrule.doctor.arms import REFUSALS, Arm, Laboratory, OutOfTime
 from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import trial_rows
 from chainrule.doctor.data_proof import prove_data
+from chainrule.doctor.few_rows import few_rows_finding
 from chainrule.doctor.proof import not_tried, prove_fix, tried_proof
 from chainrule.doctor.rare_class import rare_class_finding
 from chainrule.doctor.trials import Candidate, Trials, Tried
@@ -228,8 +229,9 @@ class _Diagnosing:
                     skipped.append(f"only the first {comparison.until} of {control.epochs} epochs were tried")
                 if comparison.alarm and self.run is None and comparison.control.run is not None:
                     self._look_at(comparison.control.run)
-                if not comparison.alarm and (finding := rare_class_finding(self.trials)) is not None:
-                    self.findings += (finding,)
+                if not comparison.alarm:
+                    of_rows = (rare_class_finding(self.trials), few_rows_finding(self.trials))
+                    self.findings += tuple(finding for finding in of_rows if finding is not None)
                 suspects = self._suspects()
                 if comparison.alarm or (suspects and not self._recipe_is_cleared()):
                     self.trials.try_fixes(list(self._candidates(subject, suspects)))
@@ -318,12 +320,14 @@ class _Diagnosing:
 
     def _trials_by_cause(self) -> dict[str, Trial]:
         """Return what came of the fixes of each cause, for the ranking."""
-        if self.trials is None or not self.trials.tried:
+        if self.trials is None or self.trials.comparison is None:
             return {}
         shares: dict[str, float] = {}
         for share, tried in zip(self.trials.smallest_sufficient(), self.trials.tried, strict=True):
             shares[tried.cause] = shares.get(tried.cause, 0.0) + share
-        return {
+        # Of the data some causes are proven whose fix is not tried: columns are dealt out anew, rows left out.
+        proven = {cause: proof for cause, proof in self.proofs.items() if proof.verdict == "proven"}
+        return {cause: Trial(cause, None, 1.0, 1.0, proof) for cause, proof in proven.items()} | {
             cause: Trial(
                 cause,
                 tried.fix,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.doctor.arms import REFUSALS, Arm, ArmResult, Laboratory, OutOfTime, fixed_arm
+from chainrule.doctor.arms import COMPILE_SECONDS, REFUSALS, Arm, ArmResult, Laboratory, OutOfTime, fixed_arm
 from chainrule.doctor.clock import now
 from chainrule.doctor.cuts import Cut, TrialRows, cut_rows
 from chainrule.doctor.ratio import Ratio, error_ratio, ratio_draws
@@ -37,8 +37,8 @@ SUFFICIENT, PART = 0.8, 0.5
 #: Shares of the budget: of the control; and up to where members are added to the comparison, and fixes are tried.
 CONTROL_SHARE, MORE_SHARE, FIXES_SHARE = 1 / 6, 0.5, 0.65
 
-#: Arms of one program that are trained together with the likeliest, and about what a program takes to be compiled.
-AT_ONCE, COMPILE_SECONDS = 2, 2.5
+#: Arms of one program that are trained together with the likeliest.
+AT_ONCE = 2
 
 #: Times that members are added where an answer is near, and the share of 1 − confidence that each look may spend.
 MORE_LOOKS = 2

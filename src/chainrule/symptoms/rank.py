@@ -65,6 +65,9 @@ NO_EFFECT = 0.02
 #: The same for a cause that was not tried, where the fix of another one takes everything away.
 LEAST_UNTRIED = 0.005
 
+#: T of a cause that is proven, at least.
+PROVEN = 0.5
+
 #: The part of a diagnosis that is about something that has no name here.
 UNKNOWN = 0.5
 
@@ -94,10 +97,15 @@ class Trial:
     """
 
     cause: str
-    fix: Fix
+    fix: Fix | None
     smallest: float
     explained: float
     proof: Proof | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether the cause was proven."""
+        return self.proof is not None and self.proof.verdict == "proven"
 
 
 def rank(
@@ -265,7 +273,11 @@ def _likelihood(finding: Finding, cause: str | None, counts: Counts) -> float:
 def _of_trials(cause: str | None, trials: Mapping[str, Trial]) -> float:
     """Return T(c)."""
     if cause is not None and (trial := trials.get(cause)) is not None:
+        if trial.proven:
+            return max(trial.smallest, PROVEN)
         return max(trial.smallest, NO_EFFECT) if trial.explained >= LITTLE else NO_EFFECT
+    if any(trial.proven for trial in trials.values()):
+        return LEAST_UNTRIED
     best = max((trial.explained for trial in trials.values()), default=0.0)
     left = min(1.0, max(0.0, 1.0 - best))
     return max(LEAST_UNTRIED, left**2)  # where another change is enough, nothing else is at fault

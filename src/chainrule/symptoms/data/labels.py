@@ -58,8 +58,8 @@ TOGETHER, OPEN = 0.6, 0.15
 
 #: A class is mixed into another one where so many of its rows are open between both, so few of the other's, and it has
 #: so many of them; and where answers and targets of these go together no more than that (upper end). Of natural noise
-#: it is .8 (rings, digits).
-MIXED_IN, OF_THE_OTHER, ROWS_MIXED, FLAT = 0.7, 0.5, 10, 0.4
+#: it is .8 and more (rings, digits, wine), whose open rows are up to .65 of a class.
+MIXED_IN, OF_THE_OTHER, ROWS_MIXED, FLAT = 0.3, 0.5, 10, 0.4
 
 #: Answers for all other rows must be right so often: a class is mixed in where all else is told apart.
 TOLD_APART = 0.75
@@ -186,14 +186,6 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
         f"of the {len(surest):,} rows that are surest, {share(error, 1)} (at least {share(low, 1)}) have another "
         "target than all their likes"
     )
-    pairs = _mixed_in(answers)
-    if pairs and low <= WORTH_A_LOOK:
-        yield _of_one_class(subject, answers, pairs, evidence)
-        return
-    if low <= WORTH_A_LOOK:
-        text = f"Targets agree with those of their likes: {seen}."
-        yield Finding("labels_trusted", "note", text, "", evidence, (), ("labels_noisy",))
-        return
     flat = growth <= bound and r >= TELLING
     if second is not None:
         little = r < TELLING
@@ -202,7 +194,15 @@ def labels_trusted(subject: Subject) -> Iterator[Finding]:
         half = order[: len(order) // 2]
         flat = not _foretold(answers, half, wrong[half])
     enough = second is not None or len(surest) >= FEW
-    if flat and enough and low > (TOO_MANY if second is None else WORTH_A_LOOK):
+    at_random = flat and enough and low > (TOO_MANY if second is None else WORTH_A_LOOK)
+    if not at_random and (pairs := _mixed_in(answers)):
+        yield _of_one_class(subject, answers, pairs, evidence)
+        return
+    if low <= WORTH_A_LOOK:
+        text = f"Targets agree with those of their likes: {seen}."
+        yield Finding("labels_trusted", "note", text, "", evidence, (), ("labels_noisy",))
+        return
+    if at_random:
         rows = row_numbers(subject)[answers.rows[_unlike(answers)]]
         text = f"Targets are wrong: {seen}, and hardly more elsewhere; such as {listed(rows)}."
         yield Finding("labels_trusted", "alarm", text, "rows", evidence, ("labels_noisy",))
@@ -254,18 +254,28 @@ def _mixed_in(answers: Answers) -> list[MixedIn]:
             and ROWS_MIXED <= of_other.sum() <= OF_THE_OTHER * (labels == other).sum()
         ):
             pairs.append(MixedIn(int(one), other, np.flatnonzero(mixed | of_other)))
+    # Natural doubt between two classes says nothing about others.
+    pairs = [pair for pair in pairs if _told([pair], answers)[0] < FLAT]
     return pairs if pairs and _cannot_be_told(answers, pairs) else []
+
+
+def _told(pairs: list[MixedIn], answers: Answers) -> tuple[float, float]:
+    """Return how far answers and labels of rows that are open go together, and by how much that is by chance."""
+    values, labels = answers.values, answers.labels
+    assert labels is not None
+    part = [values[pair.rows, pair.one] / values[pair.rows][:, [pair.one, pair.other]].sum(axis=1) for pair in pairs]
+    of_one = [(labels[pair.rows] == pair.one).astype(np.float64) for pair in pairs]
+    pair_of_row = np.repeat(np.arange(len(pairs)), [len(pair.rows) for pair in pairs])
+    return association(np.concatenate(part)[:, None], np.concatenate(of_one)[:, None], pair_of_row)
 
 
 def _cannot_be_told(answers: Answers, pairs: list[MixedIn]) -> bool:
     """Return whether the answers tell nothing about the labels of rows that are open, and nearly all of others."""
     values, labels = answers.values, answers.labels
     assert labels is not None
-    part = [values[pair.rows, pair.one] / values[pair.rows][:, [pair.one, pair.other]].sum(axis=1) for pair in pairs]
-    of_one = [(labels[pair.rows] == pair.one).astype(np.float64) for pair in pairs]
-    pair_of_row = np.repeat(np.arange(len(pairs)), [len(pair.rows) for pair in pairs])
-    r, by_chance = association(np.concatenate(part)[:, None], np.concatenate(of_one)[:, None], pair_of_row)
-    others = np.setdiff1d(np.arange(len(labels)), np.concatenate([pair.rows for pair in pairs]))
+    r, by_chance = _told(pairs, answers)
+    of_mixed = np.flatnonzero(np.isin(labels, [pair.one for pair in pairs]))
+    others = np.setdiff1d(np.arange(len(labels)), np.concatenate([of_mixed, *(pair.rows for pair in pairs)]))
     right = float(np.mean(values[others].argmax(axis=1) == labels[others])) if len(others) else 0.0
     return _below((r - FLAT) / by_chance) < ALPHA and right >= TOLD_APART
 
