@@ -38,6 +38,16 @@ def test_the_number_of_folds_follows_the_validation_share(share: float | None, f
     assert rows_of((X, Y), validation=share).folds == folds
 
 
+@pytest.mark.parametrize("labels", [True, False])
+def test_members_train_on_as_many_rows(labels: bool) -> None:
+    """So that one program, compiled once, trains them all."""
+    rows = rows_of((X[:59], Y[:59]), validation=0.25)
+    rows = rows if labels else dataclasses.replace(rows, labels=None, kind="numbers")
+    cuts = [cut for seed in (0, 1) for cut in cut_rows(rows, 6, seed)]
+    assert len({(len(cut.train), len(cut.stop)) for cut in cuts}) == 1
+    assert len({len(cut.judged) for cut in cuts}) == 2
+
+
 def test_other_seeds_cut_otherwise_and_the_same_seed_alike() -> None:
     rows = rows_of((X, Y))
     first, again, other = (cut_rows(rows, 5, seed)[0].judged.tolist() for seed in (0, 0, 1))

@@ -375,6 +375,19 @@ def test_rows_of_a_class_with_the_label_of_another() -> None:
     assert len(rows) > 0.7 * np.sum(y != swapped)
 
 
+@pytest.mark.parametrize(("wrong", "alarm"), [(0.0, False), (0.8, True)])
+def test_wrong_labels_of_a_class_beside_natural_doubt(wrong: float, alarm: bool) -> None:
+    """Two other classes overlap, and most rows are far from open: what is judged is each pair of classes."""
+    rng = np.random.default_rng(2)
+    y = np.arange(900) % 6
+    centre = np.eye(6)[y]
+    centre[y == 5] = 0.6 * np.eye(6)[5] + 0.4 * np.eye(6)[4]
+    x = 3 * centre + rng.normal(size=(900, 6))
+    labels = np.where(np.isin(y, (0, 2)) & (rng.random(900) < wrong), y + 1, y)
+    _, findings = examine(classifier(6), (x, labels))
+    assert alarms(findings) == ({"labels_trusted": ("labels_noisy",)} if alarm else {})
+
+
 @pytest.mark.parametrize("kind", ["overlap", "alike"])
 def test_classes_that_inputs_do_not_tell_apart_are_no_wrong_labels(kind: str) -> None:
     rng = np.random.default_rng(3)

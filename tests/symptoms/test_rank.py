@@ -15,7 +15,7 @@ import chainrule as cr
 from chainrule.run_settings import TrainingSettings
 from chainrule.symptoms import rank as rank_module
 from chainrule.symptoms.catalogue import CAUSES, SYMPTOMS
-from chainrule.symptoms.evidence import Evidence, Finding
+from chainrule.symptoms.evidence import Evidence, Finding, Proof
 from chainrule.symptoms.fix import Fix
 from chainrule.symptoms.rank import Trial, learn_counts, probabilities, rank
 from chainrule.symptoms.subject import subject_of
@@ -198,3 +198,12 @@ def test_code_is_at_fault_where_there_is_some_only(nothing_counted):
     advice = Finding("start_cost", "advice", "", causes=("init", "code_scale"))
     assert "code_scale" not in probabilities([advice], subject=subject())
     assert "shift" not in probabilities([advice], subject=subject(validation=0.2))
+
+
+def test_a_proven_cause_is_before_those_that_were_not_tried() -> None:
+    """Whatever else the checks speak for, louder: a column that is dealt out anew has no fix that is tried."""
+    found = [alarm("classes", "too_little_data"), Finding("one_column", "advice", "", causes=("leak",))]
+    assert names(found)[0] == "too_little_data"
+    proven = {"leak": Trial("leak", None, 1.0, 1.0, Proof("permutation", "proven"))}
+    assert names(found, proven)[0] == "leak"
+    assert probabilities(found, proven)["leak"] > 0.5

@@ -36,6 +36,9 @@ REFUSALS = (ChainruleError, ArithmeticError, TypeError, ValueError, MemoryError,
 #: Members of a run that takes too long for all of them.
 FEWER_MEMBERS = 3
 
+#: Where rows are left out, the number of the others is made a multiple of this.
+ROWS_ALIKE = 8
+
 #: About what a program takes to be compiled, and steps for which that is worth it in any case.
 COMPILE_SECONDS, MANY = 2.5, 10**9
 
@@ -85,11 +88,24 @@ class Arm:
         """Return the member of a cut: its rows, and all that it is trained by."""
         rows = {"rows": cut.train, "held_out": cut.stop} if self.stops else {"rows": cut.others}
         if len(self.without):
-            rows["rows"] = np.setdiff1d(rows["rows"], self.without)
+            rows["rows"] = _without(rows["rows"], self.without, cut)
         settings = values_of(TrainingSettings, self.settings)
         settings = {"net": self.net} | settings | dict(self.changes) | {"validation": None, "seed": cut.seed} | rows
         # Paths last: they lead into what the others say.
         return dict(sorted(settings.items(), key=lambda item: "." in item[0]))
+
+
+def _without(rows: Array, without: Array, cut: Cut) -> Array:
+    """Return the rows without some, and without a few more: members with as many rows are one program.
+
+    How many of them a cut has is a matter of chance (hypergeometric); two deviations more than the mean are left out.
+    """
+    left, share = np.setdiff1d(rows, without), len(rows) / (len(cut.others) + len(cut.judged))
+    count = len(rows) - len(without) * share - 2 * math.sqrt(len(without) * share * (1 - share))
+    count = ROWS_ALIKE * int(count / ROWS_ALIKE)
+    if not 0.9 * len(left) < count < len(left):
+        return left
+    return np.sort(np.random.default_rng(cut.seed).choice(left, count, replace=False))
 
 
 def fixed_arm(control: Arm, name: str, fix: Fix) -> Arm:

@@ -165,7 +165,7 @@ def cut_rows(rows: TrialRows, count: int, seed: int) -> list[Cut]:
         for fold in range(rows.folds):
             judged = rows.rows[fold_of_row == fold]
             others = _of_one_size(rows.rows[fold_of_row != fold], fold_of_row, rows, rng)
-            stop = _some(others, rows.labels, rng)
+            stop = _some(others, rows.labels, rng, STOPPING_SHARE)
             train = np.setdiff1d(others, stop)
             cuts.append(Cut(train, stop, judged, int(rng.integers(2**31))))
     return cuts[:count]
@@ -176,8 +176,7 @@ def halved(cut: Cut, rows: TrialRows) -> Cut:
     rng = np.random.default_rng(cut.seed)
 
     def half(part: Array) -> Array:
-        classes = [rng.permutation(positions)[: -(-len(positions) // 2)] for positions in _classes(part, rows.labels)]
-        return np.sort(part[np.concatenate(classes)])
+        return part if len(part) < 2 else np.setdiff1d(part, _some(part, rows.labels, rng, 0.5))
 
     return Cut(half(cut.train), half(cut.stop), cut.judged, cut.seed)
 
@@ -207,15 +206,15 @@ def _of_one_size(others: Array, fold_of_row: Array, rows: TrialRows, rng: np.ran
     return np.delete(others, rng.choice(largest))
 
 
-def _some(rows: Array, labels: Array | None, rng: np.random.Generator) -> Array:
-    """Return an eighth of the rows, at least one; of each class that has several, in proportion."""
+def _some(rows: Array, labels: Array | None, rng: np.random.Generator, share: float) -> Array:
+    """Return a share of the rows, at least one; of each class that has several, in proportion."""
     classes = list(_classes(rows, labels))
     sizes = np.array([len(positions) for positions in classes])
-    counts = np.floor(sizes * STOPPING_SHARE).astype(int)
-    # What is left of the eighth goes to classes by lot: all members have as many rows.
+    counts = np.floor(sizes * share).astype(int)
+    # What is left of the share goes to classes by lot: all members have as many rows.
     for i in rng.permutation(len(classes)):
         room = counts[i] < sizes[i] - 1
-        counts[i] += int(room and counts.sum() < max(1, int(len(rows) * STOPPING_SHARE)))
+        counts[i] += int(room and counts.sum() < max(1, int(len(rows) * share)))
     chosen = [rng.permutation(positions)[:count] for positions, count in zip(classes, counts, strict=True)]
     positions = np.concatenate(chosen)
     if not len(positions):

@@ -65,8 +65,8 @@ def rare_class_finding(trials: Trials) -> Finding | None:
     low, high = ratio.interval
     right, of_others, evenly = (percent(share, 0) for share in (hits, recall(control, ~of_rarest), restored))
     text = (
-        f"The class {label!r} ({counts.min():,} of {counts.sum():,} rows) is given up: {right} of its rows are found (of "
-        f"all others {of_others}), {evenly} where all classes count alike (mean error of the classes: ratio "
+        f"The class {label!r} ({counts.min():,} of {counts.sum():,} rows) is given up: {right} of its rows are "
+        f"found (of all others {of_others}), {evenly} where all classes count alike (mean error of the classes: ratio "
         f"{ratio.value:.2f}, {low:.2f} to {high:.2f})."
     )
     if not helps:
