@@ -14,7 +14,7 @@ from chainrule.symptoms.evidence import Evidence, Finding
 
 __all__ = ["few_rows_finding"]
 
-#: Where always the same answer is wrong so many times as often, much is learnt, though more rows would teach still more:
+#: Where always the same answer is so many times as bad, much is learnt, though more rows would teach still more: it is
 #: 1.2 to 2.3 of too few rows, 9 and more of a hundred that are enough (wine).
 LEARNT = 4.0
 
@@ -30,7 +30,8 @@ def few_rows_finding(trials: Trials) -> Finding | None:
 
     Null: where rows are enough, as many again change nothing, and the first ratio cannot be told from 1. An alarm where
     it is 1.2 at least and surely above 1, since twice the rows may then be expected to help as much again (Cortes et
-    al., 1994, learning curves fall as powers of the number of rows); or where the second is not surely above 1.
+    al., 1994, learning curves fall as powers of the number of rows), and the second is below 4: where much is learnt
+    already few rows are no fault. Or where the second is not surely above 1.
     """
     rows, comparison = trials.rows, trials.comparison
     assert comparison is not None
