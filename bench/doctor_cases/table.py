@@ -56,13 +56,29 @@ def report(rows: Sequence[Row], figures: dict[str, dict[str, float]]) -> str:
     """Return the tables as Markdown."""
     faults = [row for row in rows if row["kind"] == "fault"]
     healthy = [row for row in rows if row["kind"] != "fault"]
+    lines = [
+        *in_all(rows, figures),
+        "",
+        *by_cause(faults, figures),
+        "",
+        *by_rule(healthy, faults),
+        "",
+        *misses(rows, figures),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def in_all(rows: Sequence[Row], figures: dict[str, dict[str, float]]) -> list[str]:
+    """Return the lines of the table of all cases."""
+    faults = [row for row in rows if row["kind"] == "fault"]
+    healthy = [row for row in rows if row["kind"] != "fault"]
     odd = [row for row in healthy if row["kind"] == "odd"]
     alarmed = [row for row in faults if row["alarm"]]
     right = [row for row in alarmed if is_right(row, figures)]
     tried = [row for row in alarmed if restores(row, figures) is not None]
     alarms = sum(row["alarm"] for row in healthy)
     seconds, cpu = [row["seconds"] for row in rows] or [0.0], [row["cpu"] for row in rows] or [0.0]
-    lines = [
+    return [
         "| what | figure (95 % interval) |",
         "|---|---|",
         f"| faults found | {share(len(alarmed), len(faults))} |",
@@ -79,14 +95,7 @@ def report(rows: Sequence[Row], figures: dict[str, dict[str, float]]) -> str:
         f"| errors of the doctor | {share(sum('error' in row for row in rows), len(rows))} |",
         f"| seconds: median, 95th percentile, most | {spread(seconds)} |",
         f"| seconds of CPU: median, 95th percentile, most | {spread(cpu)} |",
-        "",
-        *by_cause(faults, figures),
-        "",
-        *by_rule(healthy, faults),
-        "",
-        *misses(rows, figures),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def spread(values: Sequence[float]) -> str:
