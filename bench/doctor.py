@@ -158,12 +158,13 @@ def found(symptom: str, level: str, causes: list[str], where: str, text: str, ag
 
 #: What is said of cases of later rounds that are in the results as well.
 APART = """
-## Cases that were never looked at
+## Cases of later rounds
 
-The rules of this version were changed in knowledge of which kinds of cases of this half the version before had missed:
-a rare class, few rows, wrong labels of one class, networks on pictures whose trials took too long, and a cause that was
-proven and yet came second. Their bounds were set on the other half. {n} cases of this half are of later rounds, with
-other networks, strengths and seeds; nobody had seen a result of these:
+The rules of this version were changed in knowledge of which kinds of cases of this half the version before had missed,
+and of figures of some of these: a rare class, few rows, wrong labels of one class, networks on pictures whose trials
+took too long, and a cause that was proven and yet came second. Bounds were set on the other half. {n} more cases of
+this half, with other networks, strengths and seeds, are of later rounds, which nothing was changed by; faults of the
+largest strength and those that count by their name, since only these were measured:
 
 {text}
 """
