@@ -202,8 +202,8 @@ def test_code_is_at_fault_where_there_is_some_only(nothing_counted):
 
 def test_a_proven_cause_is_before_those_that_were_not_tried() -> None:
     """Whatever else the checks speak for, louder: a column that is dealt out anew has no fix that is tried."""
-    found = [alarm("classes", "too_little_data"), Finding("one_column", "advice", "", causes=("leak",))]
-    assert names(found)[0] == "too_little_data"
+    findings = [alarm("classes", "too_little_data"), Finding("one_column", "advice", "", causes=("leak",))]
+    assert names(findings)[0] == "too_little_data"
     proven = {"leak": Trial("leak", None, 1.0, 1.0, Proof("permutation", "proven"))}
-    assert names(found, proven)[0] == "leak"
-    assert probabilities(found, proven)["leak"] > 0.5
+    assert names(findings, proven)[0] == "leak"
+    assert probabilities(findings, proven)["leak"] > 0.5

@@ -255,11 +255,11 @@ def _mixed_in(answers: Answers) -> list[MixedIn]:
         ):
             pairs.append(MixedIn(int(one), other, np.flatnonzero(mixed | of_other)))
     # Natural doubt between two classes says nothing about others.
-    pairs = [pair for pair in pairs if _told([pair], answers)[0] < FLAT]
+    pairs = [pair for pair in pairs if _association_of_open([pair], answers)[0] < FLAT]
     return pairs if pairs and _cannot_be_told(answers, pairs) else []
 
 
-def _told(pairs: list[MixedIn], answers: Answers) -> tuple[float, float]:
+def _association_of_open(pairs: list[MixedIn], answers: Answers) -> tuple[float, float]:
     """Return how far answers and labels of rows that are open go together, and by how much that is by chance."""
     values, labels = answers.values, answers.labels
     assert labels is not None
@@ -273,7 +273,7 @@ def _cannot_be_told(answers: Answers, pairs: list[MixedIn]) -> bool:
     """Return whether the answers tell nothing about the labels of rows that are open, and nearly all of others."""
     values, labels = answers.values, answers.labels
     assert labels is not None
-    r, by_chance = _told(pairs, answers)
+    r, by_chance = _association_of_open(pairs, answers)
     of_mixed = np.flatnonzero(np.isin(labels, [pair.one for pair in pairs]))
     others = np.setdiff1d(np.arange(len(labels)), np.concatenate([of_mixed, *(pair.rows for pair in pairs)]))
     right = float(np.mean(values[others].argmax(axis=1) == labels[others])) if len(others) else 0.0
