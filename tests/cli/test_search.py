@@ -273,8 +273,8 @@ def test_every_setting_of_a_trial_is_an_option() -> None:
     from chainrule.experiments.settings import FIELDS
     from chainrule.fields import settings_of
 
-    of_the_search = {"config", "out", "resume", "column", "drop", *settings_of(SearchSettings)}
-    typed = {parameter.name for parameter in app.commands["search"].params} - of_the_search
+    of_this_start = {"config", "out", "resume", "column", "drop", "live", "port", "open"}
+    typed = {parameter.name for parameter in app.commands["search"].params}
     of_a_single_run = {"net", "columns", "seeds", "folds", "save", "checkpoint_every", "checkpoint_minutes", "keep"}
     of_a_single_run |= {"doctor", "record"}
-    assert typed == set(FIELDS) - of_a_single_run
+    assert typed - of_this_start - {*settings_of(SearchSettings)} == set(FIELDS) - of_a_single_run

@@ -283,7 +283,7 @@ def test_every_setting_is_an_option() -> None:
     from chainrule.fields import settings_of
 
     typed = {parameter.name for parameter in app.commands["train"].params}
-    of_this_start = {"config", "out", "resume", *settings_of(ProcessSettings)}
+    of_this_start = {"config", "out", "resume", "live", "port", "open", *settings_of(ProcessSettings)}
     assert typed - of_this_start - {"column", "drop"} == set(FIELDS) - {"net", "columns"}
 
 

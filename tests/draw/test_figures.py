@@ -167,7 +167,7 @@ def test_pictures_are_those_of_the_numbers() -> None:
 
     pixels = coloured(np.array([[-1.0, 0.0], [0.5, 1.0]]), 1.0)
     picture = pillow.open(io.BytesIO(base64.b64decode(png(pixels).partition(",")[2])))
-    assert np.array_equal(np.asarray(picture), pixels)
+    assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
 
 
 #: What people without one kind of cones see of linear RGB (Machado, Oliveira and Fernandes, 2009).

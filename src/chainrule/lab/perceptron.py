@@ -58,7 +58,7 @@ def perceptron(settings: Settings) -> Reel:
     >>> import chainrule as cr
     >>> reel = cr.lab.perceptron(gaps=0.4, rows=10)
     >>> reel.frames[-1].text.split(".")[0]
-    'After 3 mistakes all 10 points are on their side'
+    'After 2 mistakes all 10 points are on their side'
     """
     ways = {gap: learn(*points(gap, settings.rows, settings.seed), settings.mistakes) for gap in settings.gaps}
     longest = max(len(way.thetas) for way in ways.values())

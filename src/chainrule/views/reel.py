@@ -85,7 +85,7 @@ class Reel:
     >>> import chainrule as cr
     >>> reel = cr.lab.descent()
     >>> [control.label for control in reel.controls]
-    ['curve', 'momentum', 'start', 'learning rate η']
+    ['curve', 'momentum α', 'start w', 'learning rate η']
     >>> reel.to_html("descent.html").name
     'descent.html'
     """
