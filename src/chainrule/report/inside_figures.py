@@ -315,11 +315,16 @@ def _margins(seen: Boundary, at: int) -> list[tuple[Array, float]]:
     answers = seen.answers[at].astype(float)
     if seen.task != "classification":
         return [(answer, seen.threshold) for answer in answers]
+    before = np.maximum.accumulate(answers)
+    after = np.maximum.accumulate(answers[::-1])[::-1]
     maps = []
-    for k in range(len(answers) - 1):
-        later = answers[k + 1 :].max(axis=0)
+    for k in np.unique(answers.argmax(axis=0)).tolist():  # others are above all nowhere
+        if k == len(answers) - 1:
+            continue
+        later = after[k + 1]
         margin = answers[k] - later
-        margin[answers[:k].max(axis=0, initial=-np.inf) > np.maximum(answers[k], later)] = np.nan
+        if k:
+            margin[before[k - 1] > np.maximum(answers[k], later)] = np.nan
         maps.append((margin, 0.0))
     return maps
 
