@@ -10,6 +10,7 @@ from chainrule import tree
 from chainrule.backprop import Tensor
 from chainrule.backprop.backward import value_grad_and_marks
 from chainrule.errors import unknown_name
+from chainrule.graph.trace import Graph, trace
 
 Array = Any
 
@@ -60,3 +61,15 @@ def backprop(cost: Callable[..., Any], params: Any, x: Array, y: Array) -> Backp
         delta=PerLayer({layer: g for layer, (_, g) in named["z"].items()}),
         grads=tree.map(lambda g: g / n, grads),
     )
+
+
+def cost_graph(cost: Callable[..., Any], params: Any, x: Array, y: Array) -> Graph:
+    """Return the graph of the mean cost of samples as the network gets them: what `Model.trace` returns.
+
+    ``cost`` is what `Model.cost_of` gives: the summed cost of the batch.
+    """
+
+    def mean_cost(params: Any, x: Any, y: Any) -> Any:
+        return cost(params, x, y)[0] / len(x)
+
+    return trace(mean_cost, argnums=0)(params, x, y)

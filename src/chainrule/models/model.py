@@ -25,11 +25,11 @@ from chainrule.display.text_table import text_table
 from chainrule.engine import PRECISIONS, CostEstimate, choose, namespace
 from chainrule.errors import DataError
 from chainrule.files import write_atomic
-from chainrule.graph.trace import Graph, trace
+from chainrule.graph.trace import Graph
 from chainrule.keywords import checks_keywords
 from chainrule.layers import Average, Dropout, Flatten, Layer, Reshape, Sequential, split_output
 from chainrule.losses import Loss
-from chainrule.models.backprop_result import BackpropResult, backprop
+from chainrule.models.backprop_result import BackpropResult, backprop, cost_graph
 from chainrule.models.explain import Pass, explain
 from chainrule.models.forward import block_size, forward, outputs, work
 from chainrule.models.inputs import Inputs, target_in_order
@@ -356,12 +356,7 @@ class Model:
         >>> bool(abs(graph.value - model.backprop(iris.x[:2], iris.y[:2]).loss) < 1e-6)
         True
         """
-        cost, (x, y) = self.cost_of(loss), self._admit(x, y)
-
-        def mean_cost(params: Any, x: Any, y: Any) -> Any:
-            return cost(params, x, y)[0] / len(x)
-
-        return trace(mean_cost, argnums=0)(self.params, x, y)
+        return cost_graph(self.cost_of(loss), self.params, *self._admit(x, y))
 
     def cost_of(self, loss: Any = "auto", *, train: bool = True) -> Callable[..., Any]:
         """Return the summed cost of a batch, as a function (params, x, y) -> (sum, cost of each sample).

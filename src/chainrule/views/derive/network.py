@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from chainrule.graph.trace import Graph, trace
+from chainrule.graph.trace import Graph
+from chainrule.models.backprop_result import cost_graph
 from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import BOTH_WAYS, affordable_rows
@@ -24,9 +23,4 @@ def network(recorded: Recorded, step: int | None = None) -> Graph | Missing:
     fixed = recorded.fixed
     model = recorded.network_at(recorded.stops[-1] if step is None else step)
     rows = affordable_rows(model, np.arange(len(fixed.x)), BOTH_WAYS)
-    cost = model.cost_of(recorded.recipe.loss)
-
-    def mean_cost(params: Any, x: Any, y: Any) -> Any:
-        return cost(params, x, y)[0] / len(x)
-
-    return trace(mean_cost, argnums=0)(model.params, fixed.x[rows], fixed.y[rows])
+    return cost_graph(model.cost_of(recorded.recipe.loss), model.params, fixed.x[rows], fixed.y[rows])
