@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.display.markup import Html, tag
 from chainrule.display.numbers import number
 from chainrule.draw.axes import Axis, Key, Plot, shape
-from chainrule.draw.figure import COLOURS, DASHES, INK, Figure, path, short, svg
+from chainrule.draw.figure import COLOURS, DASHES, INK, Figure, path, plain_series, short, svg
 from chainrule.draw.images import png
 from chainrule.draw.line import Series, drawn
 from chainrule.draw.scatter import Points, points_of
@@ -96,9 +96,9 @@ def field(
     last = "".join(f"; {one.name} ends at ({number(one.x[-1])}, {number(one.y[-1])})" for one in paths if len(one.x))
     text = text or f"Values from {number(low)} to {number(high)} over {x.label} and {y.label}{last}."
     numbers = {"x": x.label, "y": y.label, "kind": "field", "low": low, "high": high} | {
-        "paths": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in paths],
-        "lines": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in lines],
-        "points": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in points],
+        "paths": [*map(plain_series, paths)],
+        "lines": [*map(plain_series, lines)],
+        "points": [*map(plain_series, points)],
         "marks": [list(mark) for mark in marks],
     }
     rows = [(one.name, len(one.x) - 1, number(one.x[-1]), number(one.y[-1])) for one in paths if len(one.x)]

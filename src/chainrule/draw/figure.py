@@ -178,6 +178,11 @@ class Figure:
         return f"<style>{STYLE}</style>{self.html(data=False)}"
 
 
+def plain_series(series: Any) -> dict[str, Any]:
+    """Return the name and the places of a series, of points or of a path, as plain values for `Figure.numbers`."""
+    return {"name": series.name, "x": list(series.x), "y": list(series.y)}
+
+
 def in_words(value: Any) -> str:
     """Return a value of a table as people read it; nothing for None."""
     return "" if value is None else value if isinstance(value, str) else number(value)

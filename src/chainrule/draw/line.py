@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.display.markup import Html, tag
 from chainrule.draw.axes import SPAN, Axis, Key, Plot, shape
-from chainrule.draw.figure import COLOURS, DASHES, Figure, joined, path, short, svg
+from chainrule.draw.figure import COLOURS, DASHES, Figure, joined, path, plain_series, short, svg
 from chainrule.draw.motion import packed
 
 #: Of more than twice as many points the lowest and highest of each column are drawn, and their median; up to so many
@@ -275,7 +275,7 @@ def _numbers(one: Series) -> dict[str, object]:
         bands: dict[str, object] = {
             side: list(v) for side, v in (("low", one.low), ("high", one.high)) if v is not None
         }
-        return {"name": one.name, "x": list(one.x), "y": list(one.y)} | bands
+        return plain_series(one) | bands
     x, many = np.asarray(one.x, float), len(one.x)
     if (np.diff(x) == x[1] - x[0]).all():
         values = packed(_array(one.y).astype("<f4").tobytes())

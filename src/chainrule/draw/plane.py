@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.display.markup import Html, tag
 from chainrule.draw.axes import Axis, Key, Plot, shape
-from chainrule.draw.figure import COLOURS, FOOT, INK, Figure, cut, joined, path, short, svg, words
+from chainrule.draw.figure import COLOURS, FOOT, INK, Figure, cut, joined, path, plain_series, short, svg, words
 from chainrule.draw.images import png
 from chainrule.draw.line import Series, drawn
 from chainrule.draw.motion import SHADES, Maps, Motion
@@ -91,8 +91,8 @@ def plane(
     data = plot.data | {"data_cells": IN_A_ROW}
     drawing = svg(360, height, last.text, *parts, role="group", **data)
     numbers = {"kind": "points", "x": x.label, "y": y.label} | {
-        "series": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in points],
-        "lines": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in last.lines],
+        "series": [*map(plain_series, points)],
+        "lines": [*map(plain_series, last.lines)],
         "wrong": [list(place) for place in last.wrong],
     }
     table = [(f"{moment.step:,}", moment.text) for moment in moments]

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.display.markup import Html
 from chainrule.draw.axes import Axis, Key, Plot, shape
-from chainrule.draw.figure import COLOURS, DASHES, INK, MUTED, Figure, joined, path, short, svg
+from chainrule.draw.figure import COLOURS, DASHES, INK, MUTED, Figure, joined, path, plain_series, short, svg
 from chainrule.draw.line import Level, Series, Stretch, drawn, stretch
 
 #: Bars of an interval end in strokes of this width.
@@ -95,7 +95,7 @@ def scatter(
         "series": [_numbers(one) for one in points],
     }
     numbers |= {"bands": [[band.low, band.high] for band in bands], "levels": [[one.at, one.text] for one in levels]}
-    numbers |= {"lines": [{"name": one.name, "x": list(one.x), "y": list(one.y)} for one in lines]}
+    numbers |= {"lines": [*map(plain_series, lines)]}
     return Figure(name, title, drawing, text, numbers, *_table(points, x, y), note)
 
 
@@ -122,7 +122,7 @@ def _numbers(one: Points) -> dict[str, Any]:
     more: dict[str, Any] = {"text": list(one.texts)} if one.texts else {}
     if one.low is not None and one.high is not None:
         more |= {"low": list(one.low), "high": list(one.high)}
-    return {"name": one.name, "x": list(one.x), "y": list(one.y)} | more
+    return plain_series(one) | more
 
 
 def _table(points: Sequence[Points], x: Axis, y: Axis) -> tuple[list[str], list[tuple[str, ...]]]:
