@@ -21,6 +21,7 @@ from chainrule.layers import Dense, Sequential
 from chainrule.models import Model
 from chainrule.models.backprop_result import backprop
 from chainrule.optimizers import SGD
+from chainrule.views.derive.flow import rms
 from chainrule.views.reel import Control, Frame, Lesson, Reel
 
 BUSY, RARE, BIAS = "of a busy input", "of a rare input", "a bias of the output"
@@ -159,24 +160,20 @@ def _frame(optimizer: str, weight: str, recorded: dict[str, np.ndarray], replays
         "step", "What is made of it: the step, in units of η",
         [Series("(w before − w after) / η", numbers, _rounded(made.steps))], axis, Axis("step / η"), marks=here,
     )  # fmt: skip
-    before = _rms(recorded[BUSY]) / _rms(recorded[RARE])
-    after = _rms(replays[BUSY].steps) / _rms(replays[RARE].steps)
+    before = rms(recorded[BUSY]) / rms(recorded[RARE])
+    after = rms(replays[BUSY].steps) / rms(replays[RARE].steps)
     shown = [(f"step {at}: gradient g", number(g[at - 1]))]
     shown += [(f"{REMEMBERED[name]} after it", number(values[at - 1])) for name, values in made.remembered.items()]
     shown += [
         ("the step, in units of η", number(made.steps[at - 1])),
-        ("rms of g, of all steps", number(_rms(g))),
-        ("rms of the steps, in units of η", number(_rms(made.steps))),
+        ("rms of g, of all steps", number(rms(g))),
+        ("rms of the steps, in units of η", number(rms(made.steps))),
     ]
     text = (
         f"Gradients of the busy input are {before:.3g} times as large as those of the rare one; the steps that "
         f"{optimizer} makes of them {after:.3g} times."
     )
     return Frame((what, step), text, shown)
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _rounded(values: np.ndarray) -> list[float]:

@@ -46,9 +46,9 @@ async function showAt(figure, step) {
   if (figure.at !== at) return; // the slider went on meanwhile
   if (texts.length) figure.querySelector(".cr-now").textContent = texts[at];
   if (frames.length) {
-    const kept = [...figure.querySelectorAll("[data-frame] [role=button]")].indexOf(document.activeElement);
+    const focused = [...figure.querySelectorAll("[data-frame] [role=button]")].indexOf(document.activeElement);
     figure.querySelector("[data-frame]").innerHTML = frames[at];
-    if (kept >= 0) figure.querySelectorAll("[data-frame] [role=button]")[kept].focus();
+    if (focused >= 0) figure.querySelectorAll("[data-frame] [role=button]")[focused].focus();
   }
   if (maps.length) {
     const drawn = maps.flatMap((some) => Array.from({ length: some.count }, (_, map) => painted(some, at, map)));
@@ -145,8 +145,8 @@ function listRows(place) {
     if (cell === null) return;
     const { classes, epochs, numbers, truths, answers, since, what, part } = await (content ??= unpackJson(script));
     const [right, answered] = [Math.floor(cell / classes.length), cell % classes.length];
-    const given = answers[figure.at];
-    const chosen = numbers.map((_, i) => i).filter((i) => truths[i] === right && given[i] === answered);
+    const atCursor = answers[figure.at];
+    const chosen = numbers.map((_, i) => i).filter((i) => truths[i] === right && atCursor[i] === answered);
     chosen.sort((a, b) => !what[a] - !what[b]); // first those that were kept as they came
     const heading = document.createElement("p");
     heading.className = "about";

@@ -33,7 +33,7 @@ from chainrule.views.derive.boundary import Boundary, boundary
 from chainrule.views.derive.confusions import Confusions, confusions
 from chainrule.views.derive.contours import contour
 from chainrule.views.derive.first_weights import FirstWeights, first_weights
-from chainrule.views.derive.flow import Flow, flow
+from chainrule.views.derive.flow import Flow, flow, rms
 from chainrule.views.derive.landscape import Landscape, landscape
 from chainrule.views.derive.missing import Missing
 from chainrule.views.derive.network import network
@@ -553,7 +553,7 @@ def boundary_of_rows(recorded: Recorded) -> Boundary | Missing:
 def network_graph(graph: Graph) -> Figure:
     """Return the network as a graph folded by layer: what is connected to what, with values and gradients."""
     parameters = [node for node in graph.nodes if node.op == "input"]
-    sizes = {node.label: _rms(node.gradient) for node in parameters}
+    sizes = {node.label: rms(node.gradient) for node in parameters}
     largest = max(sizes, key=lambda label: sizes[label], default="")
     return Figure(
         "network",
@@ -563,10 +563,6 @@ def network_graph(graph: Graph) -> Figure:
         {"cost": float(np.asarray(graph.value)), "nodes": len(graph.nodes), "rms_gradients": sizes},
         note="The mean cost of the fixed rows, with the weights of the last stop.",
     )
-
-
-def _rms(values: Any) -> float:
-    return float(np.sqrt(np.mean(np.square(np.asarray(values, np.float64)))))
 
 
 #: What is shown of a recording, by the name of its place: what is derived, and how that is drawn.

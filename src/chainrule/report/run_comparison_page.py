@@ -13,7 +13,7 @@ from chainrule.draw.figure import COLOURS, Figure
 from chainrule.draw.line import Series, line
 from chainrule.draw.parallel import Lines, Rail, parallel
 from chainrule.draw.scatter import Points, scatter
-from chainrule.metrics import find, is_fraction, label_of
+from chainrule.metrics import METRICS, base_name, find, is_fraction, label_of
 from chainrule.report.compared_run import ComparedRun, is_one_measure
 from chainrule.report.components import row, table, wide
 from chainrule.report.figures import epochs_axis
@@ -99,7 +99,7 @@ def curves(compared: Sequence[ComparedRun]) -> list[Figure]:
     chosen = chosen[:MOST_CURVES]
     columns = [name for records in map(_epochs, chosen) for record in records[:1] for name in record]
     figures = []
-    for name in dict.fromkeys(find(column).name for column in columns if _is_measured(column)):
+    for name in dict.fromkeys(find(column).name for column in columns if base_name(column) in METRICS):
         column = f"val_{name}" if f"val_{name}" in columns else name
         series = [curve for run in chosen for curve in _curve(run, column)]
         if not series:
@@ -148,10 +148,6 @@ def all_settings(compared: Sequence[ComparedRun], settings: Mapping[str, Sequenc
 def _place(value: float, several: list[float]) -> float:
     low, high = min(several), max(several)
     return (value - low) / (high - low) if low < high else 0.5
-
-
-def _is_measured(column: str) -> bool:
-    return column.removeprefix("val_") in ("loss", "accuracy", "mae")
 
 
 def _epochs(run: ComparedRun) -> list[dict[str, float]]:

@@ -10,7 +10,7 @@ from chainrule.training.recorded import Recorded
 from chainrule.views.derive.missing import Missing, without_stops
 from chainrule.views.derive.stops import look_back
 
-__all__ = ["Flow", "flow"]
+__all__ = ["Flow", "flow", "rms"]
 
 Array = np.ndarray
 
@@ -59,12 +59,12 @@ def flow(recorded: Recorded) -> Flow | Missing:
     for step, result in look_back(recorded):
         layers = tuple(result.delta)
         steps.append(step)
-        columns.append([_rms(delta) for delta in result.delta.values()])
+        columns.append([rms(delta) for delta in result.delta.values()])
     if not layers:
         return Missing("The network has no layer with values before an activation.")
     return Flow(tuple(steps), layers, np.array(columns).T)
 
 
-def _rms(values: Array | None) -> float:
+def rms(values: Array | None) -> float:
     """Return the root of the mean square in float64; a value is not lost because its square is too small."""
     return 0.0 if values is None else float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
